@@ -1,0 +1,244 @@
+//! Where a stack runs. Procedures speak to these two traits and know no environment by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use camino::Utf8PathBuf;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::feature::FeatureSet;
+use crate::model::identity::PodName;
+use crate::model::timeline::TimelineEvent;
+use crate::model::timeouts::TimedOut;
+use crate::model::timespan::TimeSpan;
+use crate::stack::Stack;
+
+pub mod local;
+
+/// A place that can run pods.
+#[async_trait]
+pub trait Environment: fmt::Debug + Send + Sync {
+    /// Returns the name that reports carry: `local`, `kind`, …
+    fn name(&self) -> &'static str;
+
+    /// Returns what this environment can carry out.
+    fn features(&self) -> FeatureSet;
+
+    /// Returns what ran where, for the report: kernel, Kubernetes version, runtime.
+    fn facts(&self) -> BTreeMap<String, String>;
+
+    /// Creates the pod. Returns once it exists, not once it is ready: what a pod does before
+    /// readiness is what several scenarios are about.
+    ///
+    /// # Errors
+    ///
+    /// When the pod cannot be created at all. A container that refuses to start is not an error
+    /// here: it shows in the pod's timeline.
+    async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault>;
+}
+
+/// A pod that was created.
+///
+/// Dropping the last handle removes whatever of the pod still runs.
+#[async_trait]
+pub trait Pod: fmt::Debug + Send + Sync {
+    /// Returns everything that has happened so far, in order.
+    fn timeline(&self) -> Vec<TimelineEvent>;
+
+    /// Waits until the timeline has more than `seen` events, or the pod is gone. The caller bounds
+    /// the wait.
+    async fn timeline_beyond(&self, seen: usize);
+
+    /// Tells whether the pod is ready (an endpoint of its Service) now.
+    fn is_ready(&self) -> bool;
+
+    /// Returns the addresses at which a driver reaches the pod.
+    fn addresses(&self) -> Addresses;
+
+    /// Starts `conformance drive` where its traffic reaches the pod without crossing an API server.
+    async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault>;
+
+    /// Asks for `path` (a GET, or a POST) on a port of the pod, as the kubelet would.
+    ///
+    /// # Errors
+    ///
+    /// When no complete answer came within `within`.
+    async fn http(
+        &self,
+        request: PodHttpRequest,
+        within: TimeSpan,
+    ) -> Result<PodHttpResponse, EnvironmentFault>;
+
+    /// Returns what the container wrote to stdout and stderr since its first start, all restarts
+    /// in order, bounded to the last 64 MiB.
+    async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault>;
+
+    /// Does something bad to a container, on purpose.
+    async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault>;
+
+    /// Describes the container's file system as the kernel sees it.
+    async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault>;
+
+    /// Returns the command lines of every process of the container.
+    async fn command_lines(&self, container: &str) -> Result<Vec<String>, EnvironmentFault>;
+
+    /// Asks for the pod's deletion with its grace period, by the kubelet's rules, and returns at once.
+    async fn request_deletion(&self) -> Result<(), EnvironmentFault>;
+
+    /// Removes the pod without grace, and returns once nothing of it is left.
+    async fn remove(&self) -> Result<(), EnvironmentFault>;
+}
+
+/// A running driver, spoken to over its standard streams.
+pub struct DriverProcess {
+    /// Where the plan is written, as one JSON line.
+    pub stdin: Box<dyn tokio::io::AsyncWrite + Send + Unpin>,
+    /// Where the records come from, one JSON line each.
+    pub stdout: Box<dyn tokio::io::AsyncRead + Send + Unpin>,
+    /// Keeps the process alive; dropping it ends the driver.
+    pub guard: Box<dyn Send + Sync>,
+}
+
+impl fmt::Debug for DriverProcess {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DriverProcess")
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a driver sends its requests.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Addresses {
+    /// The pod's own address.
+    pub pod_ip: String,
+    /// The Service in front of the pod's port 8000: `host:port`. It refuses connections while the
+    /// pod is not ready.
+    pub service: String,
+}
+
+/// A question to a port of the pod.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodHttpRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// `127.0.0.1` or the pod's address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
+}
+
+/// The answer of a port of the pod.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodHttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The body, bounded to 16 MiB, with what is not UTF-8 replaced.
+    pub body: String,
+}
+
+/// A fault that is injected into a container.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContainerFault {
+    /// Stops every process of the container (SIGSTOP): connections stay open, nothing answers.
+    Pause,
+    /// Lets a paused container go on (SIGCONT).
+    Resume,
+    /// Kills the container's first process (SIGKILL); the restart policy applies.
+    Kill,
+}
+
+/// What a container's file system looks like from the kernel's side.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileSystemView {
+    /// Whether the kernel has the root mounted read-only.
+    pub root_is_read_only: bool,
+    /// Every mount point that the container can write to, with the volume's name where it is one
+    /// of the pod's volumes.
+    pub writable_mounts: BTreeMap<String, Option<String>>,
+    /// Every file below the writable mounts and, where the root is writable, every file that the
+    /// container has added to it: path inside the container to its description.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// One file of a container.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileEntry {
+    /// `file`, `directory`, `socket`, `link` or `other`.
+    pub kind: String,
+    /// Bytes; 0 for anything but a file.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Why an environment could not do what it was asked: never a judgement of the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentFault {
+    /// The machine cannot carry out what a pod needs.
+    #[error("this machine cannot run pods: {reason}")]
+    Unsuitable {
+        /// What is missing.
+        reason: String,
+        /// What the user can do.
+        hint: String,
+    },
+    /// A container's image has no executable here.
+    #[error("container `{container}` names the image `{image}`, which is not available here")]
+    ImageMissing {
+        /// The container.
+        container: String,
+        /// Its image.
+        image: String,
+    },
+    /// The pod template asks for something that the environment does not carry out.
+    #[error("the pod template asks for {what}, which this environment does not carry out")]
+    NotCarriedOut {
+        /// The field and its value.
+        what: String,
+    },
+    /// A wait ended without its condition.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// The container does not exist or does not run.
+    #[error("container `{container}` {state}")]
+    ContainerState {
+        /// The container.
+        container: String,
+        /// Its state as a predicate: `does not run`.
+        state: String,
+    },
+    /// The pod has ended or its supervisor is unreachable.
+    #[error("the pod is gone: {reason}")]
+    PodLost {
+        /// What was seen last.
+        reason: String,
+    },
+    /// An operation of the machine failed.
+    #[error("cannot {action}")]
+    Io {
+        /// What was attempted, after "cannot".
+        action: String,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Maps the image names of a pod template to executables of this machine.
+#[derive(Clone, Debug, Default)]
+pub struct ImageTable {
+    /// Image name (without tag) to executable.
+    pub executables: BTreeMap<String, Utf8PathBuf>,
+}

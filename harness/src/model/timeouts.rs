@@ -1,0 +1,71 @@
+//! Every wait of the suite by name, with the span that bounds it.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::timespan::TimeSpan;
+
+/// The bound of each wait. A wait that ends here says what it waited for and what it saw last.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Timeouts {
+    /// From the pod's creation until every container's process runs.
+    pub containers_started: TimeSpan,
+    /// From the pod's creation until it is ready.
+    pub pod_ready: TimeSpan,
+    /// From the pod's creation until the proxy's admin endpoint says LIVE.
+    pub proxy_live: TimeSpan,
+    /// From readiness until the agent is seen to apply its rules. Passing it is not an error: the requests are judged all the same.
+    pub enforcing: TimeSpan,
+    /// For one request, from its intended send instant until its answer is complete.
+    pub request: TimeSpan,
+    /// From the last answer until every witness has told of every request.
+    pub witnesses_settled: TimeSpan,
+    /// For one question to the proxy's admin endpoint.
+    pub proxy_admin: TimeSpan,
+    /// From a deployment that must fail until the container has refused.
+    pub refusal: TimeSpan,
+    /// Beyond the pod's grace period until nothing of it runs.
+    pub pod_gone: TimeSpan,
+    /// For a container that was killed until the kubelet has started it again.
+    pub restarted: TimeSpan,
+    /// For the validation of one proxy configuration.
+    pub proxy_validate: TimeSpan,
+    /// For one scenario as a whole, clean-up excluded.
+    pub scenario: TimeSpan,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = |seconds| TimeSpan::new(Duration::from_secs(seconds));
+        Self {
+            containers_started: seconds(10),
+            pod_ready: seconds(30),
+            proxy_live: seconds(15),
+            enforcing: seconds(5),
+            request: seconds(15),
+            witnesses_settled: seconds(10),
+            proxy_admin: seconds(5),
+            refusal: seconds(20),
+            pod_gone: seconds(15),
+            restarted: seconds(30),
+            proxy_validate: seconds(30),
+            scenario: seconds(120),
+        }
+    }
+}
+
+/// A wait that ended without its condition.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema, thiserror::Error)]
+#[error("timed out after {budget} waiting for {waited_for}; last seen: {last_seen}")]
+#[serde(rename_all = "kebab-case")]
+pub struct TimedOut {
+    /// The condition, as a phrase that follows "waiting for".
+    pub waited_for: String,
+    /// The bound.
+    pub budget: TimeSpan,
+    /// The last observation.
+    pub last_seen: String,
+}
