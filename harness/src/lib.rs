@@ -3,6 +3,8 @@
 //! `docs/ARCHITECTURE.md` draws the modules and which may use which.
 
 pub mod environment;
+pub mod judge;
 pub mod model;
 pub mod stack;
 pub mod traffic;
+pub mod witness;

@@ -2,9 +2,19 @@
 //!
 //! Nothing here does I/O beyond reading scenario files, and nothing here depends on tokio.
 
+pub mod diagnostic;
+pub mod expectation;
 pub mod feature;
+pub mod finding;
 pub mod identity;
+pub mod load;
+pub mod located;
 pub mod outcome;
+pub mod payload;
+pub mod procedure;
+pub mod request;
+pub mod scenario;
 pub mod timeline;
 pub mod timeouts;
 pub mod timespan;
+mod validate;

@@ -2,11 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use self::secret::SecretText;
 
+pub mod assemble;
+pub mod keys;
+pub mod manifest;
+pub mod proxy_config;
 pub mod secret;
+
+/// The container that runs Envoy.
+pub const PROXY_CONTAINER: &str = "envoy-frontproxy";
+/// The container that runs the application.
+pub const APPLICATION_CONTAINER: &str = "helloworld";
+/// The container that runs the agent under test.
+pub const AGENT_CONTAINER: &str = "sigsci-agent";
+/// The port on which the proxy takes requests.
+pub const PROXY_PORT: u16 = 8000;
+/// The port of the proxy's admin endpoint, on the pod's loopback address.
+pub const ADMIN_PORT: u16 = 9901;
 
 /// Everything that an environment needs to bring up one pod.
 #[derive(Clone, Debug)]
@@ -17,4 +32,33 @@ pub struct Stack {
     pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Secrets by name; each a map from key to value.
     pub secrets: BTreeMap<String, BTreeMap<String, SecretText>>,
+}
+
+impl Stack {
+    /// Returns a container of the pod.
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.pod
+            .containers
+            .iter()
+            .find(|container| container.name == name)
+    }
+
+    /// Returns the value of one of the agent's environment variables that is written out in the pod.
+    pub fn agent_variable(&self, name: &str) -> Option<&str> {
+        self.container(AGENT_CONTAINER)?
+            .env
+            .iter()
+            .flatten()
+            .find(|variable| variable.name == name)?
+            .value
+            .as_deref()
+    }
+
+    /// Returns the proxy's configuration.
+    pub fn proxy_config(&self) -> Option<&str> {
+        self.config_maps
+            .get(assemble::PROXY_CONFIG_MAP)?
+            .get(assemble::PROXY_CONFIG_FILE)
+            .map(String::as_str)
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::request::Framing;
+
 /// The driver's whole task.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -90,17 +92,6 @@ pub struct PlannedRequest {
     pub body_base64: Option<String>,
     /// How the body is framed.
     pub framing: Framing,
-}
-
-/// How a request body is framed in HTTP/1.1.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Framing {
-    /// `content-length`.
-    #[default]
-    ContentLength,
-    /// `transfer-encoding: chunked`, in chunks of at most 4 KiB.
-    Chunked,
 }
 
 /// A further line that the harness may write after the plan.

@@ -1,0 +1,403 @@
+//! Holds one request's expectation against what its witnesses saw.
+
+use crate::model::expectation::{
+    AgentExpectation, ClientExpectation, Expectation, ProxyExpectation, UpstreamExpectation,
+};
+use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
+use crate::model::located::{Located, Position};
+use crate::model::request::parse_header;
+use crate::traffic::plan::PlannedRequest;
+use crate::traffic::record::{ClientResult, ResponseRecord};
+use crate::witness::join::Joined;
+use crate::witness::outcome::Judgement;
+use crate::witness::upstream::UpstreamRecord;
+
+/// Header names that belong to the agent: none may reach a client.
+///
+/// Source: "X-SigSci headers" of the vendor's documentation ("end users cannot see them").
+const AGENT_HEADERS: &str = "x-sigsci-*";
+
+/// Header names that a proxy may change on the way, by HTTP's own rules or by Envoy's documentation.
+const CHANGED_IN_TRANSIT: [&str; 10] = [
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "x-forwarded-for",
+    "x-request-id",
+];
+
+/// One request with everything that its judgement needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The case, as findings name it.
+    pub case: &'a str,
+    /// What was sent.
+    pub planned: &'a PlannedRequest,
+    /// SHA-256 of the body that was sent, lower-case hex.
+    pub body_sha256: &'a str,
+    /// What the witnesses saw.
+    pub joined: &'a Joined,
+    /// What it adds up to.
+    pub judgement: &'a Judgement,
+}
+
+/// Names everything in which a request differs from its expectation. An outcome that differs is named alone: the rest follows from it.
+pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
+    let id = RequestId::from_witness(&subject.planned.id);
+    let mut findings = Vec::new();
+    if subject.judgement.outcome == *expect.outcome {
+        let response = match &subject.joined.client.result {
+            ClientResult::Response(response) => Some(response),
+            ClientResult::Failed(_) => None,
+        };
+        if let Some(response) = response {
+            let absent = Located::unwritten(AGENT_HEADERS.to_owned());
+            findings.extend(present_header("client-header", &absent, &response.headers));
+        }
+        if let (Some(client), Some(response)) = (&expect.client, response) {
+            findings.extend(judge_client(client, response));
+        }
+        if let Some(proxy) = &expect.proxy {
+            findings.extend(judge_proxy(proxy, subject.joined));
+        }
+        if let Some(agent) = &expect.agent {
+            findings.extend(judge_agent(agent, subject.joined, expect.outcome.position));
+        }
+        if let Some(upstream) = subject.joined.upstream.first() {
+            findings.extend(judge_upstream(expect.upstream.as_ref(), upstream, subject));
+        }
+    } else {
+        findings.push(outcome_finding(subject, expect));
+    }
+    findings
+        .into_iter()
+        .map(|finding| finding.about(subject.case, &id))
+        .collect()
+}
+
+fn outcome_finding(subject: &Subject<'_>, expect: &Expectation) -> Finding {
+    let mut finding = Finding::new(
+        "outcome",
+        expect.outcome.position,
+        expect.outcome.as_str(),
+        subject.judgement.outcome.as_str(),
+    );
+    finding.notes.clone_from(&subject.judgement.reasons);
+    finding.notes.extend(describe_witnesses(subject.joined));
+    finding
+}
+
+/// Says in one line each what the witnesses saw.
+pub fn describe_witnesses(joined: &Joined) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.push(match &joined.client.result {
+        ClientResult::Response(response) => format!("client: {}", response.status),
+        ClientResult::Failed(failure) => {
+            format!("client: {:?} during {:?}", failure.cause, failure.phase)
+        }
+    });
+    match joined.proxy.first() {
+        Some(proxy) => lines.push(format!(
+            "proxy: {} {}{}{}",
+            proxy.status,
+            proxy.details,
+            if proxy.flags.is_empty() {
+                String::new()
+            } else {
+                format!(" flags {}", proxy.flags.join(","))
+            },
+            match proxy.authorization_microseconds {
+                Some(waited) => format!(", asked the agent and waited {waited} µs"),
+                None => ", did not ask the agent".into(),
+            }
+        )),
+        None => lines.push("proxy: no record".into()),
+    }
+    match joined.agent.first() {
+        Some(agent) => lines.push(format!(
+            "agent: decided {} with signals [{}]",
+            agent.decision,
+            agent.signals.join(", ")
+        )),
+        None => lines.push("agent: no record".into()),
+    }
+    match joined.upstream.first() {
+        Some(upstream) => lines.push(format!(
+            "application: {} {}",
+            upstream.method, upstream.target
+        )),
+        None => lines.push("application: no record".into()),
+    }
+    lines
+}
+
+/// Holds what a client must have received against an answer.
+pub fn judge_client(expect: &ClientExpectation, response: &ResponseRecord) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(status) = &expect.status
+        && **status != response.status
+    {
+        findings.push(Finding::new(
+            "client-status",
+            status.position,
+            status.to_string(),
+            response.status.to_string(),
+        ));
+    }
+    for field in &expect.headers {
+        findings.extend(missing_header("client-header", field, &response.headers));
+    }
+    for name in &expect.absent_headers {
+        findings.extend(present_header("client-header", name, &response.headers));
+    }
+    if let Some(body) = &expect.body {
+        let expected = sha256(body.as_bytes());
+        if expected != response.body_sha256 {
+            findings.push(Finding::new(
+                "client-body",
+                body.position,
+                format!("{} bytes, SHA-256 {expected}", body.len()),
+                format!(
+                    "{} bytes, SHA-256 {}",
+                    response.body_length, response.body_sha256
+                ),
+            ));
+        }
+    }
+    findings
+}
+
+fn judge_proxy(expect: &ProxyExpectation, joined: &Joined) -> Vec<Finding> {
+    let Some(proxy) = joined.proxy.first() else {
+        return Vec::new();
+    };
+    let mut findings = Vec::new();
+    if let Some(details) = &expect.details
+        && **details != proxy.details
+    {
+        findings.push(Finding::new(
+            "proxy-details",
+            details.position,
+            details.as_str(),
+            &*proxy.details,
+        ));
+    }
+    if let Some(flag) = &expect.flag
+        && !proxy.flags.contains(flag)
+    {
+        findings.push(Finding::new(
+            "proxy-flag",
+            flag.position,
+            flag.as_str(),
+            proxy.flags.join(","),
+        ));
+    }
+    findings
+}
+
+fn judge_agent(
+    expect: &AgentExpectation,
+    joined: &Joined,
+    implied: Position,
+) -> Vec<Finding> {
+    let Some(agent) = joined.agent.first() else {
+        return vec![Finding::new(
+            "agent-record",
+            implied,
+            "a line in the agent's data log",
+            "none",
+        )];
+    };
+    let mut findings = Vec::new();
+    for signal in &expect.signals {
+        if !agent.signals.contains(signal) {
+            findings.push(Finding::new(
+                "agent-signal",
+                signal.position,
+                signal.as_str(),
+                format!("[{}]", agent.signals.join(", ")),
+            ));
+        }
+    }
+    for (kind, expected, observed) in [
+        ("agent-decision", &expect.decision, agent.decision),
+        (
+            "agent-response-code",
+            &expect.response_code,
+            agent.response_code,
+        ),
+    ] {
+        if let Some(expected) = expected
+            && **expected != observed
+        {
+            findings.push(Finding::new(
+                kind,
+                expected.position,
+                expected.to_string(),
+                observed.to_string(),
+            ));
+        }
+    }
+    findings
+}
+
+/// Checks that the application received what was sent, but for what the expectation says is changed.
+fn judge_upstream(
+    expect: Option<&UpstreamExpectation>,
+    upstream: &UpstreamRecord,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
+    let none = UpstreamExpectation::default();
+    let expect = expect.unwrap_or(&none);
+    let planned = subject.planned;
+    let mut findings = Vec::new();
+    let as_sent = Located::unwritten(planned.target.clone());
+    let target = expect.target.as_ref().unwrap_or(&as_sent);
+    if **target != upstream.target {
+        findings.push(Finding::new(
+            "upstream-target",
+            target.position,
+            target.as_str(),
+            &*upstream.target,
+        ));
+    }
+    if planned.method != upstream.method {
+        findings.push(Finding::new(
+            "upstream-method",
+            Position::default(),
+            &*planned.method,
+            &*upstream.method,
+        ));
+    }
+    if !upstream.complete || upstream.body_sha256 != subject.body_sha256 {
+        findings.push(Finding::new(
+            "upstream-body",
+            Position::default(),
+            format!("the body as sent, SHA-256 {}", subject.body_sha256),
+            format!(
+                "{} bytes, {}, SHA-256 {}",
+                upstream.body_length,
+                if upstream.complete { "complete" } else { "cut short" },
+                upstream.body_sha256
+            ),
+        ));
+    }
+    for field in &expect.headers {
+        findings.extend(missing_header("upstream-header", field, &upstream.headers));
+    }
+    for name in &expect.absent_headers {
+        findings.extend(present_header("upstream-header", name, &upstream.headers));
+    }
+    findings.extend(lost_headers(expect, upstream, planned));
+    findings
+}
+
+/// Finds header fields that were sent and did not arrive, except those that may change on the way.
+fn lost_headers(
+    expect: &UpstreamExpectation,
+    upstream: &UpstreamRecord,
+    planned: &PlannedRequest,
+) -> Vec<Finding> {
+    let spoken_for = |name: &str| {
+        CHANGED_IN_TRANSIT
+            .iter()
+            .any(|changed| name.eq_ignore_ascii_case(changed))
+            || matches_pattern(AGENT_HEADERS, name)
+            || matches_pattern("x-envoy-*", name)
+            || expect
+                .absent_headers
+                .iter()
+                .any(|pattern| matches_pattern(pattern, name))
+            || expect.headers.iter().any(|field| {
+                parse_header(field).is_ok_and(|(wanted, _)| wanted.eq_ignore_ascii_case(name))
+            })
+    };
+    planned
+        .headers
+        .iter()
+        .filter(|(name, _)| !spoken_for(name))
+        .filter(|(name, value)| !upstream.header_values(name).any(|arrived| arrived == value))
+        .map(|(name, value)| {
+            Finding::new(
+                "upstream-header",
+                Position::default(),
+                format!("{name}: {value}"),
+                values(name, &upstream.headers),
+            )
+        })
+        .collect()
+}
+
+fn missing_header(
+    kind: &str,
+    field: &Located<String>,
+    headers: &[(String, String)],
+) -> Option<Finding> {
+    let (name, value) = parse_header(field).ok()?;
+    let found: Vec<&str> = headers
+        .iter()
+        .filter(|(other, _)| other.eq_ignore_ascii_case(&name))
+        .map(|(_, value)| value.as_str())
+        .collect();
+    (found != [value.as_str()]).then(|| {
+        Finding::new(
+            kind,
+            field.position,
+            format!("{name}: {value}, once"),
+            values(&name, headers),
+        )
+    })
+}
+
+fn present_header(
+    kind: &str,
+    pattern: &Located<String>,
+    headers: &[(String, String)],
+) -> Option<Finding> {
+    headers
+        .iter()
+        .find(|(name, _)| matches_pattern(pattern, name))
+        .map(|(name, value)| {
+            Finding::new(
+                kind,
+                pattern.position,
+                format!("no header `{}`", **pattern),
+                format!("{name}: {value}"),
+            )
+        })
+}
+
+fn values(name: &str, headers: &[(String, String)]) -> String {
+    let found: Vec<String> = headers
+        .iter()
+        .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+        .map(|(_, value)| format!("{name}: {value}"))
+        .collect();
+    if found.is_empty() {
+        format!("no header `{name}`")
+    } else {
+        found.join("; ")
+    }
+}
+
+/// Tells whether a header name fits a name or a `prefix*`, without regard to case.
+pub fn matches_pattern(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+        None => pattern.eq_ignore_ascii_case(name),
+    }
+}
+
+/// Hashes bytes to lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(bytes))
+}

@@ -1,0 +1,387 @@
+//! Reads a pod's timeline: how containers ended, what probes saw, in which phase a moment lies.
+
+use jiff::Timestamp;
+
+use crate::model::finding::Finding;
+use crate::model::located::Position;
+use crate::model::procedure::{ContainerEnd, PreStopEnd};
+use crate::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind, TimelineEvent};
+
+/// Holds how a container ended against how it had to.
+pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Finding> {
+    let name = expect.name.as_str();
+    let deletion = timeline
+        .iter()
+        .position(|event| matches!(event.event, LifecycleEvent::DeletionRequested { .. }));
+    let Some(deletion) = deletion else {
+        return vec![Finding::new(
+            "lifecycle",
+            expect.name.position,
+            "a deletion in the timeline",
+            "none",
+        )];
+    };
+    let after = &timeline[deletion..];
+    let mut findings = judge_order(after, name, expect.name.position);
+    let observed = pre_stop_end(after, name);
+    if observed != Some(*expect.pre_stop) {
+        findings.push(
+            Finding::new(
+                "pre-stop",
+                expect.pre_stop.position,
+                format!("preStop of `{name}` {}", describe(*expect.pre_stop)),
+                match observed {
+                    Some(end) => format!("it {}", describe(end)),
+                    None => "it failed to run".into(),
+                },
+            )
+            .note(render(after, Some(name))),
+        );
+    }
+    match exit_after(after, name) {
+        Some(status) => {
+            let code = status.as_container_exit_code();
+            if !expect.exit_codes.contains(&code) {
+                findings.push(
+                    Finding::new(
+                        "exit-code",
+                        expect.exit_codes.position,
+                        format!("`{name}` exits with one of {:?}", *expect.exit_codes),
+                        format!("it exited with {code}"),
+                    )
+                    .note(render(after, Some(name))),
+                );
+            }
+        }
+        None => findings.push(
+            Finding::new(
+                "exit-code",
+                expect.exit_codes.position,
+                format!("`{name}` exits"),
+                "no exit in the timeline",
+            )
+            .note(render(after, Some(name))),
+        ),
+    }
+    findings
+}
+
+/// Checks the kubelet's order: not ready, preStop, TERM, exit.
+fn judge_order(after: &[TimelineEvent], name: &str, position: Position) -> Vec<Finding> {
+    let of_container = |wanted: fn(&LifecycleEvent) -> bool| {
+        after
+            .iter()
+            .position(|event| event.container.as_deref() == Some(name) && wanted(&event.event))
+    };
+    let not_ready = after
+        .iter()
+        .position(|event| matches!(event.event, LifecycleEvent::PodNotReady));
+    let pre_stop = of_container(|event| matches!(event, LifecycleEvent::PreStopStarted));
+    let term = of_container(|event| matches!(event, LifecycleEvent::TermSent { .. }));
+    let exit = of_container(|event| matches!(event, LifecycleEvent::Exited(_)));
+    let steps = [
+        ("the pod leaves its Service", not_ready),
+        ("preStop starts", pre_stop),
+        ("TERM is sent", term),
+        ("the container exits", exit),
+    ];
+    let seen: Vec<(&str, usize)> = steps
+        .into_iter()
+        .filter_map(|(step, index)| Some((step, index?)))
+        .collect();
+    seen.windows(2)
+        .filter(|pair| pair[0].1 > pair[1].1)
+        .map(|pair| {
+            Finding::new(
+                "lifecycle-order",
+                position,
+                format!("{} before {}", pair[0].0, pair[1].0),
+                "the other way round",
+            )
+            .note(render(after, Some(name)))
+        })
+        .collect()
+}
+
+fn pre_stop_end(after: &[TimelineEvent], name: &str) -> Option<PreStopEnd> {
+    let mut end = Some(PreStopEnd::Absent);
+    for event in after
+        .iter()
+        .filter(|event| event.container.as_deref() == Some(name))
+    {
+        match &event.event {
+            LifecycleEvent::PreStopFinished { .. } if end != Some(PreStopEnd::Overruns) => {
+                end = Some(PreStopEnd::Finishes);
+            }
+            LifecycleEvent::PreStopOverran => end = Some(PreStopEnd::Overruns),
+            LifecycleEvent::PreStopFailed { .. } => end = None,
+            _ => {}
+        }
+    }
+    end
+}
+
+const fn describe(end: PreStopEnd) -> &'static str {
+    match end {
+        PreStopEnd::Absent => "is absent",
+        PreStopEnd::Finishes => "ends before TERM",
+        PreStopEnd::Overruns => "uses the grace period up",
+    }
+}
+
+/// Returns how a container ended, its last exit.
+pub fn exit_after(events: &[TimelineEvent], container: &str) -> Option<ExitStatus> {
+    events.iter().rev().find_map(|event| match &event.event {
+        LifecycleEvent::Exited(status) if event.container.as_deref() == Some(container) => {
+            Some(*status)
+        }
+        _ => None,
+    })
+}
+
+/// Checks that the startup probe failed, then succeeded once, and that the pod was ready only then.
+pub fn judge_startup_probe(
+    timeline: &[TimelineEvent],
+    container: &str,
+    position: Position,
+) -> Vec<Finding> {
+    let probes: Vec<bool> = timeline
+        .iter()
+        .filter(|event| event.container.as_deref() == Some(container))
+        .filter_map(|event| match &event.event {
+            LifecycleEvent::Probed {
+                probe: ProbeKind::Startup,
+                success,
+                ..
+            } => Some(*success),
+            _ => None,
+        })
+        .collect();
+    let mut findings = Vec::new();
+    let failures = probes.iter().filter(|success| !**success).count();
+    let successes = probes.len() - failures;
+    if failures == 0 || successes != 1 || probes.last() != Some(&true) {
+        findings.push(
+            Finding::new(
+                "startup-probe",
+                position,
+                "the startup probe fails at least once, then succeeds exactly once",
+                format!("{failures} failures and {successes} successes"),
+            )
+            .note(render(timeline, Some(container))),
+        );
+    }
+    let position_of = |wanted: fn(&LifecycleEvent) -> bool| {
+        timeline.iter().position(|event| wanted(&event.event))
+    };
+    let complete = timeline.iter().position(|event| {
+        event.container.as_deref() == Some(container)
+            && matches!(event.event, LifecycleEvent::StartupComplete)
+    });
+    let ready = position_of(|event| matches!(event, LifecycleEvent::PodReady));
+    if complete.is_none() || ready.is_none() || complete > ready {
+        findings.push(
+            Finding::new(
+                "startup-probe",
+                position,
+                "the pod is ready after the startup probe has succeeded",
+                match (complete, ready) {
+                    (_, None) => "the pod was never ready",
+                    (None, Some(_)) => "the pod was ready and the probe never succeeded",
+                    (Some(_), Some(_)) => "the pod was ready before",
+                },
+            )
+            .note(render(timeline, None)),
+        );
+    }
+    findings
+}
+
+/// Returns when an event of a container (or of the pod) first happened.
+pub fn first(
+    timeline: &[TimelineEvent],
+    container: Option<&str>,
+    wanted: fn(&LifecycleEvent) -> bool,
+) -> Option<Timestamp> {
+    timeline
+        .iter()
+        .find(|event| event.container.as_deref() == container && wanted(&event.event))
+        .map(|event| event.at)
+}
+
+/// Names the phase in which a moment lies: the last event before it that moves the pod on.
+pub fn phase_at(timeline: &[TimelineEvent], moment: Timestamp) -> String {
+    timeline
+        .iter()
+        .filter(|event| event.at <= moment)
+        .filter(|event| !matches!(event.event, LifecycleEvent::Probed { .. }))
+        .next_back()
+        .map_or_else(
+            || "before the pod existed".into(),
+            |event| {
+                let after = moment.duration_since(event.at).as_millis();
+                format!("{after} ms after: {}", line(event))
+            },
+        )
+}
+
+/// Renders a timeline on one line, times relative to its first event.
+pub fn render(timeline: &[TimelineEvent], container: Option<&str>) -> String {
+    let Some(start) = timeline.first().map(|event| event.at) else {
+        return "the timeline is empty".into();
+    };
+    let events: Vec<String> = timeline
+        .iter()
+        .filter(|event| {
+            event.container.is_none() || container.is_none() || event.container.as_deref() == container
+        })
+        .map(|event| {
+            let at = event.at.duration_since(start).as_millis();
+            format!("+{at} ms {}", line(event))
+        })
+        .collect();
+    format!("timeline: {}", events.join("; "))
+}
+
+fn line(event: &TimelineEvent) -> String {
+    let subject = event.container.as_deref().unwrap_or("pod");
+    let what = match &event.event {
+        LifecycleEvent::PodCreated => "created".into(),
+        LifecycleEvent::Started { restart_count: 0 } => "started".into(),
+        LifecycleEvent::Started { restart_count } => format!("started again ({restart_count})"),
+        LifecycleEvent::Exited(status) => format!("exited {}", status.as_container_exit_code()),
+        LifecycleEvent::Probed {
+            probe,
+            success,
+            detail,
+        } => format!(
+            "{probe:?} probe {}: {detail}",
+            if *success { "succeeded" } else { "failed" }
+        ),
+        LifecycleEvent::StartupComplete => "start-up complete".into(),
+        LifecycleEvent::ContainerReady | LifecycleEvent::PodReady => "ready".into(),
+        LifecycleEvent::ContainerNotReady | LifecycleEvent::PodNotReady => "not ready".into(),
+        LifecycleEvent::DeletionRequested {
+            grace_period_seconds,
+        } => format!("deletion asked for, grace period {grace_period_seconds} s"),
+        LifecycleEvent::PreStopStarted => "preStop started".into(),
+        LifecycleEvent::PreStopFinished { exit_code } => match exit_code {
+            Some(code) => format!("preStop ended with {code}"),
+            None => "preStop ended".into(),
+        },
+        LifecycleEvent::PreStopFailed { reason } => format!("preStop failed: {reason}"),
+        LifecycleEvent::PreStopOverran => "preStop used the grace period up".into(),
+        LifecycleEvent::TermSent {
+            kill_after_milliseconds,
+        } => format!("TERM sent, KILL after {kill_after_milliseconds} ms"),
+        LifecycleEvent::KillSent => "KILL sent".into(),
+        LifecycleEvent::Restarting { reason } => format!("restarting: {reason}"),
+        LifecycleEvent::FaultInjected { fault } => format!("fault injected: {fault}"),
+        LifecycleEvent::PodGone => "gone".into(),
+    };
+    format!("{subject} {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::located::Located;
+
+    fn timeline(events: &[(&str, LifecycleEvent)]) -> Vec<TimelineEvent> {
+        events
+            .iter()
+            .zip(0..)
+            .map(|((container, event), second)| TimelineEvent {
+                at: Timestamp::from_second(1_790_000_000 + second).expect("valid"),
+                container: (!container.is_empty()).then(|| (*container).to_owned()),
+                event: event.clone(),
+            })
+            .collect()
+    }
+
+    fn end(pre_stop: PreStopEnd, exit_codes: &[i32]) -> ContainerEnd {
+        ContainerEnd {
+            name: Located::unwritten("a".into()),
+            pre_stop: Located::unwritten(pre_stop),
+            exit_codes: Located::unwritten(exit_codes.to_vec()),
+        }
+    }
+
+    fn orderly() -> Vec<TimelineEvent> {
+        timeline(&[
+            (
+                "",
+                LifecycleEvent::DeletionRequested {
+                    grace_period_seconds: 30,
+                },
+            ),
+            ("", LifecycleEvent::PodNotReady),
+            ("a", LifecycleEvent::PreStopStarted),
+            ("a", LifecycleEvent::PreStopFinished { exit_code: Some(0) }),
+            (
+                "a",
+                LifecycleEvent::TermSent {
+                    kill_after_milliseconds: 1000,
+                },
+            ),
+            ("a", LifecycleEvent::Exited(ExitStatus::Code(0))),
+        ])
+    }
+
+    #[test]
+    fn an_orderly_end_has_no_finding() {
+        assert_eq!(judge_end(&orderly(), &end(PreStopEnd::Finishes, &[0])), []);
+    }
+
+    #[test]
+    fn a_kill_is_a_finding_with_its_exit_code() {
+        let mut events = orderly();
+        events[5].event = LifecycleEvent::Exited(ExitStatus::Signal(9));
+        let findings = judge_end(&events, &end(PreStopEnd::Finishes, &[0, 143]));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].observed.contains("137"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_term_before_pre_stop_is_a_finding() {
+        let mut events = orderly();
+        events.swap(2, 4);
+        let findings = judge_end(&events, &end(PreStopEnd::Finishes, &[0]));
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.expectation == "lifecycle-order"),
+            "{findings:?}"
+        );
+    }
+
+    #[test]
+    fn an_overrun_hook_is_not_a_finished_one() {
+        let mut events = orderly();
+        events[3].event = LifecycleEvent::PreStopOverran;
+        assert_eq!(judge_end(&events, &end(PreStopEnd::Overruns, &[0])), []);
+        assert_eq!(judge_end(&events, &end(PreStopEnd::Finishes, &[0])).len(), 1);
+    }
+
+    #[test]
+    fn readiness_before_the_startup_probe_is_a_finding() {
+        let probe = |success| LifecycleEvent::Probed {
+            probe: ProbeKind::Startup,
+            success,
+            detail: String::new(),
+        };
+        let good = timeline(&[
+            ("a", probe(false)),
+            ("a", probe(true)),
+            ("a", LifecycleEvent::StartupComplete),
+            ("", LifecycleEvent::PodReady),
+        ]);
+        assert_eq!(judge_startup_probe(&good, "a", Position::default()), []);
+        let mut early = good.clone();
+        early.swap(0, 3);
+        assert_eq!(
+            judge_startup_probe(&early, "a", Position::default()).len(),
+            1
+        );
+    }
+}

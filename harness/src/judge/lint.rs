@@ -1,0 +1,233 @@
+//! The static check of a deployment: faults that can be read off the manifest and the proxy's configuration.
+
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+
+use crate::model::finding::Finding;
+use crate::model::located::{Located, Position};
+use crate::model::procedure::LintRule;
+use crate::stack::{AGENT_CONTAINER, Stack};
+
+/// The grace period that Kubernetes gives a pod that names none.
+const DEFAULT_GRACE_PERIOD_SECONDS: i64 = 30;
+
+/// Where the agent writes by default, with the variable that moves it.
+///
+/// Source: the vendor's guide, "Agent temporary volume".
+const AGENT_WRITES: [(&str, &str); 2] = [
+    ("SIGSCI_RPC_ADDRESS", "/sigsci/tmp/sigsci.sock"),
+    ("SIGSCI_SHARED_CACHE_DIR", "/sigsci/tmp/cache"),
+];
+
+/// One fault of a deployment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LintReport {
+    /// The rule.
+    pub rule: LintRule,
+    /// What is wrong, with the values.
+    pub explanation: String,
+}
+
+/// Checks a deployment by every rule.
+pub fn check(stack: &Stack, sends_response_data: bool) -> Vec<LintReport> {
+    let mut reports = Vec::new();
+    reports.extend(read_only_root_without_volume(stack));
+    reports.extend(grace_period_within_pre_stop(&stack.pod));
+    reports.extend(half_configured_response_data(stack, sends_response_data));
+    reports
+}
+
+/// Holds what the check reports against what a scenario expects it to report.
+pub fn judge(reports: &[LintReport], expected: &[Located<LintRule>]) -> Vec<Finding> {
+    let reported: BTreeSet<LintRule> = reports.iter().map(|report| report.rule).collect();
+    let mut findings: Vec<Finding> = expected
+        .iter()
+        .filter(|rule| !reported.contains(&rule.value))
+        .map(|rule| {
+            Finding::new(
+                "lint",
+                rule.position,
+                format!("the deployment has the fault `{}`", **rule),
+                "the static check does not find it",
+            )
+        })
+        .collect();
+    findings.extend(
+        reports
+            .iter()
+            .filter(|report| !expected.iter().any(|rule| **rule == report.rule))
+            .map(|report| {
+                Finding::new(
+                    "lint",
+                    Position::default(),
+                    format!("a deployment without the fault `{}`", report.rule),
+                    &*report.explanation,
+                )
+            }),
+    );
+    findings
+}
+
+fn read_only_root_without_volume(stack: &Stack) -> Option<LintReport> {
+    let agent = stack.container(AGENT_CONTAINER)?;
+    let read_only = agent
+        .security_context
+        .as_ref()
+        .and_then(|context| context.read_only_root_filesystem)
+        .unwrap_or_default();
+    if !read_only {
+        return None;
+    }
+    let uncovered: Vec<&str> = AGENT_WRITES
+        .iter()
+        .map(|(variable, default)| stack.agent_variable(variable).unwrap_or(default))
+        .filter(|path| !is_on_writable_mount(agent, path))
+        .collect();
+    if uncovered.is_empty() {
+        return None;
+    }
+    Some(LintReport {
+        rule: LintRule::ReadOnlyRootWithoutVolume,
+        explanation: format!(
+            "no volume mount on a read-only root: container `{AGENT_CONTAINER}` has readOnlyRootFilesystem: true, writes {}, and {}",
+            uncovered.join(" and "),
+            match agent.volume_mounts.as_deref() {
+                None | Some([]) => "lists no volumeMounts".to_owned(),
+                Some(mounts) => format!(
+                    "mounts only {}",
+                    mounts
+                        .iter()
+                        .map(|mount| mount.mount_path.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            }
+        ),
+    })
+}
+
+fn is_on_writable_mount(container: &Container, path: &str) -> bool {
+    container
+        .volume_mounts
+        .iter()
+        .flatten()
+        .filter(|mount| !mount.read_only.unwrap_or_default())
+        .any(|mount| Utf8Path::new(path).starts_with(&mount.mount_path))
+}
+
+fn grace_period_within_pre_stop(pod: &PodSpec) -> Option<LintReport> {
+    let grace = pod
+        .termination_grace_period_seconds
+        .unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS);
+    pod.containers
+        .iter()
+        .find_map(|container| {
+            let seconds = pre_stop_sleep_seconds(container)?;
+            (seconds >= grace).then(|| (container.name.as_str(), seconds))
+        })
+        .map(|(container, seconds)| LintReport {
+            rule: LintRule::GracePeriodWithinPreStop,
+            explanation: format!(
+                "preStop of `{container}` sleeps {seconds} s of a grace period of {grace} s: {} s are left between TERM and KILL, and the kubelet grants 2 s once; set terminationGracePeriodSeconds above {seconds} s plus the time to drain",
+                (grace - seconds).max(0)
+            ),
+        })
+}
+
+/// Returns for how long a preStop hook sleeps, where that can be read off it.
+fn pre_stop_sleep_seconds(container: &Container) -> Option<i64> {
+    let hook = container.lifecycle.as_ref()?.pre_stop.as_ref()?;
+    if let Some(sleep) = &hook.sleep {
+        return Some(sleep.seconds);
+    }
+    match hook.exec.as_ref()?.command.as_deref()? {
+        [program, seconds] if program.ends_with("sleep") => seconds.parse().ok(),
+        _ => None,
+    }
+}
+
+fn half_configured_response_data(stack: &Stack, sends: bool) -> Option<LintReport> {
+    let expects = stack
+        .agent_variable("SIGSCI_ENVOY_EXPECT_RESPONSE_DATA")
+        .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+    match (expects, sends) {
+        (true, false) => Some(LintReport {
+            rule: LintRule::ResponseDataNeverSent,
+            explanation: "SIGSCI_ENVOY_EXPECT_RESPONSE_DATA is on and the proxy's configuration has no gRPC access log: every request waits for response data that never comes".into(),
+        }),
+        (false, true) => Some(LintReport {
+            rule: LintRule::ResponseDataNotExpected,
+            explanation: "the proxy's configuration has a gRPC access log and SIGSCI_ENVOY_EXPECT_RESPONSE_DATA is off: response data is sent and not used".into(),
+        }),
+        (true, true) | (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{ExecAction, Lifecycle, LifecycleHandler};
+
+    use super::*;
+    use crate::model::load::Project;
+    use crate::model::scenario::StackSettings;
+    use crate::stack::assemble::{AgentOverrides, assemble};
+    use crate::stack::keys::AgentKeys;
+
+    fn stack(manifest: &str) -> Stack {
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let settings = StackSettings {
+            manifest: Located::unwritten(manifest.into()),
+            ..StackSettings::default()
+        };
+        let keys = AgentKeys::invent().expect("random bytes");
+        assemble(
+            &Project::at(&root),
+            &settings,
+            &keys,
+            &AgentOverrides::default(),
+        )
+        .expect("shipped")
+    }
+
+    #[test]
+    fn the_guides_manifest_as_printed_has_no_volume_mount_on_a_read_only_root() {
+        let reports = check(&stack("as-printed"), true);
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        assert_eq!(reports[0].rule, LintRule::ReadOnlyRootWithoutVolume);
+        assert!(reports[0].explanation.contains("lists no volumeMounts"));
+    }
+
+    #[test]
+    fn the_corrected_manifest_has_no_fault() {
+        assert_eq!(check(&stack("corrected"), true), []);
+    }
+
+    #[test]
+    fn the_guides_pre_stop_uses_the_default_grace_period_up() {
+        let mut stack = stack("corrected");
+        let hook = LifecycleHandler {
+            exec: Some(ExecAction {
+                command: Some(vec!["sleep".into(), "30".into()]),
+            }),
+            ..LifecycleHandler::default()
+        };
+        stack.pod.containers[2].lifecycle = Some(Lifecycle {
+            pre_stop: Some(hook),
+            ..Lifecycle::default()
+        });
+        let reports = check(&stack, true);
+        assert_eq!(reports[0].rule, LintRule::GracePeriodWithinPreStop);
+        stack.pod.termination_grace_period_seconds = Some(31);
+        assert_eq!(check(&stack, true), []);
+    }
+
+    #[test]
+    fn a_fault_that_is_not_expected_and_an_expected_one_that_is_absent_are_findings() {
+        let reports = check(&stack("as-printed"), false);
+        let expected = [Located::unwritten(LintRule::ResponseDataNotExpected)];
+        let findings = judge(&reports, &expected);
+        assert_eq!(findings.len(), 3, "{findings:?}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Holds expectations against what was seen, and names every difference.
+
+pub mod exchange;
+pub mod lifecycle;
+pub mod lint;

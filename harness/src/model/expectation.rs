@@ -1,0 +1,100 @@
+//! What a scenario file says must be seen of one request.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::located::Located;
+use super::outcome::Outcome;
+
+/// What must be seen of one request. The outcome is mandatory; the rest sharpens it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Expectation {
+    /// The outcome on which the witnesses must agree.
+    pub outcome: Located<Outcome>,
+    /// What the client must have received.
+    #[serde(default)]
+    pub client: Option<ClientExpectation>,
+    /// What the proxy must have recorded.
+    #[serde(default)]
+    pub proxy: Option<ProxyExpectation>,
+    /// What the agent must have recorded.
+    #[serde(default)]
+    pub agent: Option<AgentExpectation>,
+    /// What the application must have received.
+    #[serde(default)]
+    pub upstream: Option<UpstreamExpectation>,
+}
+
+impl Expectation {
+    /// Expects an outcome and nothing else.
+    pub fn outcome_only(outcome: Outcome) -> Self {
+        Self {
+            outcome: Located::unwritten(outcome),
+            client: None,
+            proxy: None,
+            agent: None,
+            upstream: None,
+        }
+    }
+}
+
+/// What the client must have received.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClientExpectation {
+    /// The status code.
+    #[serde(default)]
+    pub status: Option<Located<u16>>,
+    /// Header fields that must be there with exactly these values, each `name: value`.
+    #[serde(default)]
+    pub headers: Vec<Located<String>>,
+    /// Names that no header field may have; a trailing `*` stands for any ending.
+    #[serde(default)]
+    pub absent_headers: Vec<Located<String>>,
+    /// The whole body.
+    #[serde(default)]
+    pub body: Option<Located<String>>,
+}
+
+/// What the proxy's access log must say.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ProxyExpectation {
+    /// Envoy's response code details, such as `ext_authz_denied`.
+    #[serde(default)]
+    pub details: Option<Located<String>>,
+    /// A response flag that must be among those set, such as `UAEX`.
+    #[serde(default)]
+    pub flag: Option<Located<String>>,
+}
+
+/// What the agent's data log must say.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AgentExpectation {
+    /// Signals that must be among those raised, by the vendor's names.
+    #[serde(default)]
+    pub signals: Vec<Located<String>>,
+    /// The agent's response code (`WAFResponse`).
+    #[serde(default)]
+    pub decision: Option<Located<i32>>,
+    /// The status that the access log reported back to the agent (`ResponseCode`); 0 for none.
+    #[serde(default)]
+    pub response_code: Option<Located<i32>>,
+}
+
+/// What the application must have received.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UpstreamExpectation {
+    /// The request target.
+    #[serde(default)]
+    pub target: Option<Located<String>>,
+    /// Header fields that must be there with exactly these values, each `name: value`.
+    #[serde(default)]
+    pub headers: Vec<Located<String>>,
+    /// Names that no header field may have; a trailing `*` stands for any ending.
+    #[serde(default)]
+    pub absent_headers: Vec<Located<String>>,
+}

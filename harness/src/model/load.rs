@@ -1,0 +1,273 @@
+//! Reads scenario and payload files, and says where they are wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::diagnostic::Diagnostic;
+use super::located::Position;
+use super::payload::PayloadFile;
+use super::scenario::{Procedure, Scenario, ScenarioFile, ScenarioName};
+use super::validate;
+
+/// The largest scenario or payload file, in bytes.
+const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// The folders of a project: where scenarios, payloads, manifests and proxy configurations lie.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The folder that holds the others.
+    pub root: Utf8PathBuf,
+    /// `scenarios/`.
+    pub scenarios: Utf8PathBuf,
+    /// `fixtures/payloads/`.
+    pub payloads: Utf8PathBuf,
+    /// `fixtures/kubernetes/`.
+    pub manifests: Utf8PathBuf,
+    /// `envoy-configs/`.
+    pub envoy_configs: Utf8PathBuf,
+}
+
+impl Project {
+    /// Names the folders below `root`.
+    pub fn at(root: &Utf8Path) -> Self {
+        Self {
+            root: root.into(),
+            scenarios: root.join("scenarios"),
+            payloads: root.join("fixtures/payloads"),
+            manifests: root.join("fixtures/kubernetes"),
+            envoy_configs: root.join("envoy-configs"),
+        }
+    }
+
+    /// Returns a path as messages show it: relative to the root where it is inside.
+    pub fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).into()
+    }
+}
+
+/// Every scenario and payload file of a project, read and checked.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// The scenarios, by name.
+    pub scenarios: Vec<Scenario>,
+    /// The payload files, by stem.
+    pub payloads: BTreeMap<String, LoadedPayloads>,
+}
+
+/// A payload file with its text, for diagnostics.
+#[derive(Clone, Debug)]
+pub struct LoadedPayloads {
+    /// The file.
+    pub file: Utf8PathBuf,
+    /// Its text.
+    pub text: Arc<str>,
+    /// What it says.
+    pub content: PayloadFile,
+}
+
+/// Why a project cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A folder or file cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The path.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Files are wrong; each complaint says where.
+    #[error("{} in the project's files", count(.0.len()))]
+    Invalid(Vec<Diagnostic>),
+}
+
+fn count(errors: usize) -> String {
+    match errors {
+        1 => "1 error".into(),
+        more => format!("{more} errors"),
+    }
+}
+
+/// Reads and checks every scenario and payload file of the project.
+pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
+    let mut complaints = Vec::new();
+    let mut payloads = BTreeMap::new();
+    for path in yaml_files(&project.payloads)? {
+        let text = read_bounded(project, &path, &mut complaints)?;
+        let file = project.shown(&path);
+        if let Some(content) = parse::<PayloadFile>(&file, &text, &mut complaints) {
+            validate::payloads(&file, &text, &content, &mut complaints);
+            payloads.insert(
+                path.file_stem().unwrap_or_default().to_owned(),
+                LoadedPayloads {
+                    file,
+                    text,
+                    content,
+                },
+            );
+        }
+    }
+    let mut scenarios = Vec::new();
+    for group in folders(&project.scenarios)? {
+        for path in yaml_files(&group)? {
+            let text = read_bounded(project, &path, &mut complaints)?;
+            let file = project.shown(&path);
+            let Some(spec) = parse::<ScenarioFile>(&file, &text, &mut complaints) else {
+                continue;
+            };
+            let context = validate::Context {
+                project,
+                payloads: &payloads,
+                file: &file,
+                text: &text,
+            };
+            if let Some(procedure) = validate::scenario(&context, &spec, &mut complaints) {
+                let stem = path.file_stem().unwrap_or_default();
+                scenarios.push(Scenario {
+                    name: ScenarioName::new(group.file_name().unwrap_or_default(), stem),
+                    sha256: fingerprint(&text, &procedure, &payloads),
+                    file,
+                    text: text.to_string(),
+                    spec,
+                    procedure,
+                });
+            }
+        }
+    }
+    validate::unique_ids(&scenarios, &mut complaints);
+    scenarios.sort_by(|left, right| left.name.cmp(&right.name));
+    if complaints.is_empty() {
+        Ok(Catalogue {
+            scenarios,
+            payloads,
+        })
+    } else {
+        Err(LoadError::Invalid(complaints))
+    }
+}
+
+/// Hashes a scenario's text together with the payload file that it uses.
+fn fingerprint(
+    text: &str,
+    procedure: &Procedure,
+    payloads: &BTreeMap<String, LoadedPayloads>,
+) -> String {
+    let mut hash = Sha256::new();
+    hash.update(text);
+    if let Procedure::Exchange(exchange) = procedure
+        && let Some(used) = &exchange.payloads
+        && let Some(loaded) = payloads.get(used.file.as_str())
+    {
+        hash.update(&*loaded.text);
+    }
+    hex::encode(hash.finalize())
+}
+
+/// Parses one file into its type; a complaint says where it cannot.
+fn parse<T: DeserializeOwned>(
+    file: &Utf8Path,
+    text: &Arc<str>,
+    complaints: &mut Vec<Diagnostic>,
+) -> Option<T> {
+    match serde_saphyr::from_str::<T>(text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let position = error.location().map(Position::from).unwrap_or_default();
+            let whole = error.without_snippet().to_string();
+            let message = strip_location(&whole).to_owned();
+            complaints.push(Diagnostic {
+                file: file.into(),
+                text: text.clone(),
+                position,
+                hint: validate::hint_for_parse_error(&message),
+                label: String::new(),
+                message,
+            });
+            None
+        }
+    }
+}
+
+/// Cuts the parser's own ` at line L, column C` and `error: line L column C: ` away; the drawing shows the place.
+fn strip_location(message: &str) -> &str {
+    let message = message.split('\n').next().unwrap_or_default();
+    let message = match message.find(" at line ") {
+        Some(end) => &message[..end],
+        None => message,
+    };
+    message.strip_prefix("error: ").unwrap_or(message)
+}
+
+fn read_bounded(
+    project: &Project,
+    path: &Utf8Path,
+    complaints: &mut Vec<Diagnostic>,
+) -> Result<Arc<str>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable {
+        path: project.shown(path),
+        source,
+    };
+    let complaint = |message: &str, hint: &str| Diagnostic {
+        file: project.shown(path),
+        text: "".into(),
+        position: Position::default(),
+        message: message.into(),
+        label: String::new(),
+        hint: Some(hint.into()),
+    };
+    if fs_err::metadata(path).map_err(unreadable)?.len() > FILE_LIMIT_BYTES {
+        complaints.push(complaint(
+            "the file is larger than 1 MiB",
+            "describe long bodies with `filled` instead of writing them out",
+        ));
+        return Ok("".into());
+    }
+    let bytes = fs_err::read(path).map_err(unreadable)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let line = bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+            complaints.push(complaint(
+                &format!("line {line} is not valid UTF-8 (byte {valid})"),
+                "write bytes that are not UTF-8 with `base64`",
+            ));
+            Ok("".into())
+        }
+    }
+}
+
+fn folders(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    entries(root, |entry| {
+        entry.is_dir() && entry.file_name() != Some("profiles")
+    })
+}
+
+fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    entries(root, |entry| entry.extension() == Some("yaml"))
+}
+
+fn entries(
+    root: &Utf8Path,
+    wanted: impl Fn(&Utf8Path) -> bool,
+) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable {
+        path: root.into(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in root.read_dir_utf8().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if wanted(entry.path()) {
+            found.push(entry.into_path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,292 @@
+//! What each procedure is told by a scenario file.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::expectation::{ClientExpectation, Expectation};
+use super::located::Located;
+use super::outcome::Outcome;
+use super::request::RequestSpec;
+use super::timespan::TimeSpan;
+
+/// `exchange`: requests are sent to a pod that stands, and each is judged.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExchangeSpec {
+    /// What must hold before the first request.
+    #[serde(default)]
+    pub after: Precondition,
+    /// Requests of the file's own.
+    #[serde(default)]
+    pub cases: Vec<Case>,
+    /// Requests of a payload file.
+    #[serde(default)]
+    pub payloads: Option<PayloadUse>,
+    /// What the static check of the deployment must report, and nothing else.
+    #[serde(default)]
+    pub lint: Vec<Located<LintRule>>,
+}
+
+/// What must hold before traffic is judged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precondition {
+    /// The pod is ready, the proxy is live and three attacks in a row have been denied.
+    #[default]
+    Enforcing,
+    /// The pod is ready and the proxy is live.
+    Ready,
+}
+
+/// One request with what must be seen of it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Case {
+    /// A name that is unique in the scenario: letters, digits, hyphens.
+    pub name: Located<String>,
+    /// What the request is. An attack has a twin and gets a deliverability control.
+    pub intent: Located<Intent>,
+    /// The request.
+    pub request: RequestSpec,
+    /// What must be seen.
+    pub expect: Expectation,
+    /// The nearest benign request.
+    #[serde(default)]
+    pub twin: Option<Twin>,
+}
+
+/// What a request is meant as.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intent {
+    /// It must be denied.
+    Attack,
+    /// It must pass.
+    Benign,
+    /// It tests the proxy, whatever its content.
+    Protocol,
+}
+
+/// The benign request beside an attack.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Twin {
+    /// The request.
+    pub request: RequestSpec,
+    /// The outcome; `allowed` when not given.
+    #[serde(default)]
+    pub outcome: Option<Located<Outcome>>,
+}
+
+/// Requests of a payload file, all with the same expectation.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PayloadUse {
+    /// The file: `fixtures/payloads/<name>.yaml`.
+    pub file: Located<String>,
+    /// What must be seen of each payload.
+    pub expect: Expectation,
+}
+
+/// `outage`: the agent is disturbed while requests go on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OutageSpec {
+    /// What is done to the agent.
+    pub fault: Located<Fault>,
+    /// The benign request of the stream.
+    pub benign: RequestSpec,
+    /// The attack of the stream.
+    pub attack: RequestSpec,
+    /// The outcome of both while the agent cannot answer.
+    pub during: Located<Outcome>,
+    /// The least time for which the proxy must have waited for the agent (its time-out).
+    #[serde(default)]
+    pub waits_at_least: Option<Located<TimeSpan>>,
+    /// The bound within which every request must be answered.
+    #[serde(default)]
+    pub answers_within: Option<Located<TimeSpan>>,
+}
+
+/// What is done to the agent.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// It is killed under load and restarted by its restart policy.
+    Kill,
+    /// It is stopped (it holds its connections and answers nothing), then goes on.
+    Pause,
+}
+
+/// `refusal`: a deployment that the agent must refuse loudly.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RefusalSpec {
+    /// Texts of which the agent's log must contain one each.
+    pub says: Vec<Located<String>>,
+    /// What the static check of the deployment must report, and nothing else.
+    #[serde(default)]
+    pub lint: Vec<Located<LintRule>>,
+    /// Requests that are sent while the agent does not run.
+    #[serde(default)]
+    pub cases: Vec<Case>,
+}
+
+/// What the static check of a deployment can report.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LintRule {
+    /// The grace period is used up by a preStop hook.
+    GracePeriodWithinPreStop,
+    /// The agent's root is read-only and nothing writable is mounted where it writes.
+    ReadOnlyRootWithoutVolume,
+    /// The agent expects response data that the proxy never sends.
+    ResponseDataNeverSent,
+    /// The proxy sends response data that the agent does not expect.
+    ResponseDataNotExpected,
+}
+
+impl LintRule {
+    /// Returns the name as files and reports write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GracePeriodWithinPreStop => "grace-period-within-pre-stop",
+            Self::ReadOnlyRootWithoutVolume => "read-only-root-without-volume",
+            Self::ResponseDataNeverSent => "response-data-never-sent",
+            Self::ResponseDataNotExpected => "response-data-not-expected",
+        }
+    }
+}
+
+impl fmt::Display for LintRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// `startup`: attacks are sent to the pod's Service from the pod's first moment on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StartupSpec {
+    /// The attack.
+    pub attack: RequestSpec,
+    /// Attacks per second, open loop.
+    pub per_second: Located<f64>,
+    /// Denials in a row that end the stream.
+    pub until_denied: Located<u32>,
+    /// Whether attacks may reach the application.
+    pub leaks: Located<LeakExpectation>,
+    /// What the startup probe must have seen.
+    #[serde(default)]
+    pub probe: Option<Located<ProbeExpectation>>,
+}
+
+/// Whether attacks reach the application before the rules apply.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeakExpectation {
+    /// None may.
+    None,
+    /// At least one must: the control that shows that the meter can see.
+    Some,
+}
+
+/// What the startup probe must have seen.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeExpectation {
+    /// At least one failure, then success exactly once, and readiness only after it.
+    FailsThenSucceedsOnce,
+}
+
+/// `drain`: the pod is deleted while requests go on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DrainSpec {
+    /// A benign request and an attack that are sent in turn, from before the deletion until the proxy has its TERM.
+    #[serde(default)]
+    pub stream: Option<DrainStream>,
+    /// Requests that are under way when the deletion is asked for. Each must complete.
+    #[serde(default)]
+    pub in_flight: Vec<Case>,
+    /// What the timeline must show, per container.
+    pub containers: Vec<ContainerEnd>,
+    /// What the static check of the deployment must report, and nothing else.
+    #[serde(default)]
+    pub lint: Vec<Located<LintRule>>,
+}
+
+/// The streams of a drain.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DrainStream {
+    /// The benign request.
+    pub benign: RequestSpec,
+    /// The attack.
+    pub attack: RequestSpec,
+    /// Requests per second of each, open loop.
+    pub per_second: Located<f64>,
+}
+
+/// How a container must end.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ContainerEnd {
+    /// The container.
+    pub name: Located<String>,
+    /// What becomes of its preStop hook.
+    pub pre_stop: Located<PreStopEnd>,
+    /// Exit codes of which one must be seen (a signal counts 128 + its number).
+    pub exit_codes: Located<Vec<i32>>,
+}
+
+/// What becomes of a preStop hook.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum PreStopEnd {
+    /// There is none.
+    Absent,
+    /// It ends by itself before TERM.
+    Finishes,
+    /// It uses up the grace period.
+    Overruns,
+}
+
+/// `filesystem`: what the agent writes and where it may.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FilesystemSpec {
+    /// Requests that are judged first, so that the agent has worked.
+    pub cases: Vec<Case>,
+    /// Mount points that the agent may write to; no other may exist.
+    pub writable: Located<Vec<String>>,
+    /// Files that must be there, with their kind.
+    pub files: Vec<ExpectedFile>,
+    /// The most bytes that all its files may take.
+    pub size_limit: Located<u64>,
+}
+
+/// A file that must be there.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExpectedFile {
+    /// The path inside the container.
+    pub path: Located<String>,
+    /// `file`, `directory` or `socket`.
+    pub kind: Located<String>,
+}
+
+/// `secrecy`: after traffic, the agent's keys are looked for wherever they could show.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecrecySpec {
+    /// Requests that are judged first, so that the agent has worked.
+    pub cases: Vec<Case>,
+    /// What a client must never receive, in any answer.
+    #[serde(default)]
+    pub client: ClientExpectation,
+}

@@ -1,0 +1,243 @@
+//! A scenario: what is deployed, what is done, what must be seen. Data only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use camino::Utf8PathBuf;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::feature::Feature;
+use super::located::Located;
+use super::procedure::{
+    DrainSpec, ExchangeSpec, FilesystemSpec, OutageSpec, RefusalSpec, SecrecySpec, StartupSpec,
+};
+use super::timespan::TimeSpan;
+
+/// The groups that scenarios are filed under.
+pub const GROUPS: [&str; 10] = [
+    "decisions",
+    "bodies",
+    "protocol",
+    "failure",
+    "startup",
+    "drain",
+    "filesystem",
+    "response-data",
+    "configuration",
+    "performance",
+];
+
+/// A scenario with its name and where it was read.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// `<group>::<name>`, from the file's path.
+    pub name: ScenarioName,
+    /// The file, relative to the project's folder where it is inside.
+    pub file: Utf8PathBuf,
+    /// The file's text, for diagnostics.
+    pub text: String,
+    /// SHA-256 of the file and of every payload file that it names, lower-case hex.
+    pub sha256: String,
+    /// What the file says.
+    pub spec: ScenarioFile,
+    /// What is done.
+    pub procedure: Procedure,
+}
+
+/// `<group>::<name>`.
+#[derive(
+    Clone, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(transparent)]
+pub struct ScenarioName(String);
+
+impl ScenarioName {
+    /// Composes the name from the group's folder and the file's stem.
+    pub fn new(group: &str, stem: &str) -> Self {
+        Self(format!("{group}::{stem}"))
+    }
+
+    /// Wraps a name as a user wrote it.
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the name as a folder below a run: `<group>/<name>`.
+    pub fn as_folder(&self) -> String {
+        self.0.replace("::", "/")
+    }
+
+    /// Returns the name as one word for a pod: `<group>-<name>`.
+    pub fn as_word(&self) -> String {
+        self.0.replace("::", "-")
+    }
+}
+
+impl fmt::Display for ScenarioName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The text of a scenario file. Exactly one procedure is given.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// The id in the catalogue (`A02`), or `G01` and onwards for the guide's own claims.
+    pub id: Located<String>,
+    /// One sentence: what holds.
+    pub summary: String,
+    /// What fails in real life when it does not hold.
+    pub why: String,
+    /// Where the requirement comes from.
+    #[serde(default)]
+    pub references: Vec<String>,
+    /// Whether every agent must pass, or only those with the features.
+    #[serde(default)]
+    pub level: Level,
+    /// What the environment and the agent must be able to do.
+    #[serde(default)]
+    pub features: BTreeSet<Feature>,
+    /// What is deployed.
+    #[serde(default)]
+    pub stack: StackSettings,
+    /// Requests, each judged.
+    #[serde(default)]
+    pub exchange: Option<Located<ExchangeSpec>>,
+    /// Requests while the agent is disturbed.
+    #[serde(default)]
+    pub outage: Option<Located<OutageSpec>>,
+    /// A deployment that the agent must refuse.
+    #[serde(default)]
+    pub refusal: Option<Located<RefusalSpec>>,
+    /// Attacks from the pod's first moment on.
+    #[serde(default)]
+    pub startup: Option<Located<StartupSpec>>,
+    /// Requests while the pod is deleted.
+    #[serde(default)]
+    pub drain: Option<Located<DrainSpec>>,
+    /// What the agent does to its file system.
+    #[serde(default)]
+    pub filesystem: Option<Located<FilesystemSpec>>,
+    /// Where the agent's keys show up.
+    #[serde(default)]
+    pub secrecy: Option<Located<SecrecySpec>>,
+}
+
+/// The one procedure of a scenario.
+#[derive(Clone, Debug)]
+pub enum Procedure {
+    /// Requests while the pod is deleted.
+    Drain(DrainSpec),
+    /// Requests, each judged.
+    Exchange(ExchangeSpec),
+    /// What the agent does to its file system.
+    Filesystem(FilesystemSpec),
+    /// Requests while the agent is disturbed.
+    Outage(OutageSpec),
+    /// A deployment that the agent must refuse.
+    Refusal(RefusalSpec),
+    /// Where the agent's keys show up.
+    Secrecy(SecrecySpec),
+    /// Attacks from the pod's first moment on.
+    Startup(StartupSpec),
+}
+
+impl Procedure {
+    /// Returns the name of the section that gives it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Drain(_) => "drain",
+            Self::Exchange(_) => "exchange",
+            Self::Filesystem(_) => "filesystem",
+            Self::Outage(_) => "outage",
+            Self::Refusal(_) => "refusal",
+            Self::Secrecy(_) => "secrecy",
+            Self::Startup(_) => "startup",
+        }
+    }
+}
+
+/// Whether every agent must pass a scenario.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Holds for any agent behind ext_authz.
+    #[default]
+    Core,
+    /// Holds where the features are there.
+    Extended,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Core => "core",
+            Self::Extended => "extended",
+        })
+    }
+}
+
+/// What is deployed, as differences from a manifest.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct StackSettings {
+    /// The manifest: `fixtures/kubernetes/<name>.yaml`.
+    pub manifest: Located<String>,
+    /// The proxy's configuration: `envoy-configs/<name>.yaml`.
+    pub envoy: Located<String>,
+    /// Environment variables of the agent that are set or replaced.
+    pub agent_env: BTreeMap<String, String>,
+    /// Environment variables of the agent that are taken out.
+    pub agent_env_removed: Vec<Located<String>>,
+    /// The pod's grace period, in whole seconds.
+    pub grace_period: Option<Located<TimeSpan>>,
+    /// Probes and hooks of the agent.
+    pub agent: ContainerSettings,
+    /// Probes and hooks of the proxy.
+    pub front_proxy: ContainerSettings,
+}
+
+impl Default for StackSettings {
+    fn default() -> Self {
+        Self {
+            manifest: Located::unwritten("corrected".into()),
+            envoy: Located::unwritten("fail-closed".into()),
+            agent_env: BTreeMap::new(),
+            agent_env_removed: Vec::new(),
+            grace_period: None,
+            agent: ContainerSettings::default(),
+            front_proxy: ContainerSettings::default(),
+        }
+    }
+}
+
+/// Probes and hooks of one container.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ContainerSettings {
+    /// The startup probe.
+    pub startup_probe: Option<Located<ProbeSettings>>,
+    /// The preStop hook: a command with its arguments.
+    pub pre_stop_exec: Option<Vec<String>>,
+}
+
+/// A probe over HTTP.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ProbeSettings {
+    /// The path.
+    pub http_get: String,
+    /// The port on the pod's address.
+    pub port: u16,
+    /// Between two probes, in whole seconds.
+    pub period: TimeSpan,
+    /// Failures in a row until the container is restarted.
+    pub failure_threshold: i32,
+}

@@ -1,0 +1,389 @@
+//! A pod under test with what every procedure needs of it: waits, traffic, testimony.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::drive::{Drive, DriveReport};
+use super::error::ProcedureError;
+use super::plan::{Prepared, Route, plan, prepare, repeat_stream};
+use crate::environment::{Pod, PodHttpRequest};
+use crate::judge::lifecycle::{exit_after, render};
+use crate::model::identity::{RequestId, RunId};
+use crate::model::load::LoadedPayloads;
+use crate::model::located::Located;
+use crate::model::request::RequestSpec;
+use crate::model::scenario::ScenarioName;
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
+use crate::model::timeouts::{TimedOut, Timeouts};
+use crate::model::timespan::TimeSpan;
+use crate::stack::keys::AgentKeys;
+use crate::stack::{
+    ADMIN_PORT, AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, PROXY_PORT, Stack,
+};
+use crate::traffic::plan::{DrivePlan, Stream};
+use crate::witness::counters::{Counters, QUERY};
+use crate::witness::join::Joined;
+use crate::witness::outcome::decide;
+use crate::witness::proxy::DETAILS_DENIED;
+use crate::witness::testimony::Testimony;
+
+/// Between two looks at a condition that has no event of its own.
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(15);
+/// How many lines of a log an error shows.
+const LAST_LINES: usize = 8;
+/// How many denials in a row show that the rules apply.
+pub const DENIED_IN_A_ROW: usize = 3;
+/// How often the canary is sent.
+const CANARY_PER_SECOND: f64 = 100.0;
+/// An attack that every agent denies: the canary by which enforcement is seen.
+const CANARY_TARGET: &str = "/canary?id=1%27%20UNION%20SELECT%20password%20FROM%20users--";
+
+/// A pod under test.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The pod.
+    pub pod: Arc<dyn Pod>,
+    /// What is deployed.
+    pub stack: Stack,
+    /// Whether the proxy's configuration sends response data to the agent.
+    pub sends_response_data: bool,
+    /// The scenario, for request ids.
+    pub scenario: ScenarioName,
+    /// The run, for request ids.
+    pub run: RunId,
+    /// The bounds of all waits.
+    pub timeouts: Arc<Timeouts>,
+    /// The payload files.
+    pub payloads: Arc<std::collections::BTreeMap<String, LoadedPayloads>>,
+    /// The agent's keys, to look for them.
+    pub keys: Arc<AgentKeys>,
+    /// Every id that was sent to this pod.
+    known_ids: Mutex<BTreeSet<String>>,
+}
+
+impl Deployment {
+    /// Wraps a pod that was just created.
+    #[expect(clippy::too_many_arguments, reason = "the parts have no smaller grouping")]
+    pub fn new(
+        pod: Arc<dyn Pod>,
+        stack: Stack,
+        sends_response_data: bool,
+        scenario: ScenarioName,
+        run: RunId,
+        timeouts: Arc<Timeouts>,
+        payloads: Arc<std::collections::BTreeMap<String, LoadedPayloads>>,
+        keys: Arc<AgentKeys>,
+    ) -> Self {
+        Self {
+            pod,
+            stack,
+            sends_response_data,
+            scenario,
+            run,
+            timeouts,
+            payloads,
+            keys,
+            known_ids: Mutex::default(),
+        }
+    }
+
+    /// Prepares a request of a case and remembers its id.
+    pub fn prepare(
+        &self,
+        spec: &RequestSpec,
+        case: &str,
+        number: u32,
+        route: Route,
+    ) -> Result<Prepared, ProcedureError> {
+        let id = RequestId::new(self.scenario.as_str(), case, number, &self.run);
+        self.remember([id.as_str().to_owned()]);
+        Ok(prepare(spec, &id, route)?)
+    }
+
+    /// Prepares a request that is sent again and again: its id has `{n}` for the number.
+    pub fn prepare_repeated(
+        &self,
+        spec: &RequestSpec,
+        case: &str,
+    ) -> Result<Prepared, ProcedureError> {
+        let id = format!(
+            "{}.{case}.{{n}}.{}",
+            self.scenario.as_str().replace("::", ":"),
+            self.run
+        );
+        Ok(prepare(spec, &RequestId::from_witness(id), Route::Inspected)?)
+    }
+
+    /// Returns the proxy's address for traffic that does not pass the Service.
+    pub fn proxy_address(&self) -> String {
+        format!("{}:{PROXY_PORT}", self.pod.addresses().pod_ip)
+    }
+
+    /// Waits for something in the timeline.
+    pub async fn await_timeline<T>(
+        &self,
+        waited_for: &str,
+        budget: TimeSpan,
+        mut condition: impl FnMut(&[TimelineEvent]) -> Option<T>,
+    ) -> Result<T, ProcedureError> {
+        let wait = async {
+            loop {
+                let timeline = self.pod.timeline();
+                if let Some(found) = condition(&timeline) {
+                    return found;
+                }
+                self.pod.timeline_beyond(timeline.len()).await;
+                // A pod that is gone reports at once and for ever.
+                sleep(POLL_INTERVAL).await;
+            }
+        };
+        timeout(budget.as_duration(), wait).await.map_err(|_| {
+            TimedOut {
+                waited_for: waited_for.into(),
+                budget,
+                last_seen: render(&self.pod.timeline(), None),
+            }
+            .into()
+        })
+    }
+
+    /// Waits until every container's process runs.
+    pub async fn await_started(&self) -> Result<(), ProcedureError> {
+        let count = self.stack.pod.containers.len();
+        self.await_timeline(
+            "every container to start",
+            self.timeouts.containers_started,
+            |timeline| {
+                let started: BTreeSet<&str> = timeline
+                    .iter()
+                    .filter(|event| matches!(event.event, LifecycleEvent::Started { .. }))
+                    .filter_map(|event| event.container.as_deref())
+                    .collect();
+                (started.len() == count).then_some(())
+            },
+        )
+        .await
+    }
+
+    /// Waits until the pod is ready and the proxy answers. A container that ends meanwhile ends the wait.
+    pub async fn await_ready(&self) -> Result<(), ProcedureError> {
+        let ended = self
+            .await_timeline(
+                "the pod to become ready",
+                self.timeouts.pod_ready,
+                |timeline| match first_exit(timeline) {
+                    Some(container) => Some(Some(container)),
+                    None => timeline
+                        .iter()
+                        .any(|event| matches!(event.event, LifecycleEvent::PodReady))
+                        .then_some(None),
+                },
+            )
+            .await?;
+        match ended {
+            Some(container) => Err(self.will_not_start(&container).await),
+            None => self.await_proxy_live().await,
+        }
+    }
+
+    /// Waits until the proxy's admin endpoint says LIVE.
+    pub async fn await_proxy_live(&self) -> Result<(), ProcedureError> {
+        let budget = self.timeouts.proxy_live;
+        let deadline = Instant::now() + budget.as_duration();
+        let mut last_seen = "no answer yet".to_owned();
+        while Instant::now() < deadline {
+            if exit_after(&self.pod.timeline(), PROXY_CONTAINER).is_some() {
+                return Err(self.will_not_start(PROXY_CONTAINER).await);
+            }
+            match self.admin("/ready").await {
+                Ok(body) if body.trim() == "LIVE" => return Ok(()),
+                Ok(body) => last_seen = body,
+                Err(error) => last_seen = crate::report::chain(&error).join(": "),
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+        Err(TimedOut {
+            waited_for: "the proxy to be live".into(),
+            budget,
+            last_seen,
+        }
+        .into())
+    }
+
+    /// Sends a canary until it is denied three times in a row. A time-out is no error: what is wrong shows when the requests are judged.
+    pub async fn await_enforcing(&self) -> Result<(), ProcedureError> {
+        let spec = RequestSpec {
+            method: None,
+            target: Located::unwritten(CANARY_TARGET.into()),
+            headers: Vec::new(),
+            body: None,
+        };
+        let canary = self.prepare_repeated(&spec, "canary")?;
+        let budget = self.timeouts.enforcing.as_duration();
+        let stream = repeat_stream(
+            "canary",
+            &self.proxy_address(),
+            CANARY_PER_SECOND,
+            canary.planned,
+            u32::MAX,
+        );
+        let mut drive = self.start_drive(vec![stream]).await?;
+        let deadline = Instant::now() + budget;
+        while let Some(record) = drive.next().await? {
+            self.remember([record.id.clone()]);
+            let denied = self.denied_in_a_row(&drive).await?;
+            if denied >= DENIED_IN_A_ROW || Instant::now() >= deadline {
+                break;
+            }
+        }
+        drive.stop().await?;
+        let report = self.finish_drive(drive).await?;
+        self.settle(&report.records).await?;
+        Ok(())
+    }
+
+    /// Counts how many of the latest requests of a stream were denied by the agent, by the proxy's word.
+    async fn denied_in_a_row(&self, drive: &Drive) -> Result<usize, ProcedureError> {
+        let testimony = self.testimony().await?;
+        Ok(drive
+            .records()
+            .iter()
+            .rev()
+            .skip_while(|record| !testimony.proxy.contains_key(&record.id))
+            .take_while(|record| {
+                testimony.proxy.get(&record.id).is_some_and(|records| {
+                    records
+                        .iter()
+                        .all(|record| record.details == DETAILS_DENIED)
+                })
+            })
+            .count())
+    }
+
+    /// Starts a driver on these streams.
+    pub async fn start_drive(&self, streams: Vec<Stream>) -> Result<Drive, ProcedureError> {
+        let plan: DrivePlan = plan(streams, self.timeouts.request.as_duration());
+        Drive::start(self.pod.start_driver().await?, &plan).await
+    }
+
+    /// Reads a driver to its end and remembers the ids that it sent.
+    pub async fn finish_drive(&self, drive: Drive) -> Result<DriveReport, ProcedureError> {
+        let report = drive.finish().await?;
+        self.remember(report.records.iter().map(|record| record.id.clone()));
+        Ok(report)
+    }
+
+    /// Reads what the three witnesses inside the pod have recorded so far.
+    pub async fn testimony(&self) -> Result<Testimony, ProcedureError> {
+        Ok(Testimony::read(
+            &self.pod.log(PROXY_CONTAINER).await?,
+            &self.pod.log(AGENT_CONTAINER).await?,
+            &self.pod.log(APPLICATION_CONTAINER).await?,
+        ))
+    }
+
+    /// Waits until every witness has told of every request, and joins what they say. What is still missing at the
+    /// end of the wait is left missing: the outcome then says so.
+    pub async fn settle(
+        &self,
+        records: &[crate::traffic::record::ClientRecord],
+    ) -> Result<(Vec<Joined>, Testimony), ProcedureError> {
+        let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
+        loop {
+            let testimony = self.testimony().await?;
+            let joined: Vec<Joined> = records
+                .iter()
+                .map(|record| Joined::new(record.clone(), &testimony))
+                .collect();
+            let settled = joined.iter().all(|joined| joined.awaited().is_empty());
+            if settled || Instant::now() >= deadline {
+                return Ok((joined, testimony));
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Reads Envoy's counters.
+    pub async fn counters(&self) -> Result<Counters, ProcedureError> {
+        Ok(Counters::parse(&self.admin(QUERY).await?))
+    }
+
+    /// Asks the proxy's admin endpoint.
+    pub async fn admin(&self, path: &str) -> Result<String, ProcedureError> {
+        let request = PodHttpRequest {
+            method: "GET".into(),
+            host: "127.0.0.1".into(),
+            port: ADMIN_PORT,
+            path: path.into(),
+        };
+        let response = self.pod.http(request, self.timeouts.proxy_admin).await?;
+        match response.status {
+            200 => Ok(response.body),
+            status => Err(ProcedureError::Admin {
+                question: path.into(),
+                status,
+            }),
+        }
+    }
+
+    /// Returns every id that was sent to this pod.
+    pub fn known_ids(&self) -> BTreeSet<String> {
+        self.known_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Remembers ids that are sent to this pod.
+    pub fn remember(&self, ids: impl IntoIterator<Item = String>) {
+        self.known_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(ids);
+    }
+
+    async fn will_not_start(&self, container: &str) -> ProcedureError {
+        let exit = exit_after(&self.pod.timeline(), container).map_or_else(
+            || "an unknown status".to_owned(),
+            |status| format!("exit code {}", status.as_container_exit_code()),
+        );
+        let log = self.pod.log(container).await.unwrap_or_default();
+        ProcedureError::WillNotStart {
+            container: container.into(),
+            exit,
+            last_lines: last_lines(&log),
+        }
+    }
+}
+
+fn first_exit(timeline: &[TimelineEvent]) -> Option<String> {
+    timeline
+        .iter()
+        .find(|event| matches!(event.event, LifecycleEvent::Exited(_)))
+        .and_then(|event| event.container.clone())
+}
+
+/// Returns the end of a log as an error shows it: bounded, with what is not printable escaped.
+fn last_lines(log: &[u8]) -> String {
+    let text = String::from_utf8_lossy(log);
+    let lines: Vec<&str> = text.lines().collect();
+    let start = lines.len().saturating_sub(LAST_LINES);
+    if lines.is_empty() {
+        return "  (it wrote nothing)".into();
+    }
+    lines[start..]
+        .iter()
+        .map(|line| {
+            let shown: String = line.chars().take(300).collect();
+            format!("  {}", shown.escape_debug())
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Decides the outcome of every joined request.
+pub fn decide_all(joined: &[Joined]) -> Vec<crate::witness::outcome::Judgement> {
+    joined.iter().map(decide).collect()
+}

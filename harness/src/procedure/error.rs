@@ -1,0 +1,86 @@
+//! Why a procedure could not judge.
+
+use crate::environment::EnvironmentFault;
+use crate::model::request::RequestSpecError;
+use crate::model::timeouts::TimedOut;
+
+/// Why a procedure could not judge. Never a judgement of the agent's decisions.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcedureError {
+    /// The environment could not do what it was asked.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentFault),
+    /// A wait ended without its condition.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// A container ended that had to run.
+    #[error("container `{container}` does not run: it ended with {exit}; its last lines:\n{last_lines}")]
+    WillNotStart {
+        /// The container.
+        container: String,
+        /// How it ended.
+        exit: String,
+        /// The end of its log.
+        last_lines: String,
+    },
+    /// The driver refused its plan.
+    #[error("the traffic driver refused its plan: {reason}")]
+    DriverRefused {
+        /// Why.
+        reason: String,
+    },
+    /// The driver ended without its summary.
+    #[error("the traffic driver ended without its summary after {records} records: {detail}")]
+    DriverLost {
+        /// How many records had come.
+        records: usize,
+        /// What was seen last.
+        detail: String,
+    },
+    /// A request of a scenario file cannot be built.
+    #[error("a request cannot be built")]
+    Request(#[from] RequestSpecError),
+    /// The proxy's admin endpoint gave an unexpected answer.
+    #[error("the proxy's admin endpoint answered {status} to {question}")]
+    Admin {
+        /// What was asked.
+        question: String,
+        /// The status.
+        status: u16,
+    },
+}
+
+impl ProcedureError {
+    /// Returns what the user can do, where something is known.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::WillNotStart { container, .. } => vec![format!(
+                "the whole log of `{container}` and the rendered configuration lie in the evidence folder"
+            )],
+            Self::TimedOut(timed_out) => vec![format!(
+                "a slow machine may need more than {}: `--slow-down 3` triples every bound",
+                timed_out.budget
+            )],
+            Self::Environment(fault) => fault_hints(fault),
+            Self::DriverRefused { .. }
+            | Self::DriverLost { .. }
+            | Self::Request(_)
+            | Self::Admin { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Returns what the user can do about a fault of the environment.
+pub fn fault_hints(fault: &EnvironmentFault) -> Vec<String> {
+    match fault {
+        EnvironmentFault::Unsuitable { hint, .. } => vec![hint.clone()],
+        EnvironmentFault::ImageMissing { .. } => {
+            vec!["`conformance doctor` shows which executables are found".into()]
+        }
+        EnvironmentFault::NotCarriedOut { .. }
+        | EnvironmentFault::TimedOut(_)
+        | EnvironmentFault::ContainerState { .. }
+        | EnvironmentFault::PodLost { .. }
+        | EnvironmentFault::Io { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,251 @@
+//! `exchange`: requests are sent to a pod that stands, and each is judged.
+//!
+//! Every attack is followed by its benign twin and by its deliverability control: the same request past the agent.
+
+use super::deployment::Deployment;
+use super::error::ProcedureError;
+use super::plan::{Prepared, Route, list_stream};
+use super::{JudgedRequest, Proceedings};
+use crate::judge::exchange::{Subject, judge};
+use crate::judge::lint;
+use crate::model::expectation::Expectation;
+use crate::model::finding::Finding;
+use crate::model::located::{Located, Position};
+use crate::model::outcome::Outcome;
+use crate::model::payload::PayloadClass;
+use crate::model::procedure::{Case, ExchangeSpec, Intent, LintRule, PayloadUse, Precondition};
+use crate::model::request::RequestSpec;
+use crate::traffic::plan::Pacing;
+use crate::witness::books::{Books, Sources};
+use crate::witness::outcome::decide;
+
+/// How many requests are under way at the same time.
+const CONCURRENCY: u32 = 8;
+
+/// Carries an exchange out.
+pub async fn carry_out(
+    spec: &ExchangeSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &spec.lint, proceedings);
+    deployment.await_ready().await?;
+    match spec.after {
+        Precondition::Enforcing => deployment.await_enforcing().await?,
+        Precondition::Ready => {}
+    }
+    let mut requests = requests_of_cases(&spec.cases, deployment)?;
+    if let Some(used) = &spec.payloads {
+        requests.extend(requests_of_payloads(used, deployment)?);
+    }
+    judge_requests(requests, deployment, proceedings).await
+}
+
+/// One request with what must be seen of it.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The case, as findings name it.
+    pub case: String,
+    /// The request.
+    pub prepared: Prepared,
+    /// What must be seen.
+    pub expect: Expectation,
+}
+
+/// Runs the static check of the deployment.
+pub fn check_deployment(
+    deployment: &Deployment,
+    expected: &[Located<LintRule>],
+    proceedings: &mut Proceedings,
+) {
+    let reports = lint::check(&deployment.stack, deployment.sends_response_data);
+    for report in &reports {
+        proceedings
+            .observations
+            .insert(format!("lint {}", report.rule), report.explanation.clone());
+    }
+    proceedings
+        .findings
+        .extend(lint::judge(&reports, expected));
+}
+
+/// Makes the requests of a scenario's own cases: each attack with its twin and its control.
+pub fn requests_of_cases(
+    cases: &[Case],
+    deployment: &Deployment,
+) -> Result<Vec<Expected>, ProcedureError> {
+    let mut requests = Vec::new();
+    for case in cases {
+        requests.push(expected(
+            deployment,
+            &case.request,
+            &case.name,
+            Route::Inspected,
+            case.expect.clone(),
+        )?);
+        let Some(twin) = case.twin.as_ref().filter(|_| *case.intent == Intent::Attack) else {
+            continue;
+        };
+        let outcome = twin.outcome.unwrap_or(Located {
+            value: Outcome::Allowed,
+            position: case.name.position,
+        });
+        requests.push(expected(
+            deployment,
+            &twin.request,
+            &format!("{}-twin", *case.name),
+            Route::Inspected,
+            outcome_only(outcome.value, outcome.position),
+        )?);
+        requests.push(control(deployment, &case.request, &case.name)?);
+    }
+    Ok(requests)
+}
+
+/// Makes the requests of a payload file.
+fn requests_of_payloads(
+    used: &PayloadUse,
+    deployment: &Deployment,
+) -> Result<Vec<Expected>, ProcedureError> {
+    let mut requests = Vec::new();
+    let Some(loaded) = deployment.payloads.get(used.file.as_str()) else {
+        return Ok(requests);
+    };
+    let class: PayloadClass = *loaded.content.class;
+    for payload in &loaded.content.payloads {
+        let mut expect = used.expect.clone();
+        if let Some(signal) = class.signal() {
+            let agent = expect.agent.get_or_insert_default();
+            agent.signals.push(Located {
+                value: signal.into(),
+                position: used.file.position,
+            });
+        }
+        requests.push(expected(
+            deployment,
+            &payload.request,
+            &payload.name,
+            Route::Inspected,
+            expect,
+        )?);
+        if let Some(twin) = &payload.twin {
+            requests.push(expected(
+                deployment,
+                twin,
+                &format!("{}-twin", *payload.name),
+                Route::Inspected,
+                outcome_only(Outcome::Allowed, used.file.position),
+            )?);
+            requests.push(control(deployment, &payload.request, &payload.name)?);
+        }
+    }
+    Ok(requests)
+}
+
+fn control(
+    deployment: &Deployment,
+    request: &RequestSpec,
+    name: &Located<String>,
+) -> Result<Expected, ProcedureError> {
+    expected(
+        deployment,
+        request,
+        &format!("{}-control", **name),
+        Route::Control,
+        outcome_only(Outcome::NotInspected, name.position),
+    )
+}
+
+fn outcome_only(outcome: Outcome, position: Position) -> Expectation {
+    let mut expect = Expectation::outcome_only(outcome);
+    expect.outcome.position = position;
+    expect
+}
+
+fn expected(
+    deployment: &Deployment,
+    request: &RequestSpec,
+    case: &str,
+    route: Route,
+    expect: Expectation,
+) -> Result<Expected, ProcedureError> {
+    Ok(Expected {
+        case: case.into(),
+        prepared: deployment.prepare(request, case, 0, route)?,
+        expect,
+    })
+}
+
+/// Sends requests, waits for their testimony, judges each and draws the books up.
+pub async fn judge_requests(
+    requests: Vec<Expected>,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let before = deployment.counters().await?;
+    let stream = list_stream(
+        "exchange",
+        &deployment.proxy_address(),
+        Pacing::Concurrent { limit: CONCURRENCY },
+        requests
+            .iter()
+            .map(|request| request.prepared.planned.clone())
+            .collect(),
+    );
+    let drive = deployment.start_drive(vec![stream]).await?;
+    let report = deployment.finish_drive(drive).await?;
+    let (joined, testimony) = deployment.settle(&report.records).await?;
+    let after = deployment.counters().await?;
+
+    let mut outcomes = Vec::new();
+    for request in requests {
+        let planned = request.prepared.planned;
+        let Some(joined) = joined.iter().find(|joined| joined.client.id == planned.id) else {
+            // The books find the missing record.
+            continue;
+        };
+        let judgement = decide(joined);
+        outcomes.push(judgement.outcome);
+        let subject = Subject {
+            case: &request.case,
+            planned: &planned,
+            body_sha256: &request.prepared.body_sha256,
+            joined,
+            judgement: &judgement,
+        };
+        proceedings
+            .findings
+            .extend(judge(&subject, &request.expect));
+        proceedings.requests.push(JudgedRequest {
+            case: request.case,
+            planned,
+            joined: joined.clone(),
+            judgement,
+        });
+    }
+    let books = Books::draw_up(&Sources {
+        sent: report.summary.sent,
+        outcomes: &outcomes,
+        known_ids: &deployment.known_ids(),
+        testimony: &testimony,
+        counters: Some((&before, &after)),
+        access_log_entries: deployment
+            .sends_response_data
+            .then_some(report.summary.answered),
+    });
+    record_books(books, proceedings);
+    Ok(())
+}
+
+/// Keeps the books and names what does not agree.
+pub fn record_books(books: Books, proceedings: &mut Proceedings) {
+    for discrepancy in &books.discrepancies {
+        proceedings.findings.push(Finding::new(
+            "books",
+            Position::default(),
+            "the witnesses' totals agree",
+            discrepancy,
+        ));
+    }
+    proceedings.books = books;
+}

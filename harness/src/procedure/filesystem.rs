@@ -1,0 +1,143 @@
+//! `filesystem`: where the agent may write by the kernel's word, and what it wrote.
+
+use std::collections::BTreeSet;
+
+use super::Proceedings;
+use super::deployment::Deployment;
+use super::error::ProcedureError;
+use super::exchange::{check_deployment, judge_requests, requests_of_cases};
+use crate::environment::FileSystemView;
+use crate::model::finding::Finding;
+use crate::model::located::Position;
+use crate::model::procedure::FilesystemSpec;
+use crate::stack::AGENT_CONTAINER;
+
+/// Carries a file system check out.
+pub async fn carry_out(
+    spec: &FilesystemSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], proceedings);
+    deployment.await_ready().await?;
+    deployment.await_enforcing().await?;
+    let requests = requests_of_cases(&spec.cases, deployment)?;
+    judge_requests(requests, deployment, proceedings).await?;
+    let view = deployment.pod.inspect_files(AGENT_CONTAINER).await?;
+    proceedings.findings.extend(judge_view(spec, &view));
+    proceedings.observations.insert(
+        "bytes that the agent wrote".into(),
+        total_size(&view).to_string(),
+    );
+    Ok(())
+}
+
+fn total_size(view: &FileSystemView) -> u64 {
+    view.files.values().map(|file| file.size).sum()
+}
+
+fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !view.root_is_read_only {
+        findings.push(Finding::new(
+            "read-only-root",
+            Position::default(),
+            "the kernel has the agent's root mounted read-only",
+            "it is writable",
+        ));
+    }
+    let writable: BTreeSet<&str> = view.writable_mounts.keys().map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = spec.writable.iter().map(String::as_str).collect();
+    if writable != wanted {
+        findings.push(Finding::new(
+            "writable-mounts",
+            spec.writable.position,
+            format!("{wanted:?}"),
+            format!("{writable:?}"),
+        ));
+    }
+    for file in &spec.files {
+        let kind = view.files.get(file.path.as_str()).map(|entry| &*entry.kind);
+        if kind != Some(file.kind.as_str()) {
+            findings.push(
+                Finding::new(
+                    "file",
+                    file.path.position,
+                    format!("a {} at {}", *file.kind, *file.path),
+                    kind.map_or_else(|| "nothing".into(), |kind| format!("a {kind}")),
+                )
+                .note(format!("files: {:?}", view.files.keys())),
+            );
+        }
+    }
+    let size = total_size(view);
+    if size > *spec.size_limit {
+        findings.push(Finding::new(
+            "file-size",
+            spec.size_limit.position,
+            format!("at most {} bytes", *spec.size_limit),
+            format!("{size} bytes"),
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::environment::FileEntry;
+    use crate::model::located::Located;
+    use crate::model::procedure::ExpectedFile;
+
+    fn spec() -> FilesystemSpec {
+        FilesystemSpec {
+            cases: Vec::new(),
+            writable: Located::unwritten(vec!["/sigsci/tmp".into()]),
+            files: vec![ExpectedFile {
+                path: Located::unwritten("/sigsci/tmp/sigsci.sock".into()),
+                kind: Located::unwritten("socket".into()),
+            }],
+            size_limit: Located::unwritten(10),
+        }
+    }
+
+    fn view() -> FileSystemView {
+        FileSystemView {
+            root_is_read_only: true,
+            writable_mounts: BTreeMap::from([("/sigsci/tmp".into(), Some("sigsci-tmp".into()))]),
+            files: BTreeMap::from([(
+                "/sigsci/tmp/sigsci.sock".into(),
+                FileEntry {
+                    kind: "socket".into(),
+                    size: 0,
+                    mode: 0o600,
+                },
+            )]),
+        }
+    }
+
+    #[test]
+    fn what_the_guide_promises_has_no_finding() {
+        assert_eq!(judge_view(&spec(), &view()), []);
+    }
+
+    #[test]
+    fn a_writable_root_another_mount_a_missing_socket_and_too_many_bytes_are_findings() {
+        let mut view = view();
+        view.root_is_read_only = false;
+        view.writable_mounts.insert("/var".into(), None);
+        let socket = view.files.remove("/sigsci/tmp/sigsci.sock").expect("there");
+        view.files
+            .insert("/var/x".into(), FileEntry { size: 11, ..socket });
+        let kinds: Vec<String> = judge_view(&spec(), &view)
+            .into_iter()
+            .map(|finding| finding.expectation)
+            .collect();
+        assert_eq!(
+            kinds,
+            ["read-only-root", "writable-mounts", "file", "file-size"]
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! How each kind of scenario is carried out: one file each, over a shared deployment.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::deployment::Deployment;
+use self::error::ProcedureError;
+use crate::model::finding::Finding;
+use crate::model::scenario::Procedure;
+use crate::traffic::plan::PlannedRequest;
+use crate::witness::books::Books;
+use crate::witness::join::Joined;
+use crate::witness::outcome::Judgement;
+
+pub mod deployment;
+pub mod drain;
+pub mod drive;
+pub mod error;
+pub mod exchange;
+pub mod filesystem;
+pub mod outage;
+pub mod plan;
+pub mod refusal;
+pub mod secrecy;
+pub mod startup;
+
+/// What a procedure found out, as far as it came.
+#[derive(Clone, Debug, Default)]
+pub struct Proceedings {
+    /// Every difference from what had to be seen.
+    pub findings: Vec<Finding>,
+    /// Every judged request.
+    pub requests: Vec<JudgedRequest>,
+    /// The totals.
+    pub books: Books,
+    /// Figures that are reported and not judged, by name.
+    pub observations: BTreeMap<String, String>,
+}
+
+/// One request with its testimony and what it adds up to.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct JudgedRequest {
+    /// The case that the request belongs to.
+    pub case: String,
+    /// What was sent, in the driver's terms.
+    #[schemars(skip)]
+    pub planned: PlannedRequest,
+    /// What the witnesses saw.
+    pub joined: Joined,
+    /// What it adds up to.
+    pub judgement: Judgement,
+}
+
+/// Carries a scenario's procedure out on a deployment that was just created. What is found out stands in
+/// `proceedings` even when the procedure ends with an error.
+pub async fn carry_out(
+    procedure: &Procedure,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    match procedure {
+        Procedure::Drain(spec) => drain::carry_out(spec, deployment, proceedings).await,
+        Procedure::Exchange(spec) => exchange::carry_out(spec, deployment, proceedings).await,
+        Procedure::Filesystem(spec) => filesystem::carry_out(spec, deployment, proceedings).await,
+        Procedure::Outage(spec) => outage::carry_out(spec, deployment, proceedings).await,
+        Procedure::Refusal(spec) => refusal::carry_out(spec, deployment, proceedings).await,
+        Procedure::Secrecy(spec) => secrecy::carry_out(spec, deployment, proceedings).await,
+        Procedure::Startup(spec) => startup::carry_out(spec, deployment, proceedings).await,
+    }
+}

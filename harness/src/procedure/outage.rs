@@ -1,0 +1,384 @@
+//! `outage`: the agent is stopped or killed while requests go on, and must be asked again afterwards.
+
+use jiff::Timestamp;
+
+use super::deployment::Deployment;
+use super::drive::Drive;
+use super::error::ProcedureError;
+use super::exchange::{check_deployment, record_books};
+use super::plan::{Prepared, Route, list_stream, repeat_stream};
+use super::{JudgedRequest, Proceedings};
+use crate::environment::ContainerFault;
+use crate::judge::exchange::describe_witnesses;
+use crate::judge::lifecycle::phase_at;
+use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
+use crate::model::outcome::Outcome;
+use crate::model::procedure::{Fault, OutageSpec};
+use crate::model::timeline::LifecycleEvent;
+use crate::stack::AGENT_CONTAINER;
+use crate::traffic::plan::Pacing;
+use crate::traffic::record::ClientRecord;
+use crate::witness::books::{Books, Sources};
+use crate::witness::join::Joined;
+use crate::witness::outcome::decide;
+
+/// Requests of each stream that are answered before the agent is killed.
+const WARM_UP: usize = 20;
+/// Requests per second of each stream while the agent is killed.
+const LOAD_PER_SECOND: f64 = 100.0;
+/// Requests of each kind that are sent to a stopped agent.
+const WHILE_PAUSED: u32 = 3;
+
+/// Carries an outage out.
+pub async fn carry_out(
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], proceedings);
+    deployment.await_ready().await?;
+    deployment.await_enforcing().await?;
+    let before = deployment.counters().await?;
+    let sent = match *spec.fault {
+        Fault::Pause => pause(spec, deployment, proceedings).await?,
+        Fault::Kill => kill(spec, deployment, proceedings).await?,
+    };
+    // The canary of the recovery has been counted too; only the requests' own totals are compared here.
+    let outcomes: Vec<Outcome> = proceedings
+        .requests
+        .iter()
+        .map(|request| request.judgement.outcome)
+        .collect();
+    let testimony = deployment.testimony().await?;
+    let mut books = Books::draw_up(&Sources {
+        sent,
+        outcomes: &outcomes,
+        known_ids: &deployment.known_ids(),
+        testimony: &testimony,
+        counters: None,
+        access_log_entries: None,
+    });
+    books.counted_by_proxy = deployment.counters().await?.since(&before);
+    record_books(books, proceedings);
+    Ok(())
+}
+
+/// The agent holds its connections and answers nothing; then it goes on.
+async fn pause(
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<u64, ProcedureError> {
+    deployment
+        .pod
+        .inject(AGENT_CONTAINER, ContainerFault::Pause)
+        .await?;
+    let mut requests = Vec::new();
+    for number in 0..WHILE_PAUSED {
+        requests.push(prepared(deployment, spec, "benign-while-paused", number)?);
+        requests.push(prepared(deployment, spec, "attack-while-paused", number)?);
+    }
+    let mut sent = send(deployment, &requests, |_| vec![*spec.during], spec, proceedings).await?;
+    deployment
+        .pod
+        .inject(AGENT_CONTAINER, ContainerFault::Resume)
+        .await?;
+    deployment.await_enforcing().await?;
+    let requests = vec![
+        prepared(deployment, spec, "benign-afterwards", 0)?,
+        prepared(deployment, spec, "attack-afterwards", 0)?,
+    ];
+    sent += send(
+        deployment,
+        &requests,
+        |kind| vec![kind.usual()],
+        spec,
+        proceedings,
+    )
+    .await?;
+    Ok(sent)
+}
+
+/// What a request of the streams is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Attack,
+    Benign,
+}
+
+impl Kind {
+    fn of(case: &str) -> Self {
+        if case.starts_with("attack") {
+            Self::Attack
+        } else {
+            Self::Benign
+        }
+    }
+
+    const fn usual(self) -> Outcome {
+        match self {
+            Self::Attack => Outcome::BlockedByAgent,
+            Self::Benign => Outcome::Allowed,
+        }
+    }
+}
+
+fn prepared(
+    deployment: &Deployment,
+    spec: &OutageSpec,
+    case: &str,
+    number: u32,
+) -> Result<(String, Prepared), ProcedureError> {
+    let request = match Kind::of(case) {
+        Kind::Attack => &spec.attack,
+        Kind::Benign => &spec.benign,
+    };
+    let prepared = deployment.prepare(request, case, number, Route::Inspected)?;
+    Ok((case.to_owned(), prepared))
+}
+
+/// Sends requests at once and judges each against the outcomes that are right for its kind.
+async fn send(
+    deployment: &Deployment,
+    requests: &[(String, Prepared)],
+    acceptable: impl Fn(Kind) -> Vec<Outcome>,
+    spec: &OutageSpec,
+    proceedings: &mut Proceedings,
+) -> Result<u64, ProcedureError> {
+    let stream = list_stream(
+        "outage",
+        &deployment.proxy_address(),
+        Pacing::Concurrent { limit: 16 },
+        requests
+            .iter()
+            .map(|(_, prepared)| prepared.planned.clone())
+            .collect(),
+    );
+    let drive = deployment.start_drive(vec![stream]).await?;
+    let report = deployment.finish_drive(drive).await?;
+    let (joined, _) = deployment.settle(&report.records).await?;
+    for (case, prepared) in requests {
+        let Some(joined) = joined
+            .iter()
+            .find(|joined| joined.client.id == prepared.planned.id)
+        else {
+            continue;
+        };
+        judge(
+            case,
+            prepared,
+            joined,
+            &acceptable(Kind::of(case)),
+            spec,
+            deployment,
+            proceedings,
+        );
+    }
+    Ok(report.summary.sent)
+}
+
+/// The agent is killed under load; its restart policy brings it back.
+async fn kill(
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<u64, ProcedureError> {
+    let benign = deployment.prepare_repeated(&spec.benign, "benign-under-load")?;
+    let attack = deployment.prepare_repeated(&spec.attack, "attack-under-load")?;
+    let address = deployment.proxy_address();
+    let streams = [&benign, &attack]
+        .into_iter()
+        .zip(["benign", "attack"])
+        .map(|(prepared, name)| {
+            repeat_stream(
+                name,
+                &address,
+                LOAD_PER_SECOND,
+                prepared.planned.clone(),
+                u32::MAX,
+            )
+        })
+        .collect();
+    let mut drive = deployment.start_drive(streams).await?;
+    await_records(&mut drive, 2 * WARM_UP).await?;
+    deployment
+        .pod
+        .inject(AGENT_CONTAINER, ContainerFault::Kill)
+        .await?;
+    let restart = async {
+        deployment
+            .await_timeline(
+                "the agent to be restarted",
+                deployment.timeouts.restarted,
+                |timeline| {
+                    timeline
+                        .iter()
+                        .find(|event| {
+                            event.container.as_deref() == Some(AGENT_CONTAINER)
+                                && matches!(
+                                    event.event,
+                                    LifecycleEvent::Started { restart_count: 1.. }
+                                )
+                        })
+                        .map(|event| event.at)
+                },
+            )
+            .await
+    };
+    let restarted_at = restart.await?;
+    let seen = drive.records().len();
+    await_records(&mut drive, seen + 2 * WARM_UP).await?;
+    drive.stop().await?;
+    let report = deployment.finish_drive(drive).await?;
+    deployment.await_enforcing().await?;
+    let (joined, _) = deployment.settle(&report.records).await?;
+
+    let timeline = deployment.pod.timeline();
+    let killed_at = timeline
+        .iter()
+        .find(|event| matches!(event.event, LifecycleEvent::FaultInjected { .. }))
+        .map_or(restarted_at, |event| event.at);
+    let mut first_inspected_again: Option<Timestamp> = None;
+    let mut during = 0_u64;
+    for joined in &joined {
+        let (case, prepared) = match joined.client.stream.as_str() {
+            "attack" => ("attack-under-load", &attack),
+            _ => ("benign-under-load", &benign),
+        };
+        let kind = Kind::of(case);
+        let mut acceptable = vec![kind.usual()];
+        if joined.client.finished_at >= killed_at {
+            acceptable.push(*spec.during);
+        }
+        // Of a request that was in the agent's hands when it was killed, the agent's own record may be lost.
+        let interrupted = joined
+            .client
+            .sent_at
+            .is_none_or(|sent_at| sent_at <= killed_at)
+            && joined.client.finished_at >= killed_at;
+        if interrupted && joined.upstream.is_empty() {
+            acceptable.push(Outcome::Ambiguous);
+        }
+        let outcome = decide(joined).outcome;
+        if outcome == *spec.during {
+            during += 1;
+        }
+        if outcome == kind.usual() && joined.client.finished_at >= restarted_at {
+            let at = joined.client.finished_at;
+            first_inspected_again = Some(first_inspected_again.map_or(at, |first| first.min(at)));
+        }
+        judge(
+            case, prepared, joined, &acceptable, spec, deployment, proceedings,
+        );
+    }
+    let observations = &mut proceedings.observations;
+    observations.insert(format!("requests {}", *spec.during), during.to_string());
+    observations.insert(
+        "inspected again after the kill".into(),
+        first_inspected_again.map_or_else(
+            || "never".into(),
+            |at| format!("{} ms", at.duration_since(killed_at).as_millis()),
+        ),
+    );
+    if first_inspected_again.is_none() {
+        proceedings.findings.push(Finding::new(
+            "recovery",
+            spec.fault.position,
+            "requests are inspected again after the restart",
+            "none was",
+        ));
+    }
+    Ok(report.summary.sent)
+}
+
+async fn await_records(drive: &mut Drive, count: usize) -> Result<(), ProcedureError> {
+    while drive.records().len() < count {
+        if drive.next().await?.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn judge(
+    case: &str,
+    prepared: &Prepared,
+    joined: &Joined,
+    acceptable: &[Outcome],
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) {
+    let judgement = decide(joined);
+    let id = RequestId::from_witness(&joined.client.id);
+    if !acceptable.contains(&judgement.outcome) {
+        let names: Vec<&str> = acceptable.iter().map(|outcome| outcome.as_str()).collect();
+        let mut finding = Finding::new(
+            "outcome",
+            spec.during.position,
+            names.join(" or "),
+            judgement.outcome.as_str(),
+        )
+        .about(case, &id);
+        finding.notes.clone_from(&judgement.reasons);
+        finding.notes.extend(describe_witnesses(joined));
+        finding.notes.push(format!(
+            "sent {}",
+            phase_at(&deployment.pod.timeline(), joined.client.intended_at)
+        ));
+        proceedings.findings.push(finding);
+    } else if judgement.outcome == *spec.during {
+        proceedings
+            .findings
+            .extend(judge_waiting(spec, joined, &joined.client).map(|finding| finding.about(case, &id)));
+    }
+    proceedings.requests.push(JudgedRequest {
+        case: case.into(),
+        planned: crate::traffic::plan::PlannedRequest {
+            id: joined.client.id.clone(),
+            ..prepared.planned.clone()
+        },
+        joined: joined.clone(),
+        judgement,
+    });
+}
+
+/// Checks that the proxy waited out its time-out, and that the client did not wait for ever.
+fn judge_waiting<'a>(
+    spec: &'a OutageSpec,
+    joined: &'a Joined,
+    client: &'a ClientRecord,
+) -> impl Iterator<Item = Finding> + 'a {
+    let waited = joined
+        .proxy
+        .first()
+        .and_then(|proxy| proxy.authorization_microseconds);
+    let too_short = spec.waits_at_least.as_ref().filter(|least| {
+        waited.is_none_or(|waited| u128::from(waited) < least.as_duration().as_micros())
+    });
+    let too_long = spec.answers_within.as_ref().filter(|most| {
+        u128::from(client.elapsed_microseconds) > most.as_duration().as_micros()
+    });
+    too_short
+        .map(|least| {
+            Finding::new(
+                "authorization-wait",
+                least.position,
+                format!("the proxy waits at least {} for the agent", **least),
+                waited.map_or_else(
+                    || "it did not ask the agent".into(),
+                    |waited| format!("it waited {waited} µs"),
+                ),
+            )
+        })
+        .into_iter()
+        .chain(too_long.map(|most| {
+            Finding::new(
+                "answer-time",
+                most.position,
+                format!("an answer within {}", **most),
+                format!("{} µs", client.elapsed_microseconds),
+            )
+        }))
+}

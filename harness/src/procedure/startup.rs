@@ -1,0 +1,167 @@
+//! `startup`: attacks are sent to the pod's Service from the pod's first moment on, until the rules apply.
+
+use tokio::time::Instant;
+
+use super::deployment::Deployment;
+use super::error::ProcedureError;
+use super::exchange::{check_deployment, record_books};
+use super::plan::repeat_stream;
+use super::{JudgedRequest, Proceedings};
+use crate::judge::exchange::describe_witnesses;
+use crate::judge::lifecycle::{judge_startup_probe, phase_at};
+use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
+use crate::model::outcome::Outcome;
+use crate::model::procedure::{LeakExpectation, ProbeExpectation, StartupSpec};
+use crate::stack::AGENT_CONTAINER;
+use crate::witness::books::{Books, Sources};
+use crate::witness::outcome::decide;
+use crate::witness::proxy::DETAILS_DENIED;
+
+/// The case that the attacks belong to.
+const CASE: &str = "attack-from-the-start";
+
+/// Carries a start-up out.
+pub async fn carry_out(
+    spec: &StartupSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], proceedings);
+    let attack = deployment.prepare_repeated(&spec.attack, CASE)?;
+    let stream = repeat_stream(
+        CASE,
+        &deployment.pod.addresses().service,
+        *spec.per_second,
+        attack.planned.clone(),
+        u32::MAX,
+    );
+    let mut drive = deployment.start_drive(vec![stream]).await?;
+    let deadline = Instant::now() + deployment.timeouts.pod_ready.as_duration();
+    let mut denied_in_a_row = 0;
+    let wanted = *spec.until_denied;
+    while denied_in_a_row < wanted && Instant::now() < deadline {
+        let Some(record) = drive.next().await? else {
+            break;
+        };
+        let id = record.id.clone();
+        let testimony = deployment.testimony().await?;
+        // The access log may follow the answer by a moment; the next record looks again.
+        match testimony.proxy.get(&id).and_then(|records| records.first()) {
+            Some(record) if record.details == DETAILS_DENIED => denied_in_a_row += 1,
+            Some(_) => denied_in_a_row = 0,
+            None => {}
+        }
+    }
+    drive.stop().await?;
+    let report = deployment.finish_drive(drive).await?;
+    let (joined, testimony) = deployment.settle(&report.records).await?;
+    if spec.probe.is_some() {
+        // The stream may have ended on attacks that were denied before the probe's next period.
+        deployment.await_ready().await?;
+    }
+
+    let timeline = deployment.pod.timeline();
+    let mut leaked = Vec::new();
+    let mut first_denied = None;
+    let mut outcomes = Vec::new();
+    for joined in joined {
+        let judgement = decide(&joined);
+        let id = RequestId::from_witness(&joined.client.id);
+        outcomes.push(judgement.outcome);
+        match judgement.outcome {
+            Outcome::BlockedByAgent => {
+                first_denied.get_or_insert(joined.client.intended_at);
+            }
+            outcome if outcome.reached_application() => {
+                leaked.push((id, outcome, joined.client.intended_at, describe_witnesses(&joined)));
+            }
+            Outcome::Ambiguous => {
+                let mut finding = Finding::new(
+                    "outcome",
+                    spec.leaks.position,
+                    "an outcome on which the witnesses agree",
+                    judgement.outcome.as_str(),
+                )
+                .about(CASE, &id);
+                finding.notes.clone_from(&judgement.reasons);
+                proceedings.findings.push(finding);
+            }
+            // Before the pod is an endpoint nothing is served; that is what a gate is for.
+            Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {}
+            Outcome::Allowed
+            | Outcome::AllowedAndTagged
+            | Outcome::FailedOpen
+            | Outcome::NotInspected => {}
+        }
+        proceedings.requests.push(JudgedRequest {
+            case: CASE.into(),
+            planned: crate::traffic::plan::PlannedRequest {
+                id: joined.client.id.clone(),
+                ..attack.planned.clone()
+            },
+            joined,
+            judgement,
+        });
+    }
+
+    let gap = match (leaked.first(), first_denied) {
+        (Some((_, _, from, _)), Some(to)) => {
+            format!("{} ms", to.duration_since(*from).as_millis().max(0))
+        }
+        (None, _) => "0 ms".into(),
+        (Some(_), None) => "open at the end".into(),
+    };
+    proceedings
+        .observations
+        .insert("attacks that reached the application".into(), leaked.len().to_string());
+    proceedings
+        .observations
+        .insert("inspection gap".into(), gap.clone());
+    if first_denied.is_none() {
+        proceedings.findings.push(Finding::new(
+            "enforcement",
+            spec.until_denied.position,
+            format!("{wanted} attacks in a row are denied"),
+            "none was denied",
+        ));
+    }
+    match (*spec.leaks, leaked.first()) {
+        (LeakExpectation::None, Some((id, outcome, at, witnesses))) => {
+            let mut finding = Finding::new(
+                "inspection-gap",
+                spec.leaks.position,
+                "no attack reaches the application before the rules apply",
+                format!("{} did, the first as {outcome}; the gap was {gap}", leaked.len()),
+            )
+            .about(CASE, id)
+            .note(format!("sent {}", phase_at(&timeline, *at)));
+            finding.notes.extend(witnesses.iter().cloned());
+            proceedings.findings.push(finding);
+        }
+        (LeakExpectation::Some, None) => proceedings.findings.push(Finding::new(
+            "inspection-gap",
+            spec.leaks.position,
+            "without a gate, attacks reach the application before the rules apply",
+            "none did: the meter saw nothing",
+        )),
+        (LeakExpectation::None, None) | (LeakExpectation::Some, Some(_)) => {}
+    }
+    if let Some(probe) = &spec.probe {
+        match **probe {
+            ProbeExpectation::FailsThenSucceedsOnce => proceedings.findings.extend(
+                judge_startup_probe(&timeline, AGENT_CONTAINER, probe.position),
+            ),
+        }
+    }
+    let books = Books::draw_up(&Sources {
+        sent: report.summary.sent,
+        outcomes: &outcomes,
+        known_ids: &deployment.known_ids(),
+        testimony: &testimony,
+        counters: None,
+        access_log_entries: None,
+    });
+    record_books(books, proceedings);
+    Ok(())
+}

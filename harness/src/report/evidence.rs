@@ -1,0 +1,157 @@
+//! The evidence folder of a scenario that did not pass, written before anything is cleaned up.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use super::chain;
+use super::redaction::Redactor;
+use crate::procedure::Proceedings;
+use crate::procedure::deployment::Deployment;
+use crate::traffic::plan::PlannedRequest;
+use crate::traffic::record::ClientResult;
+
+/// The folder of a run, to which everything goes through the redactor.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The folder.
+    pub folder: Utf8PathBuf,
+    redactor: Redactor,
+}
+
+/// Why an output file could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}")]
+pub struct WriteError {
+    path: Utf8PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Output {
+    /// Names the folder; it is made when the first file is written.
+    pub const fn new(folder: Utf8PathBuf, redactor: Redactor) -> Self {
+        Self { folder, redactor }
+    }
+
+    /// Writes a file below the folder, redacted.
+    pub fn write(&self, path: &Utf8Path, content: &[u8]) -> Result<(), WriteError> {
+        let path = self.folder.join(path);
+        let written = || {
+            if let Some(parent) = path.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            fs_err::write(&path, self.redactor.redact(content))
+        };
+        written().map_err(|source| WriteError {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// Replaces every secret in a text.
+    pub fn redact(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.redactor.redact(text.as_bytes())).into_owned()
+    }
+
+    fn write_json(&self, path: &Utf8Path, value: &impl Serialize) -> Result<(), WriteError> {
+        let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+        text.push(b'\n');
+        self.write(path, &text)
+    }
+}
+
+/// Writes everything that is known of a scenario. What cannot be had is named in `incomplete.txt`.
+pub async fn capture(
+    output: &Output,
+    folder: &Utf8Path,
+    deployment: &Deployment,
+    proceedings: &Proceedings,
+) -> Result<(), WriteError> {
+    let mut missing = Vec::new();
+    output.write_json(&folder.join("findings.json"), &proceedings.findings)?;
+    output.write_json(&folder.join("books.json"), &proceedings.books)?;
+    output.write_json(&folder.join("timeline.json"), &deployment.pod.timeline())?;
+    output.write_json(&folder.join("pod.json"), &deployment.stack.pod)?;
+    if let Some(config) = deployment.stack.proxy_config() {
+        output.write(&folder.join("envoy.yaml"), config.as_bytes())?;
+    }
+    for container in &deployment.stack.pod.containers {
+        let name = &container.name;
+        match deployment.pod.log(name).await {
+            Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,
+            Err(error) => missing.push(format!(
+                "the log of `{name}`: {}",
+                chain(&error).join(": ")
+            )),
+        }
+    }
+    for (question, file) in [
+        ("/config_dump", "envoy-config-dump.json"),
+        ("/stats", "envoy-stats.txt"),
+    ] {
+        match deployment.admin(question).await {
+            Ok(text) => output.write(&folder.join(file), text.as_bytes())?,
+            Err(error) => missing.push(format!("{file}: {}", chain(&error).join(": "))),
+        }
+    }
+    write_requests(output, folder, proceedings)?;
+    if !missing.is_empty() {
+        output.write(
+            &folder.join("incomplete.txt"),
+            format!("{}\n", missing.join("\n")).as_bytes(),
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes the requests that a finding names: their bytes, the answer's head, and every witness's record.
+fn write_requests(
+    output: &Output,
+    folder: &Utf8Path,
+    proceedings: &Proceedings,
+) -> Result<(), WriteError> {
+    for request in &proceedings.requests {
+        let concerned = proceedings.findings.iter().any(|finding| {
+            finding
+                .request
+                .as_ref()
+                .is_some_and(|id| id.as_str() == request.planned.id)
+        });
+        if !concerned {
+            continue;
+        }
+        let folder = folder.join("requests").join(file_name(&request.planned));
+        output.write(&folder.join("request.http"), &request_bytes(&request.planned))?;
+        if let ClientResult::Response(response) = &request.joined.client.result {
+            let mut text = format!("status {}\n", response.status);
+            for (name, value) in &response.headers {
+                text.push_str(name);
+                text.push_str(": ");
+                text.push_str(value);
+                text.push('\n');
+            }
+            output.write(&folder.join("response-head.txt"), text.as_bytes())?;
+        }
+        output.write_json(&folder.join("witnesses.json"), request)?;
+    }
+    Ok(())
+}
+
+/// Returns a request's id as a file name: nothing but letters, digits, dots and hyphens.
+fn file_name(request: &PlannedRequest) -> String {
+    request
+        .id
+        .chars()
+        .map(|character| match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => character,
+            _ => '_',
+        })
+        .take(150)
+        .collect()
+}
+
+fn request_bytes(request: &PlannedRequest) -> Vec<u8> {
+    let address = format!("127.0.0.1:{}", crate::stack::PROXY_PORT);
+    crate::traffic::request_bytes::encode(request, &address)
+        .unwrap_or_else(|error| format!("cannot be encoded: {error}\n").into_bytes())
+}

@@ -1,0 +1,80 @@
+//! `junit.xml`: a failure is the agent's, an error is the environment's.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::record::{RunRecord, ScenarioRecord};
+use crate::model::finding::ScenarioResult;
+
+/// Makes the JUnit report. quick-junit escapes markup and drops what XML cannot carry.
+pub fn render(record: &RunRecord) -> Result<String, quick_junit::SerializeError> {
+    let mut report = Report::new("conformance");
+    let mut suite = TestSuite::new(record.environment.name.as_str());
+    for scenario in &record.scenarios {
+        suite.add_test_case(test_case(scenario));
+    }
+    report.add_test_suite(suite);
+    report.to_string()
+}
+
+fn test_case(scenario: &ScenarioRecord) -> TestCase {
+    let mut case = TestCase::new(scenario.name.as_str(), status(scenario));
+    case.set_classname(scenario.procedure.as_str());
+    case.set_time(Duration::from_millis(scenario.elapsed_milliseconds));
+    case
+}
+
+fn status(scenario: &ScenarioRecord) -> TestCaseStatus {
+    match &scenario.result {
+        ScenarioResult::Passed => TestCaseStatus::success(),
+        ScenarioResult::Failed(findings) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let lines: Vec<String> = findings
+                .iter()
+                .map(|finding| {
+                    format!(
+                        "{}:{}: {}{}: expected {}, observed {}\n{}",
+                        scenario.file,
+                        finding.position.line,
+                        finding
+                            .case
+                            .as_deref()
+                            .map(|case| format!("{case}: "))
+                            .unwrap_or_default(),
+                        finding.expectation,
+                        finding.expected,
+                        finding.observed,
+                        finding.notes.join("\n")
+                    )
+                })
+                .collect();
+            if let Some(first) = findings.first() {
+                status.set_message(format!(
+                    "expected {}, observed {}",
+                    first.expected, first.observed
+                ));
+                status.set_type(first.expectation.as_str());
+            }
+            status.set_description(lines.join("\n\n"));
+            status
+        }
+        ScenarioResult::Errored(fault) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message(fault.causes.first().cloned().unwrap_or_default());
+            status.set_description(fault.causes.join("\ncaused by: "));
+            status
+        }
+        ScenarioResult::Unsupported { missing } => {
+            let mut status = TestCaseStatus::skipped();
+            let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
+            status.set_message(format!("missing features: {}", names.join(", ")));
+            status
+        }
+        ScenarioResult::Excluded { reason } => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(reason.as_str());
+            status
+        }
+    }
+}

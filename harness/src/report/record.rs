@@ -1,0 +1,148 @@
+//! The record of a run: `report.json`, and what every other report is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::feature::Feature;
+use crate::model::finding::ScenarioResult;
+use crate::model::identity::RunId;
+use crate::model::outcome::Outcome;
+use crate::model::scenario::{Level, ScenarioName};
+use crate::model::timeline::TimelineEvent;
+use crate::witness::books::Books;
+
+/// The version of the record's format: raised when a reader of the old one would misread the new one.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything that a run found out.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunRecord {
+    /// The version of this format.
+    pub schema_version: u32,
+    /// The run.
+    pub run: RunId,
+    /// When it began.
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[schemars(with = "String")]
+    pub finished_at: Timestamp,
+    /// Where the scenarios ran.
+    pub environment: EnvironmentRecord,
+    /// What was under test and what tested it, by digest: `agent`, `application`, `envoy`, `harness`.
+    pub subjects: BTreeMap<String, SubjectRecord>,
+    /// Every selected scenario, by name.
+    pub scenarios: Vec<ScenarioRecord>,
+    /// Counts over all scenarios.
+    pub totals: Totals,
+    /// The exit code of the run.
+    pub exit_code: u8,
+}
+
+/// Where the scenarios ran.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EnvironmentRecord {
+    /// `local`, `kind`, …
+    pub name: String,
+    /// Whether the kubelet was rehearsed: lifecycle results of such a run never count towards a qualification.
+    pub kubelet: Kubelet,
+    /// What the environment and the agent can do.
+    pub features: BTreeSet<Feature>,
+    /// Kernel, Kubernetes version, runtime.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Whose probes, hooks and signals a run has seen.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kubelet {
+    /// The harness followed the kubelet's rules.
+    Rehearsed,
+    /// A real kubelet.
+    Real,
+}
+
+/// One program that took part.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SubjectRecord {
+    /// Where it was found.
+    pub path: Utf8PathBuf,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+    /// What it says of its version.
+    pub version: Option<String>,
+}
+
+/// What became of one scenario.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ScenarioRecord {
+    /// `<group>::<name>`.
+    pub name: ScenarioName,
+    /// The id in the catalogue.
+    pub id: String,
+    /// What holds.
+    pub summary: String,
+    /// The procedure.
+    pub procedure: String,
+    /// Whether every agent must pass it.
+    pub level: Level,
+    /// The scenario file.
+    pub file: Utf8PathBuf,
+    /// SHA-256 of the scenario and its payloads, lower-case hex.
+    pub sha256: String,
+    /// What it ended with.
+    pub result: ScenarioResult,
+    /// From the pod's creation to the verdict, in milliseconds.
+    pub elapsed_milliseconds: u64,
+    /// The totals of its requests.
+    pub books: Books,
+    /// Figures that are reported and not judged.
+    pub observations: BTreeMap<String, String>,
+    /// What happened to the pod.
+    pub timeline: Vec<TimelineEvent>,
+    /// The evidence folder, relative to the report; only for what did not pass.
+    pub evidence: Option<Utf8PathBuf>,
+}
+
+/// Counts over all scenarios.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Totals {
+    /// Scenarios by result.
+    pub results: BTreeMap<String, u64>,
+    /// Requests that were judged.
+    pub requests: u64,
+    /// Judged requests by outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+}
+
+impl Totals {
+    /// Counts scenarios and requests.
+    pub fn of(scenarios: &[ScenarioRecord]) -> Self {
+        let mut totals = Self::default();
+        for scenario in scenarios {
+            *totals
+                .results
+                .entry(scenario.result.word().into())
+                .or_default() += 1;
+            for (outcome, count) in &scenario.books.outcomes {
+                *totals.outcomes.entry(*outcome).or_default() += count;
+                totals.requests += count;
+            }
+        }
+        totals
+    }
+
+    /// Returns how many scenarios ended with this result.
+    pub fn count(&self, word: &str) -> u64 {
+        self.results.get(word).copied().unwrap_or_default()
+    }
+}

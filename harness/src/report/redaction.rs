@@ -1,0 +1,128 @@
+//! Keeps the agent's keys out of everything that a run leaves behind.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use crate::stack::keys::AgentKeys;
+
+/// What stands in a secret's place.
+const REPLACEMENT: &[u8] = b"[redacted]";
+
+/// Knows the secrets of a run in the forms in which they could show.
+#[derive(Clone)]
+pub struct Redactor {
+    forms: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+impl Redactor {
+    /// Knows these keys: as they are, percent-encoded, in hex and in base64 at any offset.
+    pub fn new(keys: &AgentKeys) -> Self {
+        let mut forms = Vec::new();
+        for secret in [keys.access_key.reveal(), keys.secret_key.reveal()] {
+            let bytes = secret.as_bytes();
+            forms.push(bytes.to_vec());
+            forms.push(
+                percent_encoded(bytes)
+                    .into_bytes(),
+            );
+            forms.push(hex::encode(bytes).into_bytes());
+            forms.extend((0..3).filter_map(|offset| base64_inside(bytes, offset)));
+        }
+        // A short form would redact innocent text.
+        forms.retain(|form| form.len() >= 12);
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms.dedup();
+        Self { forms }
+    }
+
+    /// Tells whether one of the secrets stands in `text`.
+    pub fn finds_secret(&self, text: &[u8]) -> bool {
+        self.forms.iter().any(|form| find(text, form).is_some())
+    }
+
+    /// Replaces every secret.
+    pub fn redact(&self, text: &[u8]) -> Vec<u8> {
+        let mut clean = text.to_vec();
+        for form in &self.forms {
+            while let Some(start) = find(&clean, form) {
+                clean.splice(start..start + form.len(), REPLACEMENT.iter().copied());
+            }
+        }
+        clean
+    }
+}
+
+fn percent_encoded(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() {
+            text.push(char::from(*byte));
+        } else {
+            text.push('%');
+            text.push_str(&hex::encode_upper([*byte]));
+        }
+        text
+    })
+}
+
+/// Returns the part of the base64 form that does not depend on what stands before and after.
+fn base64_inside(bytes: &[u8], offset: usize) -> Option<Vec<u8>> {
+    let mut padded = vec![0; offset];
+    padded.extend_from_slice(bytes);
+    let encoded = STANDARD_NO_PAD.encode(&padded).into_bytes();
+    let start = (offset * 8).div_ceil(6);
+    let end = padded.len() * 8 / 6;
+    encoded.get(start..end).map(<[u8]>::to_vec)
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len())
+        .position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::stack::secret::SecretText;
+
+    const SECRET: &str = "abcdefg_hijklmn_opqrstuvwxy_z0123456789ABCD";
+
+    fn redactor() -> Redactor {
+        Redactor::new(&AgentKeys {
+            access_key: SecretText::new("12345678-abcd-1234-abcd-1234567890ab"),
+            secret_key: SecretText::new(SECRET),
+        })
+    }
+
+    #[rstest]
+    #[case::plain(format!("key={SECRET}!"))]
+    #[case::percent(format!("?k={}", percent_encoded(SECRET.as_bytes())))]
+    #[case::hex(hex::encode(SECRET))]
+    #[case::base64(STANDARD.encode(SECRET))]
+    #[case::base64_after_one(STANDARD.encode(format!("x{SECRET}y")))]
+    #[case::base64_after_two(STANDARD.encode(format!("xx{SECRET}yy")))]
+    fn every_form_of_a_secret_is_found_and_replaced(#[case] text: String) {
+        let redactor = redactor();
+        assert!(redactor.finds_secret(text.as_bytes()), "{text}");
+        let clean = redactor.redact(text.as_bytes());
+        assert!(!redactor.finds_secret(&clean));
+        assert!(
+            String::from_utf8_lossy(&clean).contains("[redacted]"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn innocent_text_is_left_alone() {
+        let text = b"GET /12345678-abcd HTTP/1.1 abcdefg";
+        assert_eq!(redactor().redact(text), text);
+    }
+}

@@ -1,0 +1,58 @@
+//! The published JSON Schemas.
+
+use clap::ValueEnum;
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+
+use super::record::RunRecord;
+use crate::model::payload::PayloadFile;
+use crate::model::scenario::ScenarioFile;
+
+/// The formats that have a schema.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// `fixtures/payloads/*.yaml`.
+    Payloads,
+    /// `report.json`.
+    Report,
+    /// `scenarios/*/*.yaml`.
+    Scenario,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Payloads, Self::Report, Self::Scenario];
+
+    /// Returns the name of the schema's file below `docs/schemas/`.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Payloads => "payloads.v1.json",
+            Self::Report => "report.v1.json",
+            Self::Scenario => "scenario.v1.json",
+        }
+    }
+
+    /// Makes the schema.
+    pub fn schema(self) -> Schema {
+        match self {
+            // Files are read: what has a default may be left out.
+            Self::Payloads => {
+                SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                    .into_root_schema_for::<PayloadFile>()
+            }
+            Self::Report => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
+                .into_root_schema_for::<RunRecord>(),
+            Self::Scenario => {
+                SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                    .into_root_schema_for::<ScenarioFile>()
+            }
+        }
+    }
+
+    /// Returns the schema as a file holds it.
+    pub fn text(self) -> String {
+        let mut text = serde_json::to_string_pretty(&self.schema())
+            .expect("a schema is a tree of JSON values");
+        text.push('\n');
+        text
+    }
+}

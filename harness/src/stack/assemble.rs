@@ -1,0 +1,218 @@
+//! Puts a stack together: a manifest, a scenario's settings, a proxy configuration and keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{
+    ConfigMapVolumeSource, Container, EnvVar, ExecAction, HTTPGetAction,
+    LifecycleHandler, PodSpec, Probe, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::keys::AgentKeys;
+use super::manifest::{self, ManifestError};
+use super::proxy_config::{ProxyConfig, ProxyConfigError};
+use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
+use crate::model::load::Project;
+use crate::model::scenario::{ContainerSettings, ProbeSettings, StackSettings};
+
+/// The config map that holds the proxy's configuration.
+pub const PROXY_CONFIG_MAP: &str = "envoy-config";
+/// The file in it; the guide's arguments name it.
+pub const PROXY_CONFIG_FILE: &str = "envoy.yaml";
+/// Where the config map is mounted.
+const PROXY_CONFIG_FOLDER: &str = "/etc/envoy";
+
+/// Arguments that the proxy gets besides those of the manifest, with the flag that stands for them.
+///
+/// Hot restart leaves files in shared memory and lets a second proxy fail; the default drain takes 600 s.
+const PROXY_ARGUMENTS: [&[&str]; 3] = [
+    &["--disable-hot-restart"],
+    &["--concurrency", "1"],
+    &["--drain-time-s", "5"],
+];
+
+/// Why a stack cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The proxy configuration cannot be used.
+    #[error(transparent)]
+    ProxyConfig(#[from] ProxyConfigError),
+    /// A container that the suite needs is not in the manifest.
+    #[error("the manifest `{manifest}` has no container `{container}`")]
+    ContainerMissing {
+        /// The manifest.
+        manifest: String,
+        /// The container.
+        container: &'static str,
+    },
+}
+
+/// Settings that the user adds to every scenario's agent.
+#[derive(Clone, Debug, Default)]
+pub struct AgentOverrides {
+    /// Environment variables that are set, after the scenario's own.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Puts the stack of a scenario together.
+pub fn assemble(
+    project: &Project,
+    settings: &StackSettings,
+    keys: &AgentKeys,
+    overrides: &AgentOverrides,
+) -> Result<Stack, AssembleError> {
+    let manifest_path = project
+        .manifests
+        .join(format!("{}.yaml", *settings.manifest));
+    let config_path = project
+        .envoy_configs
+        .join(format!("{}.yaml", *settings.envoy));
+    let mut pod = manifest::read_pod_template(&manifest_path)?;
+    let config = ProxyConfig::read(&config_path)?;
+
+    for container in [PROXY_CONTAINER, APPLICATION_CONTAINER, AGENT_CONTAINER] {
+        if find(&mut pod, container).is_none() {
+            return Err(AssembleError::ContainerMissing {
+                manifest: settings.manifest.value.clone(),
+                container,
+            });
+        }
+    }
+    if let Some(proxy) = find(&mut pod, PROXY_CONTAINER) {
+        prepare_proxy(proxy);
+        apply(proxy, &settings.front_proxy);
+    }
+    pod.volumes
+        .get_or_insert_default()
+        .push(proxy_config_volume());
+    if let Some(agent) = find(&mut pod, AGENT_CONTAINER) {
+        prepare_agent(agent, settings, overrides);
+        apply(agent, &settings.agent);
+    }
+    if let Some(grace) = &settings.grace_period {
+        pod.termination_grace_period_seconds =
+            i64::try_from(grace.as_duration().as_secs()).ok();
+    }
+
+    let secrets = referenced_secrets(&pod)
+        .into_iter()
+        .map(|name| {
+            let values = BTreeMap::from([
+                ("accesskeyid".to_owned(), keys.access_key.clone()),
+                ("secretaccesskey".to_owned(), keys.secret_key.clone()),
+            ]);
+            (name, values)
+        })
+        .collect();
+    let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text)]);
+    Ok(Stack {
+        pod,
+        config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),
+        secrets,
+    })
+}
+
+fn find<'a>(pod: &'a mut PodSpec, name: &str) -> Option<&'a mut Container> {
+    pod.containers
+        .iter_mut()
+        .find(|container| container.name == name)
+}
+
+fn prepare_proxy(proxy: &mut Container) {
+    let arguments = proxy.args.get_or_insert_default();
+    for addition in PROXY_ARGUMENTS {
+        if !arguments.iter().any(|argument| argument == addition[0]) {
+            arguments.extend(addition.iter().map(|word| (*word).to_owned()));
+        }
+    }
+    proxy
+        .volume_mounts
+        .get_or_insert_default()
+        .push(VolumeMount {
+            name: PROXY_CONFIG_MAP.into(),
+            mount_path: PROXY_CONFIG_FOLDER.into(),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        });
+}
+
+fn proxy_config_volume() -> Volume {
+    Volume {
+        name: PROXY_CONFIG_MAP.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: PROXY_CONFIG_MAP.into(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+/// Makes the agent testify, and applies the scenario's and the user's settings, the user's last.
+fn prepare_agent(agent: &mut Container, settings: &StackSettings, overrides: &AgentOverrides) {
+    let variables = agent.env.get_or_insert_default();
+    for (name, value) in [
+        ("SIGSCI_WAF_DATA_LOG", "/dev/stdout"),
+        ("SIGSCI_WAF_DATA_LOG_ALL", "true"),
+    ] {
+        set(variables, name, value);
+    }
+    for (name, value) in settings.agent_env.iter().chain(&overrides.variables) {
+        set(variables, name, value);
+    }
+    variables.retain(|variable| {
+        !settings
+            .agent_env_removed
+            .iter()
+            .any(|removed| **removed == variable.name)
+    });
+}
+
+fn set(variables: &mut Vec<EnvVar>, name: &str, value: &str) {
+    variables.retain(|variable| variable.name != name);
+    variables.push(EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        value_from: None,
+    });
+}
+
+fn apply(container: &mut Container, settings: &ContainerSettings) {
+    if let Some(probe) = &settings.startup_probe {
+        container.startup_probe = Some(http_probe(probe));
+    }
+    if let Some(command) = &settings.pre_stop_exec {
+        let hook = LifecycleHandler {
+            exec: Some(ExecAction {
+                command: Some(command.clone()),
+            }),
+            ..LifecycleHandler::default()
+        };
+        container.lifecycle.get_or_insert_default().pre_stop = Some(hook);
+    }
+}
+
+fn http_probe(settings: &ProbeSettings) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(settings.http_get.clone()),
+            port: IntOrString::Int(i32::from(settings.port)),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: i32::try_from(settings.period.as_duration().as_secs()).ok(),
+        failure_threshold: Some(settings.failure_threshold),
+        ..Probe::default()
+    }
+}
+
+fn referenced_secrets(pod: &PodSpec) -> BTreeSet<String> {
+    pod.containers
+        .iter()
+        .flat_map(|container| container.env.iter().flatten())
+        .filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref())
+        .map(|reference| reference.name.clone())
+        .collect()
+}
+

@@ -1,0 +1,168 @@
+//! What a proxy configuration must have so that the proxy can testify, and what it does for the agent.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
+
+use super::ADMIN_PORT;
+
+/// The key under which each access-log line holds the proxy's testimony.
+pub const TESTIMONY_KEY: &str = "conformance-proxy";
+
+/// A proxy configuration that was read and has what the suite needs.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// The text, deployed as it is.
+    pub text: String,
+    /// The same as a tree.
+    tree: Value,
+}
+
+/// Why a proxy configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the proxy configuration {path}")]
+    Unreadable {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not YAML.
+    #[error("the proxy configuration {path} is not valid YAML: {message}")]
+    Malformed {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The parser's words, with the place.
+        message: String,
+    },
+    /// Something is missing without which requests cannot be judged.
+    #[error("the proxy configuration {path} {lacks}")]
+    Unfit {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What it lacks, as a predicate.
+        lacks: String,
+        /// What to write.
+        hint: String,
+    },
+}
+
+impl ProxyConfig {
+    /// Reads a configuration and checks that the proxy can testify with it.
+    pub fn read(path: &Utf8Path) -> Result<Self, ProxyConfigError> {
+        let text = fs_err::read_to_string(path).map_err(|source| ProxyConfigError::Unreadable {
+            path: path.into(),
+            source,
+        })?;
+        Self::parse(path, text)
+    }
+
+    fn parse(path: &Utf8Path, text: String) -> Result<Self, ProxyConfigError> {
+        let tree: Value =
+            serde_saphyr::from_str(&text).map_err(|error| ProxyConfigError::Malformed {
+                path: path.into(),
+                message: error.without_snippet().to_string(),
+            })?;
+        let config = Self { text, tree };
+        let unfit = |lacks: &str, hint: &str| {
+            Err(ProxyConfigError::Unfit {
+                path: path.into(),
+                lacks: lacks.into(),
+                hint: hint.into(),
+            })
+        };
+        if config.tree.pointer("/admin/address/socket_address/port_value")
+            != Some(&Value::from(ADMIN_PORT))
+        {
+            return unfit(
+                "has no admin endpoint on port 9901",
+                "add `admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}`",
+            );
+        }
+        if !contains_key(&config.tree, TESTIMONY_KEY) {
+            return unfit(
+                "writes no access log that the suite can read",
+                "copy the `envoy.access_loggers.stdout` logger of envoy-configs/fail-closed.yaml",
+            );
+        }
+        let listeners = config.tree.pointer("/static_resources/listeners");
+        let shares_its_port = listeners
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .any(|listener| listener.get("enable_reuse_port") != Some(&Value::Bool(false)));
+        if shares_its_port {
+            return unfit(
+                "has a listener that would share its port with another proxy without a word",
+                "add `enable_reuse_port: false` to each listener",
+            );
+        }
+        Ok(config)
+    }
+
+    /// Tells whether the proxy sends response data to the agent.
+    pub fn sends_response_data(&self) -> bool {
+        contains_type(&self.tree, "grpc.v3.HttpGrpcAccessLogConfig")
+    }
+}
+
+fn contains_key(tree: &Value, wanted: &str) -> bool {
+    match tree {
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name == wanted || contains_key(value, wanted)),
+        Value::Array(items) => items.iter().any(|item| contains_key(item, wanted)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn contains_type(tree: &Value, suffix: &str) -> bool {
+    match tree {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            (name == "@type" && value.as_str().is_some_and(|text| text.ends_with(suffix)))
+                || contains_type(value, suffix)
+        }),
+        Value::Array(items) => items.iter().any(|item| contains_type(item, suffix)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn shipped(name: &str) -> String {
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy-configs");
+        fs_err::read_to_string(root.join(format!("{name}.yaml"))).expect("shipped")
+    }
+
+    #[rstest]
+    #[case("fail-closed", true)]
+    #[case("fail-open", true)]
+    #[case("no-access-log-service", false)]
+    fn shipped_configurations_are_fit_and_known_by_what_they_send(
+        #[case] name: &str,
+        #[case] sends: bool,
+    ) {
+        let config = ProxyConfig::parse("x.yaml".into(), shipped(name)).expect("fit");
+        assert_eq!(config.sends_response_data(), sends);
+    }
+
+    #[rstest]
+    #[case("port_value: 9901", "port_value: 9902", "admin endpoint")]
+    #[case("conformance-proxy:", "something-else:", "access log")]
+    #[case("enable_reuse_port: false", "enable_reuse_port: true", "share its port")]
+    fn a_configuration_that_cannot_testify_is_refused(
+        #[case] from: &str,
+        #[case] to: &str,
+        #[case] complaint: &str,
+    ) {
+        let broken = shipped("fail-closed").replace(from, to);
+        let error = ProxyConfig::parse("x.yaml".into(), broken).expect_err("unfit");
+        assert!(error.to_string().contains(complaint), "{error}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The books of a scenario: requests sent equal the sum of outcomes, and each witness's own total agrees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::counters::Counters;
+use super::testimony::Testimony;
+use crate::model::outcome::Outcome;
+
+/// The totals of a scenario, each from its own source.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Books {
+    /// Requests for which the driver wrote a record.
+    pub sent: u64,
+    /// How many requests had each outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// What Envoy counted meanwhile, by counter.
+    pub counted_by_proxy: BTreeMap<String, u64>,
+    /// Where totals do not agree, each a line.
+    pub discrepancies: Vec<String>,
+}
+
+/// What the books are drawn up from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// Requests for which the driver wrote a record, by its own summary.
+    pub sent: u64,
+    /// The outcome of each judged request.
+    pub outcomes: &'a [Outcome],
+    /// Every id that the harness has sent to this pod, judged or not.
+    pub known_ids: &'a BTreeSet<String>,
+    /// The witnesses' records.
+    pub testimony: &'a Testimony,
+    /// Envoy's counters before the first and after the last judged request; none when the proxy was not there to tell.
+    pub counters: Option<(&'a Counters, &'a Counters)>,
+    /// How many entries Envoy must have put into its gRPC access log; none when it has no such log.
+    pub access_log_entries: Option<u64>,
+}
+
+impl Books {
+    /// Draws the books up.
+    pub fn draw_up(sources: &Sources<'_>) -> Self {
+        let mut books = Self {
+            sent: sources.sent,
+            ..Self::default()
+        };
+        for outcome in sources.outcomes {
+            *books.outcomes.entry(*outcome).or_default() += 1;
+        }
+        let sum: u64 = books.outcomes.values().sum();
+        if sum != sources.sent {
+            books.discrepancies.push(format!(
+                "the driver sent {} requests and {sum} have an outcome",
+                sources.sent
+            ));
+        }
+        let strangers: BTreeSet<&str> = sources
+            .testimony
+            .ids()
+            .filter(|id| !sources.known_ids.contains(*id))
+            .collect();
+        if let Some(first) = strangers.first() {
+            books.discrepancies.push(format!(
+                "witnesses recorded {} requests that nobody sent, the first `{first}`",
+                strangers.len()
+            ));
+        }
+        if sources.testimony.upstream_without_id > 0 {
+            books.discrepancies.push(format!(
+                "the application received {} requests without an id",
+                sources.testimony.upstream_without_id
+            ));
+        }
+        if let Some((before, after)) = sources.counters {
+            books.counted_by_proxy = after.since(before);
+            books.compare_counters(before, after);
+            if let Some(expected) = sources.access_log_entries {
+                books.compare_access_log(before, after, expected);
+            }
+        }
+        books
+    }
+
+    fn count(&self, outcomes: &[Outcome]) -> u64 {
+        outcomes
+            .iter()
+            .filter_map(|outcome| self.outcomes.get(outcome))
+            .sum()
+    }
+
+    /// Compares Envoy's own account of its gRPC access log with the number of answered requests.
+    fn compare_access_log(&mut self, before: &Counters, after: &Counters, expected: u64) {
+        let difference = |ending: &str| {
+            after
+                .sum_ending(ending)
+                .saturating_sub(before.sum_ending(ending))
+        };
+        let written = difference("grpc_access_log.logs_written");
+        let dropped = difference("grpc_access_log.logs_dropped");
+        if written + dropped != expected {
+            self.discrepancies.push(format!(
+                "{expected} requests were answered and Envoy accounts for {written} access-log entries written and {dropped} dropped"
+            ));
+        }
+    }
+
+    /// Compares Envoy's counters with the outcomes. Requests without a clear outcome may have been counted as anything.
+    fn compare_counters(&mut self, before: &Counters, after: &Counters) {
+        let unclear = self.count(&[Outcome::Lost, Outcome::Ambiguous, Outcome::RejectedByProxy]);
+        let accounts: [(&str, &[Outcome]); 4] = [
+            ("ok", &[Outcome::Allowed, Outcome::AllowedAndTagged]),
+            ("denied", &[Outcome::BlockedByAgent]),
+            ("error", &[Outcome::FailedOpen, Outcome::FailedClosed]),
+            ("failure_mode_allowed", &[Outcome::FailedOpen]),
+        ];
+        for (counter, outcomes) in accounts {
+            let expected = self.count(outcomes);
+            let counted = after
+                .authorization(counter)
+                .unwrap_or_default()
+                .saturating_sub(before.authorization(counter).unwrap_or_default());
+            if counted < expected || counted > expected + unclear {
+                self.discrepancies.push(format!(
+                    "Envoy counted ext_authz `{counter}` {counted} times and {expected} requests had that outcome"
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counters(ok: u64, denied: u64) -> Counters {
+        Counters::parse(&format!(
+            "http.ingress.ext_authz.waf.ok: {ok}\nhttp.ingress.ext_authz.waf.denied: {denied}\n"
+        ))
+    }
+
+    fn draw_up(sent: u64, outcomes: &[Outcome], after: &Counters) -> Books {
+        Books::draw_up(&Sources {
+            sent,
+            outcomes,
+            known_ids: &BTreeSet::new(),
+            testimony: &Testimony::default(),
+            counters: Some((&counters(5, 5), after)),
+            access_log_entries: None,
+        })
+    }
+
+    #[test]
+    fn books_that_agree_have_no_discrepancy() {
+        let books = draw_up(
+            2,
+            &[Outcome::Allowed, Outcome::BlockedByAgent],
+            &counters(6, 6),
+        );
+        assert_eq!(books.discrepancies, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_request_without_an_outcome_shows() {
+        let books = draw_up(2, &[Outcome::Allowed], &counters(6, 5));
+        assert_eq!(
+            books.discrepancies,
+            ["the driver sent 2 requests and 1 have an outcome"]
+        );
+    }
+
+    #[test]
+    fn a_second_check_of_one_request_shows() {
+        let books = draw_up(1, &[Outcome::Allowed], &counters(7, 5));
+        assert!(books.discrepancies[0].contains("`ok` 2 times and 1"), "{books:?}");
+    }
+
+    #[test]
+    fn a_lost_request_may_have_been_counted_as_anything() {
+        let books = draw_up(1, &[Outcome::Lost], &counters(6, 5));
+        assert_eq!(books.discrepancies, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,125 @@
+//! The proxy's testimony: Envoy's access log as `envoy-configs/` has it written.
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::stack::proxy_config::TESTIMONY_KEY;
+
+/// Response code details of a request that the agent denied (Envoy's `ResponseCodeDetails`).
+pub const DETAILS_DENIED: &str = "ext_authz_denied";
+/// Response code details of a request that was denied because the agent could not be asked.
+pub const DETAILS_ERROR: &str = "ext_authz_error";
+/// Response code details of an answer that the application gave.
+pub const DETAILS_UPSTREAM: &str = "via_upstream";
+
+/// One line of the proxy's access log.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProxyRecord {
+    /// The request's id.
+    pub id: String,
+    /// When the proxy began with the request.
+    #[schemars(with = "String")]
+    pub start: Timestamp,
+    /// The status that the client was sent; 0 when none was.
+    pub status: u16,
+    /// Envoy's response flags; empty when none is set.
+    pub flags: Vec<String>,
+    /// Envoy's response code details.
+    pub details: String,
+    /// The address of the application that the request went to.
+    pub upstream: Option<String>,
+    /// How long the agent was waited for; none when it was not asked.
+    pub authorization_microseconds: Option<u64>,
+    /// Whether the request carries the mark of a request that passed because the agent failed.
+    pub failure_mode_allowed: bool,
+    /// From the first byte received to the last byte sent.
+    pub duration_milliseconds: u64,
+}
+
+impl ProxyRecord {
+    /// Reads one line of the proxy's log; none when it is not a testimony or carries no id.
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut whole: Value = serde_json::from_str(line).ok()?;
+        let fields = whole.get_mut(TESTIMONY_KEY)?.take();
+        let text = |name: &str| match fields.get(name) {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let number = |name: &str| match fields.get(name) {
+            Some(Value::Number(number)) => number.as_u64(),
+            Some(Value::String(text)) => text.parse().ok(),
+            _ => None,
+        };
+        Some(Self {
+            id: text("id")?,
+            start: text("start")?.parse().ok()?,
+            status: u16::try_from(number("status")?).ok()?,
+            flags: text("flags")
+                .unwrap_or_default()
+                .split(',')
+                .filter(|flag| !flag.is_empty() && *flag != "-")
+                .map(str::to_owned)
+                .collect(),
+            details: text("details").unwrap_or_default(),
+            upstream: text("upstream"),
+            authorization_microseconds: number("authorization-microseconds"),
+            failure_mode_allowed: text("failure-mode-allowed").is_some_and(|mark| mark == "true"),
+            duration_milliseconds: number("duration-milliseconds").unwrap_or_default(),
+        })
+    }
+
+    /// Tells whether the proxy asked the agent.
+    pub const fn asked(&self) -> bool {
+        self.authorization_microseconds.is_some()
+    }
+
+    /// Tells whether the proxy asked the agent and got no usable answer.
+    pub fn agent_failed(&self) -> bool {
+        self.asked() && (self.details == DETAILS_ERROR || self.failure_mode_allowed)
+    }
+
+    /// Returns when the proxy stopped waiting for the agent.
+    pub fn agent_awaited_until(&self) -> Option<Timestamp> {
+        let waited = i64::try_from(self.authorization_microseconds?).ok()?;
+        self.start
+            .checked_add(SignedDuration::from_micros(waited))
+            .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"conformance-proxy":{"id":"a.b.0.r","start":"2026-11-24T05:37:33.100000Z","status":200,"flags":"-","details":"via_upstream","upstream":"127.0.0.1:8080","authorization-microseconds":"816","failure-mode-allowed":"true","duration-milliseconds":2,"bytes-received":0}}"#;
+
+    #[test]
+    fn a_line_of_envoy_is_read() {
+        let record = ProxyRecord::parse(LINE).expect("a testimony");
+        assert_eq!(record.status, 200);
+        assert_eq!(record.authorization_microseconds, Some(816));
+        assert!(record.agent_failed());
+        assert!(record.flags.is_empty());
+        assert_eq!(
+            record.agent_awaited_until(),
+            Some("2026-11-24T05:37:33.100816Z".parse().expect("valid"))
+        );
+    }
+
+    #[test]
+    fn a_forged_mark_on_a_request_that_was_not_checked_is_no_failure() {
+        let line = LINE.replace("\"816\"", "null");
+        let record = ProxyRecord::parse(&line).expect("a testimony");
+        assert!(!record.agent_failed());
+    }
+
+    #[test]
+    fn other_lines_are_no_testimony() {
+        for line in ["", "[info] started", "{}", "{\"conformance-proxy\":{\"id\":null}}"] {
+            assert_eq!(ProxyRecord::parse(line), None, "{line}");
+        }
+    }
+}
