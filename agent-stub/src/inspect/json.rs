@@ -1,0 +1,204 @@
+//! The strings of a JSON text, found without building a tree.
+//!
+//! A scanner in place of a parser, because bodies arrive cut short: it yields each string up to the cut, the last one
+//! unfinished, needs no recursion however deep the text nests, and says when the text is not JSON at all.
+
+/// What the scanner found between two quotes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct JsonString {
+    /// The decoded text.
+    pub(crate) text: String,
+    /// Whether it names a member or is a value.
+    pub(crate) role: Role,
+    /// For a value, the name of the nearest member before it.
+    pub(crate) name: String,
+}
+
+/// What a string is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    /// The name of an object's member.
+    Name,
+    /// A value.
+    Value,
+}
+
+/// How far the scan came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Scan {
+    /// All of the text was looked at, and all of it was JSON's vocabulary.
+    Whole,
+    /// The text is not JSON, or has too many strings; it should be read as plain text.
+    NotJson,
+}
+
+/// Calls `visit` for each string of the text.
+pub(crate) fn scan_strings(text: &str, mut visit: impl FnMut(JsonString)) -> Scan {
+    let mut name = String::new();
+    let mut rest = text;
+    for _ in 0..STRING_LIMIT {
+        let Some(quote) = rest.find('"') else {
+            return vocabulary(rest);
+        };
+        if vocabulary(&rest[..quote]) == Scan::NotJson {
+            return Scan::NotJson;
+        }
+        let (decoded, after) = read_string(&rest[quote + 1..]);
+        rest = after;
+        if rest.trim_start().starts_with(':') {
+            name.clone_from(&decoded);
+            visit(JsonString {
+                text: decoded,
+                role: Role::Name,
+                name: String::new(),
+            });
+        } else {
+            visit(JsonString {
+                text: decoded,
+                role: Role::Value,
+                name: name.clone(),
+            });
+        }
+    }
+    Scan::NotJson
+}
+
+fn vocabulary(between_strings: &str) -> Scan {
+    let is_json = between_strings.chars().all(|character| {
+        character.is_ascii_whitespace()
+            || character.is_ascii_digit()
+            || "{}[]:,.+-eEtrufalsn".contains(character)
+    });
+    if is_json { Scan::Whole } else { Scan::NotJson }
+}
+
+fn read_string(text: &str) -> (String, &str) {
+    let mut decoded = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '\\']) {
+        decoded.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        if rest[at..].starts_with('"') {
+            return (decoded, after);
+        }
+        rest = read_escape(after, &mut decoded);
+    }
+    decoded.push_str(rest);
+    (decoded, "")
+}
+
+fn read_escape<'text>(escape: &'text str, decoded: &mut String) -> &'text str {
+    let mut characters = escape.chars();
+    match characters.next() {
+        None => "",
+        Some('u') => read_unicode_escape(characters.as_str(), decoded),
+        Some(escaped) => {
+            decoded.push(unescaped(escaped));
+            characters.as_str()
+        }
+    }
+}
+
+fn read_unicode_escape<'text>(digits: &'text str, decoded: &mut String) -> &'text str {
+    let Some((unit, after)) = utf16_unit(digits) else {
+        return digits;
+    };
+    let low = after.strip_prefix("\\u").and_then(utf16_unit);
+    match char::decode_utf16([unit].into_iter().chain(low.map(|(low, _)| low))).next() {
+        Some(Ok(character)) => {
+            decoded.push(character);
+            if character.len_utf16() == 2 {
+                low.map_or(after, |(_, rest)| rest)
+            } else {
+                after
+            }
+        }
+        Some(Err(_)) | None => {
+            decoded.push(char::REPLACEMENT_CHARACTER);
+            after
+        }
+    }
+}
+
+fn utf16_unit(text: &str) -> Option<(u16, &str)> {
+    let (digits, after) = text.split_at_checked(4)?;
+    let is_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if !is_hexadecimal {
+        return None;
+    }
+    u16::from_str_radix(digits, 16)
+        .ok()
+        .map(|unit| (unit, after))
+}
+
+fn unescaped(escaped: char) -> char {
+    match escaped {
+        'n' => '\n',
+        't' => '\t',
+        'r' => '\r',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        other => other,
+    }
+}
+
+const STRING_LIMIT: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(text: &str) -> (Vec<(Role, String, String)>, Scan) {
+        let mut found = Vec::new();
+        let scan = scan_strings(text, |string| {
+            found.push((string.role, string.name, string.text))
+        });
+        (found, scan)
+    }
+
+    fn name(text: &str) -> (Role, String, String) {
+        (Role::Name, String::new(), text.into())
+    }
+
+    fn value(name: &str, text: &str) -> (Role, String, String) {
+        (Role::Value, name.into(), text.into())
+    }
+
+    #[test]
+    fn names_and_values_are_told_apart() {
+        let (found, scan) = strings(r#"{"a": ["x", 1, true, null, -1.5e3], "b" : {"c": "y"}}"#);
+        assert_eq!(
+            found,
+            [
+                name("a"),
+                value("a", "x"),
+                name("b"),
+                name("c"),
+                value("c", "y")
+            ]
+        );
+        assert_eq!(scan, Scan::Whole);
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_surrogates_joined() {
+        let (found, _) = strings(r#"["\u003cscript\u003e \"q\" \\ \ud83d\ude00 \ud83d \u12"]"#);
+        assert_eq!(
+            found,
+            [value("", "<script> \"q\" \\ \u{1f600} \u{fffd} 12")]
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_cut_short_yields_its_unfinished_string() {
+        let (found, scan) = strings(r#"{"a": "' OR 1=1"#);
+        assert_eq!(found, [name("a"), value("a", "' OR 1=1")]);
+        assert_eq!(scan, Scan::Whole);
+    }
+
+    #[test]
+    fn a_text_that_is_not_json_is_named_so() {
+        assert_eq!(strings("{'a': 'x'}").1, Scan::NotJson);
+        assert_eq!(strings(r#"q=<script> "x""#).1, Scan::NotJson);
+    }
+}

@@ -1,0 +1,72 @@
+//! Inspection: which attack signals a request carries, and where.
+//!
+//! A specification of intent, not a claim of efficacy: SQL injection and cross-site scripting are libinjection's verdicts,
+//! the other classes are narrow rules that prefer a miss to a false alarm. All work is linear and bounded.
+
+mod body;
+mod command;
+mod decode;
+mod field;
+mod header;
+mod json;
+mod lookup;
+mod multipart;
+mod script;
+mod signal;
+mod sql;
+mod tool;
+mod traversal;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use signal::{Location, Signal, SignalKind};
+
+use crate::exchange::CheckedRequest;
+use field::{Checks, Fields, Spaces};
+
+/// The inspection itself went wrong; nothing is known about the request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the inspection of a request failed")]
+pub struct InspectionFault;
+
+/// Inspects a request at every position and returns its signals, each kind once per position.
+///
+/// # Errors
+///
+/// A detector panicked. The detectors are ports of foreign code that hostile input reaches, so a panic must not pass
+/// for a clean verdict.
+pub fn inspect(request: &CheckedRequest) -> Result<Vec<Signal>, InspectionFault> {
+    catch_unwind(AssertUnwindSafe(|| collect(request))).map_err(|_| InspectionFault)
+}
+
+fn collect(request: &CheckedRequest) -> Vec<Signal> {
+    let mut fields = Fields::default();
+    inspect_path(request.path(), &mut fields);
+    if let Some(query) = request.query() {
+        field::inspect_pairs(query, Location::QueryString, &mut fields);
+    }
+    for (name, value) in &request.headers {
+        header::inspect(name, value, &mut fields);
+    }
+    body::inspect(
+        request.header("content-type").unwrap_or_default(),
+        &request.body,
+        &mut fields,
+    );
+    fields.into_signals()
+}
+
+// An attack may begin at any segment and may itself hold slashes (`1'/**/OR/**/1=1`), so SQL and commands are looked for
+// from the start of each segment on; the other classes see the whole path once.
+fn inspect_path(path: &str, fields: &mut Fields) {
+    fields.inspect(Location::Path, "", path, Checks::All, Spaces::AsWritten);
+    let segments = path.match_indices('/').map(|(index, _)| &path[index + 1..]);
+    for suffix in segments
+        .filter(|suffix| !suffix.is_empty())
+        .take(SEGMENT_LIMIT)
+    {
+        fields.inspect(Location::Path, "", suffix, Checks::Sql, Spaces::AsWritten);
+    }
+}
+
+const SEGMENT_LIMIT: usize = 32;

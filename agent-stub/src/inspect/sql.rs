@@ -1,0 +1,43 @@
+//! SQL injection: libinjection's verdict, less the fingerprints that plain prose and arithmetic share.
+
+use libinjectionrs::detect_sqli;
+
+/// Returns the detector's name with the fingerprint when the text is SQL injection.
+pub(crate) fn detect(text: &str) -> Option<String> {
+    if text.len() < SHORTEST_ATTACK {
+        return None;
+    }
+    let verdict = detect_sqli(text.as_bytes());
+    let fingerprint = verdict
+        .fingerprint
+        .as_ref()
+        .map(|found| found.as_str())
+        .unwrap_or_default();
+    let is_attack = verdict.is_injection() && !is_prose(fingerprint, text);
+    is_attack.then(|| format!("LIBINJECTION-SQLI-{fingerprint}"))
+}
+
+const SHORTEST_ATTACK: usize = 4;
+
+fn is_prose(fingerprint: &str, text: &str) -> bool {
+    match fingerprint {
+        // `sleep(5) is a function`: a call that a word follows is a sentence about the call.
+        "f(1)o" => true,
+        // `1 < 2 and 3 > 2`, `1 or 2`: numbers joined by a word. An injected condition follows the number at once and
+        // compares something: `1 or 1=1`.
+        "1&1" => !is_injected_condition(text),
+        _ => false,
+    }
+}
+
+fn is_injected_condition(text: &str) -> bool {
+    let after_number = text.trim_start_matches(|character: char| {
+        character.is_ascii_digit() || matches!(character, ' ' | '-' | '.' | '(' | ')')
+    });
+    let starts_with_operator = ["and", "or", "xor", "&&", "||", "/*", "\t", "\n"]
+        .iter()
+        .any(|operator| after_number.to_ascii_lowercase().starts_with(operator));
+    starts_with_operator
+        && (after_number.contains(['=', '<', '>'])
+            || after_number.to_ascii_lowercase().contains("like"))
+}

@@ -1,0 +1,69 @@
+//! User agents that name an attack tool.
+
+/// Returns the detector's name when the user agent names a known attack tool.
+pub(crate) fn detect(user_agent: &str) -> Option<String> {
+    let lower = user_agent.to_ascii_lowercase();
+    let mut words = lower.split(|character: char| !character.is_ascii_alphanumeric());
+    words
+        .find_map(|word| ATTACK_TOOLS.iter().find(|tool| **tool == word))
+        .map(|tool| format!("STUB-TOOL-{tool}"))
+}
+
+const ATTACK_TOOLS: &[&str] = &[
+    "acunetix",
+    "appscan",
+    "arachni",
+    "commix",
+    "dirb",
+    "dirbuster",
+    "dirsearch",
+    "feroxbuster",
+    "ffuf",
+    "fimap",
+    "gobuster",
+    "havij",
+    "jorgee",
+    "masscan",
+    "metasploit",
+    "nessus",
+    "netsparker",
+    "nikto",
+    "nmap",
+    "nuclei",
+    "openvas",
+    "skipfish",
+    "sqlmap",
+    "sqlninja",
+    "w3af",
+    "webinspect",
+    "wfuzz",
+    "whatweb",
+    "wpscan",
+    "zgrab",
+    "zmeu",
+];
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("sqlmap/1.8#stable (https://sqlmap.org)")]
+    #[case("Mozilla/5.00 (Nikto/2.1.6) (Evasions:None)")]
+    #[case("Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)")]
+    #[case("Mozilla/5.0 zgrab/0.x")]
+    fn an_attack_tool_is_recognised(#[case] user_agent: &str) {
+        assert!(detect(user_agent).is_some(), "{user_agent}");
+    }
+
+    #[rstest]
+    #[case("Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0")]
+    #[case("curl/8.5.0")]
+    #[case("UnmappedReader/1.0")]
+    #[case("")]
+    fn an_ordinary_user_agent_passes(#[case] user_agent: &str) {
+        assert_eq!(detect(user_agent), None);
+    }
+}

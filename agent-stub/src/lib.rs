@@ -1,0 +1,18 @@
+//! A reference agent: it speaks the two gRPC services that Envoy speaks to a WAF agent and reads the agent's settings.
+//!
+//! It is a specification of intent for the conformance suite, never a claim of WAF efficacy. The harness starts the binary
+//! and never links this library.
+
+pub mod agent;
+pub mod context;
+pub mod data_log;
+pub mod decision;
+pub mod exchange;
+pub mod inspect;
+pub mod listener;
+pub mod rules;
+pub mod service;
+pub mod settings;
+pub mod statsd;
+pub mod tls;
+pub mod workspace;

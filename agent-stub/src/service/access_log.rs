@@ -1,0 +1,151 @@
+//! The access-log service: Envoy streams its log entries here, and with them the response data.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::data::accesslog::v3::{
+    AccessLogType, HttpAccessLogEntry, TlsProperties, tls_properties::TlsVersion,
+};
+use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogService;
+use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
+use envoy_types::pb::envoy::service::accesslog::v3::{
+    StreamAccessLogsMessage, StreamAccessLogsResponse,
+};
+use envoy_types::pb::google::protobuf;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::agent::Phase;
+use crate::context::{Contexts, EntryKey, Match};
+use crate::data_log::{DataLog, ResponseData};
+use crate::decision::REQUEST_ID_HEADER;
+use crate::statsd::{Counter, Statsd};
+
+/// Takes access-log entries and completes the requests that they belong to.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    contexts: Arc<Contexts>,
+    data_log: Option<Arc<DataLog>>,
+    statsd: Arc<Statsd>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl AccessLog {
+    /// Completes these contexts until the phase says to close.
+    pub fn new(
+        contexts: Arc<Contexts>,
+        data_log: Option<Arc<DataLog>>,
+        statsd: Arc<Statsd>,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
+        Self {
+            contexts,
+            data_log,
+            statsd,
+            phase,
+        }
+    }
+
+    fn take(&self, message: StreamAccessLogsMessage) {
+        match message.log_entries {
+            Some(LogEntries::HttpLogs(entries)) => {
+                entries
+                    .log_entry
+                    .into_iter()
+                    .filter(is_final)
+                    .for_each(|entry| self.take_entry(entry));
+            }
+            Some(LogEntries::TcpLogs(_)) | None => {}
+        }
+    }
+
+    fn take_entry(&self, mut entry: HttpAccessLogEntry) {
+        let request = entry.request.take().unwrap_or_default();
+        let own_id = request
+            .request_headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(REQUEST_ID_HEADER))
+            .map(|(_, value)| value.as_str());
+        let key = EntryKey {
+            request_id: own_id,
+            proxy_request_id: &request.request_id,
+        };
+        match self
+            .contexts
+            .complete(key, response_data(entry), self.data_log.as_deref())
+        {
+            Match::Found => {}
+            Match::NotFound => self.statsd.count(&[Counter::UnmatchedEntry]),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl AccessLogService for AccessLog {
+    async fn stream_access_logs(
+        &self,
+        request: Request<Streaming<StreamAccessLogsMessage>>,
+    ) -> Result<Response<StreamAccessLogsResponse>, Status> {
+        let mut messages = request.into_inner();
+        let mut phase = self.phase.clone();
+        loop {
+            tokio::select! {
+                message = messages.message() => match message? {
+                    Some(message) => self.take(message),
+                    None => break,
+                },
+                // Envoy never ends this stream by itself, so the agent must, or it could not stop gracefully.
+                _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
+            }
+        }
+        Ok(Response::new(StreamAccessLogsResponse {}))
+    }
+}
+
+// Envoy may report a request several times while it is under way; the last report has the response.
+fn is_final(entry: &HttpAccessLogEntry) -> bool {
+    let kind = entry
+        .common_properties
+        .as_ref()
+        .map_or(0, |common| common.access_log_type);
+    kind == i32::from(AccessLogType::NotSet) || kind == i32::from(AccessLogType::DownstreamEnd)
+}
+
+fn response_data(entry: HttpAccessLogEntry) -> ResponseData {
+    let common = entry.common_properties.unwrap_or_default();
+    let response = entry.response.unwrap_or_default();
+    let mut headers: Vec<(String, String)> = response.response_headers.into_iter().collect();
+    headers.sort();
+    let (tls_protocol, tls_cipher) = common.tls_properties.map(tls).unwrap_or_default();
+    ResponseData {
+        code: response.response_code.map_or(0, |code| code.value),
+        headers,
+        millis: common
+            .duration
+            .or(common.time_to_last_downstream_tx_byte)
+            .map_or(0, millis),
+        size: response.response_body_bytes,
+        tls_protocol,
+        tls_cipher,
+    }
+}
+
+// The parts are signed in the protocol; a negative span is as good as none.
+fn millis(duration: protobuf::Duration) -> u64 {
+    let seconds = u64::try_from(duration.seconds).unwrap_or_default();
+    let subsecond = u64::try_from(duration.nanos / 1_000_000).unwrap_or_default();
+    seconds.saturating_mul(1_000).saturating_add(subsecond)
+}
+
+fn tls(properties: TlsProperties) -> (String, String) {
+    let version = match properties.tls_version() {
+        TlsVersion::VersionUnspecified => "",
+        TlsVersion::TlSv1 => "TLSv1",
+        TlsVersion::TlSv11 => "TLSv1.1",
+        TlsVersion::TlSv12 => "TLSv1.2",
+        TlsVersion::TlSv13 => "TLSv1.3",
+    };
+    let cipher = properties
+        .tls_cipher_suite
+        .map(|suite| format!("0x{:04x}", suite.value));
+    (version.into(), cipher.unwrap_or_default())
+}

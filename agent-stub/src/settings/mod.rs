@@ -1,0 +1,16 @@
+//! What the agent is told: arguments and environment, read once and validated before anything opens.
+
+mod arguments;
+mod block_answer;
+mod header_list;
+mod span;
+mod validated;
+
+pub use arguments::{Arguments, ReadArguments, usage, warnings};
+pub use block_answer::{BlockAnswer, BlockAnswerError};
+pub use header_list::{HeaderListError, HeaderSetting, parse_header_list, parse_names};
+pub use span::{ParseSpanError, parse_span};
+pub use validated::{
+    DataLogTarget, ForwardedRequest, ListenAddress, Mode, RpcAddress, RulesDelay, Settings,
+    SettingsError, Timings, TlsFiles,
+};
