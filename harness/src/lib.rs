@@ -3,6 +3,7 @@
 //! `docs/ARCHITECTURE.md` draws the modules and which may use which.
 
 pub mod environment;
+pub mod executable;
 pub mod model;
 pub mod stack;
 pub mod traffic;
