@@ -2,9 +2,14 @@
 //!
 //! `docs/ARCHITECTURE.md` draws the modules and which may use which.
 
+pub mod cli;
 pub mod environment;
+pub mod executable;
 pub mod judge;
 pub mod model;
+pub mod procedure;
+pub mod report;
+pub mod run;
 pub mod stack;
 pub mod traffic;
 pub mod witness;

@@ -1,4 +1,14 @@
 //! Requests as bytes, the driver that sends them, and the records that it keeps.
 
+pub mod driver;
 pub mod plan;
 pub mod record;
+
+mod body_decoder;
+mod bounded_lines;
+mod connection;
+mod escape;
+mod pacing;
+mod request_bytes;
+mod response;
+mod stream;

@@ -1,0 +1,1 @@
+//! Executables that a run needs: Envoy, the fixtures, and what identifies them.

@@ -1,0 +1,251 @@
+//! The driver: reads its plan, runs the plan's streams at the same time, and reports each request.
+
+use std::collections::HashSet;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::traffic::bounded_lines::{LineError, next_line};
+use crate::traffic::pacing::Clock;
+use crate::traffic::plan::{Command, DrivePlan};
+use crate::traffic::record::{ClientResult, DriverLine, DriverSummary};
+use crate::traffic::stream::{
+    CheckedStream, FinishedRequest, Sending, StreamContext, StreamError, microseconds,
+};
+
+/// The most bytes of the plan.
+const PLAN_LIMIT: usize = 64 * 1024 * 1024;
+/// The most bytes of a command.
+const COMMAND_LIMIT: usize = 4 * 1024;
+/// The most streams of a plan.
+const STREAM_LIMIT: usize = 1024;
+/// The longest bound of one request.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
+/// Records that wait to be written before requests wait for them.
+const RECORD_QUEUE: usize = 1024;
+
+/// Why a drive ended without its summary, or was told something that it does not understand.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// A line after the plan is not a command. The driver stopped as if it were `stop`.
+    #[error("the line after the plan is not a command")]
+    Command {
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The records cannot be written. Nothing more was sent.
+    #[error("cannot write records")]
+    Output {
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The plan could not be carried out. A `refused` line says so.
+    #[error("the plan is refused: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+enum PlanError {
+    #[error("two requests have the id `{id}`")]
+    DuplicateId { id: String },
+    #[error("the input ended before the plan")]
+    Missing,
+    #[error("the plan cannot be read: {0}")]
+    Line(LineError),
+    #[error("stream `{stream}`: {source}")]
+    Stream { stream: String, source: StreamError },
+    #[error("the plan is malformed: {0}")]
+    Syntax(serde_json::Error),
+    #[error("a request time-out of {milliseconds} ms is not between 1 ms and {} s", LONGEST_TIMEOUT.as_secs())]
+    Timeout { milliseconds: u64 },
+    #[error("the plan has {count} streams, the most are {STREAM_LIMIT}")]
+    TooManyStreams { count: usize },
+}
+
+/// Carries out the plan that is the first line of `input` and writes one line per request, and a
+/// summary, to `output`.
+///
+/// The drive ends by itself when every stream is through. A `stop` line, and the end of `input`,
+/// end it earlier: nothing more is sent, and what is under way is reported. The caller therefore
+/// holds `input` open for as long as requests shall be sent.
+///
+/// A standard input of the process is read in a thread that cannot be interrupted: shut the
+/// runtime down in the background after this returns.
+///
+/// # Errors
+///
+/// When the plan is refused, `output` breaks, or a command is not understood.
+///
+/// # Panics
+///
+/// When one of its own tasks has panicked, which is a bug: a summary would claim books that balance.
+pub async fn drive(
+    input: impl AsyncRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Unpin,
+) -> Result<(), DriveError> {
+    let mut input = BufReader::new(input);
+    let mut output = LineWriter(BufWriter::new(output));
+    let plan = match read_plan(&mut input).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let reason = error.to_string();
+            output
+                .write(&DriverLine::Refused {
+                    reason: reason.clone(),
+                })
+                .await?;
+            output.flush().await?;
+            return Err(DriveError::Refused { reason });
+        }
+    };
+    let (sending_control, sending) = watch::channel(Sending::Continues);
+    let commands = tokio::spawn(watch_commands(input, sending_control));
+    let (records, mut finished) = mpsc::channel(RECORD_QUEUE);
+    let context = StreamContext {
+        clock: Clock::start(),
+        request_timeout: plan.request_timeout,
+        records,
+        sending,
+    };
+    // Dropping the set drops the streams with everything that they have under way.
+    let mut streams = JoinSet::new();
+    for stream in plan.streams {
+        streams.spawn(stream.run(context.clone()));
+    }
+    drop(context);
+
+    let summary = write_records(&mut finished, &mut output).await?;
+    streams.join_all().await;
+    output.write(&DriverLine::Summary(summary)).await?;
+    output.flush().await?;
+    if commands.is_finished() {
+        return commands.await.expect("the command reader does not panic");
+    }
+    commands.abort();
+    Ok(())
+}
+
+/// A plan whose every request can be sent.
+struct CheckedPlan {
+    streams: Vec<CheckedStream>,
+    request_timeout: Duration,
+}
+
+async fn read_plan(
+    input: &mut BufReader<impl AsyncRead + Unpin>,
+) -> Result<CheckedPlan, PlanError> {
+    let line = next_line(input, PLAN_LIMIT)
+        .await
+        .map_err(PlanError::Line)?
+        .ok_or(PlanError::Missing)?;
+    let plan: DrivePlan = serde_json::from_slice(&line).map_err(PlanError::Syntax)?;
+    let milliseconds = plan.request_timeout_milliseconds;
+    let request_timeout = Duration::from_millis(milliseconds);
+    if request_timeout.is_zero() || request_timeout > LONGEST_TIMEOUT {
+        return Err(PlanError::Timeout { milliseconds });
+    }
+    if plan.streams.len() > STREAM_LIMIT {
+        return Err(PlanError::TooManyStreams {
+            count: plan.streams.len(),
+        });
+    }
+    let mut ids = HashSet::new();
+    let mut streams = Vec::with_capacity(plan.streams.len());
+    for stream in plan.streams {
+        let name = stream.name.clone();
+        let stream = CheckedStream::new(stream).map_err(|source| PlanError::Stream {
+            stream: name,
+            source,
+        })?;
+        for id in stream.ids() {
+            if let Some(id) = ids.replace(id) {
+                return Err(PlanError::DuplicateId { id });
+            }
+        }
+        streams.push(stream);
+    }
+    Ok(CheckedPlan {
+        streams,
+        request_timeout,
+    })
+}
+
+/// Reads commands until one ends the sending, which the end of the input does as well.
+async fn watch_commands(
+    mut input: BufReader<impl AsyncRead + Unpin>,
+    sending: watch::Sender<Sending>,
+) -> Result<(), DriveError> {
+    let read = next_line(&mut input, COMMAND_LIMIT).await;
+    sending.send_replace(Sending::Stopped);
+    let Ok(Some(line)) = read else {
+        // An input that breaks is an input that ends.
+        return Ok(());
+    };
+    match serde_json::from_slice(&line) {
+        Ok(Command::Stop) => Ok(()),
+        Err(source) => Err(DriveError::Command { source }),
+    }
+}
+
+/// Writes each record as it comes, and returns the summary after the last.
+async fn write_records(
+    finished: &mut mpsc::Receiver<FinishedRequest>,
+    output: &mut LineWriter<impl AsyncWrite + Unpin>,
+) -> Result<DriverSummary, DriveError> {
+    let mut summary = DriverSummary {
+        sent: 0,
+        answered: 0,
+        failed: 0,
+        worst_lag_microseconds: 0,
+    };
+    while let Some(request) = finished.recv().await {
+        summary.sent += 1;
+        match &request.record.result {
+            ClientResult::Response(_) => summary.answered += 1,
+            ClientResult::Failed(_) => summary.failed += 1,
+        }
+        let lag = request.lag.map_or(0, microseconds);
+        summary.worst_lag_microseconds = summary.worst_lag_microseconds.max(lag);
+        output
+            .write(&DriverLine::Request(Box::new(request.record)))
+            .await?;
+        // Under load many records share one system call; a lone one leaves at once.
+        if finished.is_empty() {
+            output.flush().await?;
+        }
+    }
+    Ok(summary)
+}
+
+struct LineWriter<W>(BufWriter<W>);
+
+impl<W: AsyncWrite + Unpin> LineWriter<W> {
+    async fn write(&mut self, line: &DriverLine) -> Result<(), DriveError> {
+        let mut bytes = serde_json::to_vec(line).expect("a driver line has only text keys");
+        bytes.push(b'\n');
+        self.0
+            .write_all(&bytes)
+            .await
+            .map_err(|source| DriveError::Output { source })
+    }
+
+    async fn flush(&mut self) -> Result<(), DriveError> {
+        self.0
+            .flush()
+            .await
+            .map_err(|source| DriveError::Output { source })
+    }
+}
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

@@ -1,0 +1,449 @@
+//! Whole drives over in-memory streams against small servers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rstest::rstest;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::traffic::record::{ClientRecord, FailureCause, RequestPhase};
+
+const AMPLE: Duration = Duration::from_secs(30);
+
+/// A server that answers every request with 200, and counts its connections.
+struct Server {
+    address: SocketAddr,
+    connections: Arc<AtomicU64>,
+}
+
+impl Server {
+    /// Starts a server that closes each connection after so many requests, without announcing it.
+    async fn start(requests_per_connection: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let connections = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    for _ in 0..requests_per_connection {
+                        if read_head(&mut stream).await.is_err() {
+                            return;
+                        }
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                        if stream.write_all(answer).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            connections,
+        }
+    }
+
+    fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+async fn read_head(stream: &mut TcpStream) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    Ok(())
+}
+
+/// A drive under way.
+struct Drive {
+    input: DuplexStream,
+    output: BufReader<DuplexStream>,
+    task: JoinHandle<Result<(), DriveError>>,
+}
+
+impl Drive {
+    async fn start(plan: &serde_json::Value) -> Self {
+        let (mut input, driver_input) = duplex(64 * 1024);
+        let (output, driver_output) = duplex(64 * 1024);
+        let task = tokio::spawn(drive(driver_input, driver_output));
+        input
+            .write_all(format!("{plan}\n").as_bytes())
+            .await
+            .expect("the driver reads");
+        Self {
+            input,
+            output: BufReader::new(output),
+            task,
+        }
+    }
+
+    async fn next_line(&mut self) -> DriverLine {
+        let mut line = String::new();
+        timeout(AMPLE, self.output.read_line(&mut line))
+            .await
+            .expect("the driver goes on")
+            .expect("readable");
+        serde_json::from_str(&line).expect("a driver line")
+    }
+
+    async fn next_record(&mut self) -> ClientRecord {
+        match self.next_line().await {
+            DriverLine::Request(record) => *record,
+            line @ (DriverLine::Summary(_) | DriverLine::Refused { .. }) => {
+                panic!("no record: {line:?}")
+            }
+        }
+    }
+
+    /// Returns every record and the summary that agrees with them.
+    async fn finish(mut self) -> (Vec<ClientRecord>, DriverSummary) {
+        let mut records = Vec::new();
+        let summary = loop {
+            match self.next_line().await {
+                DriverLine::Request(record) => records.push(*record),
+                DriverLine::Summary(summary) => break summary,
+                DriverLine::Refused { reason } => panic!("refused: {reason}"),
+            }
+        };
+        let mut rest = String::new();
+        self.output
+            .read_to_string(&mut rest)
+            .await
+            .expect("readable");
+        assert_eq!(rest, "", "the summary is the last line");
+        self.task.await.expect("no panic").expect("a good end");
+        (records, summary)
+    }
+}
+
+fn request(id: &str) -> serde_json::Value {
+    json!({
+        "id": id, "method": "GET", "target": "/", "headers": [],
+        "body-base64": null, "framing": "content-length",
+    })
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the cases read better without references"
+)]
+fn plan(
+    address: SocketAddr,
+    pacing: serde_json::Value,
+    connection: &str,
+    requests: serde_json::Value,
+) -> serde_json::Value {
+    json!({
+        "request-timeout-milliseconds": 20_000,
+        "streams": [{
+            "name": "main", "address": address.to_string(), "pacing": pacing,
+            "connection": connection, "requests": requests,
+        }],
+    })
+}
+
+fn list(count: usize) -> serde_json::Value {
+    let requests: Vec<_> = (0..count).map(|n| request(&format!("s.c.{n}.r"))).collect();
+    json!({ "list": requests })
+}
+
+fn repeat(limit: u32) -> serde_json::Value {
+    json!({ "repeat": { "request": request("s.c.{n}.r"), "limit": limit } })
+}
+
+fn assert_books(records: &[ClientRecord], summary: DriverSummary) {
+    let answered = records
+        .iter()
+        .filter(|record| matches!(record.result, ClientResult::Response(_)))
+        .count() as u64;
+    assert_eq!(summary.sent, records.len() as u64);
+    assert_eq!(summary.answered, answered);
+    assert_eq!(summary.failed, summary.sent - answered);
+    let mut ids: Vec<_> = records.iter().map(|record| &record.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), records.len(), "each request has one record");
+}
+
+#[rstest]
+#[case(json!("sequential"))]
+#[case(json!({ "rate": { "per_second": 500.0 } }))]
+#[case(json!({ "concurrent": { "limit": 3 } }))]
+#[tokio::test]
+async fn every_request_of_a_list_is_recorded_once(#[case] pacing: serde_json::Value) {
+    let server = Server::start(1).await;
+    let plan = plan(server.address, pacing, "new", list(20));
+    let (records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    assert_eq!(summary.answered, 20);
+    assert_eq!(server.connections(), 20);
+    for record in &records {
+        let sent_at = record.sent_at.expect("sent");
+        assert!(record.intended_at <= sent_at && sent_at <= record.finished_at);
+        assert_eq!(record.stream, "main");
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_carries_all_requests_in_order() {
+    let server = Server::start(usize::MAX).await;
+    let plan = plan(server.address, json!("sequential"), "keep", list(10));
+    let (records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    assert_eq!(server.connections(), 1);
+    let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
+    let expected: Vec<_> = (0..10).map(|n| format!("s.c.{n}.r")).collect();
+    assert_eq!(ids, expected);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_is_replaced() {
+    let server = Server::start(3).await;
+    let plan = plan(server.address, json!("sequential"), "keep", list(9));
+    let (records, summary) = Drive::start(&plan).await.finish().await;
+    // The close after the third answer may be seen before the next request or during it; either
+    // way each request has one record, and the next one has a new connection.
+    assert_books(&records, summary);
+    assert_eq!(summary.sent, 9);
+    assert_eq!(server.connections(), summary.answered.div_ceil(3));
+    for record in &records {
+        if let ClientResult::Failed(failure) = &record.result {
+            assert!(
+                matches!(failure.cause, FailureCause::Closed | FailureCause::Reset),
+                "{failure:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_on_a_kept_connection_is_recorded_and_not_repeated() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    // Answers the first request of each connection and closes once it has read the second.
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            read_head(&mut stream).await.expect("the first request");
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            stream.write_all(answer).await.expect("writable");
+            read_head(&mut stream).await.ok();
+        }
+    });
+    let plan = plan(address, json!("sequential"), "keep", list(4));
+    let (records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    let failures: Vec<_> = records
+        .iter()
+        .map(|record| match &record.result {
+            ClientResult::Response(_) => None,
+            ClientResult::Failed(failure) => Some((failure.phase, failure.cause)),
+        })
+        .collect();
+    let closed = Some((RequestPhase::ResponseHead, FailureCause::Closed));
+    assert_eq!(failures, [None, closed, None, closed]);
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_repetition_and_its_numbers_have_no_gap() {
+    let server = Server::start(usize::MAX).await;
+    let plan = plan(
+        server.address,
+        json!("sequential"),
+        "keep",
+        repeat(u32::MAX),
+    );
+    let mut drive = Drive::start(&plan).await;
+    let mut first = Vec::new();
+    for _ in 0..5 {
+        first.push(drive.next_record().await);
+    }
+    drive
+        .input
+        .write_all(b"\"stop\"\n")
+        .await
+        .expect("the driver reads");
+    let (mut records, summary) = drive.finish().await;
+    records.splice(0..0, first);
+    assert_books(&records, summary);
+    for (number, record) in records.iter().enumerate() {
+        assert_eq!(record.id, format!("s.c.{number}.r"));
+    }
+}
+
+#[tokio::test]
+async fn a_repetition_ends_at_its_limit_without_a_stop() {
+    let server = Server::start(1).await;
+    let plan = plan(
+        server.address,
+        json!({ "concurrent": { "limit": 2 } }),
+        "new",
+        repeat(7),
+    );
+    let (records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    assert_eq!(summary.sent, 7);
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_is_a_stop() {
+    let server = Server::start(usize::MAX).await;
+    let plan = plan(
+        server.address,
+        json!("sequential"),
+        "keep",
+        repeat(u32::MAX),
+    );
+    let mut drive = Drive::start(&plan).await;
+    drive.next_record().await;
+    drive.input.shutdown().await.expect("open");
+    let mut seen = 1;
+    let summary = loop {
+        match drive.next_line().await {
+            DriverLine::Request(_) => seen += 1,
+            DriverLine::Summary(summary) => break summary,
+            DriverLine::Refused { reason } => panic!("refused: {reason}"),
+        }
+    };
+    assert_eq!(summary.sent, seen);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_loop_stamps_the_intended_instants_under_a_stalled_server() {
+    // Connections wait in the backlog; nobody ever answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let mut plan = plan(
+        address,
+        json!({ "rate": { "per_second": 10.0 } }),
+        "new",
+        list(20),
+    );
+    plan["request-timeout-milliseconds"] = json!(5000);
+    let (mut records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    assert_eq!(summary.failed, 20);
+    records.sort_by_key(|record| record.intended_at);
+    for pair in records.windows(2) {
+        let between = pair[1].intended_at.duration_since(pair[0].intended_at);
+        assert_eq!(between.as_millis(), 100, "earlier ones do not hold it back");
+    }
+    for record in &records {
+        assert!(record.elapsed_microseconds >= 5_000_000, "{record:?}");
+        let ClientResult::Failed(failure) = &record.result else {
+            panic!("an answer: {record:?}");
+        };
+        assert_eq!(failure.cause, FailureCause::TimedOut);
+    }
+    drop(listener);
+}
+
+#[tokio::test]
+async fn an_unreachable_address_fails_each_request_by_itself() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    let plan = plan(address, json!("sequential"), "keep", list(3));
+    let (records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    assert_eq!((summary.failed, summary.worst_lag_microseconds), (3, 0));
+    assert!(records.iter().all(|record| record.sent_at.is_none()));
+}
+
+#[tokio::test]
+async fn a_broken_output_ends_the_drive() {
+    let server = Server::start(usize::MAX).await;
+    let plan = plan(
+        server.address,
+        json!("sequential"),
+        "keep",
+        repeat(u32::MAX),
+    );
+    let mut drive = Drive::start(&plan).await;
+    drive.next_record().await;
+    drop(drive.output);
+    let ended = timeout(AMPLE, drive.task).await.expect("it ends");
+    let error = ended.expect("no panic").expect_err("nobody reads");
+    assert!(matches!(error, DriveError::Output { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_unknown_command_stops_and_is_reported() {
+    let server = Server::start(usize::MAX).await;
+    let plan = plan(
+        server.address,
+        json!("sequential"),
+        "keep",
+        repeat(u32::MAX),
+    );
+    let mut drive = Drive::start(&plan).await;
+    drive
+        .input
+        .write_all(b"faster\n")
+        .await
+        .expect("the driver reads");
+    while let DriverLine::Request(_) = drive.next_line().await {}
+    let error = drive.task.await.expect("no panic").expect_err("unknown");
+    assert!(matches!(error, DriveError::Command { .. }), "{error}");
+}
+
+fn broken_plan(change: impl FnOnce(&mut serde_json::Value)) -> serde_json::Value {
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut plan = plan(address, json!("sequential"), "new", list(2));
+    change(&mut plan);
+    plan
+}
+
+#[rstest]
+#[case(json!("nonsense"), "malformed")]
+#[case(broken_plan(|plan| plan["more"] = json!(1)), "malformed")]
+#[case(broken_plan(|plan| plan["request-timeout-milliseconds"] = json!(0)), "time-out")]
+#[case(broken_plan(|plan| plan["request-timeout-milliseconds"] = json!(u64::MAX)), "time-out")]
+#[case(broken_plan(|plan| plan["streams"][0]["address"] = json!("localhost")), "`localhost`")]
+#[case(broken_plan(|plan| plan["streams"][0]["pacing"] = json!({"rate": {"per_second": 0.0}})), "requests per second")]
+#[case(broken_plan(|plan| {
+    plan["streams"][0]["pacing"] = json!({"concurrent": {"limit": 1}});
+    plan["streams"][0]["connection"] = json!("keep");
+}), "sequential")]
+#[case(broken_plan(|plan| plan["streams"][0]["pacing"] = json!({"concurrent": {"limit": 0}})), "concurrency")]
+#[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["id"] = json!("s.c.0.r")), "`s.c.0.r`")]
+#[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["target"] = json!("/\n")), "the target")]
+#[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["body-base64"] = json!("%")), "base64")]
+#[case(broken_plan(|plan| plan["streams"][0]["requests"] = json!({"repeat": {"request": request("fixed"), "limit": 2}})), "{n}")]
+#[tokio::test]
+async fn a_plan_that_cannot_be_carried_out_is_refused_with_its_reason(
+    #[case] plan: serde_json::Value,
+    #[case] fragment: &str,
+) {
+    let mut drive = Drive::start(&plan).await;
+    let DriverLine::Refused { reason } = drive.next_line().await else {
+        panic!("not refused");
+    };
+    assert!(reason.contains(fragment), "{reason}");
+    let error = drive.task.await.expect("no panic").expect_err("refused");
+    assert!(matches!(error, DriveError::Refused { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_input_that_ends_before_the_plan_is_refused() {
+    let (output, driver_output) = duplex(1024);
+    let error = drive(tokio::io::empty(), driver_output)
+        .await
+        .expect_err("no plan");
+    assert!(error.to_string().contains("ended"), "{error}");
+    let mut line = String::new();
+    BufReader::new(output)
+        .read_line(&mut line)
+        .await
+        .expect("readable");
+    assert!(line.starts_with(r#"{"refused":"#), "{line}");
+}
