@@ -9,6 +9,7 @@ use crate::procedure::Proceedings;
 use crate::procedure::deployment::Deployment;
 use crate::traffic::plan::PlannedRequest;
 use crate::traffic::record::ClientResult;
+use crate::traffic::request_bytes::RequestTemplate;
 
 /// The folder of a run, to which everything goes through the redactor.
 #[derive(Clone, Debug)]
@@ -152,6 +153,8 @@ fn file_name(request: &PlannedRequest) -> String {
 
 fn request_bytes(request: &PlannedRequest) -> Vec<u8> {
     let address = format!("127.0.0.1:{}", crate::stack::PROXY_PORT);
-    crate::traffic::request_bytes::encode(request, &address)
-        .unwrap_or_else(|error| format!("cannot be encoded: {error}\n").into_bytes())
+    match RequestTemplate::new(request, &address) {
+        Ok(template) => template.once().bytes,
+        Err(error) => format!("cannot be encoded: {error}\n").into_bytes(),
+    }
 }

@@ -9,6 +9,6 @@ mod bounded_lines;
 mod connection;
 mod escape;
 mod pacing;
-mod request_bytes;
+pub(crate) mod request_bytes;
 mod response;
 mod stream;

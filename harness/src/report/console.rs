@@ -1,0 +1,292 @@
+//! The report on a terminal: progress while the run goes on, then what failed and where.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::{OwoColorize, Style};
+
+use super::record::{Kubelet, RunRecord, ScenarioRecord};
+use crate::model::diagnostic::{Colour, Diagnostic};
+use crate::model::finding::{Finding, ScenarioResult};
+use crate::model::scenario::Scenario;
+
+/// How many findings of one scenario are drawn; the rest is counted.
+const FINDINGS_SHOWN: usize = 4;
+
+/// Whether a progress bar is drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Progress {
+    /// A bar on standard error.
+    Bar,
+    /// No bar: a line for each scenario only.
+    Plain,
+}
+
+/// Draws a run as it goes on.
+#[derive(Debug)]
+pub struct Console {
+    bar: ProgressBar,
+    progress: Progress,
+    colour: Colour,
+}
+
+impl Console {
+    /// Starts with nothing drawn.
+    pub fn new(progress: Progress, colour: Colour) -> Self {
+        let bar = match progress {
+            Progress::Bar => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
+            Progress::Plain => ProgressBar::hidden(),
+        };
+        Self {
+            bar,
+            progress,
+            colour,
+        }
+    }
+
+    /// Says what is being prepared.
+    pub fn preparing(&self, what: &str) {
+        match self.progress {
+            Progress::Bar => self.bar.set_message(what.to_owned()),
+            Progress::Plain => anstream::eprintln!("{what}"),
+        }
+    }
+
+    /// Draws the beginning of the scenarios.
+    pub fn started(&self, scenarios: usize, jobs: usize) {
+        self.bar.set_length(scenarios as u64);
+        if let Ok(style) = ProgressStyle::with_template(
+            "{elapsed_precise} [{bar:30}] {pos}/{len} {wide_msg}",
+        ) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+        self.bar.enable_steady_tick(Duration::from_millis(200));
+        self.preparing(&format!("running {scenarios} scenarios, {jobs} at a time"));
+    }
+
+    /// Says which scenarios are under way.
+    pub fn under_way(&self, names: &[String]) {
+        if self.progress == Progress::Bar {
+            self.bar.set_message(names.join(" "));
+        }
+    }
+
+    /// Draws the line of a scenario that ended.
+    pub fn finished(&self, scenario: &ScenarioRecord) {
+        let line = self.line(scenario);
+        self.bar.suspend(|| anstream::println!("{line}"));
+        self.bar.inc(1);
+    }
+
+    /// Draws what did not pass, and the totals.
+    pub fn summary(&self, record: &RunRecord, scenarios: &[Arc<Scenario>], report: &str) {
+        self.bar.finish_and_clear();
+        for result in &record.scenarios {
+            let scenario = scenarios
+                .iter()
+                .find(|scenario| scenario.name == result.name);
+            if let Some(text) = details(result, scenario.map(|scenario| &**scenario), self.colour) {
+                anstream::println!("\n{text}");
+            }
+        }
+        anstream::println!("\n{}", self.totals(record));
+        anstream::println!("report: {report}");
+    }
+
+    fn line(&self, scenario: &ScenarioRecord) -> String {
+        let (word, style) = match &scenario.result {
+            ScenarioResult::Passed => ("passed", Style::new().green()),
+            ScenarioResult::Failed(_) => ("FAILED", Style::new().red().bold()),
+            ScenarioResult::Errored(_) => ("ERRORED", Style::new().magenta().bold()),
+            ScenarioResult::Unsupported { .. } => ("unsupported", Style::new().yellow()),
+            ScenarioResult::Excluded { .. } => ("excluded", Style::new().dimmed()),
+        };
+        let requests: u64 = scenario.books.outcomes.values().sum();
+        let word = format!("{word:>11}");
+        let mut line = format!(
+            "{} {:>6.2} s  {} ({})",
+            self.paint(&word, style),
+            Duration::from_millis(scenario.elapsed_milliseconds).as_secs_f64(),
+            scenario.name,
+            scenario.id,
+        );
+        if requests > 0 {
+            let _ = write!(line, " {requests} requests");
+        }
+        match &scenario.result {
+            ScenarioResult::Unsupported { missing } => {
+                let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
+                let _ = write!(line, ": needs {}", names.join(", "));
+            }
+            ScenarioResult::Excluded { reason } => {
+                let _ = write!(line, ": {reason}");
+            }
+            ScenarioResult::Passed | ScenarioResult::Failed(_) | ScenarioResult::Errored(_) => {}
+        }
+        line
+    }
+
+    fn totals(&self, record: &RunRecord) -> String {
+        let totals = &record.totals;
+        let mut text = String::new();
+        let counts: Vec<String> = ["passed", "failed", "errored", "unsupported", "excluded"]
+            .into_iter()
+            .map(|word| (word, totals.count(word)))
+            .filter(|(word, count)| *count > 0 || *word == "passed" || *word == "failed")
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        let good = totals.count("failed") + totals.count("errored") == 0;
+        let style = if good {
+            Style::new().green().bold()
+        } else {
+            Style::new().red().bold()
+        };
+        let elapsed = record.finished_at.duration_since(record.started_at);
+        let _ = write!(
+            text,
+            "{} in {:.1} s on {}{}",
+            self.paint(&counts.join(", "), style),
+            elapsed.as_secs_f64(),
+            record.environment.name,
+            match record.environment.kubelet {
+                Kubelet::Rehearsed => " (lifecycle rehearsed, not by a real kubelet)",
+                Kubelet::Real => "",
+            }
+        );
+        let outcomes: Vec<String> = totals
+            .outcomes
+            .iter()
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
+        let _ = write!(
+            text,
+            "\n{} requests judged: {}",
+            totals.requests,
+            outcomes.join(", ")
+        );
+        text
+    }
+
+    fn paint(&self, text: &str, style: Style) -> String {
+        match self.colour {
+            Colour::Ansi => text.style(style).to_string(),
+            Colour::Plain => text.to_owned(),
+        }
+    }
+}
+
+/// Renders why a scenario did not pass; none when it did.
+pub fn details(
+    record: &ScenarioRecord,
+    scenario: Option<&Scenario>,
+    colour: Colour,
+) -> Option<String> {
+    let mut text = match &record.result {
+        ScenarioResult::Failed(findings) => {
+            let mut parts: Vec<String> = findings
+                .iter()
+                .take(FINDINGS_SHOWN)
+                .map(|finding| render_finding(finding, record, scenario, colour))
+                .collect();
+            if findings.len() > FINDINGS_SHOWN {
+                parts.push(format!(
+                    "{} more findings of this scenario stand in its evidence folder",
+                    findings.len() - FINDINGS_SHOWN
+                ));
+            }
+            format!("{} failed: {}\n{}", record.name, record.summary, parts.join("\n"))
+        }
+        ScenarioResult::Errored(fault) => {
+            let mut text = format!(
+                "{} could not be judged: {}",
+                record.name,
+                escape(&fault.causes.join("\n  caused by: "))
+            );
+            for hint in &fault.hints {
+                let _ = write!(text, "\nhint: {hint}");
+            }
+            text
+        }
+        ScenarioResult::Passed
+        | ScenarioResult::Unsupported { .. }
+        | ScenarioResult::Excluded { .. } => return None,
+    };
+    if let Some(evidence) = &record.evidence {
+        let _ = write!(text, "\nevidence: {evidence}");
+    }
+    Some(text)
+}
+
+fn render_finding(
+    finding: &Finding,
+    record: &ScenarioRecord,
+    scenario: Option<&Scenario>,
+    colour: Colour,
+) -> String {
+    let subject = finding
+        .case
+        .as_deref()
+        .map(|case| format!("{case}: "))
+        .unwrap_or_default();
+    let diagnostic = Diagnostic {
+        file: record.file.clone(),
+        text: scenario
+            .map(|scenario| scenario.text.as_str())
+            .unwrap_or_default()
+            .into(),
+        position: finding.position,
+        message: format!(
+            "{subject}{}: expected {}, observed {}",
+            finding.expectation,
+            escape(&finding.expected),
+            escape(&finding.observed)
+        ),
+        label: format!("observed {}", escape(&finding.observed)),
+        hint: None,
+    };
+    let mut text = diagnostic.render(colour);
+    for note in &finding.notes {
+        let _ = write!(text, "\n   - {}", escape(note));
+    }
+    if let Some(request) = &finding.request {
+        let _ = write!(text, "\n   - request {}", escape(request.as_str()));
+    }
+    text
+}
+
+/// Makes text from the wire safe for a terminal: control characters are written out, long lines cut.
+fn escape(text: &str) -> String {
+    const LIMIT: usize = 600;
+    let mut shown: String = text
+        .chars()
+        .take(LIMIT)
+        .flat_map(|character| {
+            let keep = !character.is_control() || character == '\n';
+            let escaped = (!keep).then(|| character.escape_default().to_string());
+            escaped.unwrap_or_else(|| character.to_string()).chars().collect::<Vec<_>>()
+        })
+        .collect();
+    if text.chars().count() > LIMIT {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_from_the_wire_do_not_reach_the_terminal() {
+        let shown = escape("a\u{1b}[31mred\u{7}");
+        assert!(!shown.contains('\u{1b}'), "{shown}");
+        assert!(shown.contains("\\u{1b}[31mred"), "{shown}");
+    }
+
+    #[test]
+    fn endless_text_is_cut() {
+        assert!(escape(&"x".repeat(10_000)).len() < 1_000);
+    }
+}

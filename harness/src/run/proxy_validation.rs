@@ -1,0 +1,95 @@
+//! Has Envoy check each configuration before it is deployed.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::process::Command;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::time::timeout;
+
+use crate::judge::exchange::sha256;
+use crate::model::timespan::TimeSpan;
+
+/// How many lines of Envoy's words an error shows.
+const LAST_LINES: usize = 4;
+
+/// Remembers which configurations Envoy has accepted.
+#[derive(Debug, Default)]
+pub struct ProxyValidator {
+    verdicts: Mutex<BTreeMap<String, Arc<OnceCell<Result<(), InvalidProxyConfig>>>>>,
+}
+
+/// A configuration that Envoy does not accept.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("Envoy does not accept the rendered configuration {path} ({exit}):\n{words}")]
+pub struct InvalidProxyConfig {
+    /// The rendered configuration.
+    pub path: Utf8PathBuf,
+    /// How Envoy ended.
+    pub exit: String,
+    /// Its last lines.
+    pub words: String,
+}
+
+impl ProxyValidator {
+    /// Lets Envoy check a configuration, once per text. The rendered file is left in `folder` when it is refused.
+    pub async fn validate(
+        &self,
+        envoy: &Utf8Path,
+        config: &str,
+        folder: &Utf8Path,
+        within: TimeSpan,
+    ) -> Result<(), InvalidProxyConfig> {
+        let digest = sha256(config.as_bytes());
+        let cell = self
+            .verdicts
+            .lock()
+            .await
+            .entry(digest.clone())
+            .or_default()
+            .clone();
+        let path = folder.join(format!("envoy-{}.yaml", &digest[..12]));
+        cell.get_or_init(|| check(envoy, config, path, within))
+            .await
+            .clone()
+    }
+}
+
+async fn check(
+    envoy: &Utf8Path,
+    config: &str,
+    path: Utf8PathBuf,
+    within: TimeSpan,
+) -> Result<(), InvalidProxyConfig> {
+    let invalid = |exit: String, words: String| InvalidProxyConfig {
+        path: path.clone(),
+        exit,
+        words,
+    };
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs_err::create_dir_all)
+        .and_then(|()| fs_err::write(&path, config));
+    written.map_err(|error| invalid("not run".into(), error.to_string()))?;
+    let command = Command::new(envoy)
+        .args(["--mode", "validate", "--disable-hot-restart", "-c"])
+        .arg(&path)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = match timeout(within.as_duration(), command).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(invalid("not run".into(), error.to_string())),
+        Err(_) => return Err(invalid(format!("no answer within {within}"), String::new())),
+    };
+    if output.status.success() {
+        let _ = fs_err::remove_file(&path);
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = words.lines().collect();
+    let start = lines.len().saturating_sub(LAST_LINES);
+    Err(invalid(output.status.to_string(), lines[start..].join("\n")))
+}

@@ -1,0 +1,212 @@
+//! Runs one scenario: deploys its stack, carries its procedure out, keeps evidence, removes the pod.
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::proxy_validation::InvalidProxyConfig;
+use super::setup::RunSetup;
+use crate::environment::{EnvironmentFault, Pod};
+use crate::model::finding::{Fault, ScenarioResult};
+use crate::model::identity::PodName;
+use crate::model::scenario::Scenario;
+use crate::model::timeline::TimelineEvent;
+use crate::model::timeouts::TimedOut;
+use crate::procedure::deployment::Deployment;
+use crate::procedure::error::{ProcedureError, fault_hints};
+use crate::procedure::{Proceedings, carry_out};
+use crate::report::chain;
+use crate::report::evidence::capture;
+use crate::report::record::ScenarioRecord;
+use crate::stack::Stack;
+use crate::stack::assemble::{AssembleError, assemble};
+use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError};
+
+/// Why a scenario ended without a judgement.
+#[derive(Debug, thiserror::Error)]
+enum ScenarioError {
+    #[error("the stack cannot be put together")]
+    Assemble(#[from] AssembleError),
+    #[error(transparent)]
+    ProxyConfig(#[from] ProxyConfigError),
+    #[error(transparent)]
+    InvalidProxyConfig(#[from] InvalidProxyConfig),
+    #[error("the pod cannot be created")]
+    Create(#[from] EnvironmentFault),
+    #[error(transparent)]
+    Procedure(#[from] ProcedureError),
+}
+
+impl ScenarioError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::ProxyConfig(ProxyConfigError::Unfit { hint, .. })
+            | Self::Assemble(AssembleError::ProxyConfig(ProxyConfigError::Unfit {
+                hint, ..
+            })) => vec![hint.clone()],
+            Self::Assemble(_) | Self::ProxyConfig(_) => Vec::new(),
+            Self::InvalidProxyConfig(_) => {
+                vec!["the file is as Envoy got it; `envoy --mode validate -c FILE` shows the same".into()]
+            }
+            Self::Create(fault) => fault_hints(fault),
+            Self::Procedure(error) => error.hints(),
+        }
+    }
+}
+
+/// What came of a scenario that was deployed.
+#[derive(Default)]
+struct Course {
+    proceedings: Proceedings,
+    timeline: Vec<TimelineEvent>,
+    evidence: Option<Utf8PathBuf>,
+}
+
+/// Runs one scenario.
+pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
+    if let Some(result) = setup.verdict_before_run(scenario) {
+        return record_without_run(scenario, result);
+    }
+    let started_at = Timestamp::now();
+    let mut course = Course::default();
+    let result = match attempt(setup, scenario, &mut course).await {
+        Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
+        Ok(()) => ScenarioResult::Failed(std::mem::take(&mut course.proceedings.findings)),
+        Err(error) => ScenarioResult::Errored(Fault {
+            causes: chain(&error)
+                .iter()
+                .map(|cause| setup.output.redact(cause))
+                .collect(),
+            hints: error.hints(),
+        }),
+    };
+    let elapsed = Timestamp::now().duration_since(started_at);
+    ScenarioRecord {
+        elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
+        books: course.proceedings.books,
+        observations: course.proceedings.observations,
+        timeline: course.timeline,
+        evidence: course.evidence,
+        ..record_without_run(scenario, result)
+    }
+}
+
+/// Makes the record of a scenario that was not run.
+pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> ScenarioRecord {
+    ScenarioRecord {
+        name: scenario.name.clone(),
+        id: scenario.spec.id.value.clone(),
+        summary: scenario.spec.summary.trim().into(),
+        procedure: scenario.procedure.name().into(),
+        level: scenario.spec.level,
+        file: scenario.file.clone(),
+        sha256: scenario.sha256.clone(),
+        result,
+        elapsed_milliseconds: 0,
+        books: Default::default(),
+        observations: Default::default(),
+        timeline: Vec::new(),
+        evidence: None,
+    }
+}
+
+async fn attempt(
+    setup: &RunSetup,
+    scenario: &Scenario,
+    course: &mut Course,
+) -> Result<(), ScenarioError> {
+    let stack = assemble(
+        &setup.project,
+        &scenario.spec.stack,
+        &setup.keys,
+        &setup.overrides,
+    )?;
+    let sends_response_data = validate_proxy(setup, scenario, &stack).await?;
+    let name = PodName {
+        run: setup.run.clone(),
+        purpose: scenario.name.as_word(),
+    };
+    let pod = setup.environment.create(name, &stack).await?;
+    let deployment = Deployment::new(
+        pod.clone(),
+        stack,
+        sends_response_data,
+        scenario.name.clone(),
+        setup.run.clone(),
+        setup.timeouts.clone(),
+        setup.payloads.clone(),
+        setup.keys.clone(),
+    );
+    let budget = setup.timeouts.scenario;
+    let carried_out = carry_out(&scenario.procedure, &deployment, &mut course.proceedings);
+    let result = match timeout(budget.as_duration(), carried_out).await {
+        Ok(result) => result,
+        Err(_) => Err(ProcedureError::TimedOut(TimedOut {
+            waited_for: "the scenario to end".into(),
+            budget,
+            last_seen: crate::judge::lifecycle::render(&pod.timeline(), None),
+        })),
+    };
+    course.timeline = pod.timeline();
+    if result.is_err() || !course.proceedings.findings.is_empty() {
+        course.evidence = keep_evidence(setup, scenario, &deployment, &course.proceedings).await;
+    }
+    remove(&pod).await?;
+    Ok(result?)
+}
+
+/// Checks the proxy's configuration with the suite's own eyes and with Envoy's.
+async fn validate_proxy(
+    setup: &RunSetup,
+    scenario: &Scenario,
+    stack: &Stack,
+) -> Result<bool, ScenarioError> {
+    let path = setup
+        .project
+        .envoy_configs
+        .join(format!("{}.yaml", *scenario.spec.stack.envoy));
+    let config = ProxyConfig::read(&path)?;
+    setup
+        .proxy_validator
+        .validate(
+            &setup.envoy,
+            stack.proxy_config().unwrap_or_default(),
+            &setup.output.folder.join("refused"),
+            setup.timeouts.proxy_validate,
+        )
+        .await?;
+    Ok(config.sends_response_data())
+}
+
+async fn keep_evidence(
+    setup: &RunSetup,
+    scenario: &Scenario,
+    deployment: &Deployment,
+    proceedings: &Proceedings,
+) -> Option<Utf8PathBuf> {
+    let folder = Utf8PathBuf::from(scenario.name.as_folder());
+    let replay = format!(
+        "conformance replay {} {}\n",
+        setup.output.folder.join("report.json"),
+        scenario.name
+    );
+    let captured = async {
+        setup
+            .output
+            .write(&folder.join("replay.txt"), replay.as_bytes())?;
+        capture(&setup.output, &folder, deployment, proceedings).await
+    };
+    match captured.await {
+        Ok(()) => Some(setup.output.folder.join(folder)),
+        Err(error) => {
+            tracing::warn!(scenario = %scenario.name, error = chain(&error).join(": "), "evidence is incomplete");
+            None
+        }
+    }
+}
+
+async fn remove(pod: &Arc<dyn Pod>) -> Result<(), ScenarioError> {
+    Ok(pod.remove().await?)
+}
