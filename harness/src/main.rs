@@ -1,3 +1,7 @@
 //! The `conformance` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::cli::main()
+}

@@ -57,6 +57,28 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// Returns the same bounds, each multiplied.
+    #[must_use]
+    pub fn slowed_down(&self, factor: u32) -> Self {
+        let times = |span: TimeSpan| TimeSpan::new(span.as_duration().saturating_mul(factor));
+        Self {
+            containers_started: times(self.containers_started),
+            pod_ready: times(self.pod_ready),
+            proxy_live: times(self.proxy_live),
+            enforcing: times(self.enforcing),
+            request: times(self.request),
+            witnesses_settled: times(self.witnesses_settled),
+            proxy_admin: times(self.proxy_admin),
+            refusal: times(self.refusal),
+            pod_gone: times(self.pod_gone),
+            restarted: times(self.restarted),
+            proxy_validate: times(self.proxy_validate),
+            scenario: times(self.scenario),
+        }
+    }
+}
+
 /// A wait that ended without its condition.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, JsonSchema, thiserror::Error)]
 #[error("timed out after {budget} waiting for {waited_for}; last seen: {last_seen}")]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::executable::Identity;
 use crate::model::feature::Feature;
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -35,7 +36,7 @@ pub struct RunRecord {
     /// Where the scenarios ran.
     pub environment: EnvironmentRecord,
     /// What was under test and what tested it, by digest: `agent`, `application`, `envoy`, `harness`.
-    pub subjects: BTreeMap<String, SubjectRecord>,
+    pub subjects: BTreeMap<String, Identity>,
     /// Every selected scenario, by name.
     pub scenarios: Vec<ScenarioRecord>,
     /// Counts over all scenarios.
@@ -68,18 +69,6 @@ pub enum Kubelet {
     Real,
 }
 
-/// One program that took part.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct SubjectRecord {
-    /// Where it was found.
-    pub path: Utf8PathBuf,
-    /// SHA-256 of the file, lower-case hex.
-    pub sha256: String,
-    /// What it says of its version.
-    pub version: Option<String>,
-}
-
 /// What became of one scenario.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,6 +84,7 @@ pub struct ScenarioRecord {
     /// Whether every agent must pass it.
     pub level: Level,
     /// The scenario file.
+    #[schemars(with = "String")]
     pub file: Utf8PathBuf,
     /// SHA-256 of the scenario and its payloads, lower-case hex.
     pub sha256: String,
@@ -109,6 +99,7 @@ pub struct ScenarioRecord {
     /// What happened to the pod.
     pub timeline: Vec<TimelineEvent>,
     /// The evidence folder, relative to the report; only for what did not pass.
+    #[schemars(with = "Option<String>")]
     pub evidence: Option<Utf8PathBuf>,
 }
 

@@ -1,0 +1,114 @@
+//! Every way in which a command can end without doing its work, with its exit code.
+
+use camino::Utf8PathBuf;
+
+use crate::model::diagnostic::Colour;
+use crate::model::load::LoadError;
+use crate::report::chain;
+use crate::report::evidence::WriteError;
+use crate::run::exit_code;
+use crate::run::selection::NothingSelected;
+use crate::run::setup::SetupError;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The project's files are wrong or cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A filter matches nothing.
+    #[error(transparent)]
+    NothingSelected(#[from] NothingSelected),
+    /// The run cannot begin.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// A report cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The JUnit report cannot be made.
+    #[error("cannot make the JUnit report")]
+    Junit(#[from] quick_junit::SerializeError),
+    /// The asynchronous runtime does not start.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] std::io::Error),
+    /// The project's folder is not there.
+    #[error("{root} is not a project: it has no `scenarios` folder")]
+    NoProject {
+        /// The folder.
+        root: Utf8PathBuf,
+    },
+    /// A report of an earlier run cannot be used.
+    #[error("cannot use the report {path}: {reason}")]
+    Report {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The driver ended badly.
+    #[error("the driver ended: {0}")]
+    Drive(String),
+    /// What earlier runs left cannot be removed.
+    #[error("cannot remove {path}")]
+    Clean {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl CliError {
+    /// Returns the exit code that stands for the error.
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Load(_) | Self::NoProject { .. } | Self::Report { .. } => exit_code::USAGE,
+            Self::NothingSelected(_) => exit_code::NOTHING_SELECTED,
+            Self::Setup(_) | Self::Write(_) | Self::Drive(_) | Self::Clean { .. } => {
+                exit_code::ERRORED
+            }
+            Self::Junit(_) | Self::Runtime(_) => exit_code::INTERNAL,
+        }
+    }
+
+    /// Renders the error with its causes and hints.
+    pub(super) fn render(&self, colour: Colour) -> String {
+        if let Self::Load(LoadError::Invalid(complaints)) = self {
+            let mut parts: Vec<String> = complaints
+                .iter()
+                .map(|complaint| complaint.render(colour))
+                .collect();
+            parts.push(format!("error: {self}; nothing was started"));
+            return parts.join("\n\n");
+        }
+        let mut text = format!("error: {}", chain(self).join("\n  caused by: "));
+        for hint in self.hints() {
+            text.push_str("\nhint: ");
+            text.push_str(&hint);
+        }
+        text
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NothingSelected(error) if error.nearest.is_empty() => {
+                vec!["`conformance list` shows all scenarios".into()]
+            }
+            Self::NothingSelected(error) => {
+                vec![format!("the nearest names are {}", error.nearest.join(", "))]
+            }
+            Self::Setup(error) => error.hints(),
+            Self::NoProject { .. } => {
+                vec!["give the folder that holds `scenarios` with `--project`".into()]
+            }
+            Self::Load(_)
+            | Self::Write(_)
+            | Self::Junit(_)
+            | Self::Runtime(_)
+            | Self::Report { .. }
+            | Self::Drive(_)
+            | Self::Clean { .. } => Vec::new(),
+        }
+    }
+}

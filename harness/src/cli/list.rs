@@ -1,0 +1,72 @@
+//! `conformance list`: the scenarios by name; nothing is started.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::error::CliError;
+use super::options::{ProjectOptions, SelectionOptions};
+use crate::model::diagnostic::Colour;
+use crate::run::exit_code;
+
+/// Options of `list`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    selection: SelectionOptions,
+
+    #[command(flatten)]
+    project: ProjectOptions,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Line<'a> {
+    name: &'a str,
+    id: &'a str,
+    procedure: &'a str,
+    level: String,
+    features: Vec<&'static str>,
+    summary: &'a str,
+    file: &'a str,
+}
+
+/// Lists the scenarios.
+pub(super) fn main(arguments: &Arguments, _colour: Colour) -> Result<u8, CliError> {
+    let (_, catalogue) = arguments.project.load()?;
+    let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
+    let lines: Vec<Line<'_>> = picked
+        .iter()
+        .map(|scenario| Line {
+            name: scenario.name.as_str(),
+            id: &scenario.spec.id,
+            procedure: scenario.procedure.name(),
+            level: scenario.spec.level.to_string(),
+            features: scenario
+                .spec
+                .features
+                .iter()
+                .map(|feature| feature.as_str())
+                .collect(),
+            summary: scenario.spec.summary.trim(),
+            file: scenario.file.as_str(),
+        })
+        .collect();
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&lines).unwrap_or_default();
+        anstream::println!("{text}");
+        return Ok(exit_code::PASSED);
+    }
+    let width = lines
+        .iter()
+        .map(|line| line.name.len())
+        .max()
+        .unwrap_or_default();
+    for line in &lines {
+        anstream::println!("{:<12} {:<width$}  {}", line.id, line.name, line.summary);
+    }
+    Ok(exit_code::PASSED)
+}

@@ -1,0 +1,157 @@
+//! The command line: one file per subcommand.
+
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Effects, Styles};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use self::error::CliError;
+use crate::environment::local::{pod_init_main, pod_stage_main};
+use crate::model::diagnostic::Colour;
+use crate::run::exit_code;
+
+mod clean;
+mod doctor;
+mod drive;
+mod error;
+mod explain;
+mod list;
+mod options;
+mod replay;
+mod run;
+mod schema;
+
+/// How cargo and its companions colour their help.
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Qualifies a WAF agent that runs as a sidecar behind Envoy.
+///
+/// Deploys Envoy (ext_authz and gRPC access log), an application and the agent as one pod, drives attack and benign
+/// traffic through it, and judges every request by four witnesses: the client, the proxy, the agent, the application.
+#[derive(Debug, Parser)]
+#[command(name = "conformance", version, styles = STYLES, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    /// When to colour the output.
+    #[arg(long, global = true, value_enum, default_value_t = ColourChoice::Auto, value_name = "WHEN")]
+    color: ColourChoice,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    every selected scenario passed, or was unsupported for a stated reason
+  1    a scenario failed: the system under test is wrong
+  2    bad usage, configuration or scenario file
+  3    the environment or the harness could not judge
+  4    nothing was selected
+  70   a bug in the harness
+  130  interrupted";
+
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum ColourChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios and write the reports.
+    Run(run::Arguments),
+    /// List scenarios; nothing is started.
+    List(list::Arguments),
+    /// Say why a scenario exists, what it deploys and what must be seen.
+    Explain(explain::Arguments),
+    /// Run again what did not pass in an earlier run.
+    Replay(replay::Arguments),
+    /// Say what this machine can run, what is missing, and how to get it.
+    Doctor(doctor::Arguments),
+    /// Print the JSON Schema of a file format.
+    Schema(schema::Arguments),
+    /// Remove what runs that did not end properly have left.
+    Clean(clean::Arguments),
+    /// Print a completion script for a shell.
+    Completions(schema::CompletionArguments),
+    /// Send the traffic of a plan; for the harness's own use inside a pod.
+    ///
+    /// Reads the plan as one JSON line on standard input and writes one JSON line per request.
+    Drive,
+}
+
+/// Runs the command and returns its exit code.
+pub fn main() -> ExitCode {
+    // The supervisors of a pod are this executable too; they take no options.
+    match std::env::args_os().nth(1).as_deref().and_then(|name| name.to_str()) {
+        Some("pod-stage") => return pod_stage_main(),
+        Some("pod-init") => return pod_init_main(),
+        Some(_) | None => {}
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            let code = if error.use_stderr() {
+                exit_code::USAGE
+            } else {
+                exit_code::PASSED
+            };
+            return ExitCode::from(code);
+        }
+    };
+    let colour = choose_colour(arguments.color);
+    start_logging();
+    let result = match arguments.command {
+        Command::Run(arguments) => run::main(arguments, colour),
+        Command::List(arguments) => list::main(&arguments, colour),
+        Command::Explain(arguments) => explain::main(&arguments, colour),
+        Command::Replay(arguments) => replay::main(arguments, colour),
+        Command::Doctor(arguments) => doctor::main(&arguments),
+        Command::Schema(arguments) => schema::main(&arguments),
+        Command::Clean(arguments) => clean::main(&arguments),
+        Command::Completions(arguments) => schema::completions(&arguments),
+        Command::Drive => drive::main(),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            anstream::eprintln!("{}", error.render(colour));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn choose_colour(choice: ColourChoice) -> Colour {
+    let stream = anstream::AutoStream::choice(&std::io::stdout());
+    let colour = match choice {
+        ColourChoice::Always => Colour::Ansi,
+        ColourChoice::Never => Colour::Plain,
+        ColourChoice::Auto if stream == anstream::ColorChoice::Never => Colour::Plain,
+        ColourChoice::Auto => Colour::Ansi,
+    };
+    let choice = match colour {
+        Colour::Ansi => anstream::ColorChoice::Always,
+        Colour::Plain => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+    colour
+}
+
+/// Sends the harness's own log to standard error; `CONFORMANCE_LOG` filters it.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CONFORMANCE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,78 @@
+//! Options that several subcommands share.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::error::CliError;
+use crate::model::load::{Catalogue, Project, load_catalogue};
+use crate::run::selection::Selection;
+
+/// Where the project's files lie.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ProjectOptions {
+    /// The folder that holds `scenarios`, `fixtures` and `envoy-configs`.
+    #[arg(long, value_name = "DIR", env = "CONFORMANCE_PROJECT")]
+    project: Option<Utf8PathBuf>,
+
+    /// A folder of proxy configurations to use in place of the project's `envoy-configs`.
+    #[arg(long, value_name = "DIR")]
+    envoy_configs: Option<Utf8PathBuf>,
+}
+
+impl ProjectOptions {
+    /// Names the project's folders.
+    pub(super) fn project(&self) -> Result<Project, CliError> {
+        let root = self.project.clone().unwrap_or_else(default_root);
+        let mut project = Project::at(&root);
+        if let Some(folder) = &self.envoy_configs {
+            project.envoy_configs.clone_from(folder);
+        }
+        if project.scenarios.is_dir() {
+            Ok(project)
+        } else {
+            Err(CliError::NoProject { root })
+        }
+    }
+
+    /// Reads the project's scenarios and payloads.
+    pub(super) fn load(&self) -> Result<(Project, Catalogue), CliError> {
+        let project = self.project()?;
+        let catalogue = load_catalogue(&project)?;
+        Ok((project, catalogue))
+    }
+}
+
+/// Returns the nearest folder upwards that holds `scenarios`, else the checkout that the harness was built from.
+fn default_root() -> Utf8PathBuf {
+    let built_from = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let built_from = built_from.canonicalize_utf8().unwrap_or(built_from);
+    let here = std::env::current_dir()
+        .ok()
+        .and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
+    here.iter()
+        .flat_map(|here| here.ancestors())
+        .find(|folder| folder.join("scenarios").is_dir() && folder.join("envoy-configs").is_dir())
+        .map_or(built_from, Into::into)
+}
+
+/// Which scenarios are meant.
+#[derive(Args, Clone, Debug)]
+pub(super) struct SelectionOptions {
+    /// Parts of scenario names, or ids (`A02`, `A02-sqli`); all scenarios when none is given.
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+
+    /// Leave these out: a part of a name, or an id.
+    #[arg(long, value_name = "FILTER")]
+    exclude: Vec<String>,
+}
+
+impl SelectionOptions {
+    /// Returns the selection.
+    pub(super) fn selection(&self) -> Selection {
+        Selection {
+            wanted: self.filters.clone(),
+            excluded: self.exclude.clone(),
+        }
+    }
+}

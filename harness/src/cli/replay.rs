@@ -1,0 +1,89 @@
+//! `conformance replay`: runs again what did not pass in an earlier run.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::error::CliError;
+use super::options::ProjectOptions;
+use super::run::{RunOptions, run_scenarios};
+use crate::model::diagnostic::Colour;
+use crate::model::finding::ScenarioResult;
+use crate::report::record::{RunRecord, SCHEMA_VERSION};
+use crate::run::exit_code;
+use crate::run::selection::Selection;
+
+/// Options of `replay`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The `report.json` of the earlier run.
+    #[arg(value_name = "REPORT")]
+    report: Utf8PathBuf,
+
+    /// Only these scenarios. Default: all that failed or errored.
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+
+    #[command(flatten)]
+    project: ProjectOptions,
+
+    #[command(flatten)]
+    settings: RunOptions,
+}
+
+/// Runs scenarios of an earlier run again.
+pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError> {
+    let record = read_report(&arguments.report)?;
+    let wanted: Vec<String> = if arguments.scenarios.is_empty() {
+        record
+            .scenarios
+            .iter()
+            .filter(|scenario| {
+                matches!(
+                    scenario.result,
+                    ScenarioResult::Failed(_) | ScenarioResult::Errored(_)
+                )
+            })
+            .map(|scenario| scenario.name.to_string())
+            .collect()
+    } else {
+        arguments.scenarios
+    };
+    if wanted.is_empty() {
+        anstream::println!("everything in {} passed; there is nothing to replay", arguments.report);
+        return Ok(exit_code::NOTHING_SELECTED);
+    }
+    let (project, catalogue) = arguments.project.load()?;
+    let selection = Selection {
+        wanted,
+        excluded: Vec::new(),
+    };
+    let picked = selection.apply(catalogue.scenarios)?;
+    for scenario in &picked {
+        let earlier = record
+            .scenarios
+            .iter()
+            .find(|earlier| earlier.name == scenario.name);
+        if earlier.is_some_and(|earlier| earlier.sha256 != scenario.sha256) {
+            anstream::eprintln!("note: {} has changed since the earlier run", scenario.name);
+        }
+    }
+    run_scenarios(project, catalogue.payloads, picked, &arguments.settings, colour)
+}
+
+fn read_report(path: &Utf8PathBuf) -> Result<RunRecord, CliError> {
+    let unusable = |reason: String| CliError::Report {
+        path: path.clone(),
+        reason,
+    };
+    let text = fs_err::read(path).map_err(|error| unusable(error.to_string()))?;
+    let record: RunRecord =
+        serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))?;
+    if record.schema_version == SCHEMA_VERSION {
+        Ok(record)
+    } else {
+        Err(unusable(format!(
+            "its format is version {}, this harness reads version {SCHEMA_VERSION}",
+            record.schema_version
+        )))
+    }
+}

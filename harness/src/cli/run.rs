@@ -1,0 +1,227 @@
+//! `conformance run`: runs scenarios and writes the reports.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::error::CliError;
+use super::options::{ProjectOptions, SelectionOptions};
+use crate::model::diagnostic::Colour;
+use crate::model::load::{LoadedPayloads, Project};
+use crate::model::scenario::Scenario;
+use crate::model::timeouts::Timeouts;
+use crate::report::console::{Console, Progress};
+use crate::report::junit;
+use crate::report::record::{RunRecord, ScenarioRecord};
+use crate::run::setup::{RunSetup, SetupOptions, prepare};
+use crate::run::{Going, RunObserver, exit_code, run};
+use crate::stack::assemble::AgentOverrides;
+
+/// Options of `run`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
+
+    #[command(flatten)]
+    pub(super) project: ProjectOptions,
+
+    #[command(flatten)]
+    pub(super) settings: RunOptions,
+}
+
+/// What `run` and `replay` share.
+#[derive(Args, Clone, Debug)]
+pub(super) struct RunOptions {
+    /// Where the pods run.
+    #[arg(long, value_enum, default_value_t = EnvironmentChoice::Local)]
+    environment: EnvironmentChoice,
+
+    /// The Envoy: a path, or a version that is installed into the user's cache. Default: $ENVOY, else the pinned version.
+    #[arg(long, value_name = "PATH|VERSION")]
+    envoy: Option<String>,
+
+    /// The agent under test: any executable that reads the vendor's settings. Default: the reference stub.
+    #[arg(long, value_name = "PATH")]
+    agent_binary: Option<Utf8PathBuf>,
+
+    /// The application: any executable that writes helloworld's hit log. Default: helloworld.
+    #[arg(long, value_name = "PATH")]
+    app_binary: Option<Utf8PathBuf>,
+
+    /// Set an environment variable of the agent in every scenario. Not for keys: those are read from
+    /// CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    agent_env: Vec<(String, String)>,
+
+    /// Scenarios that run at the same time. Default: three for each core.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+
+    /// Multiply the bound of every wait, for slow machines.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    slow_down: u32,
+
+    /// The folder that holds the runs' folders. Default: target/conformance in the project.
+    #[arg(long, value_name = "DIR")]
+    output: Option<Utf8PathBuf>,
+}
+
+/// Where pods can run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum EnvironmentChoice {
+    /// Namespaces of this machine; the kubelet's rules are rehearsed.
+    Local,
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    if name.contains("ACCESSKEY") {
+        return Err(
+            "keys do not belong on a command line; set CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY"
+                .into(),
+        );
+    }
+    Ok((name.into(), value.into()))
+}
+
+impl RunOptions {
+    fn setup_options(&self) -> SetupOptions {
+        match self.environment {
+            EnvironmentChoice::Local => {}
+        }
+        SetupOptions {
+            envoy: self.envoy.clone(),
+            agent_binary: self.agent_binary.clone(),
+            app_binary: self.app_binary.clone(),
+            overrides: AgentOverrides {
+                variables: self.agent_env.iter().cloned().collect(),
+            },
+            output: self.output.clone(),
+            jobs: self.jobs.map(usize::from),
+            timeouts: Timeouts::default().slowed_down(self.slow_down),
+            conformance: None,
+        }
+    }
+}
+
+/// Runs the selected scenarios.
+pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError> {
+    let (project, catalogue) = arguments.project.load()?;
+    let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
+    run_scenarios(project, catalogue.payloads, picked, &arguments.settings, colour)
+}
+
+/// Runs scenarios and writes the reports of the run.
+pub(super) fn run_scenarios(
+    project: Project,
+    payloads: BTreeMap<String, LoadedPayloads>,
+    scenarios: Vec<Arc<Scenario>>,
+    options: &RunOptions,
+    colour: Colour,
+) -> Result<u8, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let code = runtime.block_on(async {
+        let (interrupt, going) = watch::channel(Going::On);
+        tokio::spawn(listen_for_interrupts(interrupt));
+        let progress = if std::io::stderr().is_terminal() {
+            Progress::Bar
+        } else {
+            Progress::Plain
+        };
+        let console = Arc::new(Console::new(progress, colour));
+        let preparing = console.clone();
+        let setup = prepare(project, payloads, options.setup_options(), move |what| {
+            preparing.preparing(what);
+        })
+        .await?;
+        let setup = Arc::new(setup);
+        console.started(scenarios.len(), setup.jobs);
+        let observer: Arc<dyn RunObserver> = Arc::new(ConsoleObserver {
+            console: console.clone(),
+            under_way: Mutex::default(),
+        });
+        let record = run(&setup, &scenarios, &observer, going).await;
+        let report = write_reports(&setup, &record)?;
+        setup.tidy();
+        console.summary(&record, &scenarios, report.as_str());
+        Ok(record.exit_code)
+    });
+    // Whatever a scenario left behind in a thread must not hold the command up.
+    runtime.shutdown_background();
+    code
+}
+
+/// Writes the files of a run and returns the path of its report.
+fn write_reports(setup: &RunSetup, record: &RunRecord) -> Result<Utf8PathBuf, CliError> {
+    let mut json = serde_json::to_vec_pretty(record).unwrap_or_default();
+    json.push(b'\n');
+    setup.output.write(Utf8Path::new("report.json"), &json)?;
+    setup.output.write(
+        Utf8Path::new("junit.xml"),
+        junit::render(record)?.as_bytes(),
+    )?;
+    Ok(setup.output.folder.join("report.json"))
+}
+
+/// First interrupt: end the run in an orderly way. Second: end at once; the pods die with this process.
+async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
+    let (Ok(mut interrupted), Ok(mut terminated)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    let mut first = true;
+    loop {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        if !first {
+            #[expect(clippy::exit, reason = "the user asked twice; every pod dies with this process")]
+            std::process::exit(i32::from(exit_code::INTERRUPTED));
+        }
+        first = false;
+        anstream::eprintln!("interrupted: removing the pods (once more to end at once)");
+        let _ = interrupt.send(Going::Interrupted);
+    }
+}
+
+struct ConsoleObserver {
+    console: Arc<Console>,
+    under_way: Mutex<Vec<String>>,
+}
+
+impl ConsoleObserver {
+    fn change(&self, change: impl FnOnce(&mut Vec<String>)) {
+        let mut names = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        change(&mut names);
+        self.console.under_way(&names);
+    }
+}
+
+impl RunObserver for ConsoleObserver {
+    fn scenario_started(&self, scenario: &Scenario) {
+        self.change(|names| names.push(scenario.name.to_string()));
+    }
+
+    fn scenario_finished(&self, record: &ScenarioRecord) {
+        self.change(|names| names.retain(|name| name != record.name.as_str()));
+        self.console.finished(record);
+    }
+}

@@ -1,0 +1,273 @@
+//! Everything that a run needs before its first scenario: executables, keys, the environment, what they can do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+
+use super::proxy_validation::ProxyValidator;
+use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
+use crate::environment::{Environment, EnvironmentFault, ImageTable};
+use crate::executable::{
+    EnvoySelection, ExecutableError, Identity, build_siblings, locate,
+};
+use crate::model::feature::{Feature, FeatureSet};
+use crate::model::finding::ScenarioResult;
+use crate::model::identity::RunId;
+use crate::model::load::{LoadedPayloads, Project};
+use crate::model::scenario::Scenario;
+use crate::model::timeouts::Timeouts;
+use crate::procedure::error::fault_hints;
+use crate::report::evidence::Output;
+use crate::report::redaction::Redactor;
+use crate::stack::assemble::AgentOverrides;
+use crate::stack::keys::{AgentKeys, KeysError};
+
+/// The image names of the guide, without tags.
+const PROXY_IMAGE: &str = "signalsciences/envoy-frontproxy";
+const APPLICATION_IMAGE: &str = "signalsciences/example-helloworld";
+const AGENT_IMAGE: &str = "signalsciences/sigsci-agent";
+
+/// Scenarios under way per core: most of a lifecycle scenario is waiting.
+const JOBS_PER_CORE: usize = 3;
+
+/// What the user chose.
+#[derive(Clone, Debug, Default)]
+pub struct SetupOptions {
+    /// `--envoy`: a path or a version.
+    pub envoy: Option<String>,
+    /// `--agent-binary`.
+    pub agent_binary: Option<Utf8PathBuf>,
+    /// `--app-binary`.
+    pub app_binary: Option<Utf8PathBuf>,
+    /// `--agent-env`.
+    pub overrides: AgentOverrides,
+    /// `--output`: the folder that holds the runs' folders.
+    pub output: Option<Utf8PathBuf>,
+    /// `--jobs`.
+    pub jobs: Option<usize>,
+    /// The bounds of all waits.
+    pub timeouts: Timeouts,
+    /// The `conformance` executable, where this process is another one (a test target).
+    pub conformance: Option<Utf8PathBuf>,
+}
+
+/// A run that is ready to begin.
+#[derive(Debug)]
+pub struct RunSetup {
+    /// The run.
+    pub run: RunId,
+    /// The project's folders.
+    pub project: Project,
+    /// The payload files.
+    pub payloads: Arc<BTreeMap<String, LoadedPayloads>>,
+    /// Where the scenarios run.
+    pub environment: Arc<dyn Environment>,
+    /// Envoy.
+    pub envoy: Utf8PathBuf,
+    /// Which configurations Envoy has accepted.
+    pub proxy_validator: ProxyValidator,
+    /// What takes part, by role.
+    pub subjects: BTreeMap<String, Identity>,
+    /// What the environment and the agent can do.
+    pub features: FeatureSet,
+    /// The agent's keys.
+    pub keys: Arc<AgentKeys>,
+    /// Settings of the user for every agent.
+    pub overrides: AgentOverrides,
+    /// The bounds of all waits.
+    pub timeouts: Arc<Timeouts>,
+    /// The run's folder.
+    pub output: Output,
+    /// How many scenarios run at the same time.
+    pub jobs: usize,
+}
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// An executable is not there.
+    #[error(transparent)]
+    Executable(#[from] ExecutableError),
+    /// There are no keys for the agent.
+    #[error("there are no keys for the agent")]
+    Keys(#[from] KeysError),
+    /// The environment cannot run pods.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentFault),
+    /// What an earlier run left cannot be removed.
+    #[error("cannot remove what an earlier run left in {path}")]
+    Sweep {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The harness cannot find itself.
+    #[error("cannot find the harness's own executable")]
+    OwnExecutable(#[source] std::io::Error),
+}
+
+impl SetupError {
+    /// Returns what the user can do.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Executable(error) => error.hint().into_iter().collect(),
+            Self::Environment(fault) => fault_hints(fault),
+            Self::Keys(_) => vec![
+                "set both CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY, or neither for invented keys".into(),
+            ],
+            Self::Sweep { .. } => vec!["`conformance clean` tries again and says more".into()],
+            Self::OwnExecutable(_) => Vec::new(),
+        }
+    }
+}
+
+impl RunSetup {
+    /// Returns the verdict on a scenario that need not be run to be judged: one that needs what is not there.
+    pub fn verdict_before_run(&self, scenario: &Scenario) -> Option<ScenarioResult> {
+        let missing: Vec<Feature> = scenario
+            .spec
+            .features
+            .difference(&self.features)
+            .copied()
+            .collect();
+        (!missing.is_empty()).then_some(ScenarioResult::Unsupported { missing })
+    }
+
+    /// Removes the run's working files; its reports stay.
+    pub fn tidy(&self) {
+        for folder in ["pods", "refused"] {
+            let path = self.output.folder.join(folder);
+            let _ = fs_err::remove_dir_all(path);
+        }
+    }
+}
+
+/// Prepares a run in the `local` environment. `say` hears what takes time.
+pub async fn prepare(
+    project: Project,
+    payloads: BTreeMap<String, LoadedPayloads>,
+    options: SetupOptions,
+    say: impl Fn(&str) + Send + 'static,
+) -> Result<RunSetup, SetupError> {
+    let runtime = runtime_folder();
+    let swept = sweep(&runtime).map_err(|source| SetupError::Sweep {
+        path: runtime.clone(),
+        source,
+    })?;
+    if !swept.removed.is_empty() {
+        say(&format!(
+            "removed what earlier runs left: {}",
+            swept.removed.join(", ")
+        ));
+    }
+    let programs = find_programs(&options, &say)?;
+    let conformance = match options.conformance {
+        Some(path) => path,
+        None => own_executable()?,
+    };
+    probe_support(&conformance).await?;
+
+    let run = RunId::generate(Timestamp::now(), std::process::id());
+    let keys = AgentKeys::from_environment()?;
+    let folder = options
+        .output
+        .unwrap_or_else(|| project.root.join("target/conformance"))
+        .join(run.as_str());
+    let subjects = BTreeMap::from([
+        ("agent".to_owned(), Identity::of(&programs.agent)?),
+        ("application".to_owned(), Identity::of(&programs.application)?),
+        ("envoy".to_owned(), Identity::of(&programs.envoy)?),
+        ("harness".to_owned(), Identity::of(&conformance)?),
+    ]);
+    let images = ImageTable {
+        executables: BTreeMap::from([
+            (PROXY_IMAGE.to_owned(), programs.envoy.clone()),
+            (APPLICATION_IMAGE.to_owned(), programs.application),
+            (AGENT_IMAGE.to_owned(), programs.agent),
+        ]),
+    };
+    let environment = LocalEnvironment::new(LocalOptions {
+        images,
+        conformance,
+        logs: folder.join("pods"),
+        runtime,
+    });
+    let mut features = environment.features();
+    // Any agent with the vendor's data log and access-log service testifies of response data.
+    features.insert(Feature::ResponseData);
+    if subjects["agent"].is_reference_stub() {
+        features.insert(Feature::AgentFaultInjection);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(RunSetup {
+        run,
+        output: Output::new(folder, Redactor::new(&keys)),
+        project,
+        payloads: Arc::new(payloads),
+        environment: Arc::new(environment),
+        envoy: programs.envoy,
+        proxy_validator: ProxyValidator::default(),
+        subjects,
+        features,
+        keys: Arc::new(keys),
+        overrides: options.overrides,
+        timeouts: Arc::new(options.timeouts),
+        jobs: options.jobs.unwrap_or(cores * JOBS_PER_CORE),
+    })
+}
+
+struct Programs {
+    envoy: Utf8PathBuf,
+    agent: Utf8PathBuf,
+    application: Utf8PathBuf,
+}
+
+fn find_programs(
+    options: &SetupOptions,
+    say: &impl Fn(&str),
+) -> Result<Programs, ExecutableError> {
+    let variable = std::env::var_os("ENVOY");
+    let selection = EnvoySelection::choose(options.envoy.as_deref(), variable.as_deref())?;
+    let envoy = locate(&selection, &mut |step| say(&step.to_string()))?.path;
+    let (agent, application) = match (&options.agent_binary, &options.app_binary) {
+        (Some(agent), Some(application)) => (agent.clone(), application.clone()),
+        (agent, application) => {
+            let siblings = build_siblings()?;
+            (
+                agent.clone().unwrap_or(siblings.agent_stub),
+                application.clone().unwrap_or(siblings.helloworld),
+            )
+        }
+    };
+    Ok(Programs {
+        envoy,
+        agent: absolute(&agent),
+        application: absolute(&application),
+    })
+}
+
+fn absolute(path: &Utf8Path) -> Utf8PathBuf {
+    camino::absolute_utf8(path).unwrap_or_else(|_| path.into())
+}
+
+/// Returns the folder in which pods keep short-lived files, one per user: what is in it outlives no run.
+pub fn runtime_folder() -> Utf8PathBuf {
+    let base = Utf8PathBuf::from_path_buf(std::env::temp_dir())
+        .unwrap_or_else(|_| Utf8PathBuf::from("/tmp"));
+    base.join(format!("conformance-{}", nix::unistd::getuid()))
+}
+
+/// Returns the path of this process's executable.
+pub fn own_executable() -> Result<Utf8PathBuf, SetupError> {
+    std::env::current_exe()
+        .and_then(|path| {
+            Utf8PathBuf::from_path_buf(path).map_err(|path| {
+                std::io::Error::other(format!("{} is not UTF-8", path.to_string_lossy()))
+            })
+        })
+        .map_err(SetupError::OwnExecutable)
+}
