@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use self::error::CliError;
 use crate::environment::local::{pod_init_main, pod_stage_main};
 use crate::model::diagnostic::Colour;
 use crate::run::exit_code;

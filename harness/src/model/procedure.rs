@@ -108,6 +108,9 @@ pub struct OutageSpec {
     /// The bound within which every request must be answered.
     #[serde(default)]
     pub answers_within: Option<Located<TimeSpan>>,
+    /// What the static check of the deployment must report, and nothing else.
+    #[serde(default)]
+    pub lint: Vec<Located<LintRule>>,
 }
 
 /// What is done to the agent.

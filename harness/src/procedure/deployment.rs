@@ -23,9 +23,9 @@ use crate::stack::{
     ADMIN_PORT, AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, PROXY_PORT, Stack,
 };
 use crate::traffic::plan::{DrivePlan, Stream};
+use crate::traffic::record::ClientRecord;
 use crate::witness::counters::{Counters, QUERY};
 use crate::witness::join::Joined;
-use crate::witness::outcome::decide;
 use crate::witness::proxy::DETAILS_DENIED;
 use crate::witness::testimony::Testimony;
 
@@ -233,7 +233,7 @@ impl Deployment {
         let deadline = Instant::now() + budget;
         while let Some(record) = drive.next().await? {
             self.remember([record.id.clone()]);
-            let denied = self.denied_in_a_row(&drive).await?;
+            let denied = self.denied_in_a_row(drive.records()).await?;
             if denied >= DENIED_IN_A_ROW || Instant::now() >= deadline {
                 break;
             }
@@ -245,10 +245,9 @@ impl Deployment {
     }
 
     /// Counts how many of the latest requests of a stream were denied by the agent, by the proxy's word.
-    async fn denied_in_a_row(&self, drive: &Drive) -> Result<usize, ProcedureError> {
+    async fn denied_in_a_row(&self, sent: &[ClientRecord]) -> Result<usize, ProcedureError> {
         let testimony = self.testimony().await?;
-        Ok(drive
-            .records()
+        Ok(sent
             .iter()
             .rev()
             .skip_while(|record| !testimony.proxy.contains_key(&record.id))
@@ -288,7 +287,7 @@ impl Deployment {
     /// end of the wait is left missing: the outcome then says so.
     pub async fn settle(
         &self,
-        records: &[crate::traffic::record::ClientRecord],
+        records: &[ClientRecord],
     ) -> Result<(Vec<Joined>, Testimony), ProcedureError> {
         let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
         loop {
@@ -381,9 +380,4 @@ fn last_lines(log: &[u8]) -> String {
         })
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// Decides the outcome of every joined request.
-pub fn decide_all(joined: &[Joined]) -> Vec<crate::witness::outcome::Judgement> {
-    joined.iter().map(decide).collect()
 }

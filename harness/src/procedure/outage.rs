@@ -36,7 +36,7 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], proceedings);
+    check_deployment(deployment, &spec.lint, proceedings);
     deployment.await_ready().await?;
     deployment.await_enforcing().await?;
     let before = deployment.counters().await?;

@@ -1,1 +1,29 @@
-//! The `local` environment: a pod is a network namespace, a container a process with its own root.
+//! The `local` environment: a pod is a set of namespaces, a container a process with its own root.
+//!
+//! The harness starts `conformance pod-stage`, which makes the pod's namespaces and, as process 1
+//! in them, `conformance pod-init`: the supervisor. The supervisor rehearses the kubelet's rules
+//! and serves a control socket. A pod dies with the harness: by the pipe that the harness holds
+//! open, and by the kernel's parent-death signal.
+
+pub use self::environment::{LocalEnvironment, LocalOptions};
+pub use self::run_folder::{SweepReport, sweep};
+pub use self::supervisor::{pod_init_main, pod_stage_main};
+pub use self::support::probe_support;
+
+mod control_client;
+mod environment;
+mod expansion;
+mod kubelet;
+mod plan;
+mod planning;
+mod pod;
+mod pod_timeline;
+mod probe_rules;
+mod protocol;
+mod run_folder;
+mod stage_thread;
+mod supervisor;
+mod support;
+mod supported;
+mod variables;
+mod volume_plans;

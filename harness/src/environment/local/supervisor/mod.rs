@@ -1,0 +1,198 @@
+//! The supervisor: process 1 of a pod, which runs the kubelet's rules inside the pod's namespaces.
+//!
+//! It has one thread. It lives as long as its standard input stays open: the harness holds the
+//! other end, so a harness that is gone takes the pod with it.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use camino::Utf8PathBuf;
+use nix::mount::{MsFlags, mount};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::UnixListener;
+use tokio::net::unix::pipe;
+use tokio::task::LocalSet;
+
+use self::containers::Containers;
+use self::control::Control;
+use self::logs::ContainerLog;
+use self::reaper::Reaper;
+use super::kubelet::{Kubelet, PodState};
+use super::plan::PodPlan;
+use super::protocol::LONGEST_LINE;
+
+pub(super) use self::stage::TRIAL_ARGUMENT;
+pub use self::stage::pod_stage_main;
+
+mod containers;
+mod control;
+mod dial;
+mod files;
+mod logs;
+mod members;
+mod network;
+mod reaper;
+mod root;
+mod service;
+mod spawn;
+mod stage;
+mod system;
+mod trial;
+mod volumes;
+
+/// Why the supervisor could not bring up its pod.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action}")]
+struct SupervisorError {
+    action: String,
+    #[source]
+    source: io::Error,
+}
+
+fn failed_to(action: impl Into<String>) -> impl FnOnce(io::Error) -> SupervisorError {
+    move |source| SupervisorError {
+        action: action.into(),
+        source,
+    }
+}
+
+/// Runs `pod-init`.
+#[expect(
+    clippy::print_stderr,
+    reason = "standard error is the only way to the harness before the control socket is served"
+)]
+pub fn pod_init_main() -> ExitCode {
+    let is_trial = std::env::args().any(|argument| argument == TRIAL_ARGUMENT);
+    let result = if is_trial { trial::run() } else { run() };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}: {}", error.source);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), SupervisorError> {
+    system::die_with_parent().map_err(failed_to("tie the pod to the harness"))?;
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed_to("start the supervisor's runtime"))?;
+    LocalSet::new().block_on(&runtime, supervise())
+}
+
+async fn supervise() -> Result<(), SupervisorError> {
+    let stdin = pipe::Receiver::from_owned_fd(system::inherited_descriptor(0))
+        .map_err(failed_to("read the plan"))?;
+    let mut stdin = BufReader::new(stdin);
+    let plan = read_plan(&mut stdin)
+        .await
+        .map_err(failed_to("read the plan"))?;
+    let listener: std::os::unix::net::UnixListener = system::inherited_descriptor(1).into();
+    let listener = listener
+        .set_nonblocking(true)
+        .and_then(|()| UnixListener::from_std(listener))
+        .map_err(failed_to("serve the control socket"))?;
+
+    let reaper = Rc::new(Reaper::default());
+    let ended = Reaper::listen().map_err(failed_to("listen for children that end"))?;
+    let (volumes, root) = set_up(&plan)?;
+    let logs = plan
+        .rules
+        .containers
+        .iter()
+        .map(|container| ContainerLog::open(&plan.logs, &container.name).map(Rc::new))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed_to("open the containers' logs"))?;
+
+    let plan = Rc::new(plan);
+    let names = plan.rules.containers.iter();
+    let state = Rc::new(PodState::new(names.map(|container| container.name.clone())));
+    let containers = Rc::new(Containers::new(
+        Rc::clone(&plan),
+        volumes,
+        root,
+        logs,
+        Rc::clone(&reaper),
+    ));
+    let control = Rc::new(Control {
+        plan: Rc::clone(&plan),
+        state: Rc::clone(&state),
+        containers: Rc::clone(&containers),
+        reaper: Rc::clone(&reaper),
+        drivers: RefCell::default(),
+    });
+    let (service, target) = (
+        (address(&plan.service_ip)?, plan.service_port).into(),
+        (address(&plan.pod_ip)?, plan.target_port).into(),
+    );
+    let kubelet = Kubelet::new(containers, plan.rules.clone(), Rc::clone(&state));
+    let reaping = tokio::task::spawn_local(async move { reaper.run(ended).await });
+    tokio::task::spawn_local(service::run(service, target, state.readiness()));
+    tokio::task::spawn_local(kubelet.run());
+    tokio::select! {
+        served = control.serve(listener) => served.map_err(failed_to("serve the control socket")),
+        _ = reaping => Err(failed_to("collect children")(io::Error::other("no more signals"))),
+        () = lifeline_cut(stdin) => Ok(()),
+    }
+}
+
+async fn read_plan(stdin: &mut BufReader<pipe::Receiver>) -> io::Result<PodPlan> {
+    let mut line = Vec::new();
+    stdin
+        .take(LONGEST_LINE as u64)
+        .read_until(b'\n', &mut line)
+        .await?;
+    serde_json::from_slice(&line).map_err(io::Error::from)
+}
+
+/// Waits until the harness has closed its end, or is gone.
+async fn lifeline_cut(mut stdin: BufReader<pipe::Receiver>) {
+    let mut ignored = [0; 64];
+    while matches!(stdin.read(&mut ignored).await, Ok(1..)) {}
+}
+
+/// Prepares the namespaces: mounts, host name, network, volumes. Returns where the volumes are and
+/// on which folder containers build their roots.
+fn set_up(plan: &PodPlan) -> Result<(Vec<Utf8PathBuf>, Utf8PathBuf), SupervisorError> {
+    own_mounts()?;
+    nix::unistd::sethostname(&plan.host_name)
+        .map_err(io::Error::from)
+        .map_err(failed_to("set the host name"))?;
+    network::bring_up(address(&plan.pod_ip)?, address(&plan.service_ip)?)
+        .map_err(failed_to("bring up the pod's network"))?;
+    let volumes = volumes::make(&plan.folder.join("volumes"), &plan.volumes)
+        .map_err(failed_to("make the pod's volumes"))?;
+    let root = plan.folder.join("root");
+    fs_err::create_dir_all(&root).map_err(failed_to("make the folder for roots"))?;
+    Ok((volumes, root))
+}
+
+/// Separates the mounts from the host's and shows this namespace's own processes.
+fn own_mounts() -> Result<(), SupervisorError> {
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
+        .map_err(io::Error::from)
+        .map_err(failed_to("separate the pod's mounts from the host's"))?;
+    let inert = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), inert, None::<&str>)
+        .map_err(io::Error::from)
+        .map_err(failed_to("mount /proc in the pod"))
+}
+
+fn address(text: &str) -> Result<Ipv4Addr, SupervisorError> {
+    text.parse().map_err(|error| {
+        failed_to(format!("use `{text}` as an address"))(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            error,
+        ))
+    })
+}
