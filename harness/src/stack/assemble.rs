@@ -24,11 +24,13 @@ const PROXY_CONFIG_FOLDER: &str = "/etc/envoy";
 
 /// Arguments that the proxy gets besides those of the manifest, with the flag that stands for them.
 ///
-/// Hot restart leaves files in shared memory and lets a second proxy fail; the default drain takes 600 s.
-const PROXY_ARGUMENTS: [&[&str]; 3] = [
+/// Hot restart leaves files in shared memory and lets a second proxy fail; the default drain takes 600 s; the access log
+/// is held back for 10 s.
+const PROXY_ARGUMENTS: [&[&str]; 4] = [
     &["--disable-hot-restart"],
     &["--concurrency", "1"],
     &["--drain-time-s", "5"],
+    &["--file-flush-interval-msec", "20"],
 ];
 
 /// Why a stack cannot be put together.
