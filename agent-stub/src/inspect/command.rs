@@ -26,12 +26,19 @@ pub(crate) fn detect(text: &str) -> Option<String> {
     None
 }
 
-// `name;id;host` and `id|name`: column lists, where words like `id` mean themselves.
+// `name;id;host` and `/users/name|id`: column lists, where words like `id` mean themselves.
 fn is_plain_list(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.chars().all(|character| {
-            character.is_ascii_alphanumeric() || matches!(character, '_' | ';' | '|' | ',')
-        })
+    let trimmed = text.trim_start_matches('/');
+    let first_length = trimmed.find([';', '|', ',']).unwrap_or(trimmed.len());
+    let (first, others) = trimmed.split_at(first_length);
+    let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    first.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && first
+            .chars()
+            .all(|character| is_word(character) || character == '/')
+        && others
+            .chars()
+            .all(|character| is_word(character) || matches!(character, ';' | '|' | ','))
 }
 
 /// What may follow a program that stands alone.

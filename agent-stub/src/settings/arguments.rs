@@ -16,7 +16,6 @@ use clap::{CommandFactory, Parser};
     about = "A reference WAF agent: ext_authz and access-log services for Envoy",
     disable_help_subcommand = true
 )]
-#[expect(missing_docs, reason = "each field's help text is its documentation")]
 pub struct Arguments {
     /// Print every option with its variable and default, then exit
     #[arg(long)]
