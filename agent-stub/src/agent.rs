@@ -62,7 +62,7 @@ pub enum AgentError {
     /// An address cannot be listened on, or not be resolved.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The StatsD sink has no route.
+    /// The `StatsD` sink has no route.
     #[error("cannot send counters to {address}")]
     Statsd {
         /// The sink.
@@ -126,10 +126,14 @@ enum RpcListener {
 impl RunningAgent {
     /// Starts an agent, or fails before it has served anything.
     ///
+    /// # Panics
+    ///
+    /// When called outside of a Tokio runtime.
+    ///
     /// # Errors
     ///
     /// A directory, file, address or TLS identity cannot be had.
-    pub async fn start(settings: &Settings) -> Result<Self, AgentError> {
+    pub fn start(settings: &Settings) -> Result<Self, AgentError> {
         let resources = Resources::prepare(settings)?;
         let listeners = Listeners::open(settings)?;
         let contexts = Arc::new(Contexts::new(settings.timings.context_expiration));
@@ -258,7 +262,7 @@ impl RunningAgent {
         self.background.shutdown().await;
         let unanswered = self.contexts.drain();
         if let Some(data_log) = &self.data_log {
-            unanswered.iter().for_each(|record| data_log.write(record));
+            data_log.write_all(&unanswered);
         }
         if let Some(socket) = &self.socket {
             remove_socket(socket);
@@ -403,7 +407,7 @@ async fn clean(contexts: Arc<Contexts>, data_log: Option<Arc<DataLog>>, interval
         tokio::time::sleep(interval).await;
         let expired = contexts.expire();
         if let Some(data_log) = &data_log {
-            expired.iter().for_each(|record| data_log.write(record));
+            data_log.write_all(&expired);
         }
     }
 }

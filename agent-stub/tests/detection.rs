@@ -2,6 +2,7 @@
 
 use agent_stub::exchange::CheckedRequest;
 use agent_stub::inspect::inspect;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rstest::rstest;
 
 fn findings(request: &CheckedRequest) -> Vec<(&'static str, &'static str)> {
@@ -36,7 +37,7 @@ fn post(content_type: &str, body: &str) -> CheckedRequest {
 }
 
 fn encoded(value: &str) -> String {
-    value.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    percent_encode(value.as_bytes(), NON_ALPHANUMERIC).to_string()
 }
 
 /// The same value at every position that holds free text.
@@ -340,19 +341,19 @@ fn a_binary_body_is_left_alone() {
 #[case::comments("/*")]
 #[case::brackets("((")]
 #[case::newlines("\n")]
-fn a_megabyte_of_one_token_is_inspected_in_linear_time(#[case] token: &str) {
+fn a_long_run_of_one_token_is_inspected_in_linear_time(#[case] token: &str) {
     for content_type in [
         "text/plain",
         "application/json",
         "application/x-www-form-urlencoded",
     ] {
-        let body = token.repeat(1_000_000 / token.len());
+        let body = token.repeat(200_000 / token.len());
         let started = std::time::Instant::now();
         let outcome = inspect(&post(content_type, &body));
         assert!(outcome.is_ok(), "{token:?} as {content_type}");
-        // Generous for an unoptimised build on a busy machine; a quadratic detector needs hours.
+        // Generous for an unoptimised build on a busy machine; a quadratic detector needs minutes.
         assert!(
-            started.elapsed().as_secs() < 60,
+            started.elapsed().as_secs() < 20,
             "{token:?} as {content_type}: {:?}",
             started.elapsed()
         );

@@ -1,6 +1,6 @@
 //! SQL injection: libinjection's verdict, less the fingerprints that plain prose and arithmetic share.
 
-use libinjectionrs::detect_sqli;
+use libinjectionrs::{Fingerprint, detect_sqli};
 
 /// Returns the detector's name with the fingerprint when the text is SQL injection.
 pub(crate) fn detect(text: &str) -> Option<String> {
@@ -11,7 +11,7 @@ pub(crate) fn detect(text: &str) -> Option<String> {
     let fingerprint = verdict
         .fingerprint
         .as_ref()
-        .map(|found| found.as_str())
+        .map(Fingerprint::as_str)
         .unwrap_or_default();
     let is_attack = verdict.is_injection() && !is_prose(fingerprint, text);
     is_attack.then(|| format!("LIBINJECTION-SQLI-{fingerprint}"))

@@ -29,7 +29,7 @@ pub struct Settings {
     pub startup_probe_file: Option<PathBuf>,
     /// Where the WAF data log goes.
     pub data_log: Option<DataLogTarget>,
-    /// Where StatsD counters go.
+    /// Where `StatsD` counters go.
     pub statsd_address: Option<ListenAddress>,
     /// What is done with signals.
     pub mode: Mode,

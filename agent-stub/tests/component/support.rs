@@ -26,27 +26,36 @@ use tempfile::TempDir;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
+/// A request target that carries an attack.
+pub(crate) const ATTACK: &str = "/search?q=%3Cscript%3Ealert(1)%3C/script%3E";
 /// The longest that a test waits for a condition.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An agent in this process, with its files in a directory of its own.
-pub struct TestAgent {
-    pub agent: RunningAgent,
-    pub directory: TempDir,
-    pub channel: Channel,
+pub(crate) struct TestAgent {
+    pub(crate) agent: RunningAgent,
+    pub(crate) directory: TempDir,
+    pub(crate) channel: Channel,
 }
 
 impl TestAgent {
-    /// Starts an agent with these flags beside the ones that every agent needs.
-    pub async fn start(flags: &[&str]) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let settings = settings(&directory, flags);
-        let agent = RunningAgent::start(&settings)
-            .await
-            .expect("the agent starts");
-        let address = agent.grpc_addresses()[0];
+    /// Starts an agent with these flags beside the ones that every agent needs, and connects to it.
+    pub(crate) async fn start(flags: &[&str]) -> Self {
+        let mut started = Self::start_unconnected(flags);
+        let address = started.agent.grpc_addresses()[0];
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a valid URL");
-        let channel = endpoint.connect().await.expect("the agent listens");
+        started.channel = endpoint.connect().await.expect("the agent listens");
+        started
+    }
+
+    /// Starts an agent; the channel connects in plain text when it is first used.
+    pub(crate) fn start_unconnected(flags: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let agent = RunningAgent::start(&settings(&directory, flags)).expect("the agent starts");
+        let address = agent.grpc_addresses()[0];
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .expect("a valid URL")
+            .connect_lazy();
         Self {
             agent,
             directory,
@@ -54,17 +63,20 @@ impl TestAgent {
         }
     }
 
-    pub async fn check(&self, request: HttpRequest) -> Result<CheckResponse, Status> {
+    pub(crate) async fn check(&self, request: HttpRequest) -> Result<CheckResponse, Status> {
         self.check_message(message(request)).await
     }
 
-    pub async fn check_message(&self, message: CheckRequest) -> Result<CheckResponse, Status> {
+    pub(crate) async fn check_message(
+        &self,
+        message: CheckRequest,
+    ) -> Result<CheckResponse, Status> {
         let mut client = AuthorizationClient::new(self.channel.clone());
         client.check(message).await.map(tonic::Response::into_inner)
     }
 
     /// Sends access-log entries in one stream and waits until the agent has taken them.
-    pub async fn log(&self, entries: Vec<HttpAccessLogEntry>) {
+    pub(crate) async fn log(&self, entries: Vec<HttpAccessLogEntry>) {
         let identifier = Identifier {
             log_name: "sigsci-agent-grpc".into(),
             ..Identifier::default()
@@ -87,7 +99,7 @@ impl TestAgent {
     }
 
     /// Returns the lines of the data log so far.
-    pub fn data_log(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn data_log(&self) -> Vec<serde_json::Value> {
         let text =
             std::fs::read_to_string(self.directory.path().join("waf.log")).expect("the log exists");
         text.lines()
@@ -96,7 +108,7 @@ impl TestAgent {
     }
 
     /// Waits until the data log has this many lines, and returns them.
-    pub async fn await_data_log(&self, lines: usize) -> Vec<serde_json::Value> {
+    pub(crate) async fn await_data_log(&self, lines: usize) -> Vec<serde_json::Value> {
         let found = tokio::time::timeout(PATIENCE, async {
             loop {
                 let log = self.data_log();
@@ -112,16 +124,21 @@ impl TestAgent {
     }
 }
 
-pub fn settings(directory: &TempDir, flags: &[&str]) -> Settings {
+pub(crate) fn settings(directory: &TempDir, flags: &[&str]) -> Settings {
     let path = |name: &str| directory.path().join(name).display().to_string();
     let mut all = vec![
         "agent-stub".to_owned(),
         "--accesskeyid=id".into(),
-        "--envoy-grpc-address=127.0.0.1:0".into(),
         format!("--rpc-address={}", path("sigsci.sock")),
         format!("--shared-cache-dir={}", path("cache")),
         format!("--waf-data-log={}", path("waf.log")),
     ];
+    if !flags
+        .iter()
+        .any(|flag| flag.starts_with("--envoy-grpc-address="))
+    {
+        all.push("--envoy-grpc-address=127.0.0.1:0".into());
+    }
     all.extend(
         flags
             .iter()
@@ -131,11 +148,11 @@ pub fn settings(directory: &TempDir, flags: &[&str]) -> Settings {
     Settings::from_arguments(&arguments, Some("secret")).expect("valid settings")
 }
 
-pub fn get(path: &str) -> HttpRequest {
+pub(crate) fn get(path: &str) -> HttpRequest {
     with_headers(path, &[])
 }
 
-pub fn with_headers(path: &str, headers: &[(&str, &str)]) -> HttpRequest {
+pub(crate) fn with_headers(path: &str, headers: &[(&str, &str)]) -> HttpRequest {
     let headers: HashMap<String, String> = headers
         .iter()
         .map(|(name, value)| ((*name).into(), (*value).into()))
@@ -151,7 +168,7 @@ pub fn with_headers(path: &str, headers: &[(&str, &str)]) -> HttpRequest {
     }
 }
 
-pub fn message(request: HttpRequest) -> CheckRequest {
+pub(crate) fn message(request: HttpRequest) -> CheckRequest {
     CheckRequest {
         attributes: Some(AttributeContext {
             request: Some(Request {
@@ -163,7 +180,7 @@ pub fn message(request: HttpRequest) -> CheckRequest {
     }
 }
 
-pub fn allowed(response: CheckResponse) -> OkHttpResponse {
+pub(crate) fn allowed(response: CheckResponse) -> OkHttpResponse {
     assert_eq!(
         response.status.as_ref().map(|status| status.code),
         Some(0),
@@ -175,7 +192,7 @@ pub fn allowed(response: CheckResponse) -> OkHttpResponse {
     }
 }
 
-pub fn denied(response: CheckResponse) -> DeniedHttpResponse {
+pub(crate) fn denied(response: CheckResponse) -> DeniedHttpResponse {
     let code = i32::from(tonic::Code::PermissionDenied);
     assert_eq!(
         response.status.as_ref().map(|status| status.code),
@@ -188,7 +205,7 @@ pub fn denied(response: CheckResponse) -> DeniedHttpResponse {
     }
 }
 
-pub fn header<'a>(headers: &'a [HeaderValueOption], name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(headers: &'a [HeaderValueOption], name: &str) -> Option<&'a str> {
     headers
         .iter()
         .filter_map(|option| option.header.as_ref())
@@ -197,7 +214,7 @@ pub fn header<'a>(headers: &'a [HeaderValueOption], name: &str) -> Option<&'a st
 }
 
 /// An access-log entry with the agent's id among its request headers, and Envoy's own id.
-pub fn entry(own_id: Option<&str>, proxy_id: &str, code: u32) -> HttpAccessLogEntry {
+pub(crate) fn entry(own_id: Option<&str>, proxy_id: &str, code: u32) -> HttpAccessLogEntry {
     HttpAccessLogEntry {
         common_properties: Some(AccessLogCommon {
             duration: Some(ProtobufDuration {
