@@ -4,7 +4,7 @@
 //! out early rather than lost.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -161,7 +161,7 @@ impl Contexts {
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.waiting.lock().expect("no holder of the lock panics")
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -129,9 +129,16 @@ impl DataLog {
             }
         };
         line.push(b'\n');
-        let mut file = self.file.lock().expect("no holder of the lock panics");
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(&line) {
             tracing::error!(%error, "a data log line was lost");
+        }
+    }
+
+    /// Writes a line for each record.
+    pub fn write_all(&self, records: &[Record]) {
+        for record in records {
+            self.write(record);
         }
     }
 }

@@ -115,6 +115,10 @@ impl Door {
 
     /// Waits for the next connection. When the system has no descriptors left, it waits for longer and longer.
     ///
+    /// # Panics
+    ///
+    /// Never: the semaphore that counts the places is not closed.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future loses no connection.

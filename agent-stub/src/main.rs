@@ -52,7 +52,7 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     // Signals are caught before anything opens: an early TERM must not leave a socket behind.
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;
-    let mut agent = RunningAgent::start(settings).await?;
+    let mut agent = RunningAgent::start(settings)?;
     tracing::info!(addresses = ?agent.grpc_addresses(), "serving");
     tokio::select! {
         _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),

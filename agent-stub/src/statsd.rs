@@ -1,4 +1,4 @@
-//! Counters by StatsD over UDP, under the vendor's names.
+//! Counters by `StatsD` over UDP, under the vendor's names.
 //!
 //! Fire and forget: a missing sink never disturbs a decision.
 

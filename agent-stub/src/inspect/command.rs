@@ -26,12 +26,25 @@ pub(crate) fn detect(text: &str) -> Option<String> {
     None
 }
 
-// `name;id;host` and `id|name`: column lists, where words like `id` mean themselves.
+// `name;id;host` and `/users/name|id|city`: column lists, where words like `id` mean themselves. A list has at least three
+// columns, and not all that follow the first are programs.
 fn is_plain_list(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.chars().all(|character| {
-            character.is_ascii_alphanumeric() || matches!(character, '_' | ';' | '|' | ',')
-        })
+    let mut words = text
+        .trim_start_matches('/')
+        .split([';', '|', ','])
+        .map(str::trim);
+    let first = words.next().unwrap_or_default();
+    let others: Vec<&str> = words.collect();
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    others.len() >= 2
+        && first.rsplit('/').next().is_some_and(is_word)
+        && others.iter().all(|word| is_word(word))
+        && !others.iter().all(|word| is_program(word))
 }
 
 /// What may follow a program that stands alone.
@@ -104,6 +117,9 @@ fn split_program(command: &str) -> Option<(&str, &str)> {
 }
 
 fn has_shell_argument(program: &str, rest: &str) -> bool {
+    if rest.contains(">/") || rest.starts_with('<') && rest.contains('/') {
+        return true;
+    }
     let blanked = rest.replace("${ifs}", " ").replace("$ifs", " ");
     if !blanked.starts_with([' ', '\t', '<', '>']) {
         return false;
@@ -128,9 +144,9 @@ fn has_shell_argument(program: &str, rest: &str) -> bool {
         return option.starts_with(|letter: char| letter.is_ascii_alphabetic());
     }
     let is_path = argument.len() > 1 && argument.starts_with(['/', '~', '$', '*', '.', '\\'])
-        || argument.contains("://")
         || argument.contains(":\\");
-    is_path || is_dotted_name(argument)
+    let names_target = argument.contains("://") || is_dotted_name(argument);
+    is_path || names_target && !ENGLISH_WORDS.contains(&program)
 }
 
 fn is_dotted_name(argument: &str) -> bool {
@@ -173,6 +189,11 @@ fn quotes_program(text: &str) -> bool {
 fn is_program(word: &str) -> bool {
     STANDS_ALONE.contains(&word) || WANTS_ARGUMENT.contains(&word)
 }
+
+// Sentences begin with these, and a dotted name or an address may follow: `; more at example.com`.
+const ENGLISH_WORDS: &[&str] = &[
+    "echo", "expr", "find", "head", "kill", "less", "more", "touch", "type",
+];
 
 // Each separator costs a look at what follows it; without these bounds a body of semicolons would cost its square.
 const SEPARATOR_LIMIT: usize = 4_096;

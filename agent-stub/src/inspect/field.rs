@@ -11,6 +11,8 @@ pub(crate) enum Checks {
     All,
     /// All but cross-site scripting, for documents whose markup is their purpose.
     AllButScript,
+    /// All but SQL injection, for texts that are put together from values.
+    AllButSql,
     /// JNDI look-ups only.
     Lookup,
     /// SQL injection only.
@@ -112,6 +114,7 @@ fn findings(text: &str, checks: Checks) -> Vec<(SignalKind, String)> {
     let (sees_sql, sees_script, sees_files, sees_tools) = match checks {
         Checks::All => (true, true, true, false),
         Checks::AllButScript => (true, false, true, false),
+        Checks::AllButSql => (false, true, true, false),
         Checks::Lookup => (false, false, false, false),
         Checks::Sql => (true, false, false, false),
         Checks::Tool => (false, false, false, true),

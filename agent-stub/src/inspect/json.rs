@@ -104,19 +104,15 @@ fn read_unicode_escape<'text>(digits: &'text str, decoded: &mut String) -> &'tex
         return digits;
     };
     let low = after.strip_prefix("\\u").and_then(utf16_unit);
-    match char::decode_utf16([unit].into_iter().chain(low.map(|(low, _)| low))).next() {
-        Some(Ok(character)) => {
-            decoded.push(character);
-            if character.len_utf16() == 2 {
-                low.map_or(after, |(_, rest)| rest)
-            } else {
-                after
-            }
-        }
-        Some(Err(_)) | None => {
-            decoded.push(char::REPLACEMENT_CHARACTER);
-            after
-        }
+    let mut characters = char::decode_utf16([unit].into_iter().chain(low.map(|(low, _)| low)));
+    let character = characters
+        .next()
+        .and_then(Result::ok)
+        .unwrap_or(char::REPLACEMENT_CHARACTER);
+    decoded.push(character);
+    match low {
+        Some((_, rest)) if character.len_utf16() == 2 => rest,
+        Some(_) | None => after,
     }
 }
 
@@ -151,7 +147,7 @@ mod tests {
     fn strings(text: &str) -> (Vec<(Role, String, String)>, Scan) {
         let mut found = Vec::new();
         let scan = scan_strings(text, |string| {
-            found.push((string.role, string.name, string.text))
+            found.push((string.role, string.name, string.text));
         });
         (found, scan)
     }

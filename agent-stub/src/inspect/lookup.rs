@@ -40,13 +40,14 @@ fn append(open: Option<&mut String>, text: &str) {
     }
 }
 
-// `${lower:j}` is `j`, `${env:NONE:-j}` and `${::-j}` are their default `j`, anything else counts as unset and so as nothing.
+// `${lower:j}` is `j`, so is `${date:'j'}`, `${env:NONE:-j}` and `${::-j}` are their default `j`, anything else counts as unset and so as nothing.
 fn expanded(content: &str) -> &str {
     if let Some((_, default)) = content.split_once(":-") {
         return default;
     }
     match content.split_once(':') {
         Some(("lower" | "upper", letters)) => letters,
+        Some(("date", pattern)) => pattern.trim_matches('\''),
         Some((_, _)) | None => "",
     }
 }
@@ -69,6 +70,7 @@ mod tests {
     #[case("${${::-j}${::-n}${::-d}${::-i}:${::-l}dap://a}")]
     #[case("${${env:NOTHING:-j}ndi${env:NOTHING:-:}ldap://a}")]
     #[case("${${lower:${lower:jndi}}:ldap://a}")]
+    #[case("${${date:'j'}ndi:ldap://a}")]
     #[case("${a} ${jn${x}di:ldap://a}")]
     fn a_look_up_is_found_however_it_is_nested(#[case] text: &str) {
         assert!(detect(text).is_some(), "{text}");

@@ -56,16 +56,23 @@ fn collect(request: &CheckedRequest) -> Vec<Signal> {
     fields.into_signals()
 }
 
-// An attack may begin at any segment and may itself hold slashes (`1'/**/OR/**/1=1`), so SQL and commands are looked for
-// from the start of each segment on; the other classes see the whole path once.
+// A segment is a value of its own, yet an attack may hold slashes: files and commands are looked for in the whole path, SQL
+// with comments (`1'/**/OR/**/1=1`) from the start of each segment on. SQL rules on a whole path would read prose into it.
 fn inspect_path(path: &str, fields: &mut Fields) {
-    fields.inspect(Location::Path, "", path, Checks::All, Spaces::AsWritten);
-    let segments = path.match_indices('/').map(|(index, _)| &path[index + 1..]);
-    for suffix in segments
-        .filter(|suffix| !suffix.is_empty())
-        .take(SEGMENT_LIMIT)
-    {
-        fields.inspect(Location::Path, "", suffix, Checks::Sql, Spaces::AsWritten);
+    fields.inspect(
+        Location::Path,
+        "",
+        path,
+        Checks::AllButSql,
+        Spaces::AsWritten,
+    );
+    let starts = path.match_indices('/').map(|(index, _)| &path[index + 1..]);
+    for rest in starts.filter(|rest| !rest.is_empty()).take(SEGMENT_LIMIT) {
+        let segment = rest.split_once('/').map_or(rest, |(segment, _)| segment);
+        fields.inspect(Location::Path, "", segment, Checks::All, Spaces::AsWritten);
+        if rest.contains("/*") {
+            fields.inspect(Location::Path, "", rest, Checks::Sql, Spaces::AsWritten);
+        }
     }
 }
 

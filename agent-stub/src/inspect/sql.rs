@@ -1,6 +1,6 @@
 //! SQL injection: libinjection's verdict, less the fingerprints that plain prose and arithmetic share.
 
-use libinjectionrs::detect_sqli;
+use libinjectionrs::{Fingerprint, detect_sqli};
 
 /// Returns the detector's name with the fingerprint when the text is SQL injection.
 pub(crate) fn detect(text: &str) -> Option<String> {
@@ -11,7 +11,7 @@ pub(crate) fn detect(text: &str) -> Option<String> {
     let fingerprint = verdict
         .fingerprint
         .as_ref()
-        .map(|found| found.as_str())
+        .map(Fingerprint::as_str)
         .unwrap_or_default();
     let is_attack = verdict.is_injection() && !is_prose(fingerprint, text);
     is_attack.then(|| format!("LIBINJECTION-SQLI-{fingerprint}"))
@@ -23,11 +23,31 @@ fn is_prose(fingerprint: &str, text: &str) -> bool {
     match fingerprint {
         // `sleep(5) is a function`: a call that a word follows is a sentence about the call.
         "f(1)o" => true,
+        // `max(price)`: a function of a column is a sort order or a formula.
+        "f(n)" => true,
+        // `any '|' counts`: a quoted character in a sentence. An injected quote ends the value before it, so it stands at
+        // the start or touches that value.
+        "sos" => opens_a_quotation(text),
+        // `println!("text")`: a call that is no function of SQL.
+        "no(s)" => true,
+        // `10--20`: a range, not a number with a comment.
+        "1c" => text
+            .split_once("--")
+            .is_some_and(|(_, after)| after.starts_with(|next: char| next.is_ascii_digit())),
         // `1 < 2 and 3 > 2`, `1 or 2`: numbers joined by a word. An injected condition follows the number at once and
         // compares something: `1 or 1=1`.
         "1&1" => !is_injected_condition(text),
         _ => false,
     }
+}
+
+fn opens_a_quotation(text: &str) -> bool {
+    let Some(quote) = text.find(['\'', '"']) else {
+        return false;
+    };
+    let before = &text[..quote];
+    before.ends_with([' ', '\t', '(', '<', '['])
+        && before.contains(|letter: char| letter.is_alphabetic())
 }
 
 fn is_injected_condition(text: &str) -> bool {

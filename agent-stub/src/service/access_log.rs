@@ -115,13 +115,14 @@ fn response_data(entry: HttpAccessLogEntry) -> ResponseData {
     let response = entry.response.unwrap_or_default();
     let mut headers: Vec<(String, String)> = response.response_headers.into_iter().collect();
     headers.sort();
-    let (tls_protocol, tls_cipher) = common.tls_properties.map(tls).unwrap_or_default();
+    let (tls_protocol, tls_cipher) = common.tls_properties.as_ref().map(tls).unwrap_or_default();
     ResponseData {
         code: response.response_code.map_or(0, |code| code.value),
         headers,
         millis: common
             .duration
             .or(common.time_to_last_downstream_tx_byte)
+            .as_ref()
             .map_or(0, millis),
         size: response.response_body_bytes,
         tls_protocol,
@@ -130,13 +131,13 @@ fn response_data(entry: HttpAccessLogEntry) -> ResponseData {
 }
 
 // The parts are signed in the protocol; a negative span is as good as none.
-fn millis(duration: protobuf::Duration) -> u64 {
+fn millis(duration: &protobuf::Duration) -> u64 {
     let seconds = u64::try_from(duration.seconds).unwrap_or_default();
     let subsecond = u64::try_from(duration.nanos / 1_000_000).unwrap_or_default();
     seconds.saturating_mul(1_000).saturating_add(subsecond)
 }
 
-fn tls(properties: TlsProperties) -> (String, String) {
+fn tls(properties: &TlsProperties) -> (String, String) {
     let version = match properties.tls_version() {
         TlsVersion::VersionUnspecified => "",
         TlsVersion::TlSv1 => "TLSv1",

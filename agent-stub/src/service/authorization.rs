@@ -153,7 +153,7 @@ impl Decisions {
                     record: record.map(Box::new),
                 });
                 if let Some(data_log) = data_log {
-                    early.iter().for_each(|record| data_log.write(record));
+                    data_log.write_all(&early);
                 }
             }
         }

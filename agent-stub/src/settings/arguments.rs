@@ -16,7 +16,6 @@ use clap::{CommandFactory, Parser};
     about = "A reference WAF agent: ext_authz and access-log services for Envoy",
     disable_help_subcommand = true
 )]
-#[expect(missing_docs, reason = "each field's help text is its documentation")]
 pub struct Arguments {
     /// Print every option with its variable and default, then exit
     #[arg(long)]
@@ -98,10 +97,10 @@ pub struct Arguments {
         default_value = "X-Forwarded-For"
     )]
     pub client_ip_header: String,
-    /// Where StatsD counters go by UDP, host:port
+    /// Where `StatsD` counters go by UDP, host:port
     #[arg(long, env = "SIGSCI_STATSD_ADDRESS", hide_env_values = true)]
     pub statsd_address: Option<String>,
-    /// Headers set on the forwarded request, name:val,…; $AgentResponse, $RequestID and $TagList are replaced
+    /// Headers set on the forwarded request, name:val,…; `$AgentResponse`, `$RequestID` and `$TagList` are replaced
     #[arg(long, env = "SIGSCI_CUSTOM_REQUEST_HEADERS", hide_env_values = true)]
     pub custom_request_headers: Option<String>,
     /// Accepted and ignored
@@ -191,10 +190,7 @@ impl Arguments {
     /// Reads the command line and the environment.
     pub fn read(command_line: impl IntoIterator<Item = OsString>) -> ReadArguments {
         let command_line: Vec<OsString> = command_line.into_iter().collect();
-        if command_line
-            .iter()
-            .any(|argument| names_the_secret(argument))
-        {
+        if command_line.iter().any(names_the_secret) {
             return ReadArguments::Refuse(
                 "the secret key is read from SIGSCI_SECRETACCESSKEY only: arguments are visible to other processes".into(),
             );

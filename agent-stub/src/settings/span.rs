@@ -98,7 +98,7 @@ mod tests {
     #[case("250ms", Duration::from_millis(250))]
     #[case("1m30s", Duration::from_secs(90))]
     #[case("1.5s", Duration::from_millis(1500))]
-    #[case("2h", Duration::from_secs(7200))]
+    #[case("2h", Duration::from_hours(2))]
     #[case("7us", Duration::from_micros(7))]
     #[case("9ns", Duration::from_nanos(9))]
     fn a_written_span_is_read(#[case] text: &str, #[case] expected: Duration) {

@@ -1,0 +1,12 @@
+//! The agent's life: prepare everything, open the listeners, load the rules, and stop without losing a line.
+
+mod error;
+mod grpc;
+mod module_listener;
+mod phase;
+mod resources;
+mod running;
+
+pub use error::AgentError;
+pub use phase::Phase;
+pub use running::RunningAgent;

@@ -1,0 +1,235 @@
+//! An agent from its start to its end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+use tonic_health::server::HealthReporter;
+
+use crate::agent::error::AgentError;
+use crate::agent::phase::{Phase, until_draining};
+use crate::agent::resources::{Listeners, Resources};
+use crate::agent::{grpc, module_listener};
+use crate::context::Contexts;
+use crate::data_log::DataLog;
+use crate::listener::{Door, accept_grpc};
+use crate::rules::{Rules, RulesLoader};
+use crate::service::{AccessLog, Authorizer, Decisions, serve_startup_probe};
+use crate::settings::{RulesDelay, Settings};
+use crate::workspace::Workspace;
+
+/// An agent that serves.
+#[derive(Debug)]
+pub struct RunningAgent {
+    grpc_addresses: Vec<SocketAddr>,
+    startup_probe_address: Option<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    health: HealthReporter,
+    contexts: Arc<Contexts>,
+    data_log: Option<Arc<DataLog>>,
+    socket: Option<PathBuf>,
+    server: JoinHandle<Result<(), tonic::transport::Error>>,
+    // What runs until the agent stops; each is cut off then.
+    background: JoinSet<Result<(), AgentError>>,
+}
+
+impl RunningAgent {
+    /// Starts an agent, or fails before it has served anything.
+    ///
+    /// # Panics
+    ///
+    /// When called outside of a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// A directory, file, address or TLS identity cannot be had.
+    pub fn start(settings: &Settings) -> Result<Self, AgentError> {
+        let resources = Resources::prepare(settings)?;
+        let listeners = Listeners::open(settings)?;
+        let contexts = Arc::new(Contexts::new(settings.timings.context_expiration));
+        let (loader, rules) = Rules::loading();
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let mut background = JoinSet::new();
+
+        // Rules that need no time are there before the first request, so that a start without delay has no gap.
+        match settings.timings.rules_delay {
+            RulesDelay::After(Duration::ZERO) => load_rules(&resources.workspace, &loader)?,
+            RulesDelay::After(delay) => {
+                let workspace = resources.workspace.clone();
+                background.spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    load_rules(&workspace, &loader)?;
+                    std::future::pending().await
+                });
+            }
+            RulesDelay::Never => {}
+        }
+
+        let grpc_addresses = local_addresses(&listeners.grpc);
+        let startup_probe_address = local_addresses(&listeners.startup_probe).first().copied();
+        let authorizer = Authorizer::new(Decisions::new(
+            settings,
+            rules.clone(),
+            Arc::clone(&contexts),
+            resources.data_log.clone(),
+            Arc::clone(&resources.statsd),
+        ));
+        let access_log = AccessLog::new(
+            Arc::clone(&contexts),
+            resources.data_log.clone(),
+            Arc::clone(&resources.statsd),
+            phases.clone(),
+        );
+        let health = HealthReporter::new();
+        let (sender, connections) = mpsc::channel(ADMITTED_WAITING);
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        for listener in listeners.grpc {
+            let door = Door::new(listener, Arc::clone(&places));
+            let acceptance = accept_grpc(door, resources.tls.clone(), sender.clone());
+            background.spawn(until_draining(phases.clone(), acceptance));
+        }
+        drop(sender);
+        let server = tokio::spawn(grpc::serve(
+            settings.longest_message,
+            authorizer,
+            access_log,
+            health.clone(),
+            connections,
+            phases.clone(),
+        ));
+        let places = Arc::new(Semaphore::new(MOST_PROBES));
+        for listener in listeners.startup_probe {
+            let answers =
+                serve_startup_probe(Door::new(listener, Arc::clone(&places)), rules.clone());
+            background.spawn(until_draining(phases.clone(), answers));
+        }
+        let socket = module_listener::accept(listeners.rpc, &phases, &mut background);
+        background.spawn(until_draining(
+            phases,
+            clean(
+                Arc::clone(&contexts),
+                resources.data_log.clone(),
+                cleaning_interval(settings),
+            ),
+        ));
+        Ok(Self {
+            grpc_addresses,
+            startup_probe_address,
+            phase,
+            health,
+            contexts,
+            data_log: resources.data_log,
+            socket,
+            server,
+            background,
+        })
+    }
+
+    /// Returns the addresses of the gRPC listener.
+    pub fn grpc_addresses(&self) -> &[SocketAddr] {
+        &self.grpc_addresses
+    }
+
+    /// Returns the address of the startup probe's listener.
+    pub fn startup_probe_address(&self) -> Option<SocketAddr> {
+        self.startup_probe_address
+    }
+
+    /// Waits until something fails that the agent cannot do without.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the agent running.
+    pub async fn failure(&mut self) -> AgentError {
+        loop {
+            tokio::select! {
+                ended = &mut self.server => return AgentError::Server(ended.ok().and_then(Result::err)),
+                Some(ended) = self.background.join_next() => if let Ok(Err(error)) = ended {
+                    return error;
+                },
+            }
+        }
+    }
+
+    /// Stops: reports itself as not serving, finishes what is under way within a bound, and writes out what still waits.
+    pub async fn shut_down(mut self) {
+        grpc::report_stopping(&self.health).await;
+        let end = Instant::now() + DRAIN_BUDGET;
+        self.phase.send_replace(Phase::Draining);
+        self.await_access_log().await;
+        self.phase.send_replace(Phase::Closing);
+        if tokio::time::timeout_at(end, &mut self.server)
+            .await
+            .is_err()
+        {
+            tracing::warn!("requests were still under way at the end of the drain budget");
+            self.server.abort();
+        }
+        self.background.shutdown().await;
+        let unanswered = self.contexts.drain();
+        if let Some(data_log) = &self.data_log {
+            data_log.write_all(&unanswered);
+        }
+        if let Some(socket) = &self.socket {
+            module_listener::remove_socket(socket);
+        }
+        tracing::info!("stopped");
+    }
+
+    // Envoy sends its access log about once a second; what it still owes is worth that wait, and no more.
+    async fn await_access_log(&self) {
+        let end = Instant::now() + ACCESS_LOG_BUDGET;
+        while self.data_log.is_some() && self.contexts.has_waiting_records() && Instant::now() < end
+        {
+            tokio::time::sleep(ACCESS_LOG_LOOK).await;
+        }
+    }
+}
+
+fn load_rules(workspace: &Workspace, loader: &RulesLoader) -> Result<(), AgentError> {
+    workspace.write_cache().map_err(AgentError::Rules)?;
+    loader.finish();
+    // Only now may a probe find its file: inspection already works.
+    workspace.write_probe_file().map_err(AgentError::Rules)?;
+    tracing::info!("rules loaded");
+    Ok(())
+}
+
+async fn clean(contexts: Arc<Contexts>, data_log: Option<Arc<DataLog>>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let expired = contexts.expire();
+        if let Some(data_log) = &data_log {
+            data_log.write_all(&expired);
+        }
+    }
+}
+
+fn cleaning_interval(settings: &Settings) -> Duration {
+    let prompt = settings.timings.context_expiration / 2;
+    settings
+        .timings
+        .cleaner_interval
+        .min(prompt)
+        .max(SHORTEST_CLEANING)
+}
+
+fn local_addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect()
+}
+
+const MOST_CONNECTIONS: usize = 512;
+const MOST_PROBES: usize = 64;
+const ADMITTED_WAITING: usize = 16;
+const DRAIN_BUDGET: Duration = Duration::from_secs(10);
+const ACCESS_LOG_BUDGET: Duration = Duration::from_millis(2_500);
+const ACCESS_LOG_LOOK: Duration = Duration::from_millis(10);
+const SHORTEST_CLEANING: Duration = Duration::from_millis(5);

@@ -1,0 +1,338 @@
+//! From texts to settings: each is parsed, and those that belong together are checked together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::settings::Arguments;
+use crate::settings::block_answer::BlockAnswer;
+use crate::settings::error::SettingsError;
+use crate::settings::header_list::{HeaderListError, parse_header_list, parse_names};
+use crate::settings::span::parse_span;
+use crate::settings::validated::{
+    DataLogTarget, ForwardedRequest, ListenAddress, Mode, RpcAddress, RulesDelay, Settings,
+    Timings, TlsFiles,
+};
+
+impl Settings {
+    /// Validates the texts. `secret_key` is the value of `SIGSCI_SECRETACCESSKEY`; only its presence matters here.
+    ///
+    /// # Errors
+    ///
+    /// A required setting is missing, or one is malformed or contradicts another.
+    pub fn from_arguments(
+        arguments: &Arguments,
+        secret_key: Option<&str>,
+    ) -> Result<Self, SettingsError> {
+        require("SIGSCI_ACCESSKEYID", arguments.accesskeyid.as_deref())?;
+        require("SIGSCI_SECRETACCESSKEY", secret_key)?;
+        let grpc_address = require(
+            "SIGSCI_ENVOY_GRPC_ADDRESS",
+            arguments.envoy_grpc_address.as_deref(),
+        )?;
+        let data_log = written(arguments.waf_data_log.clone());
+        let logs_all = boolean("SIGSCI_WAF_DATA_LOG_ALL", &arguments.waf_data_log_all)?;
+        Ok(Self {
+            grpc_address: address("SIGSCI_ENVOY_GRPC_ADDRESS", grpc_address)?,
+            tls: tls_files(
+                written(arguments.envoy_grpc_cert.clone()),
+                written(arguments.envoy_grpc_key.clone()),
+            )?,
+            longest_message: size(
+                "STUB_GRPC_MAX_MESSAGE_BYTES",
+                &arguments.stub_grpc_max_message_bytes,
+            )?,
+            rpc_address: rpc_address(require("SIGSCI_RPC_ADDRESS", Some(&arguments.rpc_address))?)?,
+            cache_directory: require("SIGSCI_SHARED_CACHE_DIR", Some(&arguments.shared_cache_dir))?
+                .into(),
+            startup_probe_listener: written(arguments.startup_probe_listener.clone())
+                .map(|text| address("SIGSCI_STARTUP_PROBE_LISTENER", &text))
+                .transpose()?,
+            startup_probe_file: written(arguments.startup_probe_filepath.clone())
+                .map(PathBuf::from),
+            data_log: data_log.map(|path| DataLogTarget {
+                path: path.into(),
+                logs_all,
+            }),
+            statsd_address: written(arguments.statsd_address.clone())
+                .map(|text| address("SIGSCI_STATSD_ADDRESS", &text))
+                .transpose()?,
+            mode: mode(&arguments.stub_mode)?,
+            block_answer: BlockAnswer::from_texts(
+                &arguments.stub_block_code,
+                written(arguments.stub_block_body.clone()),
+                written(arguments.stub_block_content_type.clone()),
+                written(arguments.stub_redirect_url.clone()),
+            )?,
+            forwarded: forwarded(arguments)?,
+            client_ip_header: arguments.client_ip_header.trim().to_ascii_lowercase(),
+            timings: timings(arguments)?,
+            expects_response_data: boolean(
+                "SIGSCI_ENVOY_EXPECT_RESPONSE_DATA",
+                &arguments.envoy_expect_response_data,
+            )?,
+        })
+    }
+}
+
+fn written(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+fn require<'text>(
+    variable: &'static str,
+    text: Option<&'text str>,
+) -> Result<&'text str, SettingsError> {
+    text.map(str::trim)
+        .filter(|text| !text.is_empty())
+        .ok_or(SettingsError::Missing { variable })
+}
+
+fn address(variable: &'static str, text: &str) -> Result<ListenAddress, SettingsError> {
+    let refused = || SettingsError::Address {
+        variable,
+        text: text.into(),
+    };
+    let (host, port) = text.trim().rsplit_once(':').ok_or_else(refused)?;
+    let port = port.parse().map_err(|_| refused())?;
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    if host.contains(':') && !is_bracketed || host.chars().any(char::is_whitespace) {
+        return Err(refused());
+    }
+    // An empty host means every interface, as it does for the vendor's listeners (Go's net.Listen).
+    let host = match host.trim_start_matches('[').trim_end_matches(']') {
+        "" => "0.0.0.0",
+        host => host,
+    };
+    Ok(ListenAddress {
+        host: host.into(),
+        port,
+    })
+}
+
+fn rpc_address(text: &str) -> Result<RpcAddress, SettingsError> {
+    let path = text.strip_prefix("unix:").unwrap_or(text);
+    if path.contains('/') {
+        return Ok(RpcAddress::Unix(path.into()));
+    }
+    address("SIGSCI_RPC_ADDRESS", text).map(RpcAddress::Tcp)
+}
+
+fn tls_files(
+    certificate: Option<String>,
+    key: Option<String>,
+) -> Result<Option<TlsFiles>, SettingsError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            certificate: certificate.into(),
+            key: key.into(),
+        })),
+        (Some(_), None) => Err(SettingsError::HalfIdentity {
+            present: "SIGSCI_ENVOY_GRPC_CERT",
+        }),
+        (None, Some(_)) => Err(SettingsError::HalfIdentity {
+            present: "SIGSCI_ENVOY_GRPC_KEY",
+        }),
+        (None, None) => Ok(None),
+    }
+}
+
+fn boolean(variable: &'static str, text: &str) -> Result<bool, SettingsError> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" => Ok(true),
+        "" | "0" | "false" => Ok(false),
+        _ => Err(SettingsError::Boolean {
+            variable,
+            text: text.into(),
+        }),
+    }
+}
+
+fn size(variable: &'static str, text: &str) -> Result<usize, SettingsError> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|bytes| (1024..=64 * 1024 * 1024).contains(bytes))
+        .ok_or_else(|| SettingsError::Size {
+            variable,
+            text: text.into(),
+        })
+}
+
+fn mode(text: &str) -> Result<Mode, SettingsError> {
+    match text {
+        "block" => Ok(Mode::Block),
+        "log" => Ok(Mode::Log),
+        "off" => Ok(Mode::Off),
+        _ => Err(SettingsError::Mode { text: text.into() }),
+    }
+}
+
+fn forwarded(arguments: &Arguments) -> Result<ForwardedRequest, SettingsError> {
+    Ok(ForwardedRequest {
+        set_headers: list(
+            "SIGSCI_CUSTOM_REQUEST_HEADERS",
+            arguments.custom_request_headers.as_deref(),
+            parse_header_list,
+        )?,
+        append_headers: list(
+            "STUB_APPEND_REQUEST_HEADERS",
+            arguments.stub_append_request_headers.as_deref(),
+            parse_header_list,
+        )?,
+        remove_headers: list(
+            "STUB_REMOVE_REQUEST_HEADERS",
+            arguments.stub_remove_request_headers.as_deref(),
+            parse_names,
+        )?,
+        set_query: list(
+            "STUB_SET_QUERY",
+            arguments.stub_set_query.as_deref(),
+            parse_header_list,
+        )?,
+        remove_query: list(
+            "STUB_REMOVE_QUERY",
+            arguments.stub_remove_query.as_deref(),
+            parse_names,
+        )?,
+    })
+}
+
+fn list<Item>(
+    variable: &'static str,
+    text: Option<&str>,
+    parse: fn(&str) -> Result<Vec<Item>, HeaderListError>,
+) -> Result<Vec<Item>, SettingsError> {
+    parse(text.unwrap_or_default()).map_err(|source| SettingsError::List { variable, source })
+}
+
+fn timings(arguments: &Arguments) -> Result<Timings, SettingsError> {
+    let rules_delay = match arguments.stub_rules_delay.trim() {
+        "never" => RulesDelay::Never,
+        text => RulesDelay::After(span("STUB_RULES_DELAY", text)?),
+    };
+    Ok(Timings {
+        context_expiration: positive_span(
+            "SIGSCI_CONTEXT_EXPIRATION",
+            &arguments.context_expiration,
+        )?,
+        cleaner_interval: positive_span("SIGSCI_CLEANER_INTERVAL", &arguments.cleaner_interval)?,
+        rules_delay,
+        decision_delay: span("STUB_DECISION_DELAY", &arguments.stub_decision_delay)?,
+    })
+}
+
+fn span(variable: &'static str, text: &str) -> Result<Duration, SettingsError> {
+    parse_span(text).map_err(|source| SettingsError::Span { variable, source })
+}
+
+fn positive_span(variable: &'static str, text: &str) -> Result<Duration, SettingsError> {
+    let span = span(variable, text)?;
+    if span.is_zero() {
+        Err(SettingsError::ZeroSpan { variable })
+    } else {
+        Ok(span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn settings(flags: &[&str]) -> Result<Settings, SettingsError> {
+        let required = [
+            "agent-stub",
+            "--accesskeyid=id",
+            "--envoy-grpc-address=localhost:9999",
+        ];
+        let arguments =
+            Arguments::try_parse_from(required.iter().chain(flags)).expect("known flags");
+        Settings::from_arguments(&arguments, Some("key"))
+    }
+
+    #[test]
+    fn the_defaults_are_the_vendors() {
+        let settings = settings(&[]).expect("complete");
+        assert_eq!(
+            settings.grpc_address,
+            ListenAddress {
+                host: "localhost".into(),
+                port: 9999
+            }
+        );
+        assert_eq!(
+            settings.rpc_address,
+            RpcAddress::Unix("/sigsci/tmp/sigsci.sock".into())
+        );
+        assert_eq!(settings.cache_directory, PathBuf::from("/sigsci/tmp/cache"));
+        assert_eq!(settings.timings.context_expiration, Duration::from_secs(10));
+        assert_eq!(settings.block_answer.code, 406);
+        assert_eq!(settings.client_ip_header, "x-forwarded-for");
+        assert!(!settings.expects_response_data);
+    }
+
+    #[rstest]
+    #[case(None)]
+    #[case(Some(""))]
+    #[case(Some("  "))]
+    fn a_missing_secret_key_is_named(#[case] key: Option<&str>) {
+        let arguments =
+            Arguments::try_parse_from(["agent-stub", "--accesskeyid=id"]).expect("known flags");
+        assert_eq!(
+            Settings::from_arguments(&arguments, key).expect_err("no key"),
+            SettingsError::Missing {
+                variable: "SIGSCI_SECRETACCESSKEY"
+            }
+        );
+    }
+
+    #[rstest]
+    #[case("--envoy-grpc-address=9999")]
+    #[case("--envoy-grpc-address=::1:9999")]
+    #[case("--envoy-grpc-address=localhost:99999")]
+    #[case("--envoy-grpc-cert=/a.pem")]
+    #[case("--envoy-grpc-key=/a.pem")]
+    #[case("--envoy-expect-response-data=maybe")]
+    #[case("--context-expiration=0")]
+    #[case("--cleaner-interval=soon")]
+    #[case("--stub-mode=BLOCKING")]
+    #[case("--stub-block-code=200")]
+    #[case("--stub-block-code=302")]
+    #[case("--stub-rules-delay=sometimes")]
+    #[case("--custom-request-headers=novalue")]
+    #[case("--stub-grpc-max-message-bytes=0")]
+    fn a_bad_setting_is_refused(#[case] flag: &str) {
+        let flags: &[&str] = if flag.starts_with("--envoy-grpc-address") {
+            &[]
+        } else {
+            &[flag]
+        };
+        if flags.is_empty() {
+            let arguments = Arguments::try_parse_from(["agent-stub", "--accesskeyid=id", flag])
+                .expect("known flag");
+            assert!(
+                Settings::from_arguments(&arguments, Some("key")).is_err(),
+                "{flag}"
+            );
+        } else {
+            assert!(settings(flags).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn booleans_may_be_written_as_numbers_or_words() {
+        for (text, expected) in [
+            ("1", true),
+            ("true", true),
+            ("0", false),
+            ("false", false),
+            ("", false),
+        ] {
+            let settings =
+                settings(&[&format!("--envoy-expect-response-data={text}")]).expect("valid");
+            assert_eq!(settings.expects_response_data, expected, "{text}");
+        }
+    }
+}
