@@ -198,3 +198,30 @@ pub(crate) fn events_of(pod: &dyn Pod, container: &str) -> Vec<LifecycleEvent> {
 pub(crate) fn utf8(path: &std::path::Path) -> Utf8PathBuf {
     Utf8PathBuf::try_from(path.to_path_buf()).expect("UTF-8")
 }
+
+/// Tells whether a process with this text in its command line runs on the machine.
+pub(crate) fn runs_on_this_machine(text: &str) -> bool {
+    let own = std::process::id().to_string();
+    let entries = std::fs::read_dir("/proc").expect("a process table");
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_str() != Some(&own))
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| {
+            String::from_utf8_lossy(&line)
+                .replace('\0', " ")
+                .starts_with(text)
+        })
+}
+
+/// Waits until no process whose command line starts so runs on the machine.
+pub(crate) async fn until_nothing_runs(text: &str) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while runs_on_this_machine(text) {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "`{text}` still runs"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
