@@ -10,7 +10,7 @@ use harness::model::identity::PodName;
 use serde_json::json;
 
 use crate::support::{
-    Bench, PATIENCE, environment, runs_on_this_machine, shell, stack, until_logged,
+    Bench, PATIENCE, environment, runs_on_this_machine, shared_memory, shell, stack, until_logged,
     until_nothing_runs,
 };
 
@@ -123,7 +123,7 @@ fn helper_with_a_pod() {
             )
             .await
             .expect("created");
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        tokio::time::sleep(Duration::from_mins(2)).await;
         panic!("nobody killed the helper: {:#?}", pod.timeline());
     });
 }
@@ -170,16 +170,4 @@ fn wait_for(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-fn shared_memory() -> Vec<std::ffi::OsString> {
-    let Ok(entries) = std::fs::read_dir("/dev/shm") else {
-        return Vec::new();
-    };
-    let mut names: Vec<_> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.file_name())
-        .collect();
-    names.sort();
-    names
 }

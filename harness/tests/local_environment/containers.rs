@@ -8,6 +8,10 @@ use crate::support::{
     Bench, events_of, log, once, output_of, shell, until, until_exited, until_logged, with,
 };
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the templates are written in place"
+)]
 fn with_scratch(container: Value, policy: &str) -> Value {
     json!({
         "restartPolicy": policy,

@@ -1,5 +1,10 @@
 //! What the tests share: an environment with small shell programs as images, and bounded waits.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the templates are written in place; a reference at each would hide them"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -123,10 +128,8 @@ pub(crate) async fn until(
             pod.timeline_beyond(events.len()).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, wait).await {
-        Ok(event) => event,
-        Err(_) => panic!("no {what}: {:#?}", pod.timeline()),
-    }
+    let event = tokio::time::timeout(PATIENCE, wait).await;
+    event.unwrap_or_else(|late| panic!("no {what}, {late}: {:#?}", pod.timeline()))
 }
 
 /// Waits until a container has ended.
@@ -149,9 +152,8 @@ pub(crate) async fn until_gone(pod: &dyn Pod) {
             pod.timeline_beyond(pod.timeline().len()).await;
         }
     };
-    if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-        panic!("the pod is not gone: {:#?}", pod.timeline());
-    }
+    let gone = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(gone.is_ok(), "the pod is not gone: {:#?}", pod.timeline());
 }
 
 /// Waits until a container's log contains a text, and returns the log.
@@ -224,4 +226,17 @@ pub(crate) async fn until_nothing_runs(text: &str) {
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// The names in the host's shared memory, which no pod may touch.
+pub(crate) fn shared_memory() -> Vec<std::ffi::OsString> {
+    let Ok(entries) = std::fs::read_dir("/dev/shm") else {
+        return Vec::new();
+    };
+    let mut names: Vec<_> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name())
+        .collect();
+    names.sort();
+    names
 }

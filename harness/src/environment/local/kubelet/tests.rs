@@ -156,6 +156,9 @@ impl ContainerRuntime for FakeRuntime {
     }
 }
 
+/// An event: the millisecond, the container, what happened.
+type Happened = (u64, Option<String>, E);
+
 /// One simulated pod.
 struct World {
     runtime: Rc<FakeRuntime>,
@@ -203,25 +206,25 @@ impl World {
     }
 
     /// Runs for a while, asks for deletion at the given second, and returns what happened when.
-    async fn run(self, seconds: u64, deletion_at: Option<u64>) -> Vec<(u64, Option<String>, E)> {
+    async fn run(self, seconds: u64, deletion_at: Option<u64>) -> Vec<Happened> {
         let Self {
             runtime,
             state,
             rules,
             began,
         } = self;
-        let log: Rc<RefCell<Vec<(u64, Option<String>, E)>>> = Rc::default();
+        let log: Rc<RefCell<Vec<Happened>>> = Rc::default();
         let local = LocalSet::new();
         // The timeline carries the wall clock; the tests want the simulated one.
-        let (recorder, recorded) = (Rc::clone(&log), Rc::clone(&state));
+        let (journal, observed) = (Rc::clone(&log), Rc::clone(&state));
         local.spawn_local(async move {
-            let mut count = recorded.event_count();
+            let mut count = observed.event_count();
             let mut seen = 0;
             loop {
-                let events = recorded.events_from(seen);
+                let events = observed.events_from(seen);
                 seen += events.len();
                 let now = u64::try_from(began.elapsed().as_millis()).expect("a short test");
-                recorder.borrow_mut().extend(
+                journal.borrow_mut().extend(
                     events
                         .into_iter()
                         .map(|event| (now, event.container, event.event)),
@@ -279,8 +282,8 @@ fn probe(check: Check) -> ProbeRules {
     }
 }
 
-fn hook() -> Option<Hook> {
-    Some(Hook::Exec(vec!["hook".into()]))
+fn hook() -> Hook {
+    Hook::Exec(vec!["hook".into()])
 }
 
 fn obedient() -> Script {
@@ -299,7 +302,7 @@ fn healthy_from(second: u64) -> Script {
 }
 
 /// Returns the milliseconds at which an event of this kind happened.
-fn times(events: &[(u64, Option<String>, E)], matches: impl Fn(&E) -> bool) -> Vec<u64> {
+fn times(events: &[Happened], matches: impl Fn(&E) -> bool) -> Vec<u64> {
     events
         .iter()
         .filter(|(_, _, event)| matches(event))
@@ -307,7 +310,7 @@ fn times(events: &[(u64, Option<String>, E)], matches: impl Fn(&E) -> bool) -> V
         .collect()
 }
 
-fn probes(events: &[(u64, Option<String>, E)], kind: ProbeKind) -> Vec<(u64, bool)> {
+fn probes(events: &[Happened], kind: ProbeKind) -> Vec<(u64, bool)> {
     events
         .iter()
         .filter_map(|(at, _, event)| match event {
@@ -317,7 +320,7 @@ fn probes(events: &[(u64, Option<String>, E)], kind: ProbeKind) -> Vec<(u64, boo
         .collect()
 }
 
-fn names(events: &[(u64, Option<String>, E)]) -> Vec<E> {
+fn names(events: &[Happened]) -> Vec<E> {
     events.iter().map(|(_, _, event)| event.clone()).collect()
 }
 
@@ -463,7 +466,7 @@ async fn a_failed_liveness_probe_ends_the_container_with_the_probes_own_grace() 
     liveness.grace = Some(Duration::from_secs(4));
     let rules = ContainerRules {
         liveness: Some(liveness),
-        pre_stop: hook(),
+        pre_stop: Some(hook()),
         ..container("app")
     };
     let script = Script {
@@ -649,7 +652,7 @@ async fn a_process_that_cannot_be_made_counts_as_exit_code_128_and_backs_off() {
 #[tokio::test(start_paused = true)]
 async fn readiness_goes_first_and_hooks_start_together() {
     let rules = |name| ContainerRules {
-        pre_stop: hook(),
+        pre_stop: Some(hook()),
         ..container(name)
     };
     let script = |seconds| Script {
@@ -703,7 +706,7 @@ async fn readiness_goes_first_and_hooks_start_together() {
 #[tokio::test(start_paused = true)]
 async fn the_hooks_time_counts_towards_the_grace_period() {
     let rules = ContainerRules {
-        pre_stop: hook(),
+        pre_stop: Some(hook()),
         ..container("app")
     };
     let script = Script {
@@ -722,7 +725,7 @@ async fn the_hooks_time_counts_towards_the_grace_period() {
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_overruns_leaves_two_seconds_once() {
     let rules = ContainerRules {
-        pre_stop: hook(),
+        pre_stop: Some(hook()),
         ..container("app")
     };
     let script = Script {
@@ -760,7 +763,7 @@ async fn a_missing_or_failing_hook_is_reported_and_term_follows_at_once() {
         ),
     ] {
         let rules = ContainerRules {
-            pre_stop: hook(),
+            pre_stop: Some(hook()),
             ..container("app")
         };
         let events = World::one(rules, script).run(5, Some(1)).await;
@@ -796,7 +799,7 @@ async fn a_sleep_hook_and_an_http_hook_finish_without_an_exit_code() {
 #[tokio::test(start_paused = true)]
 async fn a_container_that_ends_during_its_hook_gets_no_term() {
     let rules = ContainerRules {
-        pre_stop: hook(),
+        pre_stop: Some(hook()),
         ..container("app")
     };
     let script = Script {
@@ -812,7 +815,7 @@ async fn a_container_that_ends_during_its_hook_gets_no_term() {
 #[tokio::test(start_paused = true)]
 async fn no_grace_means_kill_without_hook_or_term() {
     let rules = ContainerRules {
-        pre_stop: hook(),
+        pre_stop: Some(hook()),
         ..container("app")
     };
     let events = World::one(rules, obedient()).grace(0).run(5, Some(1)).await;
@@ -831,7 +834,7 @@ async fn nothing_is_probed_or_restarted_during_deletion() {
     let rules = ContainerRules {
         readiness: Some(http(0)),
         liveness: Some(http(0)),
-        pre_stop: hook(),
+        pre_stop: Some(hook()),
         ..container("app")
     };
     let script = Script {
