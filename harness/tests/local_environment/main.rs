@@ -4,6 +4,7 @@
 
 mod cleanup;
 mod containers;
+mod envoy;
 mod lifecycle;
 mod network;
 mod support;

@@ -1,5 +1,10 @@
 //! What the tests share: an environment with small shell programs as images, and bounded waits.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the templates are written in place; a reference at each would hide them"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -123,10 +128,8 @@ pub(crate) async fn until(
             pod.timeline_beyond(events.len()).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, wait).await {
-        Ok(event) => event,
-        Err(_) => panic!("no {what}: {:#?}", pod.timeline()),
-    }
+    let event = tokio::time::timeout(PATIENCE, wait).await;
+    event.unwrap_or_else(|late| panic!("no {what}, {late}: {:#?}", pod.timeline()))
 }
 
 /// Waits until a container has ended.
@@ -149,9 +152,8 @@ pub(crate) async fn until_gone(pod: &dyn Pod) {
             pod.timeline_beyond(pod.timeline().len()).await;
         }
     };
-    if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-        panic!("the pod is not gone: {:#?}", pod.timeline());
-    }
+    let gone = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(gone.is_ok(), "the pod is not gone: {:#?}", pod.timeline());
 }
 
 /// Waits until a container's log contains a text, and returns the log.
@@ -197,4 +199,44 @@ pub(crate) fn events_of(pod: &dyn Pod, container: &str) -> Vec<LifecycleEvent> {
 
 pub(crate) fn utf8(path: &std::path::Path) -> Utf8PathBuf {
     Utf8PathBuf::try_from(path.to_path_buf()).expect("UTF-8")
+}
+
+/// Tells whether a process with this text in its command line runs on the machine.
+pub(crate) fn runs_on_this_machine(text: &str) -> bool {
+    let own = std::process::id().to_string();
+    let entries = std::fs::read_dir("/proc").expect("a process table");
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_str() != Some(&own))
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| {
+            String::from_utf8_lossy(&line)
+                .replace('\0', " ")
+                .starts_with(text)
+        })
+}
+
+/// Waits until no process whose command line starts so runs on the machine.
+pub(crate) async fn until_nothing_runs(text: &str) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while runs_on_this_machine(text) {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "`{text}` still runs"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The names in the host's shared memory, which no pod may touch.
+pub(crate) fn shared_memory() -> Vec<std::ffi::OsString> {
+    let Ok(entries) = std::fs::read_dir("/dev/shm") else {
+        return Vec::new();
+    };
+    let mut names: Vec<_> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name())
+        .collect();
+    names.sort();
+    names
 }

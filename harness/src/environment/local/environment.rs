@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time;
 
 use super::control_client::ControlClient;
@@ -161,7 +161,7 @@ impl Environment for LocalEnvironment {
             .start_stage(&name, &control, stderr)
             .await
             .map_err(failed_to("start the pod's stage"))?;
-        let (lifeline, first, watch) =
+        let (lifeline, first, reports) =
             first_event(&mut stage, &control, &plan, &places.logs).await?;
         let timeline = Arc::new(PodTimeline::new());
         timeline.append(first);
@@ -181,10 +181,10 @@ impl Environment for LocalEnvironment {
             control,
             timeline,
             lifeline: Mutex::new(Some(lifeline)),
-            kill: Arc::new(Notify::new()),
+            kill: watch::Sender::new(false),
             run,
         };
-        Ok(Arc::new(LocalPod::new(parts, stage, watch)))
+        Ok(Arc::new(LocalPod::new(parts, stage, reports)))
     }
 }
 
@@ -227,15 +227,15 @@ async fn first_event(
         let mut line = serde_json::to_vec(plan)?;
         line.push(b'\n');
         lifeline.write_all(&line).await?;
-        let watch = control
+        let connection = control
             .open(&ControlRequest::Watch)
             .await
             .map_err(io::Error::other)?;
-        let mut watch = BufReader::new(watch);
+        let mut reports = BufReader::new(connection);
         let mut line = String::new();
-        watch.read_line(&mut line).await?;
+        reports.read_line(&mut line).await?;
         let first = serde_json::from_str(&line)?;
-        Ok::<_, io::Error>((lifeline, first, watch))
+        Ok::<_, io::Error>((lifeline, first, reports))
     };
     match time::timeout(POD_CREATED_WITHIN, report).await {
         Ok(Ok(parts)) => Ok(parts),

@@ -18,13 +18,12 @@ pub(super) fn expand<'a>(text: &str, lookup: impl Fn(&str) -> Option<&'a str>) -
             .and_then(|inner| inner.split_once(')'));
         match reference {
             Some((name, after)) => {
-                match lookup(name) {
-                    Some(value) => expanded.push_str(value),
-                    None => {
-                        expanded.push_str("$(");
-                        expanded.push_str(name);
-                        expanded.push(')');
-                    }
+                if let Some(value) = lookup(name) {
+                    expanded.push_str(value);
+                } else {
+                    expanded.push_str("$(");
+                    expanded.push_str(name);
+                    expanded.push(')');
                 }
                 rest = after;
             }

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdin};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time;
 
@@ -50,20 +50,20 @@ pub(super) struct PodParts {
     pub control: Arc<ControlClient>,
     pub timeline: Arc<PodTimeline>,
     pub lifeline: Mutex<Option<ChildStdin>>,
-    pub kill: Arc<Notify>,
+    pub kill: watch::Sender<bool>,
     /// The run's folder goes when neither the environment nor a pod needs it.
     #[expect(dead_code, reason = "held for its lock, never read")]
     pub run: Arc<RunFolder>,
 }
 
 impl LocalPod {
-    /// Takes over a pod whose supervisor reports on `watch`.
-    pub(super) fn new(parts: PodParts, stage: Child, watch: BufReader<UnixStream>) -> Self {
+    /// Takes over a pod whose supervisor tells of its events on `reports`.
+    pub(super) fn new(parts: PodParts, stage: Child, reports: BufReader<UnixStream>) -> Self {
         let keeper = tokio::spawn(keep(
             stage,
-            watch,
+            reports,
             Arc::clone(&parts.timeline),
-            Arc::clone(&parts.kill),
+            parts.kill.subscribe(),
         ));
         Self { parts, keeper }
     }
@@ -95,12 +95,12 @@ impl LocalPod {
 /// Follows the pod until its last process has gone.
 async fn keep(
     mut stage: Child,
-    watch: BufReader<UnixStream>,
+    reports: BufReader<UnixStream>,
     timeline: Arc<PodTimeline>,
-    kill: Arc<Notify>,
+    mut kill: watch::Receiver<bool>,
 ) {
     let follow = async {
-        let mut lines = watch.lines();
+        let mut lines = reports.lines();
         while let Ok(Some(line)) = lines.next_line().await {
             match serde_json::from_str::<TimelineEvent>(&line) {
                 Ok(event) => timeline.append(event),
@@ -110,11 +110,15 @@ async fn keep(
     };
     tokio::select! {
         () = follow => {}
-        () = kill.notified() => {}
+        _ = kill.wait_for(|kill| *kill) => {}
     }
     let ended = tokio::select! {
-        ended = stage.wait() => ended.map(|_| ()),
-        () = kill.notified() => stage.kill().await,
+        ended = stage.wait() => Some(ended.map(|_| ())),
+        _ = kill.wait_for(|kill| *kill) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => stage.kill().await,
     };
     if let Err(error) = ended {
         tracing::error!(%error, "cannot wait for a pod's stage");
@@ -229,10 +233,7 @@ impl Pod for LocalPod {
             .await
             .is_err()
         {
-            // Twice: once to stop following, once to kill the stage.
-            self.parts.kill.notify_one();
-            tokio::task::yield_now().await;
-            self.parts.kill.notify_one();
+            self.parts.kill.send_replace(true);
             time::timeout(KILLED_GONE_WITHIN, completed())
                 .await
                 .map_err(|_| {

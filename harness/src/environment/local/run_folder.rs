@@ -23,7 +23,7 @@ const LOCK_FILE: &str = "owner.lock";
 const LABEL: &str = "conformance-pod:";
 
 /// How long a folder without a lock file is left to a harness that is just making it.
-const UNLOCKED_IS_ABANDONED_AFTER: Duration = Duration::from_secs(60);
+const UNLOCKED_IS_ABANDONED_AFTER: Duration = Duration::from_mins(1);
 
 /// How long a killed process may take to go.
 const KILLED_GONE_WITHIN: Duration = Duration::from_secs(5);

@@ -78,7 +78,7 @@ fn content(
             path: format!("{path}.configMap"),
         };
         let values = stack.config_maps.get(&source.name);
-        return selection.files(values, |value| value.clone());
+        return selection.files(values, Clone::clone);
     }
     if let Some(source) = &volume.secret {
         let name = source.secret_name.clone().unwrap_or_default();

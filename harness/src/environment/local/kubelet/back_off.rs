@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const FIRST_DELAY: Duration = Duration::from_secs(10);
-const LONGEST_DELAY: Duration = Duration::from_secs(300);
+const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
 /// How long a container must run on after its last start for its earlier failures to be forgotten.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
 
 /// One container's back-off.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ mod tests {
         let start = Instant::now();
         assert_eq!(back_off.next(start), Duration::ZERO);
         assert_eq!(
-            back_off.next(start + Duration::from_secs(600)),
+            back_off.next(start + Duration::from_mins(10)),
             Duration::from_secs(10)
         );
         assert_eq!(

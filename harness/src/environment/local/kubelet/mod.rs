@@ -197,9 +197,8 @@ impl<R: ContainerRuntime> Kubelet<R> {
         let restarts = match (self.rules.restart_policy, cause) {
             (RestartPolicy::Never, _) => false,
             // A container that a probe has ended is restarted whatever it answers to TERM.
-            (RestartPolicy::OnFailure, EndCause::Probe(_)) => true,
+            (RestartPolicy::OnFailure, EndCause::Probe(_)) | (RestartPolicy::Always, _) => true,
             (RestartPolicy::OnFailure, _) => code != 0,
-            (RestartPolicy::Always, _) => true,
         };
         restarts.then(|| match cause {
             EndCause::Deletion => "the pod is being deleted".into(),

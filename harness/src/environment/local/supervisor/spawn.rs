@@ -28,6 +28,9 @@ use super::root::Layout;
 use super::system;
 use crate::environment::local::plan::Identity;
 
+/// The most that a clone says about its failure.
+const LONGEST_REPORT: u64 = 4096;
+
 /// What a process runs and as whom.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
@@ -118,14 +121,14 @@ pub(super) async fn in_container(
     drop((reporter, teller));
     // Blocks for the two system calls above. The reaper cannot run before the registration.
     let mut bytes = [0; 4];
-    let process = match File::from(number).read_exact(&mut bytes) {
-        Ok(()) => Pid::from_raw(i32::from_ne_bytes(bytes)),
-        Err(_) => {
-            let mut text = String::new();
-            let _ = File::from(report).take(4096).read_to_string(&mut text);
-            return Err(text);
-        }
-    };
+    if File::from(number).read_exact(&mut bytes).is_err() {
+        let mut reason = String::new();
+        let _ = File::from(report)
+            .take(LONGEST_REPORT)
+            .read_to_string(&mut reason);
+        return Err(reason);
+    }
+    let process = Pid::from_raw(i32::from_ne_bytes(bytes));
     let exit = reaper.register(process);
     finish(process, exit, streams, report).await
 }
@@ -213,7 +216,7 @@ async fn finish(
     };
     let mut failure = String::new();
     receiver(report)?
-        .take(4096)
+        .take(LONGEST_REPORT)
         .read_to_string(&mut failure)
         .await
         .map_err(|error| format!("cannot learn whether the process runs: {error}"))?;

@@ -1,0 +1,121 @@
+//! The suite as a test target: one trial for each scenario, in the `local` environment.
+//!
+//! Listing touches nothing. The reports of the run are the authority; the trials follow them.
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use camino::Utf8PathBuf;
+use harness::environment::local::{pod_init_main, pod_stage_main};
+use harness::model::diagnostic::Colour;
+use harness::model::finding::ScenarioResult;
+use harness::model::load::{Catalogue, LoadError, Project, load_catalogue};
+use harness::model::scenario::Scenario;
+use harness::report::console::details;
+use harness::run::setup::{RunSetup, SetupOptions, prepare};
+use harness::run::scenario;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("pod-stage") => return pod_stage_main(),
+        Some("pod-init") => return pod_init_main(),
+        Some(_) | None => {}
+    }
+    let mut arguments = Arguments::from_args();
+    // Scenarios mostly wait: more of them run at a time than there are cores.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(cores * 3);
+
+    let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
+    let catalogue = match load_catalogue(&project) {
+        Ok(catalogue) => catalogue,
+        Err(error) => return refuse(&error),
+    };
+    let suite = Arc::new(Suite {
+        project,
+        payloads: catalogue.payloads.clone(),
+        prepared: OnceLock::new(),
+    });
+    let trials = trials(catalogue, &suite);
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(Ok((_, setup))) = suite.prepared.get() {
+        setup.tidy();
+    }
+    conclusion.exit_code()
+}
+
+fn trials(catalogue: Catalogue, suite: &Arc<Suite>) -> Vec<Trial> {
+    catalogue
+        .scenarios
+        .into_iter()
+        .map(|scenario| {
+            let suite = suite.clone();
+            let name = scenario.name.to_string();
+            Trial::ignorable_test(name, move || suite.judge(&scenario))
+        })
+        .collect()
+}
+
+/// What all trials share. It is prepared by the first trial that runs, so that listing starts nothing.
+struct Suite {
+    project: Project,
+    payloads: std::collections::BTreeMap<String, harness::model::load::LoadedPayloads>,
+    prepared: OnceLock<Result<(Runtime, Arc<RunSetup>), String>>,
+}
+
+impl Suite {
+    fn judge(&self, scenario: &Scenario) -> Result<Completion, Failed> {
+        let (runtime, setup) = self
+            .prepared
+            .get_or_init(|| self.prepare())
+            .as_ref()
+            .map_err(Failed::from)?;
+        let record = runtime.block_on(scenario::run(setup, scenario));
+        match &record.result {
+            ScenarioResult::Passed => Ok(Completion::Completed),
+            ScenarioResult::Unsupported { missing } => {
+                let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
+                Ok(Completion::ignored_with(format!("needs {}", names.join(", "))))
+            }
+            ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
+            _ => Err(details(&record, Some(scenario), Colour::Plain)
+                .unwrap_or_else(|| record.result.word().into())
+                .into()),
+        }
+    }
+
+    fn prepare(&self) -> Result<(Runtime, Arc<RunSetup>), String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let options = SetupOptions {
+            conformance: Some(env!("CARGO_BIN_EXE_conformance").into()),
+            ..SetupOptions::default()
+        };
+        let prepared = prepare(
+            self.project.clone(),
+            self.payloads.clone(),
+            options,
+            |what| anstream::eprintln!("{what}"),
+        );
+        let setup = runtime.block_on(prepared).map_err(|error| {
+            let causes = harness::report::chain(&error).join("\n  caused by: ");
+            format!("{causes}\nhint: {}", error.hints().join("\nhint: "))
+        })?;
+        Ok((runtime, Arc::new(setup)))
+    }
+}
+
+fn refuse(error: &LoadError) -> ExitCode {
+    if let LoadError::Invalid(complaints) = error {
+        for complaint in complaints {
+            anstream::eprintln!("{}\n", complaint.render(Colour::Plain));
+        }
+    }
+    anstream::eprintln!("error: {error}");
+    ExitCode::from(2)
+}
