@@ -6,9 +6,12 @@ pub mod record;
 
 mod body_decoder;
 mod bounded_lines;
+mod checked_plan;
+mod checked_stream;
 mod connection;
 mod escape;
 mod pacing;
 mod request_bytes;
 mod response;
+mod response_head;
 mod stream;
