@@ -348,6 +348,28 @@ async fn an_open_loop_stamps_the_intended_instants_under_a_stalled_server() {
     drop(listener);
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_that_leave_late_keep_their_intended_instants() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    // Due every 10 µs, but the timer wakes at whole milliseconds: all of them leave late.
+    let mut plan = plan(
+        address,
+        json!({ "rate": { "per_second": 100_000.0 } }),
+        "new",
+        list(20),
+    );
+    plan["request-timeout-milliseconds"] = json!(50);
+    let (mut records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    records.sort_by_key(|record| record.intended_at);
+    for pair in records.windows(2) {
+        let between = pair[1].intended_at.duration_since(pair[0].intended_at);
+        assert_eq!(between.as_micros(), 10);
+    }
+    drop(listener);
+}
+
 #[tokio::test]
 async fn an_unreachable_address_fails_each_request_by_itself() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
