@@ -29,19 +29,20 @@ pub(crate) enum PlanError {
     #[error("the input ended before the plan")]
     Missing,
     /// The first line is over the bound, or cannot be read.
-    #[error("the plan cannot be read: {0}")]
-    Line(LineError),
+    #[error("the plan cannot be read")]
+    Line(#[source] LineError),
     /// A stream cannot be run.
-    #[error("stream `{stream}`: {source}")]
+    #[error("stream `{stream}` cannot be run")]
     Stream {
         /// Its name.
         stream: String,
         /// Why.
+        #[source]
         source: StreamError,
     },
     /// The first line is not a plan.
-    #[error("the plan is malformed: {0}")]
-    Syntax(serde_json::Error),
+    #[error("the plan is malformed")]
+    Syntax(#[source] serde_json::Error),
     /// The time-out is out of bounds.
     #[error("a request time-out of {milliseconds} ms is not between 1 ms and {} s", LONGEST_TIMEOUT.as_secs())]
     Timeout {
@@ -111,6 +112,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::traffic::error_chain::error_chain;
 
     async fn read(plan: &serde_json::Value) -> Result<CheckedPlan, PlanError> {
         let line = format!("{plan}\n");
@@ -165,6 +167,7 @@ mod tests {
         #[case] fragment: &str,
     ) {
         let error = read(&plan).await.expect_err("it cannot be carried out");
-        assert!(error.to_string().contains(fragment), "{error}");
+        let reason = error_chain(&error);
+        assert!(reason.contains(fragment), "{reason}");
     }
 }

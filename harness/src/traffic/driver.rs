@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::traffic::bounded_lines::next_line;
 use crate::traffic::checked_plan::read_plan;
+use crate::traffic::error_chain::error_chain;
 use crate::traffic::pacing::Clock;
 use crate::traffic::plan::Command;
 use crate::traffic::record::{ClientResult, DriverLine, DriverSummary};
@@ -69,7 +70,7 @@ pub async fn drive(
     let plan = match read_plan(&mut input).await {
         Ok(plan) => plan,
         Err(error) => {
-            let reason = error.to_string();
+            let reason = error_chain(&error);
             output
                 .write(&DriverLine::Refused {
                     reason: reason.clone(),
@@ -173,6 +174,9 @@ impl<W: AsyncWrite + Unpin> LineWriter<W> {
     }
 }
 
+#[cfg(test)]
+#[path = "driver_fixture.rs"]
+mod fixture;
 #[cfg(test)]
 #[path = "driver_tests.rs"]
 mod tests;

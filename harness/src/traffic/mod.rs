@@ -9,6 +9,7 @@ mod bounded_lines;
 mod checked_plan;
 mod checked_stream;
 mod connection;
+mod error_chain;
 mod escape;
 mod pacing;
 mod request_bytes;
