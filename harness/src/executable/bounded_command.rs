@@ -25,6 +25,17 @@ pub(crate) struct Bounds {
     pub(crate) output: usize,
     /// Which end of a longer output is kept.
     pub(crate) kept: Kept,
+    /// Who is killed when the time is over.
+    pub(crate) group: Group,
+}
+
+/// The process group that a program runs in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Group {
+    /// One of its own, which is killed as a whole: for programs that nobody vouches for.
+    Own,
+    /// The caller's: a Ctrl-C at the terminal reaches the program as well.
+    Shared,
 }
 
 /// Which part of an output is kept.
@@ -61,16 +72,17 @@ pub(crate) enum CommandError {
     },
 }
 
-/// Runs a program without input. It is a process group of its own, which is killed as a whole
-/// when the time is over.
+/// Runs a program without input, and kills it when its time is over.
 pub(crate) fn run_bounded(command: &mut Command, bounds: Bounds) -> Result<Finished, CommandError> {
     // The plain standard clock: this runs in no runtime, and no paused clock concerns it.
     let deadline = Instant::now() + bounds.time;
+    if bounds.group == Group::Own {
+        command.process_group(0);
+    }
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .spawn()?;
     let stdout = keep_output(child.stdout.take(), bounds);
     let stderr = keep_output(child.stderr.take(), bounds);
@@ -79,7 +91,7 @@ pub(crate) fn run_bounded(command: &mut Command, bounds: Bounds) -> Result<Finis
             break status;
         }
         if Instant::now() >= deadline {
-            kill_group(&mut child)?;
+            kill(&mut child, bounds.group)?;
             return Err(CommandError::TimedOut { limit: bounds.time });
         }
         thread::sleep(POLL_INTERVAL);
@@ -91,10 +103,15 @@ pub(crate) fn run_bounded(command: &mut Command, bounds: Bounds) -> Result<Finis
     })
 }
 
-fn kill_group(child: &mut Child) -> io::Result<()> {
-    let group = Pid::from_raw(i32::try_from(child.id()).expect("a process id is positive"));
-    // The child has not been waited for, so its group cannot be another one by now.
-    killpg(group, Signal::SIGKILL)?;
+fn kill(child: &mut Child, group: Group) -> io::Result<()> {
+    match group {
+        Group::Own => {
+            let id = i32::try_from(child.id()).expect("a process id is positive");
+            // The child has not been waited for, so its group cannot be another one by now.
+            killpg(Pid::from_raw(id), Signal::SIGKILL)?;
+        }
+        Group::Shared => child.kill()?,
+    }
     child.wait().map(|_| ())
 }
 
@@ -177,6 +194,7 @@ mod tests {
             time,
             output: 4,
             kept,
+            group: Group::Own,
         };
         run_bounded(Command::new("sh").args(["-c", script]), bounds)
     }
@@ -200,8 +218,13 @@ mod tests {
         let error = shell(&script, Duration::from_secs(1), Kept::End).expect_err("it hangs");
         assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
         let child = fs_err::read_to_string(&path).expect("the child was started");
-        let command = fs_err::read(format!("/proc/{}/cmdline", child.trim())).unwrap_or_default();
-        assert!(!command.starts_with(b"sleep"), "the child still runs");
+        let command_line = format!("/proc/{}/cmdline", child.trim());
+        // The kernel takes its time to end a process that it was told to kill.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while fs_err::read(&command_line).is_ok_and(|command| command.starts_with(b"sleep")) {
+            assert!(Instant::now() < deadline, "the child still runs");
+            thread::sleep(POLL_INTERVAL);
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::str::FromStr;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::executable::envoy_install::{InstallStep, Installer};
+use crate::executable::envoy_install::Installer;
 use crate::executable::error::ExecutableError;
 use crate::executable::identity::version_of;
+use crate::executable::install_step::InstallStep;
 
 /// The version that is used when nothing else is asked for.
 pub const DEFAULT_ENVOY_VERSION: &str = "1.40.0";

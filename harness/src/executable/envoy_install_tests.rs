@@ -6,6 +6,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::executable::bounded_command::write_program;
+use crate::executable::envoy_cache::BINARY_IN_WHEEL;
 
 /// An executable that says what Envoy says.
 const FAKE_ENVOY: &str =

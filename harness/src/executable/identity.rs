@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::executable::bounded_command::{Bounds, Kept, printable, run_bounded};
+use crate::executable::bounded_command::{Bounds, Group, Kept, printable, run_bounded};
 use crate::executable::error::ExecutableError;
 
 /// The bounds of the question for the version.
@@ -17,6 +17,7 @@ const VERSION_BOUNDS: Bounds = Bounds {
     time: Duration::from_secs(5),
     output: 4 * 1024,
     kept: Kept::Start,
+    group: Group::Own,
 };
 
 /// What identifies an executable.

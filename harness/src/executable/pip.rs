@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::executable::bounded_command::{
-    Bounds, CommandError, Finished, Kept, printable, run_bounded,
+    Bounds, CommandError, Finished, Group, Kept, printable, run_bounded,
 };
 use crate::executable::error::ExecutableError;
 
@@ -18,6 +18,7 @@ const BOUNDS: Bounds = Bounds {
     time: Duration::from_mins(15),
     output: 4 * 1024,
     kept: Kept::End,
+    group: Group::Shared,
 };
 
 /// A Python that can download packages.

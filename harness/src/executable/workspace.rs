@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::executable::bounded_command::{Bounds, CommandError, Kept, printable, run_bounded};
+use crate::executable::bounded_command::{
+    Bounds, CommandError, Group, Kept, printable, run_bounded,
+};
 use crate::executable::error::ExecutableError;
 
 /// The packages that are built, each with an executable of its name.
@@ -18,6 +20,7 @@ const BUILD_BOUNDS: Bounds = Bounds {
     time: Duration::from_mins(30),
     output: 16 * 1024,
     kept: Kept::End,
+    group: Group::Shared,
 };
 /// What cargo sets for the harness and must not reach the inner cargo: job tokens of a build that
 /// is over, and a compiler wrapper that is no business of the fixtures.

@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::traffic::escape::escape_bounded;
 use crate::traffic::record::{ClientFailure, ClientResult, FailureCause, RequestPhase};
 use crate::traffic::request_bytes::RequestBytes;
-use crate::traffic::response::{Answer, ConnectionReuse, Progress, ResponseParser};
+use crate::traffic::response::{Answer, Progress, ResponseParser};
+use crate::traffic::response_head::ConnectionReuse;
 
 /// The most bytes of an answer's body.
 pub(crate) const BODY_LIMIT: u64 = 64 * 1024 * 1024;

@@ -1,29 +1,21 @@
 //! The driver: reads its plan, runs the plan's streams at the same time, and reports each request.
 
-use std::collections::HashSet;
 use std::io;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::traffic::bounded_lines::{LineError, next_line};
+use crate::traffic::bounded_lines::next_line;
+use crate::traffic::checked_plan::read_plan;
+use crate::traffic::error_chain::error_chain;
 use crate::traffic::pacing::Clock;
-use crate::traffic::plan::{Command, DrivePlan};
+use crate::traffic::plan::Command;
 use crate::traffic::record::{ClientResult, DriverLine, DriverSummary};
-use crate::traffic::stream::{
-    CheckedStream, FinishedRequest, Sending, StreamContext, StreamError, microseconds,
-};
+use crate::traffic::stream::{FinishedRequest, Sending, StreamContext, microseconds, run_stream};
 
-/// The most bytes of the plan.
-const PLAN_LIMIT: usize = 64 * 1024 * 1024;
 /// The most bytes of a command.
 const COMMAND_LIMIT: usize = 4 * 1024;
-/// The most streams of a plan.
-const STREAM_LIMIT: usize = 1024;
-/// The longest bound of one request.
-const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 /// Records that wait to be written before requests wait for them.
 const RECORD_QUEUE: usize = 1024;
 
@@ -52,25 +44,6 @@ pub enum DriveError {
     },
 }
 
-/// Why a plan cannot be carried out.
-#[derive(Debug, thiserror::Error)]
-enum PlanError {
-    #[error("two requests have the id `{id}`")]
-    DuplicateId { id: String },
-    #[error("the input ended before the plan")]
-    Missing,
-    #[error("the plan cannot be read: {0}")]
-    Line(LineError),
-    #[error("stream `{stream}`: {source}")]
-    Stream { stream: String, source: StreamError },
-    #[error("the plan is malformed: {0}")]
-    Syntax(serde_json::Error),
-    #[error("a request time-out of {milliseconds} ms is not between 1 ms and {} s", LONGEST_TIMEOUT.as_secs())]
-    Timeout { milliseconds: u64 },
-    #[error("the plan has {count} streams, the most are {STREAM_LIMIT}")]
-    TooManyStreams { count: usize },
-}
-
 /// Carries out the plan that is the first line of `input` and writes one line per request, and a
 /// summary, to `output`.
 ///
@@ -97,7 +70,7 @@ pub async fn drive(
     let plan = match read_plan(&mut input).await {
         Ok(plan) => plan,
         Err(error) => {
-            let reason = error.to_string();
+            let reason = error_chain(&error);
             output
                 .write(&DriverLine::Refused {
                     reason: reason.clone(),
@@ -119,7 +92,7 @@ pub async fn drive(
     // Dropping the set drops the streams with everything that they have under way.
     let mut streams = JoinSet::new();
     for stream in plan.streams {
-        streams.spawn(stream.run(context.clone()));
+        streams.spawn(run_stream(stream, context.clone()));
     }
     drop(context);
 
@@ -132,51 +105,6 @@ pub async fn drive(
     }
     commands.abort();
     Ok(())
-}
-
-/// A plan whose every request can be sent.
-struct CheckedPlan {
-    streams: Vec<CheckedStream>,
-    request_timeout: Duration,
-}
-
-async fn read_plan(
-    input: &mut BufReader<impl AsyncRead + Unpin>,
-) -> Result<CheckedPlan, PlanError> {
-    let line = next_line(input, PLAN_LIMIT)
-        .await
-        .map_err(PlanError::Line)?
-        .ok_or(PlanError::Missing)?;
-    let plan: DrivePlan = serde_json::from_slice(&line).map_err(PlanError::Syntax)?;
-    let milliseconds = plan.request_timeout_milliseconds;
-    let request_timeout = Duration::from_millis(milliseconds);
-    if request_timeout.is_zero() || request_timeout > LONGEST_TIMEOUT {
-        return Err(PlanError::Timeout { milliseconds });
-    }
-    if plan.streams.len() > STREAM_LIMIT {
-        return Err(PlanError::TooManyStreams {
-            count: plan.streams.len(),
-        });
-    }
-    let mut ids = HashSet::new();
-    let mut streams = Vec::with_capacity(plan.streams.len());
-    for stream in plan.streams {
-        let name = stream.name.clone();
-        let stream = CheckedStream::new(stream).map_err(|source| PlanError::Stream {
-            stream: name,
-            source,
-        })?;
-        for id in stream.ids() {
-            if let Some(id) = ids.replace(id) {
-                return Err(PlanError::DuplicateId { id });
-            }
-        }
-        streams.push(stream);
-    }
-    Ok(CheckedPlan {
-        streams,
-        request_timeout,
-    })
 }
 
 /// Reads commands until one ends the sending, which the end of the input does as well.
@@ -246,6 +174,9 @@ impl<W: AsyncWrite + Unpin> LineWriter<W> {
     }
 }
 
+#[cfg(test)]
+#[path = "driver_fixture.rs"]
+mod fixture;
 #[cfg(test)]
 #[path = "driver_tests.rs"]
 mod tests;

@@ -1,179 +1,14 @@
 //! Whole drives over in-memory streams against small servers.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use rstest::rstest;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, duplex};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+use super::fixture::{AMPLE, Drive, Server, assert_books, list, plan, read_head, repeat};
 use super::*;
-use crate::traffic::record::{ClientRecord, FailureCause, RequestPhase};
-
-const AMPLE: Duration = Duration::from_secs(30);
-
-/// A server that answers every request with 200, and counts its connections.
-struct Server {
-    address: SocketAddr,
-    connections: Arc<AtomicU64>,
-}
-
-impl Server {
-    /// Starts a server that closes each connection after so many requests, without announcing it.
-    async fn start(requests_per_connection: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let connections = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&connections);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(async move {
-                    for _ in 0..requests_per_connection {
-                        if read_head(&mut stream).await.is_err() {
-                            return;
-                        }
-                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-                        if stream.write_all(answer).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Self {
-            address,
-            connections,
-        }
-    }
-
-    fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-}
-
-async fn read_head(stream: &mut TcpStream) -> io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await?);
-    }
-    Ok(())
-}
-
-/// A drive under way.
-struct Drive {
-    input: DuplexStream,
-    output: BufReader<DuplexStream>,
-    task: JoinHandle<Result<(), DriveError>>,
-}
-
-impl Drive {
-    async fn start(plan: &serde_json::Value) -> Self {
-        let (mut input, driver_input) = duplex(64 * 1024);
-        let (output, driver_output) = duplex(64 * 1024);
-        let task = tokio::spawn(drive(driver_input, driver_output));
-        input
-            .write_all(format!("{plan}\n").as_bytes())
-            .await
-            .expect("the driver reads");
-        Self {
-            input,
-            output: BufReader::new(output),
-            task,
-        }
-    }
-
-    async fn next_line(&mut self) -> DriverLine {
-        let mut line = String::new();
-        timeout(AMPLE, self.output.read_line(&mut line))
-            .await
-            .expect("the driver goes on")
-            .expect("readable");
-        serde_json::from_str(&line).expect("a driver line")
-    }
-
-    async fn next_record(&mut self) -> ClientRecord {
-        match self.next_line().await {
-            DriverLine::Request(record) => *record,
-            line @ (DriverLine::Summary(_) | DriverLine::Refused { .. }) => {
-                panic!("no record: {line:?}")
-            }
-        }
-    }
-
-    /// Returns every record and the summary that agrees with them.
-    async fn finish(mut self) -> (Vec<ClientRecord>, DriverSummary) {
-        let mut records = Vec::new();
-        let summary = loop {
-            match self.next_line().await {
-                DriverLine::Request(record) => records.push(*record),
-                DriverLine::Summary(summary) => break summary,
-                DriverLine::Refused { reason } => panic!("refused: {reason}"),
-            }
-        };
-        let mut rest = String::new();
-        self.output
-            .read_to_string(&mut rest)
-            .await
-            .expect("readable");
-        assert_eq!(rest, "", "the summary is the last line");
-        self.task.await.expect("no panic").expect("a good end");
-        (records, summary)
-    }
-}
-
-fn request(id: &str) -> serde_json::Value {
-    json!({
-        "id": id, "method": "GET", "target": "/", "headers": [],
-        "body-base64": null, "framing": "content-length",
-    })
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the cases read better without references"
-)]
-fn plan(
-    address: SocketAddr,
-    pacing: serde_json::Value,
-    connection: &str,
-    requests: serde_json::Value,
-) -> serde_json::Value {
-    json!({
-        "request-timeout-milliseconds": 20_000,
-        "streams": [{
-            "name": "main", "address": address.to_string(), "pacing": pacing,
-            "connection": connection, "requests": requests,
-        }],
-    })
-}
-
-fn list(count: usize) -> serde_json::Value {
-    let requests: Vec<_> = (0..count).map(|n| request(&format!("s.c.{n}.r"))).collect();
-    json!({ "list": requests })
-}
-
-fn repeat(limit: u32) -> serde_json::Value {
-    json!({ "repeat": { "request": request("s.c.{n}.r"), "limit": limit } })
-}
-
-fn assert_books(records: &[ClientRecord], summary: DriverSummary) {
-    let answered = records
-        .iter()
-        .filter(|record| matches!(record.result, ClientResult::Response(_)))
-        .count() as u64;
-    assert_eq!(summary.sent, records.len() as u64);
-    assert_eq!(summary.answered, answered);
-    assert_eq!(summary.failed, summary.sent - answered);
-    let mut ids: Vec<_> = records.iter().map(|record| &record.id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), records.len(), "each request has one record");
-}
+use crate::traffic::record::{FailureCause, RequestPhase};
 
 #[rstest]
 #[case(json!("sequential"))]
@@ -347,6 +182,28 @@ async fn an_open_loop_stamps_the_intended_instants_under_a_stalled_server() {
     drop(listener);
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_that_leave_late_keep_their_intended_instants() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    // Due every 10 µs, but the timer wakes at whole milliseconds: all of them leave late.
+    let mut plan = plan(
+        address,
+        json!({ "rate": { "per_second": 100_000.0 } }),
+        "new",
+        list(20),
+    );
+    plan["request-timeout-milliseconds"] = json!(50);
+    let (mut records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    records.sort_by_key(|record| record.intended_at);
+    for pair in records.windows(2) {
+        let between = pair[1].intended_at.duration_since(pair[0].intended_at);
+        assert_eq!(between.as_micros(), 10);
+    }
+    drop(listener);
+}
+
 #[tokio::test]
 async fn an_unreachable_address_fails_each_request_by_itself() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -357,6 +214,20 @@ async fn an_unreachable_address_fails_each_request_by_itself() {
     assert_books(&records, summary);
     assert_eq!((summary.failed, summary.worst_lag_microseconds), (3, 0));
     assert!(records.iter().all(|record| record.sent_at.is_none()));
+}
+
+#[tokio::test]
+async fn an_outage_does_not_run_at_full_speed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    let plan = plan(address, json!("sequential"), "new", repeat(4));
+    let (records, summary) = Drive::start(&plan).await.finish().await;
+    assert_books(&records, summary);
+    for pair in records.windows(2) {
+        let between = pair[1].intended_at.duration_since(pair[0].finished_at);
+        assert!(between.as_millis() >= 10, "{pair:?}");
+    }
 }
 
 #[tokio::test]
@@ -396,41 +267,19 @@ async fn an_unknown_command_stops_and_is_reported() {
     assert!(matches!(error, DriveError::Command { .. }), "{error}");
 }
 
-fn broken_plan(change: impl FnOnce(&mut serde_json::Value)) -> serde_json::Value {
-    let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let mut plan = plan(address, json!("sequential"), "new", list(2));
-    change(&mut plan);
-    plan
-}
-
-#[rstest]
-#[case(json!("nonsense"), "malformed")]
-#[case(broken_plan(|plan| plan["more"] = json!(1)), "malformed")]
-#[case(broken_plan(|plan| plan["request-timeout-milliseconds"] = json!(0)), "time-out")]
-#[case(broken_plan(|plan| plan["request-timeout-milliseconds"] = json!(u64::MAX)), "time-out")]
-#[case(broken_plan(|plan| plan["streams"][0]["address"] = json!("localhost")), "`localhost`")]
-#[case(broken_plan(|plan| plan["streams"][0]["pacing"] = json!({"rate": {"per_second": 0.0}})), "requests per second")]
-#[case(broken_plan(|plan| {
-    plan["streams"][0]["pacing"] = json!({"concurrent": {"limit": 1}});
-    plan["streams"][0]["connection"] = json!("keep");
-}), "sequential")]
-#[case(broken_plan(|plan| plan["streams"][0]["pacing"] = json!({"concurrent": {"limit": 0}})), "concurrency")]
-#[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["id"] = json!("s.c.0.r")), "`s.c.0.r`")]
-#[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["target"] = json!("/\n")), "the target")]
-#[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["body-base64"] = json!("%")), "base64")]
-#[case(broken_plan(|plan| plan["streams"][0]["requests"] = json!({"repeat": {"request": request("fixed"), "limit": 2}})), "{n}")]
 #[tokio::test]
-async fn a_plan_that_cannot_be_carried_out_is_refused_with_its_reason(
-    #[case] plan: serde_json::Value,
-    #[case] fragment: &str,
-) {
+async fn a_plan_that_cannot_be_carried_out_is_refused_and_nothing_is_sent() {
+    let server = Server::start(1).await;
+    let mut plan = plan(server.address, json!("sequential"), "new", list(2));
+    plan["streams"][0]["requests"]["list"][1]["target"] = json!("/\n");
     let mut drive = Drive::start(&plan).await;
     let DriverLine::Refused { reason } = drive.next_line().await else {
         panic!("not refused");
     };
-    assert!(reason.contains(fragment), "{reason}");
+    assert!(reason.contains("the target"), "{reason}");
     let error = drive.task.await.expect("no panic").expect_err("refused");
     assert!(matches!(error, DriveError::Refused { .. }), "{error}");
+    assert_eq!(server.connections(), 0);
 }
 
 #[tokio::test]

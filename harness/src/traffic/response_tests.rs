@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::traffic::body_decoder::BodyError;
+use crate::traffic::response_head::FIELD_LIMIT;
 
 const LIMIT: u64 = 1024;
 

@@ -1,4 +1,4 @@
-//! Runs one stream of the plan: which request comes next, when, and over which connection.
+//! Runs one stream of the plan: sends each request when its pacing says so, and records it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,79 +6,22 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::traffic::checked_stream::{CheckedPacing, CheckedStream};
 use crate::traffic::connection::{Exchange, connect, exchange, is_stale};
-use crate::traffic::pacing::{Clock, Rate, RateError};
-use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
-use crate::traffic::record::{ClientRecord, ClientResult};
-use crate::traffic::request_bytes::{
-    NUMBER_PLACEHOLDER, RequestBytes, RequestError, RequestTemplate,
-};
+use crate::traffic::pacing::{Clock, Rate};
+use crate::traffic::plan::ConnectionUse;
+use crate::traffic::record::{ClientRecord, ClientResult, RequestPhase};
+use crate::traffic::request_bytes::RequestBytes;
 
 /// The most requests of one open-loop stream that are under way. Beyond it requests leave late,
 /// and their lateness shows in their times.
 const OPEN_LOOP_LIMIT: usize = 4096;
 
-/// A stream of the plan, checked.
-#[derive(Debug)]
-pub(crate) struct CheckedStream {
-    name: String,
-    address: String,
-    pacing: CheckedPacing,
-    requests: CheckedRequests,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum CheckedPacing {
-    Concurrent { limit: usize },
-    OpenLoop { rate: Rate },
-    Sequential { connection: ConnectionUse },
-}
-
-#[derive(Debug)]
-enum CheckedRequests {
-    List(Vec<RequestTemplate>),
-    Repeat {
-        template: Box<RequestTemplate>,
-        limit: u32,
-    },
-}
-
-/// Why a stream cannot be run.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StreamError {
-    /// The address has no host, or no port.
-    #[error("`{address}` is not `host:port`")]
-    Address {
-        /// What was given.
-        address: String,
-    },
-    /// A connection can be kept only where requests follow each other.
-    #[error("a connection can be kept only with sequential pacing")]
-    KeepWithoutSequence,
-    /// No request could be under way.
-    #[error("a concurrency limit of 0 sends nothing")]
-    NoConcurrency,
-    /// All repetitions would have the same id.
-    #[error("the id `{id}` of a repeated request has no `{NUMBER_PLACEHOLDER}` in it")]
-    NoPlaceholder {
-        /// The id.
-        id: String,
-    },
-    /// The rate is out of bounds.
-    #[error(transparent)]
-    Rate(#[from] RateError),
-    /// A request cannot be sent.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// The list has more requests than can be numbered.
-    #[error("the stream has {count} requests, which is too many")]
-    TooManyRequests {
-        /// How many.
-        count: usize,
-    },
-}
+/// The pause after a request that had no connection. A refusal comes within microseconds, and a
+/// repetition would otherwise fill its records with an outage at full speed.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a stream needs of the driver.
 #[derive(Clone, Debug)]
@@ -111,103 +54,18 @@ pub(crate) struct FinishedRequest {
     pub(crate) lag: Option<Duration>,
 }
 
-impl CheckedStream {
-    /// Checks a stream of the plan.
-    pub(crate) fn new(stream: Stream) -> Result<Self, StreamError> {
-        let has_port = stream
-            .address
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        if !has_port {
-            return Err(StreamError::Address {
-                address: stream.address,
-            });
-        }
-        let pacing = match (stream.pacing, stream.connection) {
-            (Pacing::Sequential, connection) => CheckedPacing::Sequential { connection },
-            (Pacing::Rate { .. } | Pacing::Concurrent { .. }, ConnectionUse::Keep) => {
-                return Err(StreamError::KeepWithoutSequence);
-            }
-            (Pacing::Concurrent { limit: 0 }, ConnectionUse::New) => {
-                return Err(StreamError::NoConcurrency);
-            }
-            (Pacing::Concurrent { limit }, ConnectionUse::New) => CheckedPacing::Concurrent {
-                limit: usize::try_from(limit)
-                    .map_or(OPEN_LOOP_LIMIT, |limit| limit.min(Semaphore::MAX_PERMITS)),
-            },
-            (Pacing::Rate { per_second }, ConnectionUse::New) => CheckedPacing::OpenLoop {
-                rate: Rate::new(per_second)?,
-            },
-        };
-        Ok(Self {
-            requests: CheckedRequests::new(stream.requests, &stream.address)?,
-            name: stream.name,
-            address: stream.address,
-            pacing,
-        })
-    }
-
-    /// Returns the ids of the stream's requests; of a repeated one, the id with its placeholder.
-    pub(crate) fn ids(&self) -> Vec<String> {
-        match &self.requests {
-            CheckedRequests::List(templates) => templates
-                .iter()
-                .map(|template| template.once().id)
-                .collect(),
-            CheckedRequests::Repeat { template, .. } => vec![template.once().id],
-        }
-    }
-
-    /// Sends the stream's requests until there are no more, or the driver is told to stop, and
-    /// returns when each has been recorded.
-    pub(crate) async fn run(self, context: StreamContext) {
-        let pacing = self.pacing;
-        let run = StreamRun {
-            stream: Arc::new(self),
-            context,
-        };
-        match pacing {
-            CheckedPacing::Concurrent { limit } => run.concurrent(limit).await,
-            CheckedPacing::OpenLoop { rate } => run.open_loop(rate).await,
-            CheckedPacing::Sequential { connection } => run.sequential(connection).await,
-        }
-    }
-}
-
-impl CheckedRequests {
-    fn new(requests: Requests, address: &str) -> Result<Self, StreamError> {
-        match requests {
-            Requests::List(list) => {
-                if u32::try_from(list.len()).is_err() {
-                    return Err(StreamError::TooManyRequests { count: list.len() });
-                }
-                let templates: Result<_, _> = list
-                    .iter()
-                    .map(|request| RequestTemplate::new(request, address))
-                    .collect();
-                Ok(Self::List(templates?))
-            }
-            Requests::Repeat { request, limit } => {
-                if limit > 1 && !request.id.contains(NUMBER_PLACEHOLDER) {
-                    return Err(StreamError::NoPlaceholder { id: request.id });
-                }
-                Ok(Self::Repeat {
-                    template: Box::new(RequestTemplate::new(&request, address)?),
-                    limit,
-                })
-            }
-        }
-    }
-
-    fn nth(&self, number: u32) -> Option<RequestBytes> {
-        match self {
-            Self::List(templates) => templates
-                .get(usize::try_from(number).ok()?)
-                .map(RequestTemplate::once),
-            Self::Repeat { template, limit } => {
-                (number < *limit).then(|| template.numbered(number))
-            }
-        }
+/// Sends the stream's requests until there are no more, or the driver is told to stop, and
+/// returns when each has been recorded.
+pub(crate) async fn run_stream(stream: CheckedStream, context: StreamContext) {
+    let pacing = stream.pacing;
+    let run = StreamRun {
+        stream: Arc::new(stream),
+        context,
+    };
+    match pacing {
+        CheckedPacing::Concurrent { limit } => run.concurrent(limit).await,
+        CheckedPacing::OpenLoop { rate } => run.open_loop(rate).await,
+        CheckedPacing::Sequential { connection } => run.sequential(connection).await,
     }
 }
 
@@ -224,13 +82,17 @@ impl StreamRun {
             if *self.context.sending.borrow() == Sending::Stopped {
                 return;
             }
-            let Some(request) = self.stream.requests.nth(number) else {
+            let Some(request) = self.stream.nth(number) else {
                 return;
             };
-            let kept = self.send(request, Instant::now(), connection.take()).await;
-            connection = match connection_use {
-                ConnectionUse::Keep => kept,
-                ConnectionUse::New => None,
+            let after = self.send(request, Instant::now(), connection.take()).await;
+            connection = match (after, connection_use) {
+                (AfterRequest::Reusable(connection), ConnectionUse::Keep) => Some(connection),
+                (AfterRequest::Reusable(_), ConnectionUse::New) | (AfterRequest::Over, _) => None,
+                (AfterRequest::NeverConnected, _) => {
+                    sleep(REFUSAL_PAUSE).await;
+                    None
+                }
             };
         }
     }
@@ -240,7 +102,7 @@ impl StreamRun {
         let permits = Arc::new(Semaphore::new(limit));
         let mut under_way = JoinSet::new();
         for number in 0.. {
-            let Some(request) = self.stream.requests.nth(number) else {
+            let Some(request) = self.stream.nth(number) else {
                 break;
             };
             let permit = tokio::select! {
@@ -251,7 +113,10 @@ impl StreamRun {
             let run = self.clone();
             under_way.spawn(async move {
                 let _permit = permit;
-                run.send(request, Instant::now(), None).await;
+                let after = run.send(request, Instant::now(), None).await;
+                if matches!(after, AfterRequest::NeverConnected) {
+                    sleep(REFUSAL_PAUSE).await;
+                }
             });
             reap(&mut under_way);
         }
@@ -263,7 +128,7 @@ impl StreamRun {
         let permits = Arc::new(Semaphore::new(OPEN_LOOP_LIMIT));
         let mut under_way = JoinSet::new();
         for number in 0.. {
-            let Some(request) = self.stream.requests.nth(number) else {
+            let Some(request) = self.stream.nth(number) else {
                 break;
             };
             let due = self.context.clock.started_at() + rate.offset_of(number);
@@ -285,13 +150,13 @@ impl StreamRun {
         under_way.join_all().await;
     }
 
-    /// Sends one request and records it. Returns the connection where it can be used again.
+    /// Sends one request and records it.
     async fn send(
         &self,
         request: RequestBytes,
         intended: Instant,
         kept: Option<TcpStream>,
-    ) -> Option<TcpStream> {
+    ) -> AfterRequest {
         let deadline = intended + self.context.request_timeout;
         let usable = kept.filter(|connection| !is_stale(connection));
         let connection = match usable {
@@ -305,6 +170,10 @@ impl StreamRun {
                 result: ClientResult::Failed(failure),
                 connection: None,
             },
+        };
+        let phase = match &exchange.result {
+            ClientResult::Response(_) => None,
+            ClientResult::Failed(failure) => Some(failure.phase),
         };
         let finished = Instant::now();
         let clock = &self.context.clock;
@@ -326,8 +195,23 @@ impl StreamRun {
             .records
             .send(FinishedRequest { record, lag })
             .await;
-        exchange.connection
+        match (exchange.connection, phase) {
+            (Some(connection), _) => AfterRequest::Reusable(connection),
+            (None, Some(RequestPhase::Connect)) => AfterRequest::NeverConnected,
+            (None, _) => AfterRequest::Over,
+        }
     }
+}
+
+/// What a request leaves behind.
+#[derive(Debug)]
+enum AfterRequest {
+    /// There was no connection at all.
+    NeverConnected,
+    /// The connection is over.
+    Over,
+    /// A connection that can take another request.
+    Reusable(TcpStream),
 }
 
 /// Completes when the driver is told to stop, or is gone.
