@@ -59,7 +59,11 @@ fn explain(scenario: &Scenario) -> String {
     for name in &stack.agent_env_removed {
         lines.push(format!("               agent: without {}", **name));
     }
-    for (container, settings) in [("agent", &stack.agent), ("proxy", &stack.front_proxy)] {
+    for (container, settings) in [
+        ("agent", &stack.agent),
+        ("proxy", &stack.front_proxy),
+        ("application", &stack.application),
+    ] {
         if let Some(probe) = &settings.startup_probe {
             lines.push(format!(
                 "               {container}: startup probe GET {} on port {} every {}, {} failures allowed",

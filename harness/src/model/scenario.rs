@@ -202,6 +202,8 @@ pub struct StackSettings {
     pub agent: ContainerSettings,
     /// Probes and hooks of the proxy.
     pub front_proxy: ContainerSettings,
+    /// Probes and hooks of the application.
+    pub application: ContainerSettings,
 }
 
 impl Default for StackSettings {
@@ -214,6 +216,7 @@ impl Default for StackSettings {
             grace_period: None,
             agent: ContainerSettings::default(),
             front_proxy: ContainerSettings::default(),
+            application: ContainerSettings::default(),
         }
     }
 }

@@ -184,7 +184,11 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             "Kubernetes counts terminationGracePeriodSeconds in seconds",
         );
     }
-    for settings in [&spec.stack.agent, &spec.stack.front_proxy] {
+    for settings in [
+        &spec.stack.agent,
+        &spec.stack.front_proxy,
+        &spec.stack.application,
+    ] {
         if let Some(probe) = &settings.startup_probe
             && (probe.period.as_duration().subsec_nanos() != 0
                 || probe.period.as_duration().is_zero()

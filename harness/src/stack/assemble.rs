@@ -90,6 +90,9 @@ pub fn assemble(
     pod.volumes
         .get_or_insert_default()
         .push(proxy_config_volume());
+    if let Some(application) = find(&mut pod, APPLICATION_CONTAINER) {
+        apply(application, &settings.application);
+    }
     if let Some(agent) = find(&mut pod, AGENT_CONTAINER) {
         prepare_agent(agent, settings, overrides);
         apply(agent, &settings.agent);
