@@ -56,7 +56,8 @@ struct Waiting {
     // Every request waits equally long, so the order of arrival is the order of expiry. Answered ones stay until then.
     order: VecDeque<(Instant, String)>,
     // A blocked request's headers went to the client, so its entry can only be found by Envoy's id.
-    blocked: HashMap<String, String>,
+    // Clients may repeat that id, so it leads to a queue.
+    blocked: HashMap<String, VecDeque<String>>,
     bytes: usize,
 }
 
@@ -110,7 +111,11 @@ impl Contexts {
                 .request_id
                 .and_then(|request_id| waiting.take(request_id));
             by_own_id.or_else(|| {
-                let request_id = waiting.blocked.get(key.proxy_request_id).cloned()?;
+                let request_id = waiting
+                    .blocked
+                    .get(key.proxy_request_id)?
+                    .front()
+                    .cloned()?;
                 waiting.take(&request_id)
             })
         };
@@ -172,8 +177,11 @@ impl Waiting {
         self.order.push_back((deadline, context.request_id.clone()));
         match context.verdict {
             Verdict::Block if !context.proxy_request_id.is_empty() => {
-                self.blocked
-                    .insert(context.proxy_request_id.clone(), context.request_id.clone());
+                let queue = self
+                    .blocked
+                    .entry(context.proxy_request_id.clone())
+                    .or_default();
+                queue.push_back(context.request_id.clone());
             }
             Verdict::Allow | Verdict::Block => {}
         }
@@ -184,12 +192,14 @@ impl Waiting {
     fn take(&mut self, request_id: &str) -> Option<Context> {
         let Entry { context, weight } = self.by_id.remove(request_id)?;
         self.bytes -= weight;
-        if self
-            .blocked
-            .get(&context.proxy_request_id)
-            .is_some_and(|blocked| blocked == request_id)
-        {
-            self.blocked.remove(&context.proxy_request_id);
+        if let Some(queue) = self.blocked.get_mut(&context.proxy_request_id) {
+            // The first in the queue nearly always, because requests are answered and expire in order.
+            if let Some(place) = queue.iter().position(|blocked| blocked == request_id) {
+                queue.remove(place);
+            }
+            if queue.is_empty() {
+                self.blocked.remove(&context.proxy_request_id);
+            }
         }
         Some(context)
     }
@@ -247,6 +257,15 @@ mod tests {
         contexts.insert(context("a1", "envoy-1", Verdict::Block));
         assert_eq!(complete(&contexts, Some("forged"), "envoy-1"), Match::Found);
         assert_eq!(complete(&contexts, None, "envoy-1"), Match::NotFound);
+    }
+
+    #[tokio::test]
+    async fn blocked_requests_that_share_an_id_are_each_found_once() {
+        let contexts = Contexts::new(Duration::from_secs(10));
+        contexts.insert(context("a1", "same", Verdict::Block));
+        contexts.insert(context("a2", "same", Verdict::Block));
+        let found = [(); 3].map(|()| complete(&contexts, None, "same"));
+        assert_eq!(found, [Match::Found, Match::Found, Match::NotFound]);
     }
 
     #[tokio::test]

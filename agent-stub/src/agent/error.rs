@@ -50,6 +50,9 @@ pub enum AgentError {
     /// The files that come with the rules cannot be written.
     #[error("cannot write the loaded rules")]
     Rules(#[source] io::Error),
+    /// A task that the agent cannot do without panicked.
+    #[error("cannot go on after a panic")]
+    Task(#[source] tokio::task::JoinError),
     /// The gRPC server ended by itself.
     #[error("cannot go on serving gRPC")]
     Server(#[source] Option<tonic::transport::Error>),

@@ -149,8 +149,10 @@ impl RunningAgent {
         loop {
             tokio::select! {
                 ended = &mut self.server => return AgentError::Server(ended.ok().and_then(Result::err)),
-                Some(ended) = self.background.join_next() => if let Ok(Err(error)) = ended {
-                    return error;
+                Some(ended) = self.background.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return error,
+                    Err(panic) => return AgentError::Task(panic),
                 },
             }
         }
@@ -163,9 +165,11 @@ impl RunningAgent {
         self.phase.send_replace(Phase::Draining);
         self.await_access_log().await;
         self.phase.send_replace(Phase::Closing);
-        if tokio::time::timeout_at(end, &mut self.server)
-            .await
-            .is_err()
+        // A server whose end was already seen must not be awaited again.
+        if !self.server.is_finished()
+            && tokio::time::timeout_at(end, &mut self.server)
+                .await
+                .is_err()
         {
             tracing::warn!("requests were still under way at the end of the drain budget");
             self.server.abort();

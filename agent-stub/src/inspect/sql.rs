@@ -21,15 +21,12 @@ const SHORTEST_ATTACK: usize = 4;
 
 fn is_prose(fingerprint: &str, text: &str) -> bool {
     match fingerprint {
-        // `sleep(5) is a function`: a call that a word follows is a sentence about the call.
-        "f(1)o" => true,
-        // `max(price)`: a function of a column is a sort order or a formula.
-        "f(n)" => true,
+        // `sleep(5) is a function`, `max(price)`, `println!("text")`: a call that a word follows, a function of a column, and a
+        // call that is no function of SQL.
+        "f(1)o" | "f(n)" | "no(s)" => true,
         // `any '|' counts`: a quoted character in a sentence. An injected quote ends the value before it, so it stands at
         // the start or touches that value.
         "sos" => opens_a_quotation(text),
-        // `println!("text")`: a call that is no function of SQL.
-        "no(s)" => true,
         // `10--20`: a range, not a number with a comment.
         "1c" => text
             .split_once("--")
