@@ -194,7 +194,7 @@ async fn an_exec_probe_holds_readiness_back_and_a_failed_liveness_probe_restarts
         LifecycleEvent::Probed {
             probe: ProbeKind::Startup,
             success: false,
-            detail: "exit code 4: not yet\\n".into()
+            detail: "exit code 4: not yet".into()
         }
     );
     assert_eq!(probes.len(), 2, "{events:#?}");
