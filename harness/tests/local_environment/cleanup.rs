@@ -93,7 +93,7 @@ async fn a_pod_outlives_the_thread_that_asked_for_it() {
     thread.join().expect("ended");
     until_logged(&*pod, "app", "ready").await;
     let lines = pod.command_lines("app").await.expect("it runs");
-    assert_eq!(lines, ["sleep 60"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
     pod.remove().await.expect("removed");
 }
 

@@ -30,6 +30,10 @@ async fn a_pod_comes_up_and_goes_in_order() {
         }))] }))
         .await;
     until_logged(&*pod, "app", "ready").await;
+    until(&*pod, "readiness", |event| {
+        event.event == LifecycleEvent::PodReady
+    })
+    .await;
     assert!(pod.is_ready());
     pod.request_deletion().await.expect("asked");
     until_gone(&*pod).await;
