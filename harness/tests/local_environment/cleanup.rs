@@ -77,6 +77,26 @@ async fn dropping_the_last_handle_removes_the_pod() {
     until_nothing_runs("sleep 7654324").await;
 }
 
+#[tokio::test]
+async fn a_pod_outlives_the_thread_that_asked_for_it() {
+    let bench = std::sync::Arc::new(Bench::new());
+    let (asking, runtime) = (
+        std::sync::Arc::clone(&bench),
+        tokio::runtime::Handle::current(),
+    );
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        let pod = json!({ "containers": [shell("app", "echo ready; exec sleep 60")] });
+        let _ = sender.send(runtime.block_on(asking.create(pod)));
+    });
+    let pod = receiver.await.expect("created");
+    thread.join().expect("ended");
+    until_logged(&*pod, "app", "ready").await;
+    let lines = pod.command_lines("app").await.expect("it runs");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    pod.remove().await.expect("removed");
+}
+
 #[test]
 fn a_harness_that_is_killed_takes_its_pods_along_and_the_sweep_removes_its_folder() {
     let folder = tempfile::tempdir().expect("a temporary folder");

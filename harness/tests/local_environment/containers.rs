@@ -26,7 +26,7 @@ fn mounts() -> Value {
 
 #[tokio::test]
 async fn a_read_only_root_is_enforced_by_the_kernel_and_a_volume_is_writable() {
-    let script = "touch /new; touch /tmp/new; touch /etc/new; mkdir /usr/new; \
+    let script = "exec 2>&1; touch /new; touch /tmp/new; touch /etc/new; mkdir /usr/new; \
                   echo fine > /sigsci/tmp/file && cat /sigsci/tmp/file";
     let container = with(
         with(shell("app", script), mounts()),
@@ -43,7 +43,8 @@ async fn a_read_only_root_is_enforced_by_the_kernel_and_a_volume_is_writable() {
 
 #[tokio::test]
 async fn a_root_is_writable_by_default_but_the_hosts_programs_are_not() {
-    let script = "echo fine > /file && cat /file; touch /usr/new; touch /app/new && echo app";
+    let script =
+        "exec 2>&1; echo fine > /file && cat /file; touch /usr/new; touch /app/new && echo app";
     let output = output_of(once(shell("app", script)), "app").await;
     assert!(output.starts_with("fine\n"), "{output}");
     assert_eq!(
@@ -56,7 +57,7 @@ async fn a_root_is_writable_by_default_but_the_hosts_programs_are_not() {
 
 #[tokio::test]
 async fn a_container_sees_nothing_of_the_host_but_its_programs() {
-    let script = "echo /*; echo $$$$; ls /proc | grep -c '^[0-9]'; ls /root; ls /dev; \
+    let script = "exec 2>&1; echo /*; echo $$$$; ls /proc | grep -c '^[0-9]'; ls /root; ls /dev; \
                   echo x > /proc/sys/kernel/core_pattern";
     let output = output_of(once(shell("app", script)), "app").await;
     assert!(output.starts_with("/app /bin /dev /etc"), "{output}");
@@ -75,7 +76,7 @@ async fn a_container_sees_nothing_of_the_host_but_its_programs() {
 
 #[tokio::test]
 async fn a_container_has_no_way_back_to_privileges() {
-    let script = "grep -E 'NoNewPrivs|CapEff|CapBnd' /proc/self/status; umask; ulimit -c; \
+    let script = "exec 2>&1; grep -E 'NoNewPrivs|CapEff|CapBnd' /proc/self/status; umask; ulimit -c; \
                   mount -t tmpfs none /tmp || echo refused; ls /proc/self/fd | tr '\\n' ' '";
     let output = output_of(once(shell("app", script)), "app").await;
     assert!(output.contains("NoNewPrivs:\t1"), "{output}");
@@ -157,7 +158,7 @@ async fn a_size_limit_is_a_limit() {
     let container = with(
         shell(
             "app",
-            "head -c 8192 /dev/zero > /sigsci/tmp/a && echo small; \
+            "exec 2>&1; head -c 8192 /dev/zero > /sigsci/tmp/a && echo small; \
              head -c 1000000 /dev/zero > /sigsci/tmp/b || echo full",
         ),
         mounts(),
@@ -179,11 +180,7 @@ async fn a_size_limit_is_a_limit() {
 #[tokio::test]
 async fn secrets_config_maps_and_fields_reach_the_container_and_nothing_else_does() {
     let container = with(
-        shell(
-            "app",
-            "env | sort; cat /config/greeting.txt /keys/only; stat -c %a /keys/only; \
-             touch /config/new || echo fixed; echo $0",
-        ),
+        shell("app", "replaced below"),
         json!({
             "env": [
                 { "name": "KEY", "valueFrom": { "secretKeyRef": { "name": "secret", "key": "key" } } },
@@ -192,7 +189,7 @@ async fn secrets_config_maps_and_fields_reach_the_container_and_nothing_else_doe
                 { "name": "IP", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } },
                 { "name": "BOTH", "value": "$(IP) $(UNKNOWN)" }
             ],
-            "args": ["-c", "env | sort; cat /config/greeting.txt /keys/only; \
+            "args": ["-c", "exec 2>&1; env | sort; cat /config/greeting.txt /keys/only; \
                 stat -Lc %a /keys/only; touch /config/new || echo fixed; echo $0", "$(IP)"],
             "volumeMounts": [
                 { "name": "config", "mountPath": "/config" },
@@ -423,10 +420,9 @@ async fn command_lines_are_those_of_one_container() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].starts_with("/app/"), "{lines:?}");
     assert!(lines[1].starts_with("sleep 61"), "{lines:?}");
-    assert_eq!(
-        pod.command_lines("second").await.expect("lines"),
-        ["sleep 62"]
-    );
+    let second = pod.command_lines("second").await.expect("lines");
+    assert_eq!(second.len(), 1, "{second:?}");
+    assert!(second[0].ends_with("sleep 62"), "{second:?}");
     pod.remove().await.expect("removed");
 }
 

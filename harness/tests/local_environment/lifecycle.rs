@@ -30,6 +30,10 @@ async fn a_pod_comes_up_and_goes_in_order() {
         }))] }))
         .await;
     until_logged(&*pod, "app", "ready").await;
+    until(&*pod, "readiness", |event| {
+        event.event == LifecycleEvent::PodReady
+    })
+    .await;
     assert!(pod.is_ready());
     pod.request_deletion().await.expect("asked");
     until_gone(&*pod).await;
@@ -194,7 +198,7 @@ async fn an_exec_probe_holds_readiness_back_and_a_failed_liveness_probe_restarts
         LifecycleEvent::Probed {
             probe: ProbeKind::Startup,
             success: false,
-            detail: "exit code 4: not yet\\n".into()
+            detail: "exit code 4: not yet".into()
         }
     );
     assert_eq!(probes.len(), 2, "{events:#?}");

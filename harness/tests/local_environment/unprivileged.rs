@@ -10,7 +10,7 @@ use harness::model::identity::PodName;
 use harness::model::timeline::LifecycleEvent;
 use serde_json::json;
 
-use crate::support::{events_of, log, shell, stack, until_exited, until_gone, with};
+use crate::support::{events_of, log, shell, stack, until, until_exited, until_gone, with};
 
 /// Tells the helper below where it may write; without it the helper is not meant.
 const HELPER_FOLDER: &str = "CONFORMANCE_TEST_UNPRIVILEGED_FOLDER";
@@ -73,7 +73,7 @@ async fn helper_without_privileges() {
         run: "user1".parse().expect("a run id"),
         purpose: purpose.into(),
     };
-    let script = "id -u; touch /new; echo fine > /tmp/v/file && cat /tmp/v/file; \
+    let script = "exec 2>&1; id -u; touch /new; echo fine > /tmp/v/file && cat /tmp/v/file; \
                   grep CapEff /proc/self/status; mount -t tmpfs none /tmp || echo refused; \
                   echo text > /dev/null && echo device";
     let container = with(
@@ -104,6 +104,10 @@ async fn helper_without_privileges() {
     );
     assert!(output.contains("refused\n"), "{output}");
     assert!(output.contains("device\n"), "{output}");
+    until(&*pod, "start of the other container", |event| {
+        event.container.as_deref() == Some("other")
+    })
+    .await;
     let view = pod.inspect_files("other").await.expect("a view");
     assert!(!view.root_is_read_only);
     pod.request_deletion().await.expect("asked");

@@ -133,7 +133,7 @@ impl<R: ContainerRuntime> Probing<'_, R> {
                 } else if outcome.output.is_empty() {
                     Err(format!("exit code {code}"))
                 } else {
-                    Err(format!("exit code {code}: {}", outcome.output.trim_end()))
+                    Err(format!("exit code {code}: {}", outcome.output))
                 }
             }
             Check::Dial(dial) => match self.runtime.dial(dial, rules.timeout).await? {

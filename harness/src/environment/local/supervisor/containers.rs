@@ -164,44 +164,28 @@ impl ContainerRuntime for Containers {
             return Err("the container does not run".into());
         }
         let program = self.program(process.container, command.to_vec())?;
+        let (spawned, guard) = spawn::in_container(&self.reaper, &program, process.first).await?;
         let Spawned {
-            process,
             exit,
             stdout,
             stderr,
-        } = spawn::in_container(&self.reaper, &program, process.first).await?;
-        let guard = KillOnDrop {
-            process,
-            exit: exit.clone(),
-        };
+            ..
+        } = spawned;
         let (stdout, stderr) = (Drain::new(stdout), Drain::new(stderr));
         let status = exit.wait().await;
         drop(guard);
         let mut output = stdout.finish().await;
         output.extend_from_slice(&stderr.finish().await);
         output.truncate(OUTPUT_KEPT);
+        let output = String::from_utf8_lossy(&output);
         Ok(ExecOutcome {
             status,
-            output: String::from_utf8_lossy(&output).escape_debug().to_string(),
+            output: output.trim_end().escape_debug().to_string(),
         })
     }
 
     async fn dial(&self, dial: &Dial, within: Duration) -> Result<DialAnswer, String> {
         dial::dial(dial, within).await
-    }
-}
-
-/// Kills a command whose result nobody waits for any more.
-struct KillOnDrop {
-    process: Pid,
-    exit: ChildExit,
-}
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        if !self.exit.has_ended() {
-            let _ = kill(self.process, Signal::SIGKILL);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use camino::Utf8PathBuf;
 use nix::mount::{MsFlags, mount};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::UnixListener;
 use tokio::net::unix::pipe;
@@ -164,6 +165,7 @@ async fn lifeline_cut(mut stdin: BufReader<pipe::Receiver>) {
 /// on which folder containers build their roots.
 fn set_up(plan: &PodPlan) -> Result<(Vec<Utf8PathBuf>, Utf8PathBuf), SupervisorError> {
     own_mounts()?;
+    raise_descriptor_limit().map_err(failed_to("raise the limit of descriptors"))?;
     nix::unistd::sethostname(&plan.host_name)
         .map_err(io::Error::from)
         .map_err(failed_to("set the host name"))?;
@@ -174,6 +176,12 @@ fn set_up(plan: &PodPlan) -> Result<(Vec<Utf8PathBuf>, Utf8PathBuf), SupervisorE
     let root = plan.folder.join("root");
     fs_err::create_dir_all(&root).map_err(failed_to("make the folder for roots"))?;
     Ok((volumes, root))
+}
+
+/// Containers inherit the limit; a container runtime gives them as much as there is.
+fn raise_descriptor_limit() -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(io::Error::from)
 }
 
 /// Separates the mounts from the host's and shows this namespace's own processes.

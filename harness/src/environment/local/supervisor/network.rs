@@ -8,6 +8,8 @@ use super::system;
 /// Brings up the loopback interface with both addresses.
 pub(super) fn bring_up(pod: Ipv4Addr, service: Ipv4Addr) -> io::Result<()> {
     disable_ipv6();
+    // As containerd does: a user without privileges may listen on any port of the pod.
+    let _ = fs_err::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     system::bring_loopback_up()?;
     system::add_loopback_address("lo:1", pod)?;
     system::add_loopback_address("lo:2", service)

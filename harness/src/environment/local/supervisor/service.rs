@@ -4,10 +4,15 @@
 //! Service.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time;
+
+/// The pause after a failed accept, which would fail again at once.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Forwards for ever.
 pub(super) async fn run(
@@ -40,8 +45,9 @@ async fn accept(listener: &TcpListener, target: SocketAddr) {
                 tokio::task::spawn_local(forward(client, target));
             }
             Err(error) => {
+                // Most likely no descriptor is left; one comes free when a connection ends.
                 tracing::warn!(%error, "the Service cannot accept a connection");
-                tokio::task::yield_now().await;
+                time::sleep(ACCEPT_AGAIN_AFTER).await;
             }
         }
     }

@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
     Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, pipe2, setgid,
@@ -81,12 +82,31 @@ pub(super) async fn container(
     finish(process, exit, streams, report).await
 }
 
+/// Kills a process whose result nobody waits for any more.
+#[derive(Debug)]
+pub(super) struct KillOnDrop {
+    process: Pid,
+    exit: ChildExit,
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if !self.exit.has_ended() {
+            let _ = kill(self.process, Signal::SIGKILL);
+        }
+    }
+}
+
 /// Starts a further process in the container whose first process is `first`.
+///
+/// # Cancel safety
+///
+/// Dropping the future, or what it returns, kills the process.
 pub(super) async fn in_container(
     reaper: &Reaper,
     program: &Program,
     first: Pid,
-) -> Result<Spawned, String> {
+) -> Result<(Spawned, KillOnDrop), String> {
     let open = |namespace: &str| {
         fs_err::File::open(format!("/proc/{first}/ns/{namespace}"))
             .map_err(|error| format!("cannot enter the container: {error}"))
@@ -130,7 +150,12 @@ pub(super) async fn in_container(
     }
     let process = Pid::from_raw(i32::from_ne_bytes(bytes));
     let exit = reaper.register(process);
-    finish(process, exit, streams, report).await
+    let guard = KillOnDrop {
+        process,
+        exit: exit.clone(),
+    };
+    let spawned = finish(process, exit, streams, report).await?;
+    Ok((spawned, guard))
 }
 
 /// Runs `work` inside the container's mount namespace and returns what it wrote, up to `limit`
