@@ -12,8 +12,8 @@ use harness::model::finding::ScenarioResult;
 use harness::model::load::{Catalogue, LoadError, Project, load_catalogue};
 use harness::model::scenario::Scenario;
 use harness::report::console::details;
-use harness::run::setup::{RunSetup, SetupOptions, prepare};
 use harness::run::scenario;
+use harness::run::setup::{RunSetup, SetupOptions, prepare};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
@@ -78,7 +78,10 @@ impl Suite {
             ScenarioResult::Passed => Ok(Completion::Completed),
             ScenarioResult::Unsupported { missing } => {
                 let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
-                Ok(Completion::ignored_with(format!("needs {}", names.join(", "))))
+                Ok(Completion::ignored_with(format!(
+                    "needs {}",
+                    names.join(", ")
+                )))
             }
             ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
             _ => Err(details(&record, Some(scenario), Colour::Plain)

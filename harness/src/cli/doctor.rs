@@ -109,7 +109,9 @@ fn check_namespaces() -> Result<Result<String, Missing>, CliError> {
 }
 
 fn check_python() -> Result<String, Missing> {
-    let answer = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    let answer = Command::new("python3")
+        .args(["-m", "pip", "--version"])
+        .output();
     match answer {
         Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout)
             .split(" from ")
@@ -129,9 +131,7 @@ fn check_python() -> Result<String, Missing> {
 fn check_envoy(option: Option<&str>) -> Result<String, Missing> {
     let variable = std::env::var_os("ENVOY");
     EnvoySelection::choose(option, variable.as_deref())
-        .and_then(|selection| {
-            locate(&selection, &mut |step| anstream::eprintln!("{step}"))
-        })
+        .and_then(|selection| locate(&selection, &mut |step| anstream::eprintln!("{step}")))
         .map(|envoy| format!("{} at {}", envoy.version, envoy.path))
         .map_err(|error| Missing {
             what: chain(&error).join(": "),

@@ -96,7 +96,10 @@ impl CliError {
                 vec!["`conformance list` shows all scenarios".into()]
             }
             Self::NothingSelected(error) => {
-                vec![format!("the nearest names are {}", error.nearest.join(", "))]
+                vec![format!(
+                    "the nearest names are {}",
+                    error.nearest.join(", ")
+                )]
             }
             Self::Setup(error) => error.hints(),
             Self::NoProject { .. } => {

@@ -90,7 +90,11 @@ enum Command {
 /// Runs the command and returns its exit code.
 pub fn main() -> ExitCode {
     // The supervisors of a pod are this executable too; they take no options.
-    match std::env::args_os().nth(1).as_deref().and_then(|name| name.to_str()) {
+    match std::env::args_os()
+        .nth(1)
+        .as_deref()
+        .and_then(|name| name.to_str())
+    {
         Some("pod-stage") => return pod_stage_main(),
         Some("pod-init") => return pod_init_main(),
         Some(_) | None => {}

@@ -49,7 +49,10 @@ pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError>
         arguments.scenarios
     };
     if wanted.is_empty() {
-        anstream::println!("everything in {} passed; there is nothing to replay", arguments.report);
+        anstream::println!(
+            "everything in {} passed; there is nothing to replay",
+            arguments.report
+        );
         return Ok(exit_code::NOTHING_SELECTED);
     }
     let (project, catalogue) = arguments.project.load()?;
@@ -67,7 +70,13 @@ pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError>
             anstream::eprintln!("note: {} has changed since the earlier run", scenario.name);
         }
     }
-    run_scenarios(project, catalogue.payloads, picked, &arguments.settings, colour)
+    run_scenarios(
+        project,
+        catalogue.payloads,
+        picked,
+        &arguments.settings,
+        colour,
+    )
 }
 
 fn read_report(path: &Utf8PathBuf) -> Result<RunRecord, CliError> {

@@ -117,7 +117,13 @@ impl RunOptions {
 pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError> {
     let (project, catalogue) = arguments.project.load()?;
     let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
-    run_scenarios(project, catalogue.payloads, picked, &arguments.settings, colour)
+    run_scenarios(
+        project,
+        catalogue.payloads,
+        picked,
+        &arguments.settings,
+        colour,
+    )
 }
 
 /// Runs scenarios and writes the reports of the run.
@@ -190,7 +196,10 @@ async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
             _ = terminated.recv() => {}
         }
         if !first {
-            #[expect(clippy::exit, reason = "the user asked twice; every pod dies with this process")]
+            #[expect(
+                clippy::exit,
+                reason = "the user asked twice; every pod dies with this process"
+            )]
             std::process::exit(i32::from(exit_code::INTERRUPTED));
         }
         first = false;

@@ -201,11 +201,7 @@ fn judge_proxy(expect: &ProxyExpectation, joined: &Joined) -> Vec<Finding> {
     findings
 }
 
-fn judge_agent(
-    expect: &AgentExpectation,
-    joined: &Joined,
-    implied: Position,
-) -> Vec<Finding> {
+fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) -> Vec<Finding> {
     let Some(agent) = joined.agent.first() else {
         return vec![Finding::new(
             "agent-record",
@@ -283,7 +279,11 @@ fn judge_upstream(
             format!(
                 "{} bytes, {}, SHA-256 {}",
                 upstream.body_length,
-                if upstream.complete { "complete" } else { "cut short" },
+                if upstream.complete {
+                    "complete"
+                } else {
+                    "cut short"
+                },
                 upstream.body_sha256
             ),
         ));

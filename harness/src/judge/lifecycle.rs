@@ -233,7 +233,9 @@ pub fn render(timeline: &[TimelineEvent], container: Option<&str>) -> String {
     let events: Vec<String> = timeline
         .iter()
         .filter(|event| {
-            event.container.is_none() || container.is_none() || event.container.as_deref() == container
+            event.container.is_none()
+                || container.is_none()
+                || event.container.as_deref() == container
         })
         .map(|event| {
             let at = event.at.duration_since(start).as_millis();
@@ -360,7 +362,10 @@ mod tests {
         let mut events = orderly();
         events[3].event = LifecycleEvent::PreStopOverran;
         assert_eq!(judge_end(&events, &end(PreStopEnd::Overruns, &[0])), []);
-        assert_eq!(judge_end(&events, &end(PreStopEnd::Finishes, &[0])).len(), 1);
+        assert_eq!(
+            judge_end(&events, &end(PreStopEnd::Finishes, &[0])).len(),
+            1
+        );
     }
 
     #[test]

@@ -196,7 +196,10 @@ mod tests {
         };
         assert!(matches!(
             body.bytes(),
-            Err(RequestSpecError::FilledTooShort { length: 2, fixed: 4 })
+            Err(RequestSpecError::FilledTooShort {
+                length: 2,
+                fixed: 4
+            })
         ));
     }
 

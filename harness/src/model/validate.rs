@@ -337,11 +337,7 @@ fn check_rate(rate: &Located<f64>, complaints: &mut Complaints<'_>) {
     }
 }
 
-fn check_exchange(
-    context: &Context<'_>,
-    exchange: &ExchangeSpec,
-    complaints: &mut Complaints<'_>,
-) {
+fn check_exchange(context: &Context<'_>, exchange: &ExchangeSpec, complaints: &mut Complaints<'_>) {
     check_cases(&exchange.cases, complaints);
     if exchange.cases.is_empty() && exchange.payloads.is_none() {
         complaints.add(
@@ -487,7 +483,10 @@ fn check_expectation(expect: &Expectation, complaints: &mut Complaints<'_>) {
             );
         }
     }
-    if let Some(status) = expect.client.as_ref().and_then(|client| client.status.as_ref())
+    if let Some(status) = expect
+        .client
+        .as_ref()
+        .and_then(|client| client.status.as_ref())
         && outcome == Outcome::BlockedByAgent
         && **status < 300
     {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
@@ -30,7 +31,7 @@ use crate::witness::proxy::DETAILS_DENIED;
 use crate::witness::testimony::Testimony;
 
 /// Between two looks at a condition that has no event of its own.
-const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(15);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
 /// How many lines of a log an error shows.
 const LAST_LINES: usize = 8;
 /// How many denials in a row show that the rules apply.
@@ -65,7 +66,10 @@ pub struct Deployment {
 
 impl Deployment {
     /// Wraps a pod that was just created.
-    #[expect(clippy::too_many_arguments, reason = "the parts have no smaller grouping")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts have no smaller grouping"
+    )]
     pub fn new(
         pod: Arc<dyn Pod>,
         stack: Stack,
@@ -113,7 +117,11 @@ impl Deployment {
             self.scenario.as_str().replace("::", ":"),
             self.run
         );
-        Ok(prepare(spec, &RequestId::from_witness(id), Route::Inspected)?)
+        Ok(prepare(
+            spec,
+            &RequestId::from_witness(id),
+            Route::Inspected,
+        )?)
     }
 
     /// Returns the proxy's address for traffic that does not pass the Service.
@@ -230,35 +238,35 @@ impl Deployment {
             u32::MAX,
         );
         let mut drive = self.start_drive(vec![stream]).await?;
-        let deadline = Instant::now() + budget;
-        while let Some(record) = drive.next().await? {
-            self.remember([record.id.clone()]);
-            let denied = self.denied_in_a_row(drive.records()).await?;
-            if denied >= DENIED_IN_A_ROW || Instant::now() >= deadline {
-                break;
-            }
-        }
+        self.await_denials(&mut drive, DENIED_IN_A_ROW, budget)
+            .await?;
         drive.stop().await?;
         let report = self.finish_drive(drive).await?;
         self.settle(&report.records).await?;
         Ok(())
     }
 
-    /// Counts how many of the latest requests of a stream were denied by the agent, by the proxy's word.
-    async fn denied_in_a_row(&self, sent: &[ClientRecord]) -> Result<usize, ProcedureError> {
-        let testimony = self.testimony().await?;
-        Ok(sent
-            .iter()
-            .rev()
-            .skip_while(|record| !testimony.proxy.contains_key(&record.id))
-            .take_while(|record| {
-                testimony.proxy.get(&record.id).is_some_and(|records| {
-                    records
-                        .iter()
-                        .all(|record| record.details == DETAILS_DENIED)
-                })
-            })
-            .count())
+    /// Reads a stream of attacks until the agent has denied so many in a row by the proxy's word, or the time is used up.
+    pub async fn await_denials(
+        &self,
+        drive: &mut Drive,
+        wanted: usize,
+        within: Duration,
+    ) -> Result<(), ProcedureError> {
+        let deadline = Instant::now() + within;
+        let mut next_look = Instant::now();
+        while drive.next().await?.is_some() && Instant::now() < deadline {
+            // Reading the proxy's log for each of thousands of requests would cost the square of their number.
+            if Instant::now() < next_look {
+                continue;
+            }
+            let log = self.pod.log(PROXY_CONTAINER).await?;
+            if denied_in_a_row(drive.records(), &Testimony::read(&log, b"", b"")) >= wanted {
+                break;
+            }
+            next_look = Instant::now() + 2 * POLL_INTERVAL;
+        }
+        Ok(())
     }
 
     /// Starts a driver on these streams.
@@ -355,6 +363,16 @@ impl Deployment {
             last_lines: last_lines(&log),
         }
     }
+}
+
+/// Counts how many of the latest requests were denied by the agent. The access log may follow an answer by a moment: requests
+/// that it does not have yet are passed over.
+fn denied_in_a_row(sent: &[ClientRecord], testimony: &Testimony) -> usize {
+    sent.iter()
+        .rev()
+        .filter_map(|record| testimony.proxy.get(&record.id)?.first())
+        .take_while(|record| record.details == DETAILS_DENIED)
+        .count()
 }
 
 fn first_exit(timeline: &[TimelineEvent]) -> Option<String> {

@@ -1,6 +1,6 @@
 //! `drain`: the pod is deleted while requests go on; none may be cut and no attack may slip through.
 
-use super::deployment::{DENIED_IN_A_ROW, Deployment};
+use super::deployment::{DENIED_IN_A_ROW, Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{Expected, check_deployment, record_books, requests_of_cases};
@@ -57,7 +57,14 @@ pub async fn carry_out(
         drive.stop().await?;
         let report = deployment.finish_drive(drive).await?;
         sent += report.summary.sent;
-        judge_streams(spec, &streams.prepared, &report.records, deployment, proceedings).await?;
+        judge_streams(
+            spec,
+            &streams.prepared,
+            &report.records,
+            deployment,
+            proceedings,
+        )
+        .await?;
         records.extend(report.records);
     }
     if let Some(drive) = in_flight_drive {
@@ -104,8 +111,20 @@ async fn start_streams(
     let address = deployment.proxy_address();
     let mut drive = deployment
         .start_drive(vec![
-            repeat_stream(BENIGN, &address, *stream.per_second, benign.planned.clone(), u32::MAX),
-            repeat_stream(ATTACK, &address, *stream.per_second, attack.planned.clone(), u32::MAX),
+            repeat_stream(
+                BENIGN,
+                &address,
+                *stream.per_second,
+                benign.planned.clone(),
+                u32::MAX,
+            ),
+            repeat_stream(
+                ATTACK,
+                &address,
+                *stream.per_second,
+                attack.planned.clone(),
+                u32::MAX,
+            ),
         ])
         .await?;
     while drive.records().len() < WARM_UP && drive.next().await?.is_some() {}
@@ -140,11 +159,15 @@ async fn start_in_flight(
             let under_way = requests
                 .iter()
                 .filter(|request| request.expect.outcome.reached_application())
-                .all(|request| testimony.upstream.contains_key(&request.prepared.planned.id));
+                .all(|request| {
+                    testimony
+                        .upstream
+                        .contains_key(&request.prepared.planned.id)
+                });
             if under_way {
                 return Ok::<(), ProcedureError>(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     match tokio::time::timeout(budget.as_duration(), arrived).await {
@@ -169,7 +192,8 @@ fn grace_period(deployment: &Deployment) -> std::time::Duration {
 }
 
 async fn await_proxy_term(deployment: &Deployment) -> Result<(), ProcedureError> {
-    let budget = TimeSpan::new(grace_period(deployment) + deployment.timeouts.pod_gone.as_duration());
+    let budget =
+        TimeSpan::new(grace_period(deployment) + deployment.timeouts.pod_gone.as_duration());
     deployment
         .await_timeline("the proxy to be sent TERM", budget, |timeline| {
             first(timeline, Some(PROXY_CONTAINER), |event| {
@@ -181,10 +205,13 @@ async fn await_proxy_term(deployment: &Deployment) -> Result<(), ProcedureError>
 }
 
 async fn await_gone(deployment: &Deployment) -> Result<(), ProcedureError> {
-    let budget = TimeSpan::new(grace_period(deployment) + deployment.timeouts.pod_gone.as_duration());
+    let budget =
+        TimeSpan::new(grace_period(deployment) + deployment.timeouts.pod_gone.as_duration());
     deployment
         .await_timeline("the pod to be gone", budget, |timeline| {
-            first(timeline, None, |event| matches!(event, LifecycleEvent::PodGone))
+            first(timeline, None, |event| {
+                matches!(event, LifecycleEvent::PodGone)
+            })
         })
         .await
         .map(|_| ())
@@ -234,8 +261,14 @@ async fn judge_streams(
                 judgement.outcome.as_str(),
             )
             .about(case, &RequestId::from_witness(&joined.client.id))
-            .note(format!("sent {}", phase_at(&timeline, joined.client.intended_at)))
-            .note(format!("ended {}", phase_at(&timeline, joined.client.finished_at)));
+            .note(format!(
+                "sent {}",
+                phase_at(&timeline, joined.client.intended_at)
+            ))
+            .note(format!(
+                "ended {}",
+                phase_at(&timeline, joined.client.finished_at)
+            ));
             finding.notes.extend(judgement.reasons.iter().cloned());
             finding.notes.extend(describe_witnesses(joined));
             proceedings.findings.push(finding);
@@ -293,7 +326,13 @@ async fn judge_in_flight(
                     phase_at(&timeline, joined.client.finished_at)
                 ))
             }));
-        keep(&request.case, &request.prepared, joined, judgement, proceedings);
+        keep(
+            &request.case,
+            &request.prepared,
+            joined,
+            judgement,
+            proceedings,
+        );
     }
     proceedings.observations.insert(
         "requests under way at the deletion that were answered".into(),

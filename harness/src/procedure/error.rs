@@ -14,7 +14,9 @@ pub enum ProcedureError {
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
     /// A container ended that had to run.
-    #[error("container `{container}` does not run: it ended with {exit}; its last lines:\n{last_lines}")]
+    #[error(
+        "container `{container}` does not run: it ended with {exit}; its last lines:\n{last_lines}"
+    )]
     WillNotStart {
         /// The container.
         container: String,

@@ -64,9 +64,7 @@ pub fn check_deployment(
             .observations
             .insert(format!("lint {}", report.rule), report.explanation.clone());
     }
-    proceedings
-        .findings
-        .extend(lint::judge(&reports, expected));
+    proceedings.findings.extend(lint::judge(&reports, expected));
 }
 
 /// Makes the requests of a scenario's own cases: each attack with its twin and its control.
@@ -83,7 +81,11 @@ pub fn requests_of_cases(
             Route::Inspected,
             case.expect.clone(),
         )?);
-        let Some(twin) = case.twin.as_ref().filter(|_| *case.intent == Intent::Attack) else {
+        let Some(twin) = case
+            .twin
+            .as_ref()
+            .filter(|_| *case.intent == Intent::Attack)
+        else {
             continue;
         };
         let outcome = twin.outcome.unwrap_or(Located {

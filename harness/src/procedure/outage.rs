@@ -79,7 +79,14 @@ async fn pause(
         requests.push(prepared(deployment, spec, "benign-while-paused", number)?);
         requests.push(prepared(deployment, spec, "attack-while-paused", number)?);
     }
-    let mut sent = send(deployment, &requests, |_| vec![*spec.during], spec, proceedings).await?;
+    let mut sent = send(
+        deployment,
+        &requests,
+        |_| vec![*spec.during],
+        spec,
+        proceedings,
+    )
+    .await?;
     deployment
         .pod
         .inject(AGENT_CONTAINER, ContainerFault::Resume)
@@ -269,7 +276,13 @@ async fn kill(
             first_inspected_again = Some(first_inspected_again.map_or(at, |first| first.min(at)));
         }
         judge(
-            case, prepared, joined, &acceptable, spec, deployment, proceedings,
+            case,
+            prepared,
+            joined,
+            &acceptable,
+            spec,
+            deployment,
+            proceedings,
         );
     }
     let observations = &mut proceedings.observations;
@@ -329,9 +342,9 @@ fn judge(
         ));
         proceedings.findings.push(finding);
     } else if judgement.outcome == *spec.during {
-        proceedings
-            .findings
-            .extend(judge_waiting(spec, joined, &joined.client).map(|finding| finding.about(case, &id)));
+        proceedings.findings.extend(
+            judge_waiting(spec, joined, &joined.client).map(|finding| finding.about(case, &id)),
+        );
     }
     proceedings.requests.push(JudgedRequest {
         case: case.into(),
@@ -357,9 +370,10 @@ fn judge_waiting<'a>(
     let too_short = spec.waits_at_least.as_ref().filter(|least| {
         waited.is_none_or(|waited| u128::from(waited) < least.as_duration().as_micros())
     });
-    let too_long = spec.answers_within.as_ref().filter(|most| {
-        u128::from(client.elapsed_microseconds) > most.as_duration().as_micros()
-    });
+    let too_long = spec
+        .answers_within
+        .as_ref()
+        .filter(|most| u128::from(client.elapsed_microseconds) > most.as_duration().as_micros());
     too_short
         .map(|least| {
             Finding::new(

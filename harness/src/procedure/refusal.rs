@@ -45,7 +45,10 @@ pub async fn carry_out(
             Finding::new(
                 "refusal",
                 Position::default(),
-                format!("the agent refuses the deployment within {}", timed_out.budget),
+                format!(
+                    "the agent refuses the deployment within {}",
+                    timed_out.budget
+                ),
                 "it still runs",
             )
             .note(timed_out.last_seen),

@@ -65,7 +65,10 @@ async fn places(
     let mut places = Vec::new();
     for container in &deployment.stack.pod.containers {
         let name = &container.name;
-        places.push((format!("the log of `{name}`"), deployment.pod.log(name).await?));
+        places.push((
+            format!("the log of `{name}`"),
+            deployment.pod.log(name).await?,
+        ));
         let command_lines = deployment.pod.command_lines(name).await?;
         places.push((
             format!("a command line of `{name}`"),

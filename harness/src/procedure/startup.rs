@@ -1,7 +1,5 @@
 //! `startup`: attacks are sent to the pod's Service from the pod's first moment on, until the rules apply.
 
-use tokio::time::Instant;
-
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, record_books};
@@ -16,7 +14,6 @@ use crate::model::procedure::{LeakExpectation, ProbeExpectation, StartupSpec};
 use crate::stack::AGENT_CONTAINER;
 use crate::witness::books::{Books, Sources};
 use crate::witness::outcome::decide;
-use crate::witness::proxy::DETAILS_DENIED;
 
 /// The case that the attacks belong to.
 const CASE: &str = "attack-from-the-start";
@@ -37,22 +34,11 @@ pub async fn carry_out(
         u32::MAX,
     );
     let mut drive = deployment.start_drive(vec![stream]).await?;
-    let deadline = Instant::now() + deployment.timeouts.pod_ready.as_duration();
-    let mut denied_in_a_row = 0;
     let wanted = *spec.until_denied;
-    while denied_in_a_row < wanted && Instant::now() < deadline {
-        let Some(record) = drive.next().await? else {
-            break;
-        };
-        let id = record.id.clone();
-        let testimony = deployment.testimony().await?;
-        // The access log may follow the answer by a moment; the next record looks again.
-        match testimony.proxy.get(&id).and_then(|records| records.first()) {
-            Some(record) if record.details == DETAILS_DENIED => denied_in_a_row += 1,
-            Some(_) => denied_in_a_row = 0,
-            None => {}
-        }
-    }
+    let budget = deployment.timeouts.pod_ready.as_duration();
+    deployment
+        .await_denials(&mut drive, wanted as usize, budget)
+        .await?;
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
     let (joined, testimony) = deployment.settle(&report.records).await?;
@@ -74,7 +60,12 @@ pub async fn carry_out(
                 first_denied.get_or_insert(joined.client.intended_at);
             }
             outcome if outcome.reached_application() => {
-                leaked.push((id, outcome, joined.client.intended_at, describe_witnesses(&joined)));
+                leaked.push((
+                    id,
+                    outcome,
+                    joined.client.intended_at,
+                    describe_witnesses(&joined),
+                ));
             }
             Outcome::Ambiguous => {
                 let mut finding = Finding::new(
@@ -112,9 +103,10 @@ pub async fn carry_out(
         (None, _) => "0 ms".into(),
         (Some(_), None) => "open at the end".into(),
     };
-    proceedings
-        .observations
-        .insert("attacks that reached the application".into(), leaked.len().to_string());
+    proceedings.observations.insert(
+        "attacks that reached the application".into(),
+        leaked.len().to_string(),
+    );
     proceedings
         .observations
         .insert("inspection gap".into(), gap.clone());
@@ -132,7 +124,10 @@ pub async fn carry_out(
                 "inspection-gap",
                 spec.leaks.position,
                 "no attack reaches the application before the rules apply",
-                format!("{} did, the first as {outcome}; the gap was {gap}", leaked.len()),
+                format!(
+                    "{} did, the first as {outcome}; the gap was {gap}",
+                    leaked.len()
+                ),
             )
             .about(CASE, id)
             .note(format!("sent {}", phase_at(&timeline, *at)));

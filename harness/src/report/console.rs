@@ -57,9 +57,9 @@ impl Console {
     /// Draws the beginning of the scenarios.
     pub fn started(&self, scenarios: usize, jobs: usize) {
         self.bar.set_length(scenarios as u64);
-        if let Ok(style) = ProgressStyle::with_template(
-            "{elapsed_precise} [{bar:30}] {pos}/{len} {wide_msg}",
-        ) {
+        if let Ok(style) =
+            ProgressStyle::with_template("{elapsed_precise} [{bar:30}] {pos}/{len} {wide_msg}")
+        {
             self.bar.set_style(style.progress_chars("=> "));
         }
         self.bar.enable_steady_tick(Duration::from_millis(200));
@@ -196,7 +196,12 @@ pub fn details(
                     findings.len() - FINDINGS_SHOWN
                 ));
             }
-            format!("{} failed: {}\n{}", record.name, record.summary, parts.join("\n"))
+            format!(
+                "{} failed: {}\n{}",
+                record.name,
+                record.summary,
+                parts.join("\n")
+            )
         }
         ScenarioResult::Errored(fault) => {
             let mut text = format!(
@@ -265,7 +270,10 @@ fn escape(text: &str) -> String {
         .flat_map(|character| {
             let keep = !character.is_control() || character == '\n';
             let escaped = (!keep).then(|| character.escape_default().to_string());
-            escaped.unwrap_or_else(|| character.to_string()).chars().collect::<Vec<_>>()
+            escaped
+                .unwrap_or_else(|| character.to_string())
+                .chars()
+                .collect::<Vec<_>>()
         })
         .collect();
     if text.chars().count() > LIMIT {

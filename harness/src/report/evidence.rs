@@ -80,10 +80,9 @@ pub async fn capture(
         let name = &container.name;
         match deployment.pod.log(name).await {
             Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,
-            Err(error) => missing.push(format!(
-                "the log of `{name}`: {}",
-                chain(&error).join(": ")
-            )),
+            Err(error) => {
+                missing.push(format!("the log of `{name}`: {}", chain(&error).join(": ")))
+            }
         }
     }
     for (question, file) in [
@@ -122,7 +121,10 @@ fn write_requests(
             continue;
         }
         let folder = folder.join("requests").join(file_name(&request.planned));
-        output.write(&folder.join("request.http"), &request_bytes(&request.planned))?;
+        output.write(
+            &folder.join("request.http"),
+            &request_bytes(&request.planned),
+        )?;
         if let ClientResult::Response(response) = &request.joined.client.result {
             let mut text = format!("status {}\n", response.status);
             for (name, value) in &response.headers {

@@ -27,10 +27,7 @@ impl Redactor {
         for secret in [keys.access_key.reveal(), keys.secret_key.reveal()] {
             let bytes = secret.as_bytes();
             forms.push(bytes.to_vec());
-            forms.push(
-                percent_encoded(bytes)
-                    .into_bytes(),
-            );
+            forms.push(percent_encoded(bytes).into_bytes());
             forms.push(hex::encode(bytes).into_bytes());
             forms.extend((0..3).filter_map(|offset| base64_inside(bytes, offset)));
         }

@@ -91,5 +91,8 @@ async fn check(
     let words = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = words.lines().collect();
     let start = lines.len().saturating_sub(LAST_LINES);
-    Err(invalid(output.status.to_string(), lines[start..].join("\n")))
+    Err(invalid(
+        output.status.to_string(),
+        lines[start..].join("\n"),
+    ))
 }

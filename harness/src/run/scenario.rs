@@ -48,7 +48,10 @@ impl ScenarioError {
             })) => vec![hint.clone()],
             Self::Assemble(_) | Self::ProxyConfig(_) => Vec::new(),
             Self::InvalidProxyConfig(_) => {
-                vec!["the file is as Envoy got it; `envoy --mode validate -c FILE` shows the same".into()]
+                vec![
+                    "the file is as Envoy got it; `envoy --mode validate -c FILE` shows the same"
+                        .into(),
+                ]
             }
             Self::Create(fault) => fault_hints(fault),
             Self::Procedure(error) => error.hints(),

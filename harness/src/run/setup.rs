@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use super::proxy_validation::ProxyValidator;
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
 use crate::environment::{Environment, EnvironmentFault, ImageTable};
-use crate::executable::{
-    EnvoySelection, ExecutableError, Identity, build_siblings, locate,
-};
+use crate::executable::{EnvoySelection, ExecutableError, Identity, build_siblings, locate};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -179,7 +177,10 @@ pub async fn prepare(
         .join(run.as_str());
     let subjects = BTreeMap::from([
         ("agent".to_owned(), Identity::of(&programs.agent)?),
-        ("application".to_owned(), Identity::of(&programs.application)?),
+        (
+            "application".to_owned(),
+            Identity::of(&programs.application)?,
+        ),
         ("envoy".to_owned(), Identity::of(&programs.envoy)?),
         ("harness".to_owned(), Identity::of(&conformance)?),
     ]);
@@ -226,10 +227,7 @@ struct Programs {
     application: Utf8PathBuf,
 }
 
-fn find_programs(
-    options: &SetupOptions,
-    say: &impl Fn(&str),
-) -> Result<Programs, ExecutableError> {
+fn find_programs(options: &SetupOptions, say: &impl Fn(&str)) -> Result<Programs, ExecutableError> {
     let variable = std::env::var_os("ENVOY");
     let selection = EnvoySelection::choose(options.envoy.as_deref(), variable.as_deref())?;
     let envoy = locate(&selection, &mut |step| say(&step.to_string()))?.path;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, Container, EnvVar, ExecAction, HTTPGetAction,
-    LifecycleHandler, PodSpec, Probe, Volume, VolumeMount,
+    ConfigMapVolumeSource, Container, EnvVar, ExecAction, HTTPGetAction, LifecycleHandler, PodSpec,
+    Probe, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -98,8 +98,7 @@ pub fn assemble(
         apply(agent, &settings.agent);
     }
     if let Some(grace) = &settings.grace_period {
-        pod.termination_grace_period_seconds =
-            i64::try_from(grace.as_duration().as_secs()).ok();
+        pod.termination_grace_period_seconds = i64::try_from(grace.as_duration().as_secs()).ok();
     }
 
     let secrets = referenced_secrets(&pod)
@@ -220,4 +219,3 @@ fn referenced_secrets(pod: &PodSpec) -> BTreeSet<String> {
         .map(|reference| reference.name.clone())
         .collect()
 }
-

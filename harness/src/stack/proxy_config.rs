@@ -73,7 +73,9 @@ impl ProxyConfig {
                 hint: hint.into(),
             })
         };
-        if config.tree.pointer("/admin/address/socket_address/port_value")
+        if config
+            .tree
+            .pointer("/admin/address/socket_address/port_value")
             != Some(&Value::from(ADMIN_PORT))
         {
             return unfit(
@@ -155,7 +157,11 @@ mod tests {
     #[rstest]
     #[case("port_value: 9901", "port_value: 9902", "admin endpoint")]
     #[case("conformance-proxy:", "something-else:", "access log")]
-    #[case("enable_reuse_port: false", "enable_reuse_port: true", "share its port")]
+    #[case(
+        "enable_reuse_port: false",
+        "enable_reuse_port: true",
+        "share its port"
+    )]
     fn a_configuration_that_cannot_testify_is_refused(
         #[case] from: &str,
         #[case] to: &str,

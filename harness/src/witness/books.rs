@@ -174,7 +174,10 @@ mod tests {
     #[test]
     fn a_second_check_of_one_request_shows() {
         let books = draw_up(1, &[Outcome::Allowed], &counters(7, 5));
-        assert!(books.discrepancies[0].contains("`ok` 2 times and 1"), "{books:?}");
+        assert!(
+            books.discrepancies[0].contains("`ok` 2 times and 1"),
+            "{books:?}"
+        );
     }
 
     #[test]

@@ -26,10 +26,7 @@ pub struct Joined {
 impl Joined {
     /// Puts a client's record and the others' testimony together.
     pub fn new(client: ClientRecord, testimony: &Testimony) -> Self {
-        fn of<T: Clone>(
-            records: &std::collections::BTreeMap<String, Vec<T>>,
-            id: &str,
-        ) -> Vec<T> {
+        fn of<T: Clone>(records: &std::collections::BTreeMap<String, Vec<T>>, id: &str) -> Vec<T> {
             records.get(id).cloned().unwrap_or_default()
         }
         Self {

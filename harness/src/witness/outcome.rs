@@ -159,12 +159,12 @@ fn without_decision(
     contradictions: &mut Vec<String>,
 ) -> Outcome {
     if proxy.details == DETAILS_DENIED {
-        contradictions.push("the proxy denied in the agent's name, and the agent has no record".into());
+        contradictions
+            .push("the proxy denied in the agent's name, and the agent has no record".into());
     }
     if proxy.details == DETAILS_ERROR {
         if reached {
-            contradictions
-                .push("the proxy denied and the application received the request".into());
+            contradictions.push("the proxy denied and the application received the request".into());
         }
         return Outcome::FailedClosed;
     }

@@ -118,7 +118,12 @@ mod tests {
 
     #[test]
     fn other_lines_are_no_testimony() {
-        for line in ["", "[info] started", "{}", "{\"conformance-proxy\":{\"id\":null}}"] {
+        for line in [
+            "",
+            "[info] started",
+            "{}",
+            "{\"conformance-proxy\":{\"id\":null}}",
+        ] {
             assert_eq!(ProxyRecord::parse(line), None, "{line}");
         }
     }
