@@ -29,7 +29,7 @@ const STYLES: Styles = Styles::styled()
 
 /// Qualifies a WAF agent that runs as a sidecar behind Envoy.
 ///
-/// Deploys Envoy (ext_authz and gRPC access log), an application and the agent as one pod, drives attack and benign
+/// Deploys Envoy (`ext_authz` and gRPC access log), an application and the agent as one pod, drives attack and benign
 /// traffic through it, and judges every request by four witnesses: the client, the proxy, the agent, the application.
 #[derive(Debug, Parser)]
 #[command(name = "conformance", version, styles = STYLES, max_term_width = 100, after_help = AFTER_HELP)]
@@ -55,7 +55,7 @@ Exit codes:
 /// When to colour the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum ColourChoice {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,
@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
     let colour = choose_colour(arguments.color);
     start_logging();
     let result = match arguments.command {
-        Command::Run(arguments) => run::main(arguments, colour),
+        Command::Run(arguments) => run::main(&arguments, colour),
         Command::List(arguments) => list::main(&arguments, colour),
         Command::Explain(arguments) => explain::main(&arguments, colour),
         Command::Replay(arguments) => replay::main(arguments, colour),
@@ -136,10 +136,9 @@ pub fn main() -> ExitCode {
 fn choose_colour(choice: ColourChoice) -> Colour {
     let stream = anstream::AutoStream::choice(&std::io::stdout());
     let colour = match choice {
-        ColourChoice::Always => Colour::Ansi,
         ColourChoice::Never => Colour::Plain,
         ColourChoice::Auto if stream == anstream::ColorChoice::Never => Colour::Plain,
-        ColourChoice::Auto => Colour::Ansi,
+        ColourChoice::Always | ColourChoice::Auto => Colour::Ansi,
     };
     let choice = match colour {
         Colour::Ansi => anstream::ColorChoice::Always,

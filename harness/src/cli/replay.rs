@@ -73,7 +73,7 @@ pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError>
     run_scenarios(
         project,
         catalogue.payloads,
-        picked,
+        &picked,
         &arguments.settings,
         colour,
     )

@@ -55,7 +55,7 @@ pub(super) struct RunOptions {
     app_binary: Option<Utf8PathBuf>,
 
     /// Set an environment variable of the agent in every scenario. Not for keys: those are read from
-    /// CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY.
+    /// `CONFORMANCE_ACCESSKEYID` and `CONFORMANCE_SECRETACCESSKEY`.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     agent_env: Vec<(String, String)>,
 
@@ -114,13 +114,13 @@ impl RunOptions {
 }
 
 /// Runs the selected scenarios.
-pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError> {
+pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
     let (project, catalogue) = arguments.project.load()?;
     let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
     run_scenarios(
         project,
         catalogue.payloads,
-        picked,
+        &picked,
         &arguments.settings,
         colour,
     )
@@ -130,7 +130,7 @@ pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError>
 pub(super) fn run_scenarios(
     project: Project,
     payloads: BTreeMap<String, LoadedPayloads>,
-    scenarios: Vec<Arc<Scenario>>,
+    scenarios: &[Arc<Scenario>],
     options: &RunOptions,
     colour: Colour,
 ) -> Result<u8, CliError> {
@@ -158,10 +158,10 @@ pub(super) fn run_scenarios(
             console: console.clone(),
             under_way: Mutex::default(),
         });
-        let record = run(&setup, &scenarios, &observer, going).await;
+        let record = run(&setup, scenarios, &observer, going).await;
         let report = write_reports(&setup, &record)?;
         setup.tidy();
-        console.summary(&record, &scenarios, report.as_str());
+        console.summary(&record, scenarios, report.as_str());
         Ok(record.exit_code)
     });
     // Whatever a scenario left behind in a thread must not hold the command up.

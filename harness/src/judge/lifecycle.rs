@@ -214,8 +214,7 @@ pub fn phase_at(timeline: &[TimelineEvent], moment: Timestamp) -> String {
     timeline
         .iter()
         .filter(|event| event.at <= moment)
-        .filter(|event| !matches!(event.event, LifecycleEvent::Probed { .. }))
-        .next_back()
+        .rfind(|event| !matches!(event.event, LifecycleEvent::Probed { .. }))
         .map_or_else(
             || "before the pod existed".into(),
             |event| {
@@ -382,7 +381,7 @@ mod tests {
             ("", LifecycleEvent::PodReady),
         ]);
         assert_eq!(judge_startup_probe(&good, "a", Position::default()), []);
-        let mut early = good.clone();
+        let mut early = good;
         early.swap(0, 3);
         assert_eq!(
             judge_startup_probe(&early, "a", Position::default()).len(),

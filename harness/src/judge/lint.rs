@@ -125,7 +125,7 @@ fn grace_period_within_pre_stop(pod: &PodSpec) -> Option<LintReport> {
         .iter()
         .find_map(|container| {
             let seconds = pre_stop_sleep_seconds(container)?;
-            (seconds >= grace).then(|| (container.name.as_str(), seconds))
+            (seconds >= grace).then_some((container.name.as_str(), seconds))
         })
         .map(|(container, seconds)| LintReport {
             rule: LintRule::GracePeriodWithinPreStop,

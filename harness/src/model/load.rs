@@ -233,7 +233,7 @@ fn read_bounded(
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
-            let line = bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = bytes[..valid].split(|byte| *byte == b'\n').count();
             complaints.push(complaint(
                 &format!("line {line} is not valid UTF-8 (byte {valid})"),
                 "write bytes that are not UTF-8 with `base64`",

@@ -25,7 +25,7 @@ impl From<serde_saphyr::Location> for Position {
         Self {
             line: location.line(),
             column: location.column(),
-            length: u64::from(location.span().len()),
+            length: location.span().len(),
         }
     }
 }

@@ -168,7 +168,7 @@ impl Procedure {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// Holds for any agent behind ext_authz.
+    /// Holds for any agent behind `ext_authz`.
     #[default]
     Core,
     /// Holds where the features are there.

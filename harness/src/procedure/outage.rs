@@ -213,27 +213,7 @@ async fn kill(
         .pod
         .inject(AGENT_CONTAINER, ContainerFault::Kill)
         .await?;
-    let restart = async {
-        deployment
-            .await_timeline(
-                "the agent to be restarted",
-                deployment.timeouts.restarted,
-                |timeline| {
-                    timeline
-                        .iter()
-                        .find(|event| {
-                            event.container.as_deref() == Some(AGENT_CONTAINER)
-                                && matches!(
-                                    event.event,
-                                    LifecycleEvent::Started { restart_count: 1.. }
-                                )
-                        })
-                        .map(|event| event.at)
-                },
-            )
-            .await
-    };
-    let restarted_at = restart.await?;
+    let restarted_at = await_restart(deployment).await?;
     let seen = drive.records().len();
     await_records(&mut drive, seen + 2 * WARM_UP).await?;
     drive.stop().await?;
@@ -241,40 +221,22 @@ async fn kill(
     deployment.await_enforcing().await?;
     let (joined, _) = deployment.settle(&report.records).await?;
 
-    let timeline = deployment.pod.timeline();
-    let killed_at = timeline
+    let killed_at = deployment
+        .pod
+        .timeline()
         .iter()
         .find(|event| matches!(event.event, LifecycleEvent::FaultInjected { .. }))
         .map_or(restarted_at, |event| event.at);
-    let mut first_inspected_again: Option<Timestamp> = None;
-    let mut during = 0_u64;
+    let gap = Gap {
+        killed_at,
+        restarted_at,
+    };
     for joined in &joined {
         let (case, prepared) = match joined.client.stream.as_str() {
             "attack" => ("attack-under-load", &attack),
             _ => ("benign-under-load", &benign),
         };
-        let kind = Kind::of(case);
-        let mut acceptable = vec![kind.usual()];
-        if joined.client.finished_at >= killed_at {
-            acceptable.push(*spec.during);
-        }
-        // Of a request that was in the agent's hands when it was killed, the agent's own record may be lost.
-        let interrupted = joined
-            .client
-            .sent_at
-            .is_none_or(|sent_at| sent_at <= killed_at)
-            && joined.client.finished_at >= killed_at;
-        if interrupted && joined.upstream.is_empty() {
-            acceptable.push(Outcome::Ambiguous);
-        }
-        let outcome = decide(joined).outcome;
-        if outcome == *spec.during {
-            during += 1;
-        }
-        if outcome == kind.usual() && joined.client.finished_at >= restarted_at {
-            let at = joined.client.finished_at;
-            first_inspected_again = Some(first_inspected_again.map_or(at, |first| first.min(at)));
-        }
+        let acceptable = gap.acceptable(spec, Kind::of(case), joined);
         judge(
             case,
             prepared,
@@ -285,24 +247,84 @@ async fn kill(
             proceedings,
         );
     }
-    let observations = &mut proceedings.observations;
-    observations.insert(format!("requests {}", *spec.during), during.to_string());
-    observations.insert(
-        "inspected again after the kill".into(),
-        first_inspected_again.map_or_else(
-            || "never".into(),
-            |at| format!("{} ms", at.duration_since(killed_at).as_millis()),
-        ),
-    );
-    if first_inspected_again.is_none() {
-        proceedings.findings.push(Finding::new(
-            "recovery",
-            spec.fault.position,
-            "requests are inspected again after the restart",
-            "none was",
-        ));
-    }
+    gap.report(spec, proceedings);
     Ok(report.summary.sent)
+}
+
+async fn await_restart(deployment: &Deployment) -> Result<Timestamp, ProcedureError> {
+    deployment
+        .await_timeline(
+            "the agent to be restarted",
+            deployment.timeouts.restarted,
+            |timeline| {
+                timeline
+                    .iter()
+                    .find(|event| {
+                        event.container.as_deref() == Some(AGENT_CONTAINER)
+                            && matches!(event.event, LifecycleEvent::Started { restart_count: 1.. })
+                    })
+                    .map(|event| event.at)
+            },
+        )
+        .await
+}
+
+/// The time in which the agent was not there.
+struct Gap {
+    killed_at: Timestamp,
+    restarted_at: Timestamp,
+}
+
+impl Gap {
+    /// Returns the outcomes that are right for a request, by when it was under way.
+    fn acceptable(&self, spec: &OutageSpec, kind: Kind, joined: &Joined) -> Vec<Outcome> {
+        let client = &joined.client;
+        let mut acceptable = vec![kind.usual()];
+        if client.finished_at >= self.killed_at {
+            acceptable.push(*spec.during);
+        }
+        // Of a request that was in the agent's hands when it was killed, the agent's own record may be lost.
+        let interrupted = client
+            .sent_at
+            .is_none_or(|sent_at| sent_at <= self.killed_at)
+            && client.finished_at >= self.killed_at;
+        if interrupted && joined.upstream.is_empty() {
+            acceptable.push(Outcome::Ambiguous);
+        }
+        acceptable
+    }
+
+    /// Reports how long the gap was and how many requests fell into it. A gap that never closes is a finding.
+    fn report(&self, spec: &OutageSpec, proceedings: &mut Proceedings) {
+        let during = proceedings
+            .requests
+            .iter()
+            .filter(|request| request.judgement.outcome == *spec.during)
+            .count();
+        let inspected_again = proceedings
+            .requests
+            .iter()
+            .filter(|request| request.judgement.outcome == Kind::of(&request.case).usual())
+            .map(|request| request.joined.client.finished_at)
+            .filter(|finished_at| *finished_at >= self.restarted_at)
+            .min();
+        let observations = &mut proceedings.observations;
+        observations.insert(format!("requests {}", *spec.during), during.to_string());
+        match inspected_again {
+            Some(at) => {
+                observations.insert(
+                    "inspected again after the kill".into(),
+                    format!("{} ms", at.duration_since(self.killed_at).as_millis()),
+                );
+            }
+            None => proceedings.findings.push(Finding::new(
+                "recovery",
+                spec.fault.position,
+                "requests are inspected again after the restart",
+                "none was",
+            )),
+        }
+    }
 }
 
 async fn await_records(drive: &mut Drive, count: usize) -> Result<(), ProcedureError> {

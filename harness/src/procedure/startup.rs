@@ -1,5 +1,7 @@
 //! `startup`: attacks are sent to the pod's Service from the pod's first moment on, until the rules apply.
 
+use jiff::Timestamp;
+
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, record_books};
@@ -11,8 +13,11 @@ use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{LeakExpectation, ProbeExpectation, StartupSpec};
+use crate::model::timeline::TimelineEvent;
 use crate::stack::AGENT_CONTAINER;
+use crate::traffic::plan::PlannedRequest;
 use crate::witness::books::{Books, Sources};
+use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
 /// The case that the attacks belong to.
@@ -47,26 +52,73 @@ pub async fn carry_out(
         deployment.await_ready().await?;
     }
 
+    let attacks = judge_attacks(spec, joined, &attack.planned, proceedings);
     let timeline = deployment.pod.timeline();
-    let mut leaked = Vec::new();
-    let mut first_denied = None;
-    let mut outcomes = Vec::new();
+    judge_gap(spec, &attacks, &timeline, proceedings);
+    if let Some(probe) = &spec.probe {
+        match **probe {
+            ProbeExpectation::FailsThenSucceedsOnce => proceedings.findings.extend(
+                judge_startup_probe(&timeline, AGENT_CONTAINER, probe.position),
+            ),
+        }
+    }
+    let books = Books::draw_up(&Sources {
+        sent: report.summary.sent,
+        outcomes: &attacks.outcomes,
+        known_ids: &deployment.known_ids(),
+        testimony: &testimony,
+        counters: None,
+        access_log_entries: None,
+    });
+    record_books(books, proceedings);
+    Ok(())
+}
+
+/// What became of the attacks.
+struct Attacks {
+    outcomes: Vec<Outcome>,
+    leaked: Vec<Leak>,
+    first_denied: Option<Timestamp>,
+}
+
+/// An attack that reached the application.
+struct Leak {
+    id: RequestId,
+    outcome: Outcome,
+    at: Timestamp,
+    witnesses: Vec<String>,
+}
+
+fn judge_attacks(
+    spec: &StartupSpec,
+    joined: Vec<Joined>,
+    planned: &PlannedRequest,
+    proceedings: &mut Proceedings,
+) -> Attacks {
+    let mut attacks = Attacks {
+        outcomes: Vec::new(),
+        leaked: Vec::new(),
+        first_denied: None,
+    };
     for joined in joined {
         let judgement = decide(&joined);
         let id = RequestId::from_witness(&joined.client.id);
-        outcomes.push(judgement.outcome);
+        attacks.outcomes.push(judgement.outcome);
         match judgement.outcome {
             Outcome::BlockedByAgent => {
-                first_denied.get_or_insert(joined.client.intended_at);
+                attacks
+                    .first_denied
+                    .get_or_insert(joined.client.intended_at);
             }
-            outcome if outcome.reached_application() => {
-                leaked.push((
-                    id,
-                    outcome,
-                    joined.client.intended_at,
-                    describe_witnesses(&joined),
-                ));
-            }
+            Outcome::Allowed
+            | Outcome::AllowedAndTagged
+            | Outcome::FailedOpen
+            | Outcome::NotInspected => attacks.leaked.push(Leak {
+                id,
+                outcome: judgement.outcome,
+                at: joined.client.intended_at,
+                witnesses: describe_witnesses(&joined),
+            }),
             Outcome::Ambiguous => {
                 let mut finding = Finding::new(
                     "outcome",
@@ -80,58 +132,56 @@ pub async fn carry_out(
             }
             // Before the pod is an endpoint nothing is served; that is what a gate is for.
             Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {}
-            Outcome::Allowed
-            | Outcome::AllowedAndTagged
-            | Outcome::FailedOpen
-            | Outcome::NotInspected => {}
         }
         proceedings.requests.push(JudgedRequest {
             case: CASE.into(),
-            planned: crate::traffic::plan::PlannedRequest {
+            planned: PlannedRequest {
                 id: joined.client.id.clone(),
-                ..attack.planned.clone()
+                ..planned.clone()
             },
             joined,
             judgement,
         });
     }
+    attacks
+}
 
-    let gap = match (leaked.first(), first_denied) {
-        (Some((_, _, from, _)), Some(to)) => {
-            format!("{} ms", to.duration_since(*from).as_millis().max(0))
+fn judge_gap(
+    spec: &StartupSpec,
+    attacks: &Attacks,
+    timeline: &[TimelineEvent],
+    proceedings: &mut Proceedings,
+) {
+    let leaked = attacks.leaked.len();
+    let gap = match (attacks.leaked.first(), attacks.first_denied) {
+        (Some(leak), Some(denied)) => {
+            format!("{} ms", denied.duration_since(leak.at).as_millis().max(0))
         }
         (None, _) => "0 ms".into(),
         (Some(_), None) => "open at the end".into(),
     };
-    proceedings.observations.insert(
-        "attacks that reached the application".into(),
-        leaked.len().to_string(),
-    );
-    proceedings
-        .observations
-        .insert("inspection gap".into(), gap.clone());
-    if first_denied.is_none() {
+    if attacks.first_denied.is_none() {
         proceedings.findings.push(Finding::new(
             "enforcement",
             spec.until_denied.position,
-            format!("{wanted} attacks in a row are denied"),
+            format!("{} attacks in a row are denied", *spec.until_denied),
             "none was denied",
         ));
     }
-    match (*spec.leaks, leaked.first()) {
-        (LeakExpectation::None, Some((id, outcome, at, witnesses))) => {
+    match (*spec.leaks, attacks.leaked.first()) {
+        (LeakExpectation::None, Some(leak)) => {
             let mut finding = Finding::new(
                 "inspection-gap",
                 spec.leaks.position,
                 "no attack reaches the application before the rules apply",
                 format!(
-                    "{} did, the first as {outcome}; the gap was {gap}",
-                    leaked.len()
+                    "{leaked} did, the first as {}; the gap was {gap}",
+                    leak.outcome
                 ),
             )
-            .about(CASE, id)
-            .note(format!("sent {}", phase_at(&timeline, *at)));
-            finding.notes.extend(witnesses.iter().cloned());
+            .about(CASE, &leak.id)
+            .note(format!("sent {}", phase_at(timeline, leak.at)));
+            finding.notes.extend(leak.witnesses.iter().cloned());
             proceedings.findings.push(finding);
         }
         (LeakExpectation::Some, None) => proceedings.findings.push(Finding::new(
@@ -142,21 +192,10 @@ pub async fn carry_out(
         )),
         (LeakExpectation::None, None) | (LeakExpectation::Some, Some(_)) => {}
     }
-    if let Some(probe) = &spec.probe {
-        match **probe {
-            ProbeExpectation::FailsThenSucceedsOnce => proceedings.findings.extend(
-                judge_startup_probe(&timeline, AGENT_CONTAINER, probe.position),
-            ),
-        }
-    }
-    let books = Books::draw_up(&Sources {
-        sent: report.summary.sent,
-        outcomes: &outcomes,
-        known_ids: &deployment.known_ids(),
-        testimony: &testimony,
-        counters: None,
-        access_log_entries: None,
-    });
-    record_books(books, proceedings);
-    Ok(())
+    let observations = &mut proceedings.observations;
+    observations.insert(
+        "attacks that reached the application".into(),
+        leaked.to_string(),
+    );
+    observations.insert("inspection gap".into(), gap);
 }

@@ -81,7 +81,7 @@ pub async fn capture(
         match deployment.pod.log(name).await {
             Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,
             Err(error) => {
-                missing.push(format!("the log of `{name}`: {}", chain(&error).join(": ")))
+                missing.push(format!("the log of `{name}`: {}", chain(&error).join(": ")));
             }
         }
     }

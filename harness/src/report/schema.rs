@@ -49,6 +49,10 @@ impl Format {
     }
 
     /// Returns the schema as a file holds it.
+    ///
+    /// # Panics
+    ///
+    /// Never: a schema is a tree of JSON values.
     pub fn text(self) -> String {
         let mut text = serde_json::to_string_pretty(&self.schema())
             .expect("a schema is a tree of JSON values");

@@ -18,8 +18,11 @@ const LAST_LINES: usize = 4;
 /// Remembers which configurations Envoy has accepted.
 #[derive(Debug, Default)]
 pub struct ProxyValidator {
-    verdicts: Mutex<BTreeMap<String, Arc<OnceCell<Result<(), InvalidProxyConfig>>>>>,
+    verdicts: Mutex<BTreeMap<String, Verdict>>,
 }
+
+/// Envoy's verdict on one configuration, once it has one.
+type Verdict = Arc<OnceCell<Result<(), InvalidProxyConfig>>>;
 
 /// A configuration that Envoy does not accept.
 #[derive(Clone, Debug, thiserror::Error)]

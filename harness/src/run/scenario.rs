@@ -1,5 +1,6 @@
 //! Runs one scenario: deploys its stack, carries its procedure out, keeps evidence, removes the pod.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
@@ -23,6 +24,7 @@ use crate::report::record::ScenarioRecord;
 use crate::stack::Stack;
 use crate::stack::assemble::{AssembleError, assemble};
 use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError};
+use crate::witness::books::Books;
 
 /// Why a scenario ended without a judgement.
 #[derive(Debug, thiserror::Error)]
@@ -108,8 +110,8 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
         sha256: scenario.sha256.clone(),
         result,
         elapsed_milliseconds: 0,
-        books: Default::default(),
-        observations: Default::default(),
+        books: Books::default(),
+        observations: BTreeMap::default(),
         timeline: Vec::new(),
         evidence: None,
     }

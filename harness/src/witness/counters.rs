@@ -22,7 +22,7 @@ impl Counters {
         )
     }
 
-    /// Returns a counter of the ext_authz filter, such as `denied`; none when the filter is absent.
+    /// Returns a counter of the `ext_authz` filter, such as `denied`; none when the filter is absent.
     pub fn authorization(&self, name: &str) -> Option<u64> {
         self.0.get(&format!("{PREFIX}{name}")).copied()
     }

@@ -168,17 +168,250 @@ fn without_decision(
         }
         return Outcome::FailedClosed;
     }
-    match (proxy.agent_failed(), proxy.asked(), reached) {
-        (true, _, true) => Outcome::FailedOpen,
-        (true, _, false) => Outcome::RejectedByProxy,
-        (false, true, _) => {
-            if proxy.details != DETAILS_DENIED {
-                contradictions
-                    .push("the proxy asked the agent, and the agent has no record".into());
-            }
-            Outcome::Ambiguous
+    if proxy.agent_failed() {
+        return if reached {
+            Outcome::FailedOpen
+        } else {
+            Outcome::RejectedByProxy
+        };
+    }
+    if proxy.asked() {
+        if proxy.details != DETAILS_DENIED {
+            contradictions.push("the proxy asked the agent, and the agent has no record".into());
         }
-        (false, false, true) => Outcome::NotInspected,
-        (false, false, false) => Outcome::RejectedByProxy,
+        return Outcome::Ambiguous;
+    }
+    if reached {
+        Outcome::NotInspected
+    } else {
+        Outcome::RejectedByProxy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::traffic::record::{
+        ClientFailure, ClientRecord, FailureCause, RequestPhase, ResponseRecord,
+    };
+    use crate::witness::upstream::UpstreamRecord;
+
+    const NOON: &str = "2026-11-24T12:00:00Z";
+
+    fn joined(
+        client_status: u16,
+        details: &str,
+        asked: Option<u64>,
+        failed_open: bool,
+        decision: Option<i32>,
+        reached: bool,
+    ) -> Joined {
+        let id = "a.b.0.r".to_owned();
+        Joined {
+            client: ClientRecord {
+                id: id.clone(),
+                stream: "x".into(),
+                intended_at: NOON.parse().expect("valid"),
+                sent_at: None,
+                finished_at: NOON.parse().expect("valid"),
+                elapsed_microseconds: 1,
+                result: ClientResult::Response(ResponseRecord {
+                    status: client_status,
+                    headers: Vec::new(),
+                    body_length: 0,
+                    body_sha256: String::new(),
+                    body_head_base64: String::new(),
+                }),
+            },
+            proxy: vec![ProxyRecord {
+                id: id.clone(),
+                start: NOON.parse().expect("valid"),
+                status: client_status,
+                flags: Vec::new(),
+                details: details.into(),
+                upstream: reached.then(|| "127.0.0.1:8080".into()),
+                authorization_microseconds: asked,
+                failure_mode_allowed: failed_open,
+                duration_milliseconds: 1,
+            }],
+            agent: decision
+                .map(|decision| AgentRecord {
+                    id: id.clone(),
+                    request_id: "r".into(),
+                    timestamp: Some(NOON.parse().expect("valid")),
+                    decision,
+                    signals: Vec::new(),
+                    response_code: 0,
+                    path: "/".into(),
+                })
+                .into_iter()
+                .collect(),
+            upstream: reached
+                .then(|| UpstreamRecord {
+                    at: NOON.parse().expect("valid"),
+                    id: Some(id),
+                    method: "GET".into(),
+                    target: "/".into(),
+                    headers: Vec::new(),
+                    body_length: 0,
+                    body_sha256: String::new(),
+                    complete: true,
+                })
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    #[rstest]
+    #[case::allowed(
+        joined(200, "via_upstream", Some(9), false, Some(200), true),
+        Outcome::Allowed
+    )]
+    #[case::blocked(
+        joined(406, "ext_authz_denied", Some(9), false, Some(406), false),
+        Outcome::BlockedByAgent
+    )]
+    #[case::too_large(
+        joined(413, "request_payload_too_large", None, false, None, false),
+        Outcome::RejectedByProxy
+    )]
+    #[case::allowed_then_no_application(
+        joined(503, "upstream_reset", Some(9), false, Some(200), false),
+        Outcome::RejectedByProxy
+    )]
+    #[case::open(
+        joined(200, "via_upstream", Some(9), true, None, true),
+        Outcome::FailedOpen
+    )]
+    #[case::closed(
+        joined(403, "ext_authz_error", Some(9), false, None, false),
+        Outcome::FailedClosed
+    )]
+    #[case::past_the_agent(
+        joined(200, "via_upstream", None, false, None, true),
+        Outcome::NotInspected
+    )]
+    #[case::forged_mark_past_the_agent(
+        joined(200, "via_upstream", None, true, None, true),
+        Outcome::NotInspected
+    )]
+    fn witnesses_that_agree_decide(#[case] joined: Joined, #[case] outcome: Outcome) {
+        let judgement = decide(&joined);
+        assert_eq!(judgement.outcome, outcome, "{:?}", judgement.reasons);
+    }
+
+    #[rstest]
+    #[case::block_that_reached_the_application(joined(
+        406,
+        "ext_authz_denied",
+        Some(9),
+        false,
+        Some(406),
+        true
+    ))]
+    #[case::block_that_the_proxy_did_not_carry_out(joined(
+        200,
+        "via_upstream",
+        Some(9),
+        false,
+        Some(406),
+        true
+    ))]
+    #[case::denial_without_the_agents_record(joined(
+        406,
+        "ext_authz_denied",
+        Some(9),
+        false,
+        None,
+        false
+    ))]
+    #[case::allow_that_the_proxy_denied(joined(
+        406,
+        "ext_authz_denied",
+        Some(9),
+        false,
+        Some(200),
+        false
+    ))]
+    #[case::check_without_the_agents_record(joined(
+        200,
+        "via_upstream",
+        Some(9),
+        false,
+        None,
+        true
+    ))]
+    #[case::answer_without_the_applications_record(joined(
+        200,
+        "via_upstream",
+        Some(9),
+        false,
+        Some(200),
+        false
+    ))]
+    #[case::error_that_reached_the_application(joined(
+        403,
+        "ext_authz_error",
+        Some(9),
+        false,
+        None,
+        true
+    ))]
+    #[case::code_that_is_no_decision(joined(200, "via_upstream", Some(9), false, Some(-2), true))]
+    #[case::decision_in_time_and_yet_failed_open(joined(
+        200,
+        "via_upstream",
+        Some(9_000_000),
+        true,
+        Some(200),
+        true
+    ))]
+    fn witnesses_that_contradict_each_other_are_ambiguous(#[case] joined: Joined) {
+        let judgement = decide(&joined);
+        assert_eq!(judgement.outcome, Outcome::Ambiguous);
+        assert!(!judgement.reasons.is_empty());
+    }
+
+    #[test]
+    fn a_record_that_is_there_twice_is_ambiguous() {
+        for witness in 0..3 {
+            let mut joined = joined(200, "via_upstream", Some(9), false, Some(200), true);
+            match witness {
+                0 => joined.proxy.push(joined.proxy[0].clone()),
+                1 => joined.agent.push(joined.agent[0].clone()),
+                _ => joined.upstream.push(joined.upstream[0].clone()),
+            }
+            assert_eq!(decide(&joined).outcome, Outcome::Ambiguous, "{witness}");
+        }
+    }
+
+    #[test]
+    fn a_decision_after_the_proxy_gave_up_does_not_count() {
+        let joined = joined(200, "via_upstream", Some(0), true, Some(406), true);
+        let judgement = decide(&joined);
+        assert_eq!(judgement.outcome, Outcome::FailedOpen);
+        assert!(judgement.reasons[0].contains("given up"));
+    }
+
+    #[test]
+    fn a_status_that_client_and_proxy_do_not_share_is_ambiguous() {
+        let mut joined = joined(200, "via_upstream", Some(9), false, Some(200), true);
+        joined.proxy[0].status = 500;
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
+    }
+
+    #[test]
+    fn no_record_of_the_proxy_is_ambiguous_and_no_answer_is_lost() {
+        let mut joined = joined(200, "via_upstream", Some(9), false, Some(200), true);
+        joined.proxy.clear();
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
+        joined.client.result = ClientResult::Failed(ClientFailure {
+            phase: RequestPhase::Connect,
+            cause: FailureCause::Refused,
+            detail: String::new(),
+        });
+        assert_eq!(decide(&joined).outcome, Outcome::Lost);
     }
 }
