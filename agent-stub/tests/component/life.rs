@@ -72,11 +72,10 @@ async fn health_is_not_serving_while_the_agent_stops() {
         .expect("a status");
     assert_eq!(first.status(), ServingStatus::Serving);
     let stopping = tokio::spawn(agent.shut_down());
-    let second = watcher
-        .message()
+    let second = tokio::time::timeout(PATIENCE, watcher.message())
         .await
-        .expect("a stream")
-        .expect("a status");
+        .expect("told in time");
+    let second = second.expect("a stream").expect("a status");
     assert_eq!(second.status(), ServingStatus::NotServing);
     drop((watcher, channel));
     tokio::time::timeout(PATIENCE, stopping)
