@@ -1,5 +1,6 @@
 //! Nothing of a pod outlives its handle, its harness, or its run.
 
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,18 @@ use harness::model::identity::PodName;
 use serde_json::json;
 
 use crate::support::{
-    Bench, PATIENCE, environment, runs_on_this_machine, shared_memory, shell, stack, until_logged,
-    until_nothing_runs,
+    Bench, PATIENCE, environment, runs_on_this_machine, shared_memory, shell, stack,
+    until_command_lines, until_logged, until_nothing_runs,
 };
 
 /// Where the helper below puts its pod; without it the helper is not meant.
 const HELPER_FOLDER: &str = "CONFORMANCE_TEST_HELPER_FOLDER";
+
+/// What the helper's run is called.
+const HELPER_RUN: &str = "CONFORMANCE_TEST_HELPER_RUN";
+
+/// How long its container would sleep, by which it is recognised.
+const HELPER_SECONDS: &str = "CONFORMANCE_TEST_HELPER_SECONDS";
 
 #[tokio::test]
 async fn this_machine_can_run_pods() {
@@ -92,54 +99,135 @@ async fn a_pod_outlives_the_thread_that_asked_for_it() {
     let pod = receiver.await.expect("created");
     thread.join().expect("ended");
     until_logged(&*pod, "app", "ready").await;
-    let lines = pod.command_lines("app").await.expect("it runs");
-    assert_eq!(lines.len(), 1, "{lines:?}");
+    until_command_lines(&*pod, "app", &["sleep 60"]).await;
     pod.remove().await.expect("removed");
 }
 
 #[test]
 fn a_harness_that_is_killed_takes_its_pods_along_and_the_sweep_removes_its_folder() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = crate::support::utf8(folder.path());
-    let mut helper = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--ignored", "--exact", "cleanup::helper_with_a_pod"])
-        .env(HELPER_FOLDER, &path)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("started");
-    let marker = "sleep 7654325";
-    wait_for("the helper's container", || runs_on_this_machine(marker));
-    let runtime = path.join("runtime");
+    let harness = Helper::start("helper1", "7654325");
+    let runtime = harness.folder().join("runtime");
     assert_eq!(sweep(&runtime).expect("swept").in_use, ["helper1"]);
-    helper.kill().expect("killed");
-    helper.wait().expect("collected");
-    wait_for("the end of the pod", || {
-        !runs_on_this_machine(marker) && !runs_on_this_machine("conformance-pod:helper1")
-    });
+    let folder = harness.kill_and_see_nothing_left();
     let report = sweep(&runtime).expect("swept");
     assert_eq!(report.removed, ["helper1"]);
     assert!(report.killed.is_empty(), "{report:?}");
     assert_eq!(runtime.read_dir().expect("readable").count(), 0);
+    drop(folder);
+}
+
+#[test]
+fn a_pod_whose_supervisor_cannot_look_at_its_lifeline_dies_with_its_harness_too() {
+    let harness = Helper::start("helper2", "7654327");
+    for process in harness.pod_processes() {
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGSTOP).expect("stopped");
+    }
+    harness.kill_and_see_nothing_left();
+}
+
+#[test]
+fn a_supervisor_that_was_left_behind_is_swept_up() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let runtime = crate::support::utf8(folder.path());
+    std::fs::create_dir(runtime.join("left1")).expect("made");
+    std::fs::write(runtime.join("left1/owner.lock"), "").expect("written");
+    let mut left = Command::new("sleep")
+        .arg0("conformance-pod:left1/pod")
+        .arg("60")
+        .spawn()
+        .expect("started");
+    let pid = i32::try_from(left.id()).expect("a process id");
+    wait_for("the process", || {
+        runs_on_this_machine("conformance-pod:left1/")
+    });
+    let report = sweep(&runtime).expect("swept");
+    assert_eq!(
+        (report.killed, report.removed),
+        (vec![pid], vec!["left1".into()])
+    );
+    let status = left.wait().expect("collected");
+    assert_eq!(status.signal(), Some(9));
+}
+
+/// A harness in a process of its own, with one pod.
+struct Helper {
+    process: std::process::Child,
+    run: &'static str,
+    seconds: &'static str,
+    folder: tempfile::TempDir,
+}
+
+impl Helper {
+    /// Starts it and waits until its container runs. `seconds` makes the container recognisable.
+    fn start(run: &'static str, seconds: &'static str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let process = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--ignored", "--exact", "cleanup::helper_with_a_pod"])
+            .env(HELPER_FOLDER, folder.path())
+            .env(HELPER_RUN, run)
+            .env(HELPER_SECONDS, seconds)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("started");
+        let helper = Self {
+            process,
+            run,
+            seconds,
+            folder,
+        };
+        wait_for("the helper's container", || helper.container_runs());
+        helper
+    }
+
+    fn folder(&self) -> Utf8PathBuf {
+        crate::support::utf8(self.folder.path())
+    }
+
+    fn container_runs(&self) -> bool {
+        runs_on_this_machine(&format!("sleep {}", self.seconds))
+    }
+
+    /// The stage and the supervisor.
+    fn pod_processes(&self) -> Vec<nix::unistd::Pid> {
+        let label = format!("conformance-pod:{}/", self.run);
+        let processes = crate::support::processes_on_this_machine(&label);
+        assert_eq!(processes.len(), 2, "{processes:?}");
+        processes
+    }
+
+    fn kill_and_see_nothing_left(mut self) -> tempfile::TempDir {
+        self.process.kill().expect("killed");
+        self.process.wait().expect("collected");
+        let label = format!("conformance-pod:{}/", self.run);
+        wait_for("the end of the pod", || {
+            !self.container_runs() && !runs_on_this_machine(&label)
+        });
+        self.folder
+    }
 }
 
 /// Not a test by itself: the harness that the test above kills.
 #[test]
 #[ignore = "is started by another test"]
 fn helper_with_a_pod() {
-    let folder = std::env::var(HELPER_FOLDER).expect("started by the test");
+    let setting = |name| std::env::var(name).expect("started by the test");
+    let (folder, run) = (setting(HELPER_FOLDER), setting(HELPER_RUN));
+    let script = format!(
+        "trap '' TERM; sleep {} & wait; wait",
+        setting(HELPER_SECONDS)
+    );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let environment = environment(&Utf8PathBuf::from(folder));
         let name = PodName {
-            run: "helper1".parse().expect("a run id"),
+            run: run.parse().expect("a run id"),
             purpose: "helper".into(),
         };
-        let script = "trap '' TERM; sleep 7654325 & wait; wait";
         let pod = environment
             .create(
                 name,
-                &stack(json!({ "containers": [shell("app", script)] })),
+                &stack(json!({ "containers": [shell("app", &script)] })),
             )
             .await
             .expect("created");

@@ -178,6 +178,27 @@ pub(crate) async fn log(pod: &dyn Pod, container: &str) -> String {
     String::from_utf8(bytes).expect("UTF-8")
 }
 
+/// Waits until a container's command lines are these, in any order. A process that is just executing
+/// its program has none.
+pub(crate) async fn until_command_lines(pod: &dyn Pod, container: &str, expected: &[&str]) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let lines = pod.command_lines(container).await;
+        let mut last = lines.map_err(|fault| fault.to_string());
+        if let Ok(lines) = &mut last {
+            lines.sort();
+            if lines == expected {
+                return;
+            }
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "not {expected:?} but {last:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Runs a script to its end and returns what it wrote.
 pub(crate) async fn output_of(pod: Value, container: &str) -> String {
     let bench = Bench::new();
@@ -201,19 +222,26 @@ pub(crate) fn utf8(path: &std::path::Path) -> Utf8PathBuf {
     Utf8PathBuf::try_from(path.to_path_buf()).expect("UTF-8")
 }
 
-/// Tells whether a process with this text in its command line runs on the machine.
-pub(crate) fn runs_on_this_machine(text: &str) -> bool {
-    let own = std::process::id().to_string();
+/// Returns the processes of the machine whose command line starts so.
+pub(crate) fn processes_on_this_machine(text: &str) -> Vec<nix::unistd::Pid> {
     let entries = std::fs::read_dir("/proc").expect("a process table");
     entries
         .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_str() != Some(&own))
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .any(|line| {
-            String::from_utf8_lossy(&line)
-                .replace('\0', " ")
-                .starts_with(text)
+        .filter(|entry| {
+            std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| {
+                String::from_utf8_lossy(&line)
+                    .replace('\0', " ")
+                    .starts_with(text)
+            })
         })
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .map(nix::unistd::Pid::from_raw)
+        .collect()
+}
+
+/// Tells whether a process whose command line starts so runs on the machine.
+pub(crate) fn runs_on_this_machine(text: &str) -> bool {
+    !processes_on_this_machine(text).is_empty()
 }
 
 /// Waits until no process whose command line starts so runs on the machine.
