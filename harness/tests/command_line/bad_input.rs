@@ -1,0 +1,195 @@
+//! Bad input is refused with its place and a hint, and nothing is started.
+
+use rstest::rstest;
+
+use super::support::{conformance, empty_project, path, write};
+
+const GOOD: &str = r#"id: A01
+summary: It works.
+why: It must.
+exchange:
+  cases:
+    - name: get
+      intent: benign
+      request: { target: "/" }
+      expect: { outcome: allowed }
+"#;
+
+#[test]
+fn a_good_file_is_listed() {
+    let project = empty_project();
+    write(&project, "scenarios/decisions/works.yaml", GOOD);
+    let ran = conformance(&["list", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.seen());
+    assert!(ran.stdout.contains("decisions::works"), "{}", ran.seen());
+}
+
+#[rstest]
+#[case::malformed("why: It must.", "why: a: b", ":3:7", "mapping values")]
+#[case::unknown_key("summary:", "sumary:", ":2:1", "did you mean `summary`?")]
+#[case::unknown_outcome(
+    "outcome: allowed",
+    "outcome: alowed",
+    ":9:26",
+    "did you mean `allowed`?"
+)]
+#[case::missing_key("why: It must.\n", "", ":1:1", "add `why:`")]
+#[case::no_expectation("      expect: { outcome: allowed }\n", "", ":6:7", "add `expect:`")]
+#[case::bad_id("id: A01", "id: first", ":1:5", "A02-sqli")]
+#[case::attack_without_twin("intent: benign", "intent: attack", ":6:13", "twin")]
+#[case::impossible_upstream(
+    "{ outcome: allowed }",
+    "{ outcome: blocked-by-agent, upstream: { target: / } }",
+    ":9:26",
+    "never reaches the application"
+)]
+#[case::impossible_status(
+    "{ outcome: allowed }",
+    "{ outcome: blocked-by-agent, client: { status: 200 } }",
+    ":9:62",
+    "301, 302 or 400 to 599"
+)]
+#[case::ambiguous("outcome: allowed", "outcome: ambiguous", ":9:26", "never a pass")]
+#[case::bad_header(
+    "{ target: \"/\" }",
+    "{ target: \"/\", headers: [\"no colon\"] }",
+    ":8:42",
+    "name: value"
+)]
+#[case::bad_target("target: \"/\"", "target: \"/a b\"", ":8:26", "percent-encode")]
+#[case::bad_body(
+    "target: \"/\"",
+    "target: \"/\", body: { text: a, base64: YQ== }",
+    ":8:37",
+    "{text: …}"
+)]
+#[case::number_for_a_duration(
+    "exchange:",
+    "stack: { grace-period: 30 }\nexchange:",
+    ":4:24",
+    "200ms"
+)]
+#[case::unknown_configuration(
+    "exchange:",
+    "stack: { envoy: fail-shut }\nexchange:",
+    ":4:17",
+    "known: fail-closed"
+)]
+#[case::two_procedures(
+    "exchange:",
+    "secrecy: { cases: [] }\nexchange:",
+    ":6:3",
+    "one procedure"
+)]
+#[case::taken_name(
+    "exchange:\n  cases:\n",
+    "exchange:\n  cases:\n    - { name: get, intent: benign, request: { target: / }, expect: { outcome: allowed } }\n",
+    ":7:13",
+    "taken on line 6"
+)]
+fn a_wrong_file_is_refused_with_its_place_and_a_hint(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] place: &str,
+    #[case] hint: &str,
+) {
+    let project = empty_project();
+    assert!(GOOD.contains(from), "{from}");
+    write(
+        &project,
+        "scenarios/decisions/works.yaml",
+        GOOD.replacen(from, to, 1),
+    );
+    let ran = conformance(&["run", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    let place = format!("scenarios/decisions/works.yaml{place}");
+    assert!(ran.stderr.contains(&place), "{place}: {}", ran.seen());
+    assert!(ran.stderr.contains(hint), "{hint}: {}", ran.seen());
+    assert!(ran.stderr.contains("nothing was started"), "{}", ran.seen());
+    assert!(!project.path().join("target").exists());
+}
+
+#[test]
+fn an_id_that_is_taken_is_refused_and_names_the_other_file() {
+    let project = empty_project();
+    write(&project, "scenarios/decisions/first.yaml", GOOD);
+    write(&project, "scenarios/decisions/second.yaml", GOOD);
+    let ran = conformance(&["list", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("scenarios/decisions/second.yaml:1:5")
+            && ran.stderr.contains("scenarios/decisions/first.yaml"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
+fn a_payload_file_with_an_attack_without_twin_is_refused() {
+    let project = empty_project();
+    write(
+        &project,
+        "fixtures/payloads/sqli.yaml",
+        "class: sqli\nsource: x\nlicence: x\npayloads:\n  - name: lonely\n    why: x\n    request: { target: / }\n",
+    );
+    write(&project, "scenarios/decisions/works.yaml", GOOD);
+    let ran = conformance(&["list", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("fixtures/payloads/sqli.yaml:5:11"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_refused_with_its_line() {
+    let project = empty_project();
+    write(
+        &project,
+        "scenarios/decisions/bytes.yaml",
+        b"id: A01\n\xff\n",
+    );
+    let ran = conformance(&["list", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("line 2 is not valid UTF-8"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
+fn a_filter_that_matches_nothing_ends_with_4_and_the_nearest_names() {
+    let ran = conformance(&["run", "block-sqli"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("decisions::blocks-sqli"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
+fn an_unknown_option_ends_with_2() {
+    let ran = conformance(&["run", "--no-such-option"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+}
+
+#[test]
+fn a_key_on_the_command_line_is_refused() {
+    let ran = conformance(&["run", "--agent-env", "SIGSCI_SECRETACCESSKEY=x"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("CONFORMANCE_SECRETACCESSKEY"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
+fn an_envoy_that_is_none_ends_with_3_and_says_what_it_answered() {
+    let ran = conformance(&["run", "--envoy", "/bin/true"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.seen());
+    assert!(ran.stderr.contains("/bin/true"), "{}", ran.seen());
+}

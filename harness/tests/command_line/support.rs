@@ -1,0 +1,92 @@
+//! Starts the command, and makes projects to start it on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The folder of the workspace.
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// What a command did.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    fn from_output(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Everything that the user saw, for messages of tests.
+    pub(crate) fn seen(&self) -> String {
+        format!(
+            "exit {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+/// Makes the command with these arguments.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command
+        .args(arguments)
+        .current_dir(ROOT)
+        .env_remove("CONFORMANCE_PROJECT")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) fn conformance(arguments: &[&str]) -> Ran {
+    Ran::from_output(&command(arguments).output().expect("the command starts"))
+}
+
+/// A project with the shipped fixtures and no scenarios of its own.
+pub(crate) fn empty_project() -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for part in ["envoy-configs", "fixtures/kubernetes", "fixtures/payloads"] {
+        copy_folder(&Path::new(ROOT).join(part), &folder.path().join(part));
+    }
+    fs::create_dir_all(folder.path().join("scenarios/decisions")).expect("a folder");
+    folder
+}
+
+/// Writes a file of a project.
+pub(crate) fn write(project: &TempDir, path: &str, text: impl AsRef<[u8]>) {
+    let path = project.path().join(path);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, text).expect("a file");
+}
+
+/// Returns a folder's path as an argument.
+pub(crate) fn path(folder: &TempDir) -> &str {
+    folder.path().to_str().expect("UTF-8")
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+}
+
+/// Returns the newest report below an output folder.
+pub(crate) fn report(output: &TempDir) -> serde_json::Value {
+    let run = fs::read_dir(output.path())
+        .expect("the output folder")
+        .map(|entry| entry.expect("an entry").path())
+        .max()
+        .expect("a run");
+    let text = fs::read(run.join("report.json")).expect("a report");
+    serde_json::from_slice(&text).expect("JSON")
+}
