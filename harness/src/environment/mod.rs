@@ -73,7 +73,7 @@ pub trait Pod: fmt::Debug + Send + Sync {
     ) -> Result<PodHttpResponse, EnvironmentFault>;
 
     /// Returns what the container wrote to stdout and stderr since its first start, all restarts
-    /// in order, bounded to the last 64 MiB.
+    /// in order: the first 64 MiB, and a line that says so where there was more.
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault>;
 
     /// Does something bad to a container, on purpose.

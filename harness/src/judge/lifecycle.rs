@@ -382,7 +382,7 @@ mod tests {
         ]);
         assert_eq!(judge_startup_probe(&good, "a", Position::default()), []);
         let mut early = good;
-        early.swap(0, 3);
+        early.rotate_right(1);
         assert_eq!(
             judge_startup_probe(&early, "a", Position::default()).len(),
             1

@@ -113,17 +113,19 @@ pub(super) fn payloads(
     }
 }
 
-/// Finds the nearest known word for an unknown one in a parser's message.
+/// Finds the nearest known word for an unknown one in a parser's message: ``unknown field `x`, expected one of a, b``.
 pub(super) fn hint_for_parse_error(message: &str) -> Option<String> {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.contains("missing") {
         let field = quoted.first()?;
         return Some(format!("add `{field}:`"));
     }
-    let (unknown, known) = quoted.split_first()?;
-    if !message.contains("unknown") || known.is_empty() {
-        return None;
-    }
+    let unknown = quoted.first()?;
+    let (_, listed) = message.split_once("expected one of ")?;
+    let known: Vec<&str> = listed
+        .split(", ")
+        .map(|name| name.trim_matches('`'))
+        .collect();
     let nearest = known
         .iter()
         .max_by(|left, right| {

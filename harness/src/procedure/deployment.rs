@@ -41,6 +41,15 @@ const CANARY_PER_SECOND: f64 = 100.0;
 /// An attack that every agent denies: the canary by which enforcement is seen.
 const CANARY_TARGET: &str = "/canary?id=1%27%20UNION%20SELECT%20password%20FROM%20users--";
 
+/// Whether the agent was seen to deny attacks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Enforcement {
+    /// It was not, within the time that it had.
+    NotSeen,
+    /// So many in a row as were wanted.
+    Seen,
+}
+
 /// A pod under test.
 #[derive(Debug)]
 pub struct Deployment {
@@ -220,8 +229,20 @@ impl Deployment {
         .into())
     }
 
+    /// Waits for the pod as [`Self::await_ready`] does and then for enforcement. A container that ends before the agent has
+    /// been seen to deny anything has not started: that is an error and no judgement of the agent's decisions.
+    pub async fn await_ready_and_enforcing(&self) -> Result<(), ProcedureError> {
+        self.await_ready().await?;
+        if self.await_enforcing().await? == Enforcement::NotSeen
+            && let Some(container) = first_exit(&self.pod.timeline())
+        {
+            return Err(self.will_not_start(&container).await);
+        }
+        Ok(())
+    }
+
     /// Sends a canary until it is denied three times in a row. A time-out is no error: what is wrong shows when the requests are judged.
-    pub async fn await_enforcing(&self) -> Result<(), ProcedureError> {
+    pub async fn await_enforcing(&self) -> Result<Enforcement, ProcedureError> {
         let spec = RequestSpec {
             method: None,
             target: Located::unwritten(CANARY_TARGET.into()),
@@ -238,12 +259,13 @@ impl Deployment {
             u32::MAX,
         );
         let mut drive = self.start_drive(vec![stream]).await?;
-        self.await_denials(&mut drive, DENIED_IN_A_ROW, budget)
+        let enforcement = self
+            .await_denials(&mut drive, DENIED_IN_A_ROW, budget)
             .await?;
         drive.stop().await?;
         let report = self.finish_drive(drive).await?;
         self.settle(&report.records).await?;
-        Ok(())
+        Ok(enforcement)
     }
 
     /// Reads a stream of attacks until the agent has denied so many in a row by the proxy's word, or the time is used up.
@@ -252,7 +274,7 @@ impl Deployment {
         drive: &mut Drive,
         wanted: usize,
         within: Duration,
-    ) -> Result<(), ProcedureError> {
+    ) -> Result<Enforcement, ProcedureError> {
         let deadline = Instant::now() + within;
         let mut next_look = Instant::now();
         while drive.next().await?.is_some() && Instant::now() < deadline {
@@ -262,11 +284,11 @@ impl Deployment {
             }
             let log = self.pod.log(PROXY_CONTAINER).await?;
             if denied_in_a_row(drive.records(), &Testimony::read(&log, b"", b"")) >= wanted {
-                break;
+                return Ok(Enforcement::Seen);
             }
             next_look = Instant::now() + 2 * POLL_INTERVAL;
         }
-        Ok(())
+        Ok(Enforcement::NotSeen)
     }
 
     /// Starts a driver on these streams.

@@ -38,8 +38,7 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &spec.lint, proceedings);
-    deployment.await_ready().await?;
-    deployment.await_enforcing().await?;
+    deployment.await_ready_and_enforcing().await?;
 
     let streams = match &spec.stream {
         Some(stream) => Some(start_streams(stream, deployment).await?),

@@ -29,10 +29,9 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &spec.lint, proceedings);
-    deployment.await_ready().await?;
     match spec.after {
-        Precondition::Enforcing => deployment.await_enforcing().await?,
-        Precondition::Ready => {}
+        Precondition::Enforcing => deployment.await_ready_and_enforcing().await?,
+        Precondition::Ready => deployment.await_ready().await?,
     }
     let mut requests = requests_of_cases(&spec.cases, deployment)?;
     if let Some(used) = &spec.payloads {

@@ -37,8 +37,7 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &spec.lint, proceedings);
-    deployment.await_ready().await?;
-    deployment.await_enforcing().await?;
+    deployment.await_ready_and_enforcing().await?;
     let before = deployment.counters().await?;
     let sent = match *spec.fault {
         Fault::Pause => pause(spec, deployment, proceedings).await?,

@@ -19,8 +19,7 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &[], proceedings);
-    deployment.await_ready().await?;
-    deployment.await_enforcing().await?;
+    deployment.await_ready_and_enforcing().await?;
     let requests = requests_of_cases(&spec.cases, deployment)?;
     judge_requests(requests, deployment, proceedings).await?;
     for request in &proceedings.requests {

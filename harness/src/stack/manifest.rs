@@ -136,7 +136,7 @@ fn first_lost_field(path: &str, written: &Value, understood: &Value) -> Option<S
 mod tests {
     use super::*;
 
-    const MANIFEST: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec:\n  selector: {}\n  template:\n    spec:\n      containers:\n        - name: a\n          volumeMounts: []\n";
+    const MANIFEST: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec:\n  selector: {}\n  template:\n    spec:\n      containers:\n        - name: a\n          volumeMounts: [{name: x, mountPath: /x}]\n";
 
     #[test]
     fn a_manifest_yields_its_pod_template() {

@@ -33,8 +33,8 @@ fn a_good_file_is_listed() {
     ":9:26",
     "did you mean `allowed`?"
 )]
-#[case::missing_key("why: It must.\n", "", ":1:1", "add `why:`")]
-#[case::no_expectation("      expect: { outcome: allowed }\n", "", ":6:7", "add `expect:`")]
+#[case::missing_key("why: It must.\n", "", ":3:1", "add `why:`")]
+#[case::no_expectation("      expect: { outcome: allowed }\n", "", ":8:7", "add `expect:`")]
 #[case::bad_id("id: A01", "id: first", ":1:5", "A02-sqli")]
 #[case::attack_without_twin("intent: benign", "intent: attack", ":6:13", "twin")]
 #[case::impossible_upstream(
@@ -53,7 +53,7 @@ fn a_good_file_is_listed() {
 #[case::bad_header(
     "{ target: \"/\" }",
     "{ target: \"/\", headers: [\"no colon\"] }",
-    ":8:42",
+    ":8:41",
     "name: value"
 )]
 #[case::bad_target("target: \"/\"", "target: \"/a b\"", ":8:26", "percent-encode")]

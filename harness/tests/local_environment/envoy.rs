@@ -1,12 +1,11 @@
 //! A real Envoy in a container: the guide's arguments, a read-only root, a configuration by volume.
-//!
-//! `CONFORMANCE_TEST_ENVOY=/path/to/envoy cargo test --test local_environment -- --ignored envoy`
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use harness::environment::local::{LocalEnvironment, LocalOptions};
 use harness::environment::{Environment as _, ImageTable, PodHttpRequest};
+use harness::executable::{EnvoySelection, locate};
 use harness::model::timeline::{ExitStatus, LifecycleEvent};
 use harness::model::timespan::TimeSpan;
 use serde_json::json;
@@ -44,14 +43,15 @@ static_resources:
 "#;
 
 #[tokio::test]
-#[ignore = "needs an Envoy binary in CONFORMANCE_TEST_ENVOY"]
 async fn envoy_runs_behind_its_service_and_leaves_no_shared_memory() {
-    let envoy = std::env::var("CONFORMANCE_TEST_ENVOY").expect("the path of an Envoy binary");
+    let chosen = std::env::var_os("ENVOY");
+    let selection = EnvoySelection::choose(None, chosen.as_deref()).expect("a selection");
+    let envoy = locate(&selection, &mut |_| {}).expect("an Envoy").path;
     let bench = Bench::new();
     let before = shared_memory();
     let environment = LocalEnvironment::new(LocalOptions {
         images: ImageTable {
-            executables: [("envoyproxy/envoy".to_owned(), envoy.into())].into(),
+            executables: [("envoyproxy/envoy".to_owned(), envoy)].into(),
         },
         conformance: env!("CARGO_BIN_EXE_conformance").into(),
         logs: bench.path().join("logs"),
