@@ -10,6 +10,9 @@ use crate::model::located::{Located, Position};
 use crate::model::procedure::LintRule;
 use crate::stack::{AGENT_CONTAINER, Stack};
 
+/// The kind of a finding of the static check.
+pub const LINT: &str = "lint";
+
 /// The grace period that Kubernetes gives a pod that names none.
 const DEFAULT_GRACE_PERIOD_SECONDS: i64 = 30;
 
@@ -47,7 +50,7 @@ pub fn judge(reports: &[LintReport], expected: &[Located<LintRule>]) -> Vec<Find
         .filter(|rule| !reported.contains(&rule.value))
         .map(|rule| {
             Finding::new(
-                "lint",
+                LINT,
                 rule.position,
                 format!("the deployment has the fault `{}`", **rule),
                 "the static check does not find it",
@@ -60,7 +63,7 @@ pub fn judge(reports: &[LintReport], expected: &[Located<LintRule>]) -> Vec<Find
             .filter(|report| !expected.iter().any(|rule| **rule == report.rule))
             .map(|report| {
                 Finding::new(
-                    "lint",
+                    LINT,
                     Position::default(),
                     format!("a deployment without the fault `{}`", report.rule),
                     &*report.explanation,

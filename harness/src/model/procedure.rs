@@ -177,6 +177,8 @@ impl fmt::Display for LintRule {
 pub struct StartupSpec {
     /// The attack.
     pub attack: RequestSpec,
+    /// The nearest benign request, which must pass once the rules apply.
+    pub benign: RequestSpec,
     /// Attacks per second, open loop.
     pub per_second: Located<f64>,
     /// Denials in a row that end the stream.

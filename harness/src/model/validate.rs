@@ -324,6 +324,7 @@ fn check_procedure(context: &Context<'_>, procedure: &Procedure, complaints: &mu
         Procedure::Secrecy(secrecy) => check_cases(&secrecy.cases, complaints),
         Procedure::Startup(startup) => {
             check_request(&startup.attack, startup.attack.target.position, complaints);
+            check_request(&startup.benign, startup.benign.target.position, complaints);
             check_rate(&startup.per_second, complaints);
         }
     }

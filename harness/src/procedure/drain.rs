@@ -3,7 +3,9 @@
 use super::deployment::{DENIED_IN_A_ROW, Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
-use super::exchange::{Expected, check_deployment, record_books, requests_of_cases};
+use super::exchange::{
+    Expected, check_deployment, judge_controls, record_books, requests_of_cases,
+};
 use super::plan::{Prepared, list_stream, repeat_stream};
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::{Subject, describe_witnesses, judge};
@@ -40,6 +42,10 @@ pub async fn carry_out(
     check_deployment(deployment, &spec.lint, proceedings);
     deployment.await_ready_and_enforcing().await?;
 
+    if let Some(stream) = &spec.stream {
+        judge_controls(&stream.attack, &stream.benign, deployment, proceedings).await?;
+    }
+    let judged_before = proceedings.requests.len();
     let streams = match &spec.stream {
         Some(stream) => Some(start_streams(stream, deployment).await?),
         None => None,
@@ -78,8 +84,7 @@ pub async fn carry_out(
     for container in &spec.containers {
         proceedings.findings.extend(judge_end(&timeline, container));
     }
-    let outcomes: Vec<Outcome> = proceedings
-        .requests
+    let outcomes: Vec<Outcome> = proceedings.requests[judged_before..]
         .iter()
         .map(|request| request.judgement.outcome)
         .collect();

@@ -7,7 +7,7 @@ use super::error::ProcedureError;
 use super::plan::{Prepared, Route, list_stream};
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::{Subject, judge};
-use crate::judge::lint;
+use crate::judge::lint::{self, LINT};
 use crate::model::expectation::Expectation;
 use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
@@ -59,9 +59,10 @@ pub fn check_deployment(
 ) {
     let reports = lint::check(&deployment.stack, deployment.sends_response_data);
     for report in &reports {
-        proceedings
-            .observations
-            .insert(format!("lint {}", report.rule), report.explanation.clone());
+        proceedings.observations.insert(
+            format!("{LINT} {}", report.rule),
+            report.explanation.clone(),
+        );
     }
     proceedings.findings.extend(lint::judge(&reports, expected));
 }
@@ -238,6 +239,32 @@ pub async fn judge_requests(
     Ok(())
 }
 
+/// Shows that an attack can be delivered, and that the nearest benign request passes, on the pod as it stands.
+pub async fn judge_controls(
+    attack: &RequestSpec,
+    benign: &RequestSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let requests = vec![
+        expected(
+            deployment,
+            benign,
+            "attack-twin",
+            Route::Inspected,
+            outcome_only(Outcome::Allowed, benign.target.position),
+        )?,
+        expected(
+            deployment,
+            attack,
+            "attack-control",
+            Route::Control,
+            outcome_only(Outcome::NotInspected, attack.target.position),
+        )?,
+    ];
+    judge_requests(requests, deployment, proceedings).await
+}
+
 /// Keeps the books and names what does not agree.
 pub fn record_books(books: Books, proceedings: &mut Proceedings) {
     for discrepancy in &books.discrepancies {
@@ -248,5 +275,5 @@ pub fn record_books(books: Books, proceedings: &mut Proceedings) {
             discrepancy,
         ));
     }
-    proceedings.books = books;
+    proceedings.books.absorb(books);
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::deployment::Deployment;
 use super::drive::Drive;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, record_books};
+use super::exchange::{check_deployment, judge_controls, record_books};
 use super::plan::{Prepared, Route, list_stream, repeat_stream};
 use super::{JudgedRequest, Proceedings};
 use crate::environment::ContainerFault;
@@ -38,14 +38,15 @@ pub async fn carry_out(
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &spec.lint, proceedings);
     deployment.await_ready_and_enforcing().await?;
+    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
+    let judged_before = proceedings.requests.len();
     let before = deployment.counters().await?;
     let sent = match *spec.fault {
         Fault::Pause => pause(spec, deployment, proceedings).await?,
         Fault::Kill => kill(spec, deployment, proceedings).await?,
     };
     // The canary of the recovery has been counted too; only the requests' own totals are compared here.
-    let outcomes: Vec<Outcome> = proceedings
-        .requests
+    let outcomes: Vec<Outcome> = proceedings.requests[judged_before..]
         .iter()
         .map(|request| request.judgement.outcome)
         .collect();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, record_books};
+use super::exchange::{check_deployment, judge_controls, record_books};
 use super::plan::repeat_stream;
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;
@@ -47,10 +47,9 @@ pub async fn carry_out(
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
     let (joined, testimony) = deployment.settle(&report.records).await?;
-    if spec.probe.is_some() {
-        // The stream may have ended on attacks that were denied before the probe's next period.
-        deployment.await_ready().await?;
-    }
+    // The stream may have ended before the probe's next period.
+    deployment.await_ready().await?;
+    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
 
     let attacks = judge_attacks(spec, joined, &attack.planned, proceedings);
     let timeline = deployment.pod.timeline();

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Style};
 
 use super::record::{Kubelet, RunRecord, ScenarioRecord};
+use crate::judge::lint::LINT;
 use crate::model::diagnostic::{Colour, Diagnostic};
 use crate::model::finding::{Finding, ScenarioResult};
 use crate::model::scenario::Scenario;
@@ -114,6 +115,11 @@ impl Console {
         );
         if requests > 0 {
             let _ = write!(line, " {requests} requests");
+        }
+        for (name, explanation) in &scenario.observations {
+            if name.starts_with(LINT) && scenario.result == ScenarioResult::Passed {
+                let _ = write!(line, "\n{:>22}found as expected: {explanation}", "");
+            }
         }
         match &scenario.result {
             ScenarioResult::Unsupported { missing } => {
@@ -263,7 +269,7 @@ fn render_finding(
 
 /// Makes text from the wire safe for a terminal: control characters are written out, long lines cut.
 fn escape(text: &str) -> String {
-    const LIMIT: usize = 600;
+    const LIMIT: usize = 2_000;
     let mut shown: String = text
         .chars()
         .take(LIMIT)

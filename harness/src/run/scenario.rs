@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::proxy_validation::InvalidProxyConfig;
 use super::setup::RunSetup;
 use crate::environment::{EnvironmentFault, Pod};
+use crate::judge::lint::LINT;
 use crate::model::finding::{Fault, ScenarioResult};
 use crate::model::identity::PodName;
 use crate::model::scenario::Scenario;
@@ -79,13 +80,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     let result = match attempt(setup, scenario, &mut course).await {
         Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
         Ok(()) => ScenarioResult::Failed(std::mem::take(&mut course.proceedings.findings)),
-        Err(error) => ScenarioResult::Errored(Fault {
-            causes: chain(&error)
-                .iter()
-                .map(|cause| setup.output.redact(cause))
-                .collect(),
-            hints: error.hints(),
-        }),
+        Err(error) => without_judgement(setup, &error, &mut course),
     };
     let elapsed = Timestamp::now().duration_since(started_at);
     ScenarioRecord {
@@ -96,6 +91,34 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
         evidence: course.evidence,
         ..record_without_run(scenario, result)
     }
+}
+
+/// Makes the result of a scenario that came to no end. A fault of the deployment that the static check had found is the reason, and the
+/// system's own: the scenario has failed.
+fn without_judgement(
+    setup: &RunSetup,
+    error: &ScenarioError,
+    course: &mut Course,
+) -> ScenarioResult {
+    let causes: Vec<String> = chain(error)
+        .iter()
+        .map(|cause| setup.output.redact(cause))
+        .collect();
+    let findings = std::mem::take(&mut course.proceedings.findings);
+    if findings.iter().any(|finding| finding.expectation == LINT) {
+        let findings = findings
+            .into_iter()
+            .map(|finding| match finding.expectation.as_str() {
+                LINT => finding.note(causes.join(": ")),
+                _ => finding,
+            })
+            .collect();
+        return ScenarioResult::Failed(findings);
+    }
+    ScenarioResult::Errored(Fault {
+        causes,
+        hints: error.hints(),
+    })
 }
 
 /// Makes the record of a scenario that was not run.

@@ -27,6 +27,9 @@ const PROXY_IMAGE: &str = "signalsciences/envoy-frontproxy";
 const APPLICATION_IMAGE: &str = "signalsciences/example-helloworld";
 const AGENT_IMAGE: &str = "signalsciences/sigsci-agent";
 
+/// Where the run's folder keeps the logs of its pods while it goes on.
+const POD_LOGS: &str = "pods";
+
 /// Scenarios under way per core: most of a lifecycle scenario is waiting.
 const JOBS_PER_CORE: usize = 3;
 
@@ -135,12 +138,9 @@ impl RunSetup {
         (!missing.is_empty()).then_some(ScenarioResult::Unsupported { missing })
     }
 
-    /// Removes the run's working files; its reports stay.
+    /// Removes the logs of the run's pods; reports, evidence and refused configurations stay.
     pub fn tidy(&self) {
-        for folder in ["pods", "refused"] {
-            let path = self.output.folder.join(folder);
-            let _ = fs_err::remove_dir_all(path);
-        }
+        let _ = fs_err::remove_dir_all(self.output.folder.join(POD_LOGS));
     }
 }
 
@@ -194,7 +194,7 @@ pub async fn prepare(
     let environment = LocalEnvironment::new(LocalOptions {
         images,
         conformance,
-        logs: folder.join("pods"),
+        logs: folder.join(POD_LOGS),
         runtime,
     });
     let mut features = environment.features();

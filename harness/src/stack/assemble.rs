@@ -219,3 +219,76 @@ fn referenced_secrets(pod: &PodSpec) -> BTreeSet<String> {
         .map(|reference| reference.name.clone())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::*;
+
+    fn assembled(settings: &StackSettings, overrides: &AgentOverrides) -> Stack {
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let keys = AgentKeys::invent().expect("random bytes");
+        assemble(&Project::at(&root), settings, &keys, overrides).expect("shipped")
+    }
+
+    fn default_stack() -> Stack {
+        assembled(&StackSettings::default(), &AgentOverrides::default())
+    }
+
+    #[test]
+    fn the_proxy_is_kept_from_hot_restart_long_drains_and_late_logs() {
+        let stack = default_stack();
+        let arguments = stack
+            .container(PROXY_CONTAINER)
+            .and_then(|proxy| proxy.args.clone())
+            .expect("arguments")
+            .join(" ");
+        for wanted in [
+            "-c /etc/envoy/envoy.yaml --service-cluster front-proxy -l info",
+            "--disable-hot-restart",
+            "--drain-time-s 5",
+            "--file-flush-interval-msec 20",
+        ] {
+            assert!(arguments.contains(wanted), "{wanted}: {arguments}");
+        }
+    }
+
+    #[test]
+    fn keys_are_references_to_the_guides_secret_and_never_values() {
+        let stack = default_stack();
+        assert!(stack.secrets.contains_key("sigsci.my-site-name-here"));
+        assert_eq!(stack.agent_variable("SIGSCI_SECRETACCESSKEY"), None);
+        let shown = serde_json::to_string(&stack.pod).expect("JSON");
+        let keys = &stack.secrets["sigsci.my-site-name-here"];
+        for key in keys.values() {
+            assert!(!shown.contains(key.reveal()));
+        }
+    }
+
+    #[test]
+    fn the_users_variables_win_over_the_scenarios_and_removed_ones_are_gone() {
+        let settings = StackSettings {
+            agent_env: BTreeMap::from([("A".into(), "scenario".into())]),
+            agent_env_removed: vec![crate::model::located::Located::unwritten(
+                "SIGSCI_ACCESSKEYID".into(),
+            )],
+            ..StackSettings::default()
+        };
+        let overrides = AgentOverrides {
+            variables: BTreeMap::from([("A".into(), "user".into())]),
+        };
+        let stack = assembled(&settings, &overrides);
+        assert_eq!(stack.agent_variable("A"), Some("user"));
+        let agent = stack.container(AGENT_CONTAINER).expect("the agent");
+        let named = |name: &str| {
+            agent
+                .env
+                .iter()
+                .flatten()
+                .any(|variable| variable.name == name)
+        };
+        assert!(!named("SIGSCI_ACCESSKEYID"));
+        assert!(named("SIGSCI_SECRETACCESSKEY"));
+    }
+}

@@ -84,6 +84,18 @@ impl Books {
         books
     }
 
+    /// Adds the books of another part of the same scenario.
+    pub fn absorb(&mut self, other: Self) {
+        self.sent += other.sent;
+        for (outcome, count) in other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
+        }
+        for (counter, count) in other.counted_by_proxy {
+            *self.counted_by_proxy.entry(counter).or_default() += count;
+        }
+        self.discrepancies.extend(other.discrepancies);
+    }
+
     fn count(&self, outcomes: &[Outcome]) -> u64 {
         outcomes
             .iter()

@@ -67,7 +67,7 @@ fn without_the_filter_the_run_is_red_because_nobody_inspected() {
     );
 }
 
-/// Takes the ext_authz filter and its per-route settings out of a configuration.
+/// Takes the agent's filter and its per-route settings out of a configuration.
 fn without_filter(text: &str) -> String {
     let cut = |text: &str, from: &str, to: &str| {
         let start = text.find(from).expect("the filter is there");

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Everything that a change must pass, in the order in which it fails soonest. Needs Rust, Python 3 with pip, and Linux.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+
+step 'formatting'
+cargo fmt --all --check
+
+step 'lints'
+cargo clippy --workspace --all-targets -- -D warnings
+
+if cargo deny --version >/dev/null 2>&1; then
+  step 'dependencies'
+  cargo deny check
+fi
+
+step 'documentation'
+RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+
+step 'tests, the conformance scenarios among them'
+cargo test
+
+step 'the suite, as a user runs it'
+cargo conformance
+
+step 'done'
