@@ -3,7 +3,7 @@
 //! Listing touches nothing. The reports of the run are the authority; the trials follow them.
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::Utf8PathBuf;
 use harness::environment::local::{pod_init_main, pod_stage_main};
@@ -12,8 +12,12 @@ use harness::model::finding::ScenarioResult;
 use harness::model::load::{Catalogue, LoadError, Project, load_catalogue};
 use harness::model::scenario::Scenario;
 use harness::report::console::details;
-use harness::run::scenario;
+use harness::report::record::ScenarioRecord;
+use harness::report::{chain, files};
+use harness::run::exit_code::Ending;
 use harness::run::setup::{RunSetup, SetupOptions, prepare};
+use harness::run::{record_of, scenario};
+use jiff::Timestamp;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
@@ -38,12 +42,12 @@ fn main() -> ExitCode {
         project,
         payloads: catalogue.payloads.clone(),
         prepared: OnceLock::new(),
+        started_at: Timestamp::now(),
+        records: Mutex::default(),
     });
     let trials = trials(catalogue, &suite);
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if let Some(Ok((_, setup))) = suite.prepared.get() {
-        setup.tidy();
-    }
+    suite.report();
     conclusion.exit_code()
 }
 
@@ -64,6 +68,8 @@ struct Suite {
     project: Project,
     payloads: std::collections::BTreeMap<String, harness::model::load::LoadedPayloads>,
     prepared: OnceLock<Result<(Runtime, Arc<RunSetup>), String>>,
+    started_at: Timestamp,
+    records: Mutex<Vec<ScenarioRecord>>,
 }
 
 impl Suite {
@@ -74,20 +80,27 @@ impl Suite {
             .as_ref()
             .map_err(Failed::from)?;
         let record = runtime.block_on(scenario::run(setup, scenario));
-        match &record.result {
-            ScenarioResult::Passed => Ok(Completion::Completed),
-            ScenarioResult::Unsupported { missing } => {
-                let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
-                Ok(Completion::ignored_with(format!(
-                    "needs {}",
-                    names.join(", ")
-                )))
-            }
-            ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
-            _ => Err(details(&record, Some(scenario), Colour::Plain)
-                .unwrap_or_else(|| record.result.word().into())
-                .into()),
+        let verdict = verdict(&record, scenario);
+        self.records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(record);
+        verdict
+    }
+
+    /// Writes the reports of the trials that ran.
+    fn report(&self) {
+        let Some(Ok((_, setup))) = self.prepared.get() else {
+            return;
+        };
+        let records =
+            std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner));
+        let record = record_of(setup, self.started_at, records, Ending::Complete);
+        match files::write(&setup.output, &record) {
+            Ok(path) => anstream::println!("report: {path}"),
+            Err(error) => anstream::eprintln!("{}", chain(&error).join(": ")),
         }
+        setup.tidy();
     }
 
     fn prepare(&self) -> Result<(Runtime, Arc<RunSetup>), String> {
@@ -106,10 +119,27 @@ impl Suite {
             |what| anstream::eprintln!("{what}"),
         );
         let setup = runtime.block_on(prepared).map_err(|error| {
-            let causes = harness::report::chain(&error).join("\n  caused by: ");
+            let causes = chain(&error).join("\n  caused by: ");
             format!("{causes}\nhint: {}", error.hints().join("\nhint: "))
         })?;
         Ok((runtime, Arc::new(setup)))
+    }
+}
+
+fn verdict(record: &ScenarioRecord, scenario: &Scenario) -> Result<Completion, Failed> {
+    match &record.result {
+        ScenarioResult::Passed => Ok(Completion::Completed),
+        ScenarioResult::Unsupported { missing } => {
+            let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
+            Ok(Completion::ignored_with(format!(
+                "needs {}",
+                names.join(", ")
+            )))
+        }
+        ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
+        _ => Err(details(record, Some(scenario), Colour::Plain)
+            .unwrap_or_else(|| record.result.word().into())
+            .into()),
     }
 }
 

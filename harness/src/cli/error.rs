@@ -5,7 +5,7 @@ use camino::Utf8PathBuf;
 use crate::model::diagnostic::Colour;
 use crate::model::load::LoadError;
 use crate::report::chain;
-use crate::report::evidence::WriteError;
+use crate::report::files::ReportsError;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
 use crate::run::setup::SetupError;
@@ -22,12 +22,9 @@ pub(super) enum CliError {
     /// The run cannot begin.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// A report cannot be written.
+    /// The reports cannot be written.
     #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The JUnit report cannot be made.
-    #[error("cannot make the JUnit report")]
-    Junit(#[from] quick_junit::SerializeError),
+    Reports(#[from] ReportsError),
     /// The asynchronous runtime does not start.
     #[error("cannot start the runtime")]
     Runtime(#[source] std::io::Error),
@@ -65,10 +62,10 @@ impl CliError {
         match self {
             Self::Load(_) | Self::NoProject { .. } | Self::Report { .. } => exit_code::USAGE,
             Self::NothingSelected(_) => exit_code::NOTHING_SELECTED,
-            Self::Setup(_) | Self::Write(_) | Self::Drive(_) | Self::Clean { .. } => {
+            Self::Setup(_) | Self::Reports(_) | Self::Drive(_) | Self::Clean { .. } => {
                 exit_code::ERRORED
             }
-            Self::Junit(_) | Self::Runtime(_) => exit_code::INTERNAL,
+            Self::Runtime(_) => exit_code::INTERNAL,
         }
     }
 
@@ -106,8 +103,7 @@ impl CliError {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }
             Self::Load(_)
-            | Self::Write(_)
-            | Self::Junit(_)
+            | Self::Reports(_)
             | Self::Runtime(_)
             | Self::Report { .. }
             | Self::Drive(_)

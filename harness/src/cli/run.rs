@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -16,9 +16,9 @@ use crate::model::load::{LoadedPayloads, Project};
 use crate::model::scenario::Scenario;
 use crate::model::timeouts::Timeouts;
 use crate::report::console::{Console, Progress};
-use crate::report::junit;
-use crate::report::record::{RunRecord, ScenarioRecord};
-use crate::run::setup::{RunSetup, SetupOptions, prepare};
+use crate::report::files;
+use crate::report::record::ScenarioRecord;
+use crate::run::setup::{SetupOptions, prepare};
 use crate::run::{Going, RunObserver, exit_code, run};
 use crate::stack::assemble::AgentOverrides;
 
@@ -159,7 +159,7 @@ pub(super) fn run_scenarios(
             under_way: Mutex::default(),
         });
         let record = run(&setup, scenarios, &observer, going).await;
-        let report = write_reports(&setup, &record)?;
+        let report = files::write(&setup.output, &record)?;
         setup.tidy();
         console.summary(&record, scenarios, report.as_str());
         Ok(record.exit_code)
@@ -167,18 +167,6 @@ pub(super) fn run_scenarios(
     // Whatever a scenario left behind in a thread must not hold the command up.
     runtime.shutdown_background();
     code
-}
-
-/// Writes the files of a run and returns the path of its report.
-fn write_reports(setup: &RunSetup, record: &RunRecord) -> Result<Utf8PathBuf, CliError> {
-    let mut json = serde_json::to_vec_pretty(record).unwrap_or_default();
-    json.push(b'\n');
-    setup.output.write(Utf8Path::new("report.json"), &json)?;
-    setup.output.write(
-        Utf8Path::new("junit.xml"),
-        junit::render(record)?.as_bytes(),
-    )?;
-    Ok(setup.output.folder.join("report.json"))
 }
 
 /// First interrupt: end the run in an orderly way. Second: end at once; the pods die with this process.

@@ -4,6 +4,7 @@ use std::error::Error;
 
 pub mod console;
 pub mod evidence;
+pub mod files;
 pub mod junit;
 pub mod record;
 pub mod redaction;

@@ -95,7 +95,17 @@ pub async fn run(
             records.push(scenario::record_without_run(scenario, result));
         }
     }
-    records.sort_by(|left, right| left.name.cmp(&right.name));
+    record_of(setup, started_at, records, ending)
+}
+
+/// Makes the record of a run from those of its scenarios.
+pub fn record_of(
+    setup: &RunSetup,
+    started_at: Timestamp,
+    mut scenarios: Vec<ScenarioRecord>,
+    ending: Ending,
+) -> RunRecord {
+    scenarios.sort_by(|left, right| left.name.cmp(&right.name));
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         run: setup.run.clone(),
@@ -111,8 +121,8 @@ pub async fn run(
             facts: setup.environment.facts(),
         },
         subjects: setup.subjects.clone(),
-        totals: Totals::of(&records),
-        scenarios: records,
+        totals: Totals::of(&scenarios),
+        scenarios,
         exit_code: 0,
     };
     record.exit_code = exit_code::of_run(&record, ending);

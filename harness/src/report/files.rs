@@ -1,0 +1,33 @@
+//! Writes the reports of a run: `report.json` and `junit.xml`.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::evidence::{Output, WriteError};
+use super::junit;
+use super::record::RunRecord;
+
+/// Why the reports of a run cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportsError {
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The JUnit report cannot be made.
+    #[error("cannot make the JUnit report")]
+    Junit(#[from] quick_junit::SerializeError),
+    /// The record cannot be made into JSON.
+    #[error("cannot make the JSON report")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes the reports and returns the path of `report.json`.
+pub fn write(output: &Output, record: &RunRecord) -> Result<Utf8PathBuf, ReportsError> {
+    let mut json = serde_json::to_vec_pretty(record)?;
+    json.push(b'\n');
+    output.write(Utf8Path::new("report.json"), &json)?;
+    output.write(
+        Utf8Path::new("junit.xml"),
+        junit::render(record)?.as_bytes(),
+    )?;
+    Ok(output.folder.join("report.json"))
+}
