@@ -15,7 +15,7 @@ pub(in crate::environment::local) const TRIAL_ARGUMENT: &str = "--trial";
 /// Runs `pod-stage`.
 ///
 /// Its arguments are the label that both processes carry in the process table and, for a trial,
-/// [`TRIAL_ARGUMENT`]. Standard input is the lifeline, standard output the listening control
+/// the trial argument. Standard input is the lifeline, standard output the listening control
 /// socket; the supervisor inherits both.
 #[expect(
     clippy::print_stderr,
