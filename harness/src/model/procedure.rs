@@ -18,6 +18,9 @@ pub struct ExchangeSpec {
     /// What must hold before the first request.
     #[serde(default)]
     pub after: Precondition,
+    /// How connections are used.
+    #[serde(default)]
+    pub connection: ConnectionChoice,
     /// Requests of the file's own.
     #[serde(default)]
     pub cases: Vec<Case>,
@@ -40,6 +43,17 @@ pub enum Precondition {
     Ready,
 }
 
+/// How the requests of an exchange use connections.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionChoice {
+    /// One connection for each request, several requests at a time.
+    #[default]
+    Separate,
+    /// All requests one after the other on one connection.
+    Shared,
+}
+
 /// One request with what must be seen of it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -55,6 +69,9 @@ pub struct Case {
     /// The nearest benign request.
     #[serde(default)]
     pub twin: Option<Twin>,
+    /// How often the request is sent; each is judged. Once when not given.
+    #[serde(default)]
+    pub repeat: Option<Located<u32>>,
 }
 
 /// What a request is meant as.

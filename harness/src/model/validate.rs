@@ -374,6 +374,15 @@ fn check_cases(cases: &[Case], complaints: &mut Complaints<'_>) {
     for case in cases {
         check_request(&case.request, case.name.position, complaints);
         check_expectation(&case.expect, complaints);
+        if let Some(repeat) = &case.repeat
+            && !(1..=10_000).contains(&**repeat)
+        {
+            complaints.add(
+                repeat.position,
+                format!("a request cannot be sent {} times", **repeat),
+                "write a number from 1 to 10000",
+            );
+        }
         match (*case.intent, &case.twin) {
             (Intent::Attack, None) => complaints.add(
                 case.name.position,

@@ -2,9 +2,11 @@
 //!
 //! Every attack is followed by its benign twin and by its deliverability control: the same request past the agent.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::plan::{Prepared, Route, list_stream};
+use super::plan::{Prepared, Route};
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::{Subject, judge};
 use crate::judge::lint::{self, LINT};
@@ -13,14 +15,17 @@ use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::payload::PayloadClass;
-use crate::model::procedure::{Case, ExchangeSpec, Intent, LintRule, PayloadUse, Precondition};
+use crate::model::procedure::{
+    Case, ConnectionChoice, ExchangeSpec, Intent, LintRule, PayloadUse, Precondition,
+};
 use crate::model::request::RequestSpec;
-use crate::traffic::plan::Pacing;
+use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
 use crate::witness::books::{Books, Sources};
+use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
 /// How many requests are under way at the same time.
-const CONCURRENCY: u32 = 8;
+const CONCURRENCY: u32 = 32;
 
 /// Carries an exchange out.
 pub async fn carry_out(
@@ -37,7 +42,21 @@ pub async fn carry_out(
     if let Some(used) = &spec.payloads {
         requests.extend(requests_of_payloads(used, deployment)?);
     }
-    judge_requests(requests, deployment, proceedings).await
+    match spec.connection {
+        ConnectionChoice::Separate => judge_requests(requests, deployment, proceedings).await,
+        ConnectionChoice::Shared => {
+            judge_sent(Sending::OneConnection, requests, deployment, proceedings).await
+        }
+    }
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Sending {
+    /// Several at a time, each on a connection of its own.
+    Concurrently,
+    /// One after the other on one connection.
+    OneConnection,
 }
 
 /// One request with what must be seen of it.
@@ -74,13 +93,18 @@ pub fn requests_of_cases(
 ) -> Result<Vec<Expected>, ProcedureError> {
     let mut requests = Vec::new();
     for case in cases {
-        requests.push(expected(
-            deployment,
-            &case.request,
-            &case.name,
-            Route::Inspected,
-            case.expect.clone(),
-        )?);
+        for number in 0..case.repeat.as_ref().map_or(1, |repeat| repeat.value) {
+            requests.push(Expected {
+                case: case.name.value.clone(),
+                prepared: deployment.prepare(
+                    &case.request,
+                    &case.name,
+                    number,
+                    Route::Inspected,
+                )?,
+                expect: case.expect.clone(),
+            });
+        }
         let Some(twin) = case
             .twin
             .as_ref()
@@ -178,31 +202,57 @@ fn expected(
     })
 }
 
-/// Sends requests, waits for their testimony, judges each and draws the books up.
+/// Sends requests several at a time, waits for their testimony, judges each and draws the books up.
 pub async fn judge_requests(
     requests: Vec<Expected>,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
+    judge_sent(Sending::Concurrently, requests, deployment, proceedings).await
+}
+
+async fn judge_sent(
+    sending: Sending,
+    requests: Vec<Expected>,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
     let before = deployment.counters().await?;
-    let stream = list_stream(
-        "exchange",
-        &deployment.proxy_address(),
-        Pacing::Concurrent { limit: CONCURRENCY },
-        requests
-            .iter()
-            .map(|request| request.prepared.planned.clone())
-            .collect(),
-    );
+    let (pacing, connection) = match sending {
+        Sending::Concurrently => (
+            Pacing::Concurrent { limit: CONCURRENCY },
+            ConnectionUse::New,
+        ),
+        Sending::OneConnection => (Pacing::Sequential, ConnectionUse::Keep),
+    };
+    let stream = Stream {
+        name: "exchange".into(),
+        address: deployment.proxy_address(),
+        pacing,
+        connection,
+        requests: Requests::List(
+            requests
+                .iter()
+                .map(|request| request.prepared.planned.clone())
+                .collect(),
+        ),
+    };
     let drive = deployment.start_drive(vec![stream]).await?;
     let report = deployment.finish_drive(drive).await?;
     let (joined, testimony) = deployment.settle(&report.records).await?;
     let after = deployment.counters().await?;
 
+    if sending == Sending::OneConnection {
+        proceedings.findings.extend(judge_connection(&joined));
+    }
+    let by_id: BTreeMap<&str, &Joined> = joined
+        .iter()
+        .map(|joined| (joined.client.id.as_str(), joined))
+        .collect();
     let mut outcomes = Vec::new();
     for request in requests {
         let planned = request.prepared.planned;
-        let Some(joined) = joined.iter().find(|joined| joined.client.id == planned.id) else {
+        let Some(joined) = by_id.get(planned.id.as_str()).copied() else {
             // The books find the missing record.
             continue;
         };
@@ -237,6 +287,23 @@ pub async fn judge_requests(
     });
     record_books(books, proceedings);
     Ok(())
+}
+
+/// Checks that requests which were to share a connection did, by the proxy's numbers.
+fn judge_connection(joined: &[Joined]) -> Option<Finding> {
+    let connections: BTreeSet<Option<u64>> = joined
+        .iter()
+        .filter_map(|joined| joined.proxy.first())
+        .map(|proxy| proxy.connection)
+        .collect();
+    (connections.len() > 1).then(|| {
+        Finding::new(
+            "connection",
+            Position::default(),
+            "all requests on one connection",
+            format!("the proxy saw {} connections", connections.len()),
+        )
+    })
 }
 
 /// Shows that an attack can be delivered, and that the nearest benign request passes, on the pod as it stands.

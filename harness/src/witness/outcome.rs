@@ -227,6 +227,7 @@ mod tests {
             },
             proxy: vec![ProxyRecord {
                 id: id.clone(),
+                connection: None,
                 start: NOON.parse().expect("valid"),
                 status: client_status,
                 flags: Vec::new(),

@@ -20,6 +20,9 @@ pub const DETAILS_UPSTREAM: &str = "via_upstream";
 pub struct ProxyRecord {
     /// The request's id.
     pub id: String,
+    /// The client's connection, as the proxy numbers them; none where the configuration does not log it.
+    #[serde(default)]
+    pub connection: Option<u64>,
     /// When the proxy began with the request.
     #[schemars(with = "String")]
     pub start: Timestamp,
@@ -55,6 +58,7 @@ impl ProxyRecord {
         };
         Some(Self {
             id: text("id")?,
+            connection: number("connection"),
             start: text("start")?.parse().ok()?,
             status: u16::try_from(number("status")?).ok()?,
             flags: text("flags")
@@ -94,12 +98,13 @@ impl ProxyRecord {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"conformance-proxy":{"id":"a.b.0.r","start":"2026-11-24T05:37:33.100000Z","status":200,"flags":"-","details":"via_upstream","upstream":"127.0.0.1:8080","authorization-microseconds":"816","failure-mode-allowed":"true","duration-milliseconds":2,"bytes-received":0}}"#;
+    const LINE: &str = r#"{"conformance-proxy":{"id":"a.b.0.r","connection":7,"start":"2026-11-24T05:37:33.100000Z","status":200,"flags":"-","details":"via_upstream","upstream":"127.0.0.1:8080","authorization-microseconds":"816","failure-mode-allowed":"true","duration-milliseconds":2,"bytes-received":0}}"#;
 
     #[test]
     fn a_line_of_envoy_is_read() {
         let record = ProxyRecord::parse(LINE).expect("a testimony");
         assert_eq!(record.status, 200);
+        assert_eq!(record.connection, Some(7));
         assert_eq!(record.authorization_microseconds, Some(816));
         assert!(record.agent_failed());
         assert!(record.flags.is_empty());
