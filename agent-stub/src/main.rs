@@ -52,6 +52,11 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     // Signals are caught before anything opens: an early TERM must not leave a socket behind.
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;
+    tokio::select! {
+        () = tokio::time::sleep(settings.timings.start_delay) => {}
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
     let mut agent = RunningAgent::start(settings)?;
     tracing::info!(addresses = ?agent.grpc_addresses(), "serving");
     tokio::select! {

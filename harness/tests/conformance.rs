@@ -5,15 +5,16 @@
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use harness::environment::local::{pod_init_main, pod_stage_main};
+use harness::model::causes::chain;
 use harness::model::diagnostic::Colour;
 use harness::model::finding::ScenarioResult;
 use harness::model::load::{Catalogue, LoadError, Project, load_catalogue};
 use harness::model::scenario::Scenario;
 use harness::report::console::details;
+use harness::report::files;
 use harness::report::record::ScenarioRecord;
-use harness::report::{chain, files};
 use harness::run::exit_code::Ending;
 use harness::run::setup::{RunSetup, SetupOptions, prepare};
 use harness::run::{record_of, scenario};
@@ -80,7 +81,7 @@ impl Suite {
             .as_ref()
             .map_err(Failed::from)?;
         let record = runtime.block_on(scenario::run(setup, scenario));
-        let verdict = verdict(&record, scenario);
+        let verdict = verdict(&record, scenario, &setup.output.folder);
         self.records
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -100,7 +101,6 @@ impl Suite {
             Ok(path) => anstream::println!("report: {path}"),
             Err(error) => anstream::eprintln!("{}", chain(&error).join(": ")),
         }
-        setup.tidy();
     }
 
     fn prepare(&self) -> Result<(Runtime, Arc<RunSetup>), String> {
@@ -126,7 +126,11 @@ impl Suite {
     }
 }
 
-fn verdict(record: &ScenarioRecord, scenario: &Scenario) -> Result<Completion, Failed> {
+fn verdict(
+    record: &ScenarioRecord,
+    scenario: &Scenario,
+    folder: &Utf8Path,
+) -> Result<Completion, Failed> {
     match &record.result {
         ScenarioResult::Passed => Ok(Completion::Completed),
         ScenarioResult::Unsupported { missing } => {
@@ -137,7 +141,7 @@ fn verdict(record: &ScenarioRecord, scenario: &Scenario) -> Result<Completion, F
             )))
         }
         ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
-        _ => Err(details(record, Some(scenario), Colour::Plain)
+        _ => Err(details(record, Some(scenario), folder, Colour::Plain)
             .unwrap_or_else(|| record.result.word().into())
             .into()),
     }

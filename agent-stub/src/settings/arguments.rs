@@ -106,6 +106,14 @@ pub struct Arguments {
     /// Accepted and ignored
     #[arg(long, env = "SIGSCI_SERVER_FLAVOR", hide_env_values = true)]
     pub server_flavor: Option<String>,
+    /// How long the agent takes before it opens its listeners
+    #[arg(
+        long,
+        env = "STUB_START_DELAY",
+        hide_env_values = true,
+        default_value = "0"
+    )]
+    pub stub_start_delay: String,
     /// How long after the start the rules are loaded, or `never`
     #[arg(
         long,

@@ -110,6 +110,8 @@ pub struct Timings {
     pub context_expiration: Duration,
     /// How often waiting requests are looked through.
     pub cleaner_interval: Duration,
+    /// How long the agent takes before it opens its listeners.
+    pub start_delay: Duration,
     /// When the rules are loaded.
     pub rules_delay: RulesDelay,
     /// How long each answer is held back.

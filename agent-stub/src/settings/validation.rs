@@ -216,6 +216,7 @@ fn timings(arguments: &Arguments) -> Result<Timings, SettingsError> {
             &arguments.context_expiration,
         )?,
         cleaner_interval: positive_span("SIGSCI_CLEANER_INTERVAL", &arguments.cleaner_interval)?,
+        start_delay: span("STUB_START_DELAY", &arguments.stub_start_delay)?,
         rules_delay,
         decision_delay: span("STUB_DECISION_DELAY", &arguments.stub_decision_delay)?,
     })

@@ -5,6 +5,7 @@ use clap::Args;
 use super::error::CliError;
 use super::options::ProjectOptions;
 use crate::environment::local::sweep;
+use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::setup::runtime_folder;
 
@@ -26,16 +27,16 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         path: runtime.clone(),
         source,
     })?;
-    anstream::println!(
+    say(format_args!(
         "removed the leavings of {} runs and {} processes; {} runs are under way",
         swept.removed.len(),
         swept.killed.len(),
         swept.in_use.len()
-    );
+    ))?;
     if arguments.reports {
         let path = arguments.project.project()?.root.join("target/conformance");
         match fs_err::remove_dir_all(&path) {
-            Ok(()) => anstream::println!("removed {path}"),
+            Ok(()) => say(format_args!("removed {path}"))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(CliError::Clean { path, source }),
         }

@@ -7,9 +7,10 @@ use clap::Args;
 use super::error::CliError;
 use super::options::ProjectOptions;
 use crate::environment::local::probe_support;
-use crate::executable::{EnvoySelection, build_siblings, locate};
+use crate::executable::{EnvoySelection, look_for, look_for_siblings};
+use crate::model::causes::chain;
 use crate::procedure::error::fault_hints;
-use crate::report::chain;
+use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::setup::own_executable;
 
@@ -35,7 +36,7 @@ struct Missing {
     fixes: Vec<String>,
 }
 
-/// Looks at everything that a run needs.
+/// Looks at everything that a run needs, and changes nothing.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let checks = [
         Check {
@@ -56,18 +57,18 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         },
         Check {
             subject: "agent-stub and helloworld",
-            result: check_siblings(),
+            result: Ok(check_siblings()),
         },
     ];
     let mut code = exit_code::PASSED;
     for check in checks {
         match check.result {
-            Ok(found) => anstream::println!("ok       {}: {found}", check.subject),
+            Ok(found) => say(format_args!("ok       {}: {found}", check.subject))?,
             Err(missing) => {
                 code = exit_code::ERRORED;
-                anstream::println!("missing  {}: {}", check.subject, missing.what);
+                say(format_args!("missing  {}: {}", check.subject, missing.what))?;
                 for fix in missing.fixes {
-                    anstream::println!("         fix: {fix}");
+                    say(format_args!("         fix: {fix}"))?;
                 }
             }
         }
@@ -130,20 +131,21 @@ fn check_python() -> Result<String, Missing> {
 
 fn check_envoy(option: Option<&str>) -> Result<String, Missing> {
     let variable = std::env::var_os("ENVOY");
-    EnvoySelection::choose(option, variable.as_deref())
-        .and_then(|selection| locate(&selection, &mut |step| anstream::eprintln!("{step}")))
-        .map(|envoy| format!("{} at {}", envoy.version, envoy.path))
-        .map_err(|error| Missing {
+    let found = EnvoySelection::choose(option, variable.as_deref())
+        .and_then(|selection| look_for(&selection));
+    match found {
+        Ok(Some(envoy)) => Ok(format!("{} at {}", envoy.version, envoy.path)),
+        Ok(None) => Ok("not installed yet; the first run installs it".into()),
+        Err(error) => Err(Missing {
             what: chain(&error).join(": "),
             fixes: error.hint().into_iter().collect(),
-        })
+        }),
+    }
 }
 
-fn check_siblings() -> Result<String, Missing> {
-    build_siblings()
-        .map(|siblings| format!("{} and {}", siblings.agent_stub, siblings.helloworld))
-        .map_err(|error| Missing {
-            what: chain(&error).join(": "),
-            fixes: error.hint().into_iter().collect(),
-        })
+fn check_siblings() -> String {
+    match look_for_siblings() {
+        Some(siblings) => format!("{} and {}", siblings.agent_stub, siblings.helloworld),
+        None => "not built yet; the first run in a checkout builds them".into(),
+    }
 }

@@ -1,7 +1,7 @@
 //! `conformance drive`: the traffic driver, as a pod runs it.
 
 use super::error::CliError;
-use crate::report::chain;
+use crate::model::causes::chain;
 use crate::run::exit_code;
 use crate::traffic::driver::drive;
 

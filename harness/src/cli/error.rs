@@ -2,9 +2,9 @@
 
 use camino::Utf8PathBuf;
 
+use crate::model::causes::chain;
 use crate::model::diagnostic::Colour;
 use crate::model::load::LoadError;
-use crate::report::chain;
 use crate::report::files::ReportsError;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
@@ -42,6 +42,9 @@ pub(super) enum CliError {
         /// Why.
         reason: String,
     },
+    /// Standard output takes no more.
+    #[error("cannot write to standard output")]
+    Output(#[from] std::io::Error),
     /// The driver ended badly.
     #[error("the driver ended: {0}")]
     Drive(String),
@@ -60,11 +63,16 @@ impl CliError {
     /// Returns the exit code that stands for the error.
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Load(_) | Self::NoProject { .. } | Self::Report { .. } => exit_code::USAGE,
+            Self::Load(_)
+            | Self::NoProject { .. }
+            | Self::Report { .. }
+            | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
             Self::NothingSelected(_) => exit_code::NOTHING_SELECTED,
-            Self::Setup(_) | Self::Reports(_) | Self::Drive(_) | Self::Clean { .. } => {
-                exit_code::ERRORED
-            }
+            Self::Setup(_)
+            | Self::Output(_)
+            | Self::Reports(_)
+            | Self::Drive(_)
+            | Self::Clean { .. } => exit_code::ERRORED,
             Self::Runtime(_) => exit_code::INTERNAL,
         }
     }
@@ -103,6 +111,7 @@ impl CliError {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }
             Self::Load(_)
+            | Self::Output(_)
             | Self::Reports(_)
             | Self::Runtime(_)
             | Self::Report { .. }

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
-use crate::model::diagnostic::Colour;
 use crate::model::scenario::Scenario;
+use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::selection::Selection;
 
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 }
 
 /// Explains the scenarios that match.
-pub(super) fn main(arguments: &Arguments, _colour: Colour) -> Result<u8, CliError> {
+pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let (_, catalogue) = arguments.project.load()?;
     let selection = Selection {
         wanted: vec![arguments.scenario.clone()],
@@ -29,9 +29,9 @@ pub(super) fn main(arguments: &Arguments, _colour: Colour) -> Result<u8, CliErro
     };
     for (index, scenario) in selection.apply(catalogue.scenarios)?.iter().enumerate() {
         if index > 0 {
-            anstream::println!();
+            say("")?;
         }
-        anstream::println!("{}", explain(scenario));
+        say(explain(scenario))?;
     }
     Ok(exit_code::PASSED)
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::options::{ProjectOptions, SelectionOptions};
-use crate::model::diagnostic::Colour;
+use crate::report::terminal::say;
 use crate::run::exit_code;
 
 /// Options of `list`.
@@ -35,7 +35,7 @@ struct Line<'a> {
 }
 
 /// Lists the scenarios.
-pub(super) fn main(arguments: &Arguments, _colour: Colour) -> Result<u8, CliError> {
+pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let (_, catalogue) = arguments.project.load()?;
     let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
     let lines: Vec<Line<'_>> = picked
@@ -57,7 +57,7 @@ pub(super) fn main(arguments: &Arguments, _colour: Colour) -> Result<u8, CliErro
         .collect();
     if arguments.json {
         let text = serde_json::to_string_pretty(&lines).unwrap_or_default();
-        anstream::println!("{text}");
+        say(text)?;
         return Ok(exit_code::PASSED);
     }
     let width = lines
@@ -66,7 +66,10 @@ pub(super) fn main(arguments: &Arguments, _colour: Colour) -> Result<u8, CliErro
         .max()
         .unwrap_or_default();
     for line in &lines {
-        anstream::println!("{:<12} {:<width$}  {}", line.id, line.name, line.summary);
+        say(format_args!(
+            "{:<12} {:<width$}  {}",
+            line.id, line.name, line.summary
+        ))?;
     }
     Ok(exit_code::PASSED)
 }

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::environment::local::{pod_init_main, pod_stage_main};
 use crate::model::diagnostic::Colour;
+use crate::report::terminal::remark;
 use crate::run::exit_code;
 
 mod clean;
@@ -48,9 +49,10 @@ Exit codes:
   1    a scenario failed: the system under test is wrong
   2    bad usage, configuration or scenario file
   3    the environment or the harness could not judge
-  4    nothing was selected
+  4    nothing was selected, or nothing of it could be run here
   70   a bug in the harness
-  130  interrupted";
+  130  interrupted
+Where several apply, 70 comes before 130, 3, 1 and 4.";
 
 /// When to colour the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -71,7 +73,7 @@ enum Command {
     List(list::Arguments),
     /// Say why a scenario exists, what it deploys and what must be seen.
     Explain(explain::Arguments),
-    /// Run again what did not pass in an earlier run.
+    /// Run again what did not pass in an earlier run, with that run's options.
     Replay(replay::Arguments),
     /// Say what this machine can run, what is missing, and how to get it.
     Doctor(doctor::Arguments),
@@ -112,12 +114,12 @@ pub fn main() -> ExitCode {
         }
     };
     let colour = choose_colour(arguments.color);
-    start_logging();
+    start_logging(colour);
     let result = match arguments.command {
         Command::Run(arguments) => run::main(&arguments, colour),
-        Command::List(arguments) => list::main(&arguments, colour),
-        Command::Explain(arguments) => explain::main(&arguments, colour),
-        Command::Replay(arguments) => replay::main(arguments, colour),
+        Command::List(arguments) => list::main(&arguments),
+        Command::Explain(arguments) => explain::main(&arguments),
+        Command::Replay(arguments) => replay::main(&arguments, colour),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments),
@@ -127,7 +129,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            anstream::eprintln!("{}", error.render(colour));
+            remark(error.render(colour));
             ExitCode::from(error.exit_code())
         }
     }
@@ -149,11 +151,12 @@ fn choose_colour(choice: ColourChoice) -> Colour {
 }
 
 /// Sends the harness's own log to standard error; `CONFORMANCE_LOG` filters it.
-fn start_logging() {
+fn start_logging(colour: Colour) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CONFORMANCE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colour == Colour::Ansi)
         .with_writer(std::io::stderr)
         .init();
 }

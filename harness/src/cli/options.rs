@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::error::CliError;
 use crate::model::load::{Catalogue, Project, load_catalogue};
+use crate::report::record::RunOptionsRecord;
 use crate::run::selection::Selection;
 
 /// Where the project's files lie.
@@ -20,12 +21,24 @@ pub(super) struct ProjectOptions {
 }
 
 impl ProjectOptions {
-    /// Names the project's folders.
+    /// Returns these options, and those of an earlier run where nothing else is said.
+    pub(super) fn or_as_in(&self, earlier: &RunOptionsRecord) -> Self {
+        let or = |chosen: &Option<Utf8PathBuf>, earlier: &Utf8PathBuf| {
+            chosen.clone().or_else(|| Some(earlier.clone()))
+        };
+        Self {
+            project: or(&self.project, &earlier.project),
+            envoy_configs: or(&self.envoy_configs, &earlier.envoy_configs),
+        }
+    }
+
+    /// Names the project's folders, by absolute paths.
     pub(super) fn project(&self) -> Result<Project, CliError> {
         let root = self.project.clone().unwrap_or_else(default_root);
+        let root = camino::absolute_utf8(&root)?;
         let mut project = Project::at(&root);
         if let Some(folder) = &self.envoy_configs {
-            project.envoy_configs.clone_from(folder);
+            project.envoy_configs = camino::absolute_utf8(folder)?;
         }
         if project.scenarios.is_dir() {
             Ok(project)

@@ -1,4 +1,6 @@
-//! `conformance replay`: runs again what did not pass in an earlier run.
+//! `conformance replay`: runs again what did not pass in an earlier run, with that run's options.
+
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use clap::Args;
@@ -8,9 +10,11 @@ use super::options::ProjectOptions;
 use super::run::{RunOptions, run_scenarios};
 use crate::model::diagnostic::Colour;
 use crate::model::finding::ScenarioResult;
+use crate::model::scenario::Scenario;
 use crate::report::record::{RunRecord, SCHEMA_VERSION};
+use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
-use crate::run::selection::Selection;
+use crate::run::selection::NothingSelected;
 
 /// Options of `replay`.
 #[derive(Args, Debug)]
@@ -19,7 +23,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "REPORT")]
     report: Utf8PathBuf,
 
-    /// Only these scenarios. Default: all that failed or errored.
+    /// Only these scenarios, by their whole names. Default: all that failed or errored.
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
 
@@ -31,7 +35,7 @@ pub(super) struct Arguments {
 }
 
 /// Runs scenarios of an earlier run again.
-pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError> {
+pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
     let record = read_report(&arguments.report)?;
     let wanted: Vec<String> = if arguments.scenarios.is_empty() {
         record
@@ -46,37 +50,54 @@ pub(super) fn main(arguments: Arguments, colour: Colour) -> Result<u8, CliError>
             .map(|scenario| scenario.name.to_string())
             .collect()
     } else {
-        arguments.scenarios
+        arguments.scenarios.clone()
     };
     if wanted.is_empty() {
-        anstream::println!(
+        say(format_args!(
             "everything in {} passed; there is nothing to replay",
             arguments.report
-        );
+        ))?;
         return Ok(exit_code::NOTHING_SELECTED);
     }
-    let (project, catalogue) = arguments.project.load()?;
-    let selection = Selection {
-        wanted,
-        excluded: Vec::new(),
-    };
-    let picked = selection.apply(catalogue.scenarios)?;
+    let (project, catalogue) = arguments.project.or_as_in(&record.options).load()?;
+    let picked = exactly(&wanted, catalogue.scenarios)?;
     for scenario in &picked {
         let earlier = record
             .scenarios
             .iter()
             .find(|earlier| earlier.name == scenario.name);
         if earlier.is_some_and(|earlier| earlier.sha256 != scenario.sha256) {
-            anstream::eprintln!("note: {} has changed since the earlier run", scenario.name);
+            remark(format_args!(
+                "note: {} has changed since the earlier run",
+                scenario.name
+            ));
         }
     }
     run_scenarios(
         project,
         catalogue.payloads,
         &picked,
-        &arguments.settings,
+        &arguments.settings.or_as_in(&record.options),
         colour,
     )
+}
+
+/// Picks scenarios by their whole names.
+fn exactly(
+    wanted: &[String],
+    scenarios: Vec<Scenario>,
+) -> Result<Vec<Arc<Scenario>>, NothingSelected> {
+    let (known, other): (Vec<Scenario>, Vec<Scenario>) = scenarios
+        .into_iter()
+        .partition(|scenario| wanted.iter().any(|name| name == scenario.name.as_str()));
+    match wanted.iter().find(|name| {
+        !known
+            .iter()
+            .any(|scenario| scenario.name.as_str() == **name)
+    }) {
+        Some(missing) => Err(NothingSelected::new(missing, &other)),
+        None => Ok(known.into_iter().map(Arc::new).collect()),
+    }
 }
 
 fn read_report(path: &Utf8PathBuf) -> Result<RunRecord, CliError> {

@@ -14,10 +14,10 @@ use super::options::{ProjectOptions, SelectionOptions};
 use crate::model::diagnostic::Colour;
 use crate::model::load::{LoadedPayloads, Project};
 use crate::model::scenario::Scenario;
-use crate::model::timeouts::Timeouts;
 use crate::report::console::{Console, Progress};
 use crate::report::files;
-use crate::report::record::ScenarioRecord;
+use crate::report::record::{RunOptionsRecord, ScenarioRecord};
+use crate::report::terminal::remark;
 use crate::run::setup::{SetupOptions, prepare};
 use crate::run::{Going, RunObserver, exit_code, run};
 use crate::stack::assemble::AgentOverrides;
@@ -64,8 +64,8 @@ pub(super) struct RunOptions {
     jobs: Option<u16>,
 
     /// Multiply the bound of every wait, for slow machines.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    slow_down: u32,
+    #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=100))]
+    slow_down: Option<u32>,
 
     /// The folder that holds the runs' folders. Default: target/conformance in the project.
     #[arg(long, value_name = "DIR")]
@@ -94,6 +94,28 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
 }
 
 impl RunOptions {
+    /// Returns these options, and those of an earlier run where nothing else is said.
+    pub(super) fn or_as_in(&self, earlier: &RunOptionsRecord) -> Self {
+        let mut variables: Vec<(String, String)> = earlier.agent_env.clone().into_iter().collect();
+        variables.extend(self.agent_env.iter().cloned());
+        Self {
+            environment: self.environment,
+            envoy: self.envoy.clone().or_else(|| earlier.envoy.clone()),
+            agent_binary: self
+                .agent_binary
+                .clone()
+                .or_else(|| earlier.agent_binary.clone()),
+            app_binary: self
+                .app_binary
+                .clone()
+                .or_else(|| earlier.app_binary.clone()),
+            agent_env: variables,
+            jobs: self.jobs,
+            slow_down: self.slow_down.or(Some(earlier.slow_down)),
+            output: self.output.clone(),
+        }
+    }
+
     fn setup_options(&self) -> SetupOptions {
         match self.environment {
             EnvironmentChoice::Local => {}
@@ -107,7 +129,7 @@ impl RunOptions {
             },
             output: self.output.clone(),
             jobs: self.jobs.map(usize::from),
-            timeouts: Timeouts::default().slowed_down(self.slow_down),
+            slow_down: self.slow_down.unwrap_or(1),
             conformance: None,
         }
     }
@@ -160,8 +182,7 @@ pub(super) fn run_scenarios(
         });
         let record = run(&setup, scenarios, &observer, going).await;
         let report = files::write(&setup.output, &record)?;
-        setup.tidy();
-        console.summary(&record, scenarios, report.as_str());
+        console.summary(&record, scenarios, &report);
         Ok(record.exit_code)
     });
     // Whatever a scenario left behind in a thread must not hold the command up.
@@ -191,7 +212,7 @@ async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
             std::process::exit(i32::from(exit_code::INTERRUPTED));
         }
         first = false;
-        anstream::eprintln!("interrupted: removing the pods (once more to end at once)");
+        remark("interrupted: removing the pods (once more to end at once)");
         let _ = interrupt.send(Going::Interrupted);
     }
 }

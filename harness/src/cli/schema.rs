@@ -4,6 +4,7 @@ use clap::{Args, CommandFactory};
 
 use super::error::CliError;
 use crate::report::schema::Format;
+use crate::report::terminal::say;
 use crate::run::exit_code;
 
 /// Options of `schema`.
@@ -23,9 +24,8 @@ pub(super) struct CompletionArguments {
 }
 
 /// Prints a schema.
-#[expect(clippy::unnecessary_wraps, reason = "all subcommands have one shape")]
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
-    anstream::print!("{}", arguments.format.text());
+    say(arguments.format.text().trim_end())?;
     Ok(exit_code::PASSED)
 }
 

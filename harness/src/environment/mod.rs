@@ -76,6 +76,22 @@ pub trait Pod: fmt::Debug + Send + Sync {
     /// in order: the first 64 MiB, and a line that says so where there was more.
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault>;
 
+    /// Returns what the container wrote beyond the first `offset` bytes, at most `limit` bytes of it.
+    async fn log_beyond(
+        &self,
+        container: &str,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<u8>, EnvironmentFault>;
+
+    /// Returns the first `limit` bytes of a file of the container. A link is not followed.
+    async fn read_file(
+        &self,
+        container: &str,
+        path: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, EnvironmentFault>;
+
     /// Does something bad to a container, on purpose.
     async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault>;
 

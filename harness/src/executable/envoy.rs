@@ -103,6 +103,18 @@ impl fmt::Display for EnvoyVersion {
     }
 }
 
+/// Returns the Envoy that was selected if it is there, without installing anything.
+///
+/// # Errors
+///
+/// When a path was given that is no Envoy, or the cache cannot be read.
+pub fn look_for(selection: &EnvoySelection) -> Result<Option<EnvoyExecutable>, ExecutableError> {
+    match selection {
+        EnvoySelection::Path { .. } => locate(selection, &mut |_| {}).map(Some),
+        EnvoySelection::Version(version) => Installer::for_user()?.look_for(version),
+    }
+}
+
 /// Returns the Envoy that was selected. A version that is not in the user's cache is installed
 /// first, which takes the network and some seconds; `progress` hears of each step.
 ///

@@ -86,6 +86,18 @@ impl Installer {
         })
     }
 
+    /// Returns the executable of a version if it is installed and unchanged.
+    pub(crate) fn look_for(
+        &self,
+        version: &EnvoyVersion,
+    ) -> Result<Option<EnvoyExecutable>, ExecutableError> {
+        let version = version.to_string();
+        Ok(match look_at(&self.folder.join(&version))? {
+            Cached::Intact(receipt) => Some(self.executable(&version, &receipt)),
+            Cached::Absent | Cached::Damaged => None,
+        })
+    }
+
     /// Returns the executable of a version, and installs it first where it is missing or changed.
     pub(crate) fn locate(
         &self,

@@ -20,6 +20,14 @@ const VERSION_BOUNDS: Bounds = Bounds {
     group: Group::Own,
 };
 
+/// The bounds of the question for the options.
+const USAGE_BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(5),
+    output: 256 * 1024,
+    kept: Kept::Start,
+    group: Group::Own,
+};
+
 /// What identifies an executable.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,6 +58,12 @@ impl Identity {
             version: version_of(path),
             size,
         })
+    }
+
+    /// Tells whether the executable's own list of options, which the vendor's agent prints at `--usage`, has an option.
+    pub fn has_option(&self, name: &str) -> bool {
+        run_bounded(Command::new(&self.path).arg("--usage"), USAGE_BOUNDS)
+            .is_ok_and(|finished| finished.stdout.contains(name) || finished.stderr.contains(name))
     }
 
     /// Tells whether the executable is our reference stub.

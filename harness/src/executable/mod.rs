@@ -11,9 +11,9 @@ mod pip;
 mod workspace;
 
 pub use self::envoy::{
-    DEFAULT_ENVOY_VERSION, EnvoyExecutable, EnvoySelection, EnvoyVersion, locate,
+    DEFAULT_ENVOY_VERSION, EnvoyExecutable, EnvoySelection, EnvoyVersion, locate, look_for,
 };
 pub use self::error::ExecutableError;
 pub use self::identity::Identity;
 pub use self::install_step::InstallStep;
-pub use self::workspace::{SiblingExecutables, build_siblings};
+pub use self::workspace::{SiblingExecutables, build_siblings, look_for_siblings};

@@ -67,6 +67,13 @@ pub fn build_siblings() -> Result<SiblingExecutables, ExecutableError> {
     place.siblings()
 }
 
+/// Returns the fixtures beside the running executable if they are there, without building anything.
+pub fn look_for_siblings() -> Option<SiblingExecutables> {
+    let own = env::current_exe().ok()?;
+    let own = Utf8PathBuf::from_path_buf(own).ok()?;
+    BuildPlace::of(&own).siblings().ok()
+}
+
 /// Where cargo put the running executable.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct BuildPlace {

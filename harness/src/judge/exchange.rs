@@ -1,5 +1,8 @@
 //! Holds one request's expectation against what its witnesses saw.
 
+use std::collections::BTreeSet;
+
+use crate::model::digest::sha256;
 use crate::model::expectation::{
     AgentExpectation, ClientExpectation, Expectation, ProxyExpectation, UpstreamExpectation,
 };
@@ -17,6 +20,9 @@ use crate::witness::upstream::UpstreamRecord;
 ///
 /// Source: "X-SigSci headers" of the vendor's documentation ("end users cannot see them").
 const AGENT_HEADERS: &str = "x-sigsci-*";
+
+/// The header by which the agent recognises a request in the access log.
+const CORRELATION_HEADER: &str = "x-sigsci-request-id";
 
 /// Header names that a proxy may change on the way, by HTTP's own rules or by Envoy's documentation.
 const CHANGED_IN_TRANSIT: [&str; 10] = [
@@ -69,7 +75,9 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
         if let Some(agent) = &expect.agent {
             findings.extend(judge_agent(agent, subject.joined, expect.outcome.position));
         }
+        findings.extend(judge_what_the_agent_saw(subject));
         if let Some(upstream) = subject.joined.upstream.first() {
+            findings.extend(judge_correlation(upstream, subject.joined));
             findings.extend(judge_upstream(expect.upstream.as_ref(), upstream, subject));
         }
     } else {
@@ -188,6 +196,23 @@ fn judge_proxy(expect: &ProxyExpectation, joined: &Joined) -> Vec<Finding> {
             &*proxy.details,
         ));
     }
+    if let Some(asked) = &expect.asked
+        && **asked != proxy.asked()
+    {
+        let words = |asked| {
+            if asked {
+                "the proxy asks the agent"
+            } else {
+                "the proxy does not ask the agent"
+            }
+        };
+        findings.push(Finding::new(
+            "proxy-asked",
+            asked.position,
+            words(**asked),
+            words(proxy.asked()),
+        ));
+    }
     if let Some(flag) = &expect.flag
         && !proxy.flags.contains(flag)
     {
@@ -211,15 +236,17 @@ fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) ->
         )];
     };
     let mut findings = Vec::new();
-    for signal in &expect.signals {
-        if !agent.signals.contains(signal) {
-            findings.push(Finding::new(
-                "agent-signal",
-                signal.position,
-                signal.as_str(),
-                format!("[{}]", agent.signals.join(", ")),
-            ));
-        }
+    let expected: BTreeSet<&str> = expect.signals.iter().map(|name| name.as_str()).collect();
+    let raised: BTreeSet<&str> = agent.signals.iter().map(String::as_str).collect();
+    if let Some(first) = expect.signals.first()
+        && expected != raised
+    {
+        findings.push(Finding::new(
+            "agent-signals",
+            first.position,
+            format!("{expected:?}"),
+            format!("{raised:?}"),
+        ));
     }
     for (kind, expected, observed) in [
         ("agent-decision", &expect.decision, agent.decision),
@@ -241,6 +268,38 @@ fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) ->
         }
     }
     findings
+}
+
+/// Checks that the agent decided about the request that was sent.
+fn judge_what_the_agent_saw(subject: &Subject<'_>) -> Vec<Finding> {
+    let Some(agent) = subject.joined.agent.first() else {
+        return Vec::new();
+    };
+    let planned = subject.planned;
+    let sent_path = planned.target.split('?').next().unwrap_or_default();
+    [
+        ("agent-method", planned.method.as_str(), &agent.method),
+        ("agent-path", sent_path, &agent.path),
+    ]
+    .into_iter()
+    .filter(|(_, sent, seen)| sent != seen)
+    .map(|(kind, sent, seen)| Finding::new(kind, Position::default(), sent, seen.as_str()))
+    .collect()
+}
+
+/// Checks that the application received the agent's own id for the request, once: the access log returns it to the agent, and a
+/// client's forgery in its place would give one request the response of another.
+fn judge_correlation(upstream: &UpstreamRecord, joined: &Joined) -> Option<Finding> {
+    let agent = joined.agent.first()?;
+    let arrived: Vec<&str> = upstream.header_values(CORRELATION_HEADER).collect();
+    (arrived != [agent.request_id.as_str()]).then(|| {
+        Finding::new(
+            "correlation-header",
+            Position::default(),
+            format!("{CORRELATION_HEADER}: {}, once", agent.request_id),
+            values(CORRELATION_HEADER, &upstream.headers),
+        )
+    })
 }
 
 /// Checks that the application received what was sent, but for what the expectation says is changed.
@@ -394,10 +453,4 @@ pub fn matches_pattern(pattern: &str, name: &str) -> bool {
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
         None => pattern.eq_ignore_ascii_case(name),
     }
-}
-
-/// Hashes bytes to lower-case hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    hex::encode(sha2::Sha256::digest(bytes))
 }

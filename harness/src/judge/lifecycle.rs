@@ -63,7 +63,53 @@ pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Findi
             .note(render(after, Some(name))),
         ),
     }
+    findings.extend(judge_survival(after, expect));
+    findings.extend(judge_kill_after(after, expect));
     findings
+}
+
+/// Checks that a container ended after the one that it must outlive.
+fn judge_survival(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Finding> {
+    let other = expect.outlives.as_ref()?;
+    let exit_of = |name: &str| {
+        first(after, Some(name), |event| {
+            matches!(event, LifecycleEvent::Exited(_))
+        })
+    };
+    let (own, others) = (exit_of(&expect.name), exit_of(other));
+    (own.is_none() || others.is_none() || own < others).then(|| {
+        Finding::new(
+            "outlives",
+            other.position,
+            format!("`{}` ends after `{}`", *expect.name, **other),
+            "it does not",
+        )
+        .note(render(after, None))
+    })
+}
+
+/// Checks how long a container was given between TERM and KILL.
+fn judge_kill_after(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Finding> {
+    let wanted = expect.kill_after.as_ref()?;
+    let given = after.iter().find_map(|event| match &event.event {
+        LifecycleEvent::TermSent {
+            kill_after_milliseconds,
+        } if event.container.as_deref() == Some(expect.name.as_str()) => {
+            Some(*kill_after_milliseconds)
+        }
+        _ => None,
+    });
+    (given.map(u128::from) != Some(wanted.as_duration().as_millis())).then(|| {
+        Finding::new(
+            "kill-after",
+            wanted.position,
+            format!("KILL {} after TERM", **wanted),
+            given.map_or_else(
+                || "no TERM in the timeline".into(),
+                |given| format!("{given} ms after TERM"),
+            ),
+        )
+    })
 }
 
 /// Checks the kubelet's order: not ready, preStop, TERM, exit.
@@ -305,6 +351,8 @@ mod tests {
             name: Located::unwritten("a".into()),
             pre_stop: Located::unwritten(pre_stop),
             exit_codes: Located::unwritten(exit_codes.to_vec()),
+            outlives: None,
+            kill_after: None,
         }
     }
 
@@ -354,6 +402,28 @@ mod tests {
                 .any(|finding| finding.expectation == "lifecycle-order"),
             "{findings:?}"
         );
+    }
+
+    #[test]
+    fn a_container_that_does_not_outlive_the_other_is_a_finding() {
+        let mut events = orderly();
+        let mut expect = end(PreStopEnd::Finishes, &[0]);
+        expect.outlives = Some(Located::unwritten("b".into()));
+        assert_eq!(judge_end(&events, &expect).len(), 1, "`b` has no end");
+        let mut other = events[5].clone();
+        other.container = Some("b".into());
+        events.insert(1, other);
+        events[1].at = events[0].at;
+        assert_eq!(judge_end(&events, &expect), []);
+    }
+
+    #[test]
+    fn another_time_between_term_and_kill_is_a_finding() {
+        let mut expect = end(PreStopEnd::Finishes, &[0]);
+        expect.kill_after = Some(Located::unwritten("1s".parse().expect("valid")));
+        assert_eq!(judge_end(&orderly(), &expect), []);
+        expect.kill_after = Some(Located::unwritten("2s".parse().expect("valid")));
+        assert_eq!(judge_end(&orderly(), &expect).len(), 1);
     }
 
     #[test]

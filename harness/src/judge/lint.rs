@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::Container;
 
 use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
@@ -12,9 +12,6 @@ use crate::stack::{AGENT_CONTAINER, Stack};
 
 /// The kind of a finding of the static check.
 pub const LINT: &str = "lint";
-
-/// The grace period that Kubernetes gives a pod that names none.
-const DEFAULT_GRACE_PERIOD_SECONDS: i64 = 30;
 
 /// Where the agent writes by default, with the variable that moves it.
 ///
@@ -37,7 +34,7 @@ pub struct LintReport {
 pub fn check(stack: &Stack, sends_response_data: bool) -> Vec<LintReport> {
     let mut reports = Vec::new();
     reports.extend(read_only_root_without_volume(stack));
-    reports.extend(grace_period_within_pre_stop(&stack.pod));
+    reports.extend(grace_period_within_pre_stop(stack));
     reports.extend(half_configured_response_data(stack, sends_response_data));
     reports
 }
@@ -68,6 +65,7 @@ pub fn judge(reports: &[LintReport], expected: &[Located<LintRule>]) -> Vec<Find
                     format!("a deployment without the fault `{}`", report.rule),
                     &*report.explanation,
                 )
+                .note(report.rule.as_str())
             }),
     );
     findings
@@ -120,11 +118,11 @@ fn is_on_writable_mount(container: &Container, path: &str) -> bool {
         .any(|mount| Utf8Path::new(path).starts_with(&mount.mount_path))
 }
 
-fn grace_period_within_pre_stop(pod: &PodSpec) -> Option<LintReport> {
-    let grace = pod
-        .termination_grace_period_seconds
-        .unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS);
-    pod.containers
+fn grace_period_within_pre_stop(stack: &Stack) -> Option<LintReport> {
+    let grace = i64::try_from(stack.grace_period_seconds()).unwrap_or(i64::MAX);
+    stack
+        .pod
+        .containers
         .iter()
         .find_map(|container| {
             let seconds = pre_stop_sleep_seconds(container)?;

@@ -67,13 +67,16 @@ pub struct ProxyExpectation {
     /// A response flag that must be among those set, such as `UAEX`.
     #[serde(default)]
     pub flag: Option<Located<String>>,
+    /// Whether the proxy asked the agent.
+    #[serde(default)]
+    pub asked: Option<Located<bool>>,
 }
 
 /// What the agent's data log must say.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AgentExpectation {
-    /// Signals that must be among those raised, by the vendor's names.
+    /// The signals raised, by the vendor's names: these and no others.
     #[serde(default)]
     pub signals: Vec<Located<String>>,
     /// The agent's response code (`WAFResponse`).

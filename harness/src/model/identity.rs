@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The header that carries a request's id from the client to every witness.
 pub const REQUEST_ID_HEADER: &str = "x-conformance-id";
 
-/// Names one run: eight characters, sortable by start time, unique per machine and second fraction.
+/// Names one run: ten characters, sortable by start time, unique per machine and second fraction.
 #[derive(
     Clone, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
 )]

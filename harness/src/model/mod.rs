@@ -2,7 +2,10 @@
 //!
 //! Nothing here does I/O beyond reading scenario files, and nothing here depends on tokio.
 
+pub mod causes;
+pub mod container;
 pub mod diagnostic;
+pub mod digest;
 pub mod expectation;
 pub mod feature;
 pub mod finding;

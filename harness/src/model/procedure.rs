@@ -144,13 +144,16 @@ pub enum Fault {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RefusalSpec {
-    /// Texts of which the agent's log must contain one each.
+    /// Texts that the agent's log must contain, every one.
     pub says: Vec<Located<String>>,
+    /// The bound within which the agent must end; 5 s when not given.
+    #[serde(default)]
+    pub within: Option<Located<TimeSpan>>,
     /// What the static check of the deployment must report, and nothing else.
     #[serde(default)]
     pub lint: Vec<Located<LintRule>>,
-    /// Requests that are sent while the agent does not run.
-    #[serde(default)]
+    /// Requests that are sent again and again from the proxy's first moment until the agent has refused twice. The outcome must hold for
+    /// each of them.
     pub cases: Vec<Case>,
 }
 
@@ -264,6 +267,12 @@ pub struct ContainerEnd {
     pub pre_stop: Located<PreStopEnd>,
     /// Exit codes of which one must be seen (a signal counts 128 + its number).
     pub exit_codes: Located<Vec<i32>>,
+    /// A container that must have ended before this one.
+    #[serde(default)]
+    pub outlives: Option<Located<String>>,
+    /// The time between TERM and KILL that the container must have been given.
+    #[serde(default)]
+    pub kill_after: Option<Located<TimeSpan>>,
 }
 
 /// What becomes of a preStop hook.

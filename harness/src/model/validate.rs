@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::diagnostic::Diagnostic;
 use super::expectation::Expectation;
 use super::load::{LoadedPayloads, Project};
 use super::located::{Located, Position};
 use super::outcome::Outcome;
 use super::payload::{PayloadClass, PayloadFile};
-use super::procedure::{Case, ExchangeSpec, Intent};
+use super::procedure::{Case, DrainSpec, ExchangeSpec, Intent};
 use super::request::{RequestSpec, parse_header};
 use super::scenario::{GROUPS, Procedure, Scenario, ScenarioFile};
 
@@ -90,6 +91,13 @@ pub(super) fn payloads(
     list: &mut Vec<Diagnostic>,
 ) {
     let mut complaints = Complaints { file, text, list };
+    if content.payloads.is_empty() {
+        complaints.add(
+            content.class.position,
+            "the file has no payloads",
+            "a scenario that uses it would test nothing",
+        );
+    }
     check_unique_names(
         content.payloads.iter().map(|payload| &payload.name),
         &mut complaints,
@@ -281,24 +289,17 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
 fn check_procedure(context: &Context<'_>, procedure: &Procedure, complaints: &mut Complaints<'_>) {
     match procedure {
         Procedure::Exchange(exchange) => check_exchange(context, exchange, complaints),
-        Procedure::Drain(drain) => {
-            check_cases(&drain.in_flight, complaints);
-            for container in &drain.containers {
-                if container.exit_codes.is_empty() {
-                    complaints.add(
-                        container.exit_codes.position,
-                        "no exit code would ever be right",
-                        "name the exit codes that are acceptable, as in `[0, 143]`",
-                    );
-                }
-            }
-            if let Some(stream) = &drain.stream {
-                check_request(&stream.benign, stream.benign.target.position, complaints);
-                check_request(&stream.attack, stream.attack.target.position, complaints);
-                check_rate(&stream.per_second, complaints);
+        Procedure::Drain(drain) => check_drain(drain, complaints),
+        Procedure::Filesystem(files) => {
+            check_some_cases(&files.cases, "filesystem", complaints);
+            if files.files.is_empty() {
+                complaints.add(
+                    files.writable.position,
+                    "`filesystem` expects no file",
+                    "name at least one file that the agent must have written",
+                );
             }
         }
-        Procedure::Filesystem(files) => check_cases(&files.cases, complaints),
         Procedure::Outage(outage) => {
             check_request(&outage.benign, outage.benign.target.position, complaints);
             check_request(&outage.attack, outage.attack.target.position, complaints);
@@ -312,21 +313,73 @@ fn check_procedure(context: &Context<'_>, procedure: &Procedure, complaints: &mu
             }
         }
         Procedure::Refusal(refusal) => {
-            check_cases(&refusal.cases, complaints);
-            if refusal.says.is_empty() {
+            check_some_cases(&refusal.cases, "refusal", complaints);
+            if refusal.says.iter().all(|text| text.trim().is_empty()) {
                 complaints.add(
-                    Position::default(),
+                    refusal
+                        .says
+                        .first()
+                        .map_or_else(Position::default, |text| text.position),
                     "`refusal` does not say what the agent must complain of",
                     "add to `says:` a text that its log must contain",
                 );
             }
         }
-        Procedure::Secrecy(secrecy) => check_cases(&secrecy.cases, complaints),
+        Procedure::Secrecy(secrecy) => check_some_cases(&secrecy.cases, "secrecy", complaints),
         Procedure::Startup(startup) => {
             check_request(&startup.attack, startup.attack.target.position, complaints);
             check_request(&startup.benign, startup.benign.target.position, complaints);
             check_rate(&startup.per_second, complaints);
         }
+    }
+}
+
+fn check_drain(drain: &DrainSpec, complaints: &mut Complaints<'_>) {
+    check_cases(&drain.in_flight, complaints);
+    if drain.containers.is_empty() {
+        complaints.add(
+            Position::default(),
+            "`drain` expects nothing of any container",
+            "add to `containers:` how the agent and the proxy must end",
+        );
+    }
+    let known = [PROXY_CONTAINER, APPLICATION_CONTAINER, AGENT_CONTAINER];
+    for container in &drain.containers {
+        for name in [Some(&container.name), container.outlives.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if !known.contains(&name.as_str()) {
+                complaints.add(
+                    name.position,
+                    format!("the pod has no container `{}`", **name),
+                    format!("known: {}", known.join(", ")),
+                );
+            }
+        }
+        if container.exit_codes.is_empty() {
+            complaints.add(
+                container.exit_codes.position,
+                "no exit code would ever be right",
+                "name the exit codes that are acceptable, as in `[0, 143]`",
+            );
+        }
+    }
+    if let Some(stream) = &drain.stream {
+        check_request(&stream.benign, stream.benign.target.position, complaints);
+        check_request(&stream.attack, stream.attack.target.position, complaints);
+        check_rate(&stream.per_second, complaints);
+    }
+}
+
+fn check_some_cases(cases: &[Case], section: &str, complaints: &mut Complaints<'_>) {
+    check_cases(cases, complaints);
+    if cases.is_empty() {
+        complaints.add(
+            Position::default(),
+            format!("`{section}` sends nothing"),
+            "add `cases:`: an agent that has not worked shows nothing",
+        );
     }
 }
 
@@ -351,6 +404,20 @@ fn check_exchange(context: &Context<'_>, exchange: &ExchangeSpec, complaints: &m
     }
     if let Some(used) = &exchange.payloads {
         check_expectation(&used.expect, complaints);
+        let names = context.payloads.get(used.file.as_str()).into_iter();
+        for payload in names.flat_map(|loaded| &loaded.content.payloads) {
+            if let Some(case) = exchange
+                .cases
+                .iter()
+                .find(|case| *case.name == *payload.name)
+            {
+                complaints.add(
+                    case.name.position,
+                    format!("`{}` is a payload of `{}` too", *case.name, *used.file),
+                    "request ids are made from it; choose another",
+                );
+            }
+        }
         if !context.payloads.contains_key(used.file.as_str()) {
             complaints.add(
                 used.file.position,
@@ -372,6 +439,17 @@ fn check_exchange(context: &Context<'_>, exchange: &ExchangeSpec, complaints: &m
 fn check_cases(cases: &[Case], complaints: &mut Complaints<'_>) {
     check_unique_names(cases.iter().map(|case| &case.name), complaints);
     for case in cases {
+        for suffix in ["-twin", "-control", "-stream"] {
+            if case.name.ends_with(suffix) {
+                complaints.add(
+                    case.name.position,
+                    format!("the name `{}` ends with `{suffix}`", *case.name),
+                    "the suite makes names with this ending itself; choose another",
+                );
+            }
+        }
+    }
+    for case in cases {
         check_request(&case.request, case.name.position, complaints);
         check_expectation(&case.expect, complaints);
         if let Some(repeat) = &case.repeat
@@ -391,6 +469,15 @@ fn check_cases(cases: &[Case], complaints: &mut Complaints<'_>) {
             ),
             (Intent::Attack, Some(twin)) => {
                 check_request(&twin.request, case.name.position, complaints);
+                if let Some(outcome) = &twin.outcome
+                    && **outcome == Outcome::BlockedByAgent
+                {
+                    complaints.add(
+                        outcome.position,
+                        "a benign twin must not be blocked",
+                        "choose a request that must pass",
+                    );
+                }
             }
             (Intent::Benign | Intent::Protocol, Some(_)) => complaints.add(
                 case.name.position,

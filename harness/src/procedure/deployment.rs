@@ -10,10 +10,11 @@ use super::drive::{Drive, DriveReport};
 use super::error::ProcedureError;
 use super::plan::{Prepared, Route, plan, prepare, repeat_stream};
 use crate::environment::{Pod, PodHttpRequest};
-use crate::judge::lifecycle::{exit_after, render};
+use crate::judge::lifecycle::{exit_after, first, render};
 use crate::model::identity::{RequestId, RunId};
 use crate::model::load::LoadedPayloads;
 use crate::model::located::Located;
+use crate::model::outcome::Outcome;
 use crate::model::request::RequestSpec;
 use crate::model::scenario::ScenarioName;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
@@ -25,20 +26,23 @@ use crate::stack::{
 };
 use crate::traffic::plan::{DrivePlan, Stream};
 use crate::traffic::record::ClientRecord;
+use crate::witness::books::{Books, Sources};
 use crate::witness::counters::{Counters, QUERY};
 use crate::witness::join::Joined;
 use crate::witness::proxy::DETAILS_DENIED;
-use crate::witness::testimony::Testimony;
+use crate::witness::testimony::{LineCutter, Testimony};
 
 /// Between two looks at a condition that has no event of its own.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
+/// How much of a log is read at a time.
+const LOG_PIECE_BYTES: usize = 1024 * 1024;
 /// How many lines of a log an error shows.
 const LAST_LINES: usize = 8;
 /// How many denials in a row show that the rules apply.
 pub const DENIED_IN_A_ROW: usize = 3;
 /// How often the canary is sent.
 const CANARY_PER_SECOND: f64 = 100.0;
-/// An attack that every agent denies: the canary by which enforcement is seen.
+/// The canary by which enforcement is seen: an attack of the plainest kind.
 const CANARY_TARGET: &str = "/canary?id=1%27%20UNION%20SELECT%20password%20FROM%20users--";
 
 /// Whether the agent was seen to deny attacks.
@@ -71,6 +75,17 @@ pub struct Deployment {
     pub keys: Arc<AgentKeys>,
     /// Every id that was sent to this pod.
     known_ids: Mutex<BTreeSet<String>>,
+    /// How far the witnesses' logs have been read.
+    reading: tokio::sync::Mutex<Reading>,
+}
+
+/// What the witnesses' logs have said so far.
+#[derive(Debug, Default)]
+struct Reading {
+    testimony: Testimony,
+    proxy: LineCutter,
+    agent: LineCutter,
+    upstream: LineCutter,
 }
 
 impl Deployment {
@@ -99,6 +114,7 @@ impl Deployment {
             payloads,
             keys,
             known_ids: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
         }
     }
 
@@ -205,6 +221,19 @@ impl Deployment {
         }
     }
 
+    /// Waits until nothing of the pod runs.
+    pub async fn await_gone(&self) -> Result<(), ProcedureError> {
+        let grace = Duration::from_secs(self.stack.grace_period_seconds());
+        let budget = TimeSpan::new(grace + self.timeouts.pod_gone.as_duration());
+        self.await_timeline("the pod to be gone", budget, |timeline| {
+            first(timeline, None, |event| {
+                matches!(event, LifecycleEvent::PodGone)
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
     /// Waits until the proxy's admin endpoint says LIVE.
     pub async fn await_proxy_live(&self) -> Result<(), ProcedureError> {
         let budget = self.timeouts.proxy_live;
@@ -217,7 +246,7 @@ impl Deployment {
             match self.admin("/ready").await {
                 Ok(body) if body.trim() == "LIVE" => return Ok(()),
                 Ok(body) => last_seen = body,
-                Err(error) => last_seen = crate::report::chain(&error).join(": "),
+                Err(error) => last_seen = crate::model::causes::chain(&error).join(": "),
             }
             sleep(POLL_INTERVAL).await;
         }
@@ -260,7 +289,7 @@ impl Deployment {
         );
         let mut drive = self.start_drive(vec![stream]).await?;
         let enforcement = self
-            .await_denials(&mut drive, DENIED_IN_A_ROW, budget)
+            .await_denials(&mut drive, |_| true, DENIED_IN_A_ROW, budget)
             .await?;
         drive.stop().await?;
         let report = self.finish_drive(drive).await?;
@@ -268,10 +297,11 @@ impl Deployment {
         Ok(enforcement)
     }
 
-    /// Reads a stream of attacks until the agent has denied so many in a row by the proxy's word, or the time is used up.
+    /// Reads a stream until the agent has denied so many in a row of those that are counted, by the proxy's word, or the time is used up.
     pub async fn await_denials(
         &self,
         drive: &mut Drive,
+        counted: impl Fn(&ClientRecord) -> bool,
         wanted: usize,
         within: Duration,
     ) -> Result<Enforcement, ProcedureError> {
@@ -282,8 +312,13 @@ impl Deployment {
             if Instant::now() < next_look {
                 continue;
             }
-            let log = self.pod.log(PROXY_CONTAINER).await?;
-            if denied_in_a_row(drive.records(), &Testimony::read(&log, b"", b"")) >= wanted {
+            let sent = drive.records();
+            let denied = self
+                .testimony(|testimony| {
+                    denied_in_a_row(sent.iter().filter(|record| counted(record)), testimony)
+                })
+                .await?;
+            if denied >= wanted {
                 return Ok(Enforcement::Seen);
             }
             next_look = Instant::now() + 2 * POLL_INTERVAL;
@@ -304,34 +339,81 @@ impl Deployment {
         Ok(report)
     }
 
-    /// Reads what the three witnesses inside the pod have recorded so far.
-    pub async fn testimony(&self) -> Result<Testimony, ProcedureError> {
-        Ok(Testimony::read(
-            &self.pod.log(PROXY_CONTAINER).await?,
-            &self.pod.log(AGENT_CONTAINER).await?,
-            &self.pod.log(APPLICATION_CONTAINER).await?,
-        ))
+    /// Takes in what the three witnesses inside the pod have recorded since the last look, and shows all of it to `look`.
+    pub async fn testimony<T>(
+        &self,
+        look: impl FnOnce(&Testimony) -> T,
+    ) -> Result<T, ProcedureError> {
+        let mut reading = self.reading.lock().await;
+        let reading = &mut *reading;
+        for (container, cutter, add) in [
+            (
+                PROXY_CONTAINER,
+                &mut reading.proxy,
+                Testimony::add_proxy as fn(&mut Testimony, &str),
+            ),
+            (AGENT_CONTAINER, &mut reading.agent, Testimony::add_agent),
+            (
+                APPLICATION_CONTAINER,
+                &mut reading.upstream,
+                Testimony::add_upstream,
+            ),
+        ] {
+            loop {
+                let piece = self
+                    .pod
+                    .log_beyond(container, cutter.offset, LOG_PIECE_BYTES)
+                    .await?;
+                if piece.is_empty() {
+                    break;
+                }
+                add(&mut reading.testimony, &cutter.take(&piece));
+            }
+        }
+        Ok(look(&reading.testimony))
     }
 
     /// Waits until every witness has told of every request, and joins what they say. What is still missing at the
     /// end of the wait is left missing: the outcome then says so.
-    pub async fn settle(
-        &self,
-        records: &[ClientRecord],
-    ) -> Result<(Vec<Joined>, Testimony), ProcedureError> {
+    pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
         let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
         loop {
-            let testimony = self.testimony().await?;
-            let joined: Vec<Joined> = records
-                .iter()
-                .map(|record| Joined::new(record.clone(), &testimony))
-                .collect();
+            let joined = self
+                .testimony(|testimony| {
+                    records
+                        .iter()
+                        .map(|record| Joined::new(record.clone(), testimony))
+                        .collect::<Vec<_>>()
+                })
+                .await?;
             let settled = joined.iter().all(|joined| joined.awaited().is_empty());
             if settled || Instant::now() >= deadline {
-                return Ok((joined, testimony));
+                return Ok(joined);
             }
             sleep(POLL_INTERVAL).await;
         }
+    }
+
+    /// Draws the books up from a part of the scenario's requests.
+    pub async fn draw_up(
+        &self,
+        sent: u64,
+        outcomes: &[Outcome],
+        counters: Option<(&Counters, &Counters)>,
+        access_log_entries: Option<u64>,
+    ) -> Result<Books, ProcedureError> {
+        let known_ids = self.known_ids();
+        self.testimony(|testimony| {
+            Books::draw_up(&Sources {
+                sent,
+                outcomes,
+                known_ids: &known_ids,
+                testimony,
+                counters,
+                access_log_entries,
+            })
+        })
+        .await
     }
 
     /// Reads Envoy's counters.
@@ -389,10 +471,12 @@ impl Deployment {
 
 /// Counts how many of the latest requests were denied by the agent. The access log may follow an answer by a moment: requests
 /// that it does not have yet are passed over.
-fn denied_in_a_row(sent: &[ClientRecord], testimony: &Testimony) -> usize {
-    sent.iter()
-        .rev()
-        .filter_map(|record| testimony.proxy.get(&record.id)?.first())
+fn denied_in_a_row<'a>(
+    sent: impl DoubleEndedIterator<Item = &'a ClientRecord>,
+    testimony: &Testimony,
+) -> usize {
+    sent.rev()
+        .filter_map(|record| testimony.proxy.of(&record.id).first())
         .take_while(|record| record.details == DETAILS_DENIED)
         .count()
 }

@@ -1,33 +1,36 @@
 //! `drain`: the pod is deleted while requests go on; none may be cut and no attack may slip through.
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
 use super::deployment::{DENIED_IN_A_ROW, Deployment, POLL_INTERVAL};
-use super::drive::Drive;
+use super::drive::{Drive, DriveReport};
 use super::error::ProcedureError;
 use super::exchange::{
-    Expected, check_deployment, judge_controls, record_books, requests_of_cases,
+    Expected, check_deployment, judge_controls, judge_joined, record_books, requests_of_cases,
 };
 use super::plan::{Prepared, list_stream, repeat_stream};
 use super::{JudgedRequest, Proceedings};
-use crate::judge::exchange::{Subject, describe_witnesses, judge};
+use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{first, judge_end, phase_at};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
+use crate::model::located::Position;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{DrainSpec, DrainStream};
-use crate::model::timeline::LifecycleEvent;
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
 use crate::stack::PROXY_CONTAINER;
 use crate::traffic::plan::Pacing;
-use crate::traffic::record::ClientRecord;
-use crate::witness::books::{Books, Sources};
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
 /// Records of the streams that come before the deletion is asked for.
 const WARM_UP: usize = 10 * DENIED_IN_A_ROW;
-/// Kubernetes' default grace period.
-const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;
+/// What is due within this time before the proxy's TERM may be cut by it.
+const TERM_MARGIN: SignedDuration = SignedDuration::from_millis(150);
 /// The case that the stream's benign requests belong to.
 const BENIGN: &str = "benign-stream";
 /// The case that the stream's attacks belong to.
@@ -45,7 +48,6 @@ pub async fn carry_out(
     if let Some(stream) = &spec.stream {
         judge_controls(&stream.attack, &stream.benign, deployment, proceedings).await?;
     }
-    let judged_before = proceedings.requests.len();
     let streams = match &spec.stream {
         Some(stream) => Some(start_streams(stream, deployment).await?),
         None => None,
@@ -54,49 +56,22 @@ pub async fn carry_out(
     let in_flight_drive = start_in_flight(&in_flight, deployment).await?;
 
     deployment.pod.request_deletion().await?;
-    let mut sent = 0;
-    let mut records: Vec<ClientRecord> = Vec::new();
     if let Some(streams) = streams {
         await_proxy_term(deployment).await?;
         let mut drive = streams.drive;
         drive.stop().await?;
         let report = deployment.finish_drive(drive).await?;
-        sent += report.summary.sent;
-        judge_streams(
-            spec,
-            &streams.prepared,
-            &report.records,
-            deployment,
-            proceedings,
-        )
-        .await?;
-        records.extend(report.records);
+        judge_streams(spec, &streams.prepared, &report, deployment, proceedings).await?;
     }
     if let Some(drive) = in_flight_drive {
         let report = deployment.finish_drive(drive).await?;
-        sent += report.summary.sent;
-        judge_in_flight(in_flight, &report.records, deployment, proceedings).await?;
-        records.extend(report.records);
+        judge_in_flight(&in_flight, &report, deployment, proceedings).await?;
     }
-    await_gone(deployment).await?;
-
+    deployment.await_gone().await?;
     let timeline = deployment.pod.timeline();
     for container in &spec.containers {
         proceedings.findings.extend(judge_end(&timeline, container));
     }
-    let outcomes: Vec<Outcome> = proceedings.requests[judged_before..]
-        .iter()
-        .map(|request| request.judgement.outcome)
-        .collect();
-    let books = Books::draw_up(&Sources {
-        sent,
-        outcomes: &outcomes,
-        known_ids: &deployment.known_ids(),
-        testimony: &deployment.testimony().await?,
-        counters: None,
-        access_log_entries: None,
-    });
-    record_books(books, proceedings);
     Ok(())
 }
 
@@ -159,15 +134,19 @@ async fn start_in_flight(
     let budget = deployment.timeouts.request;
     let arrived = async {
         loop {
-            let testimony = deployment.testimony().await?;
-            let under_way = requests
-                .iter()
-                .filter(|request| request.expect.outcome.reached_application())
-                .all(|request| {
-                    testimony
-                        .upstream
-                        .contains_key(&request.prepared.planned.id)
-                });
+            let under_way = deployment
+                .testimony(|testimony| {
+                    requests
+                        .iter()
+                        .filter(|request| request.expect.outcome.reached_application())
+                        .all(|request| {
+                            !testimony
+                                .upstream
+                                .of(&request.prepared.planned.id)
+                                .is_empty()
+                        })
+                })
+                .await?;
             if under_way {
                 return Ok::<(), ProcedureError>(());
             }
@@ -185,19 +164,9 @@ async fn start_in_flight(
     }
 }
 
-fn grace_period(deployment: &Deployment) -> std::time::Duration {
-    let seconds = deployment
-        .stack
-        .pod
-        .termination_grace_period_seconds
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS);
-    std::time::Duration::from_secs(seconds)
-}
-
 async fn await_proxy_term(deployment: &Deployment) -> Result<(), ProcedureError> {
-    let budget =
-        TimeSpan::new(grace_period(deployment) + deployment.timeouts.pod_gone.as_duration());
+    let grace = Duration::from_secs(deployment.stack.grace_period_seconds());
+    let budget = TimeSpan::new(grace + deployment.timeouts.pod_gone.as_duration());
     deployment
         .await_timeline("the proxy to be sent TERM", budget, |timeline| {
             first(timeline, Some(PROXY_CONTAINER), |event| {
@@ -208,56 +177,42 @@ async fn await_proxy_term(deployment: &Deployment) -> Result<(), ProcedureError>
         .map(|_| ())
 }
 
-async fn await_gone(deployment: &Deployment) -> Result<(), ProcedureError> {
-    let budget =
-        TimeSpan::new(grace_period(deployment) + deployment.timeouts.pod_gone.as_duration());
-    deployment
-        .await_timeline("the pod to be gone", budget, |timeline| {
-            first(timeline, None, |event| {
-                matches!(event, LifecycleEvent::PodGone)
-            })
-        })
-        .await
-        .map(|_| ())
-}
-
-/// Judges the streams: until the proxy has its TERM every request is answered and inspected; afterwards requests may be
-/// lost and still no attack may reach the application.
+/// Judges the streams: what was due until shortly before the proxy's TERM must be answered and inspected, whenever it ends; of the
+/// rest only that no attack reaches the application.
 async fn judge_streams(
     spec: &DrainSpec,
     prepared: &[Prepared; 2],
-    records: &[ClientRecord],
+    report: &DriveReport,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    let (joined, _) = deployment.settle(records).await?;
+    let joined = deployment.settle(&report.records).await?;
     let timeline = deployment.pod.timeline();
+    let asked = deletion_asked_at(&timeline);
     let term = first(&timeline, Some(PROXY_CONTAINER), |event| {
         matches!(event, LifecycleEvent::TermSent { .. })
     });
-    let asked = first(&timeline, None, |event| {
-        matches!(event, LifecycleEvent::DeletionRequested { .. })
-    });
+    let due_until = term.and_then(|term| term.checked_sub(TERM_MARGIN).ok());
     let position = spec
         .stream
         .as_ref()
         .map(|stream| stream.per_second.position)
         .unwrap_or_default();
-    let mut answered_while_draining = 0_u64;
-    for joined in &joined {
+    let mut judged_while_draining = 0_u64;
+    let mut outcomes = Vec::new();
+    for joined in joined {
         let (case, prepared, usual) = match joined.client.stream.as_str() {
             ATTACK => (ATTACK, &prepared[1], Outcome::BlockedByAgent),
             _ => (BENIGN, &prepared[0], Outcome::Allowed),
         };
-        let judgement = decide(joined);
-        let before_term = term.is_none_or(|term| joined.client.finished_at < term);
-        let draining = asked.is_some_and(|asked| joined.client.intended_at >= asked);
-        if draining && before_term && judgement.outcome == usual {
-            answered_while_draining += 1;
+        let judgement = decide(&joined);
+        outcomes.push(judgement.outcome);
+        let due = due_until.is_none_or(|until| joined.client.intended_at < until);
+        if due && asked.is_some_and(|asked| joined.client.intended_at >= asked) {
+            judged_while_draining += 1;
         }
         let leaked = case == ATTACK && judgement.outcome.reached_application();
-        let lost = before_term && judgement.outcome != usual;
-        if leaked || lost {
+        if leaked || (due && judgement.outcome != usual) {
             let mut finding = Finding::new(
                 if leaked { "leaked-attack" } else { "outcome" },
                 position,
@@ -274,99 +229,85 @@ async fn judge_streams(
                 phase_at(&timeline, joined.client.finished_at)
             ));
             finding.notes.extend(judgement.reasons.iter().cloned());
-            finding.notes.extend(describe_witnesses(joined));
+            finding.notes.extend(describe_witnesses(&joined));
             proceedings.findings.push(finding);
         }
-        keep(case, prepared, joined, judgement, proceedings);
+        proceedings.requests.push(JudgedRequest::new(
+            case,
+            &prepared.planned,
+            joined,
+            judgement,
+        ));
     }
     proceedings.observations.insert(
-        "requests answered and inspected between deletion and TERM".into(),
-        answered_while_draining.to_string(),
+        "requests judged between deletion and TERM".into(),
+        judged_while_draining.to_string(),
     );
-    if answered_while_draining == 0 {
+    if judged_while_draining == 0 {
         proceedings.findings.push(Finding::new(
             "drain",
             position,
-            "requests are answered and inspected while the preStop hooks run",
-            "none was",
+            "requests are sent while the preStop hooks run",
+            "none was due before the proxy had its TERM: nothing was tested",
         ));
     }
+    close_books(report, &outcomes, deployment, proceedings).await
+}
+
+fn deletion_asked_at(timeline: &[TimelineEvent]) -> Option<Timestamp> {
+    first(timeline, None, |event| {
+        matches!(event, LifecycleEvent::DeletionRequested { .. })
+    })
+}
+
+/// Envoy's counters end with it; the books are drawn up without them.
+async fn close_books(
+    report: &DriveReport,
+    outcomes: &[Outcome],
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let books = deployment
+        .draw_up(report.summary.sent, outcomes, None, None)
+        .await?;
+    record_books(books, proceedings);
     Ok(())
 }
 
 async fn judge_in_flight(
-    requests: Vec<Expected>,
-    records: &[ClientRecord],
+    requests: &[Expected],
+    report: &DriveReport,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    let (joined, _) = deployment.settle(records).await?;
+    let joined = deployment.settle(&report.records).await?;
     let timeline = deployment.pod.timeline();
-    let mut ended_after_deletion = 0_u64;
-    let asked = first(&timeline, None, |event| {
-        matches!(event, LifecycleEvent::DeletionRequested { .. })
-    });
-    for request in requests {
-        let planned = &request.prepared.planned;
-        let Some(joined) = joined.iter().find(|joined| joined.client.id == planned.id) else {
-            continue;
-        };
-        if asked.is_some_and(|asked| joined.client.finished_at > asked) {
-            ended_after_deletion += 1;
-        }
-        let judgement = decide(joined);
-        let subject = Subject {
-            case: &request.case,
-            planned,
-            body_sha256: &request.prepared.body_sha256,
-            joined,
-            judgement: &judgement,
-        };
-        proceedings
-            .findings
-            .extend(judge(&subject, &request.expect).into_iter().map(|finding| {
-                finding.note(format!(
-                    "ended {}",
-                    phase_at(&timeline, joined.client.finished_at)
-                ))
-            }));
-        keep(
-            &request.case,
-            &request.prepared,
-            joined,
-            judgement,
-            proceedings,
-        );
-    }
+    let asked = deletion_asked_at(&timeline);
+    let ended_after = joined
+        .iter()
+        .filter(|joined| asked.is_some_and(|asked| joined.client.finished_at > asked))
+        .count();
+    let remark = |joined: &Joined| {
+        Some(format!(
+            "ended {}",
+            phase_at(&timeline, joined.client.finished_at)
+        ))
+    };
+    let outcomes = judge_joined(requests, &joined, remark, proceedings);
     proceedings.observations.insert(
         "requests under way at the deletion that were answered".into(),
-        ended_after_deletion.to_string(),
+        ended_after.to_string(),
     );
-    if ended_after_deletion == 0 {
+    if ended_after < requests.len() {
         proceedings.findings.push(Finding::new(
             "drain",
-            crate::model::located::Position::default(),
-            "slow requests are under way when the deletion is asked for",
-            "all had ended before: nothing was tested",
+            Position::default(),
+            format!(
+                "{} slow requests are under way when the deletion is asked for",
+                requests.len()
+            ),
+            format!("{ended_after} were"),
         ));
     }
-    Ok(())
-}
-
-fn keep(
-    case: &str,
-    prepared: &Prepared,
-    joined: &Joined,
-    judgement: crate::witness::outcome::Judgement,
-    proceedings: &mut Proceedings,
-) {
-    proceedings.requests.push(JudgedRequest {
-        case: case.into(),
-        planned: crate::traffic::plan::PlannedRequest {
-            id: joined.client.id.clone(),
-            ..prepared.planned.clone()
-        },
-        joined: joined.clone(),
-        judgement,
-    });
+    close_books(report, &outcomes, deployment, proceedings).await
 }

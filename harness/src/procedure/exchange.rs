@@ -20,7 +20,7 @@ use crate::model::procedure::{
 };
 use crate::model::request::RequestSpec;
 use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
-use crate::witness::books::{Books, Sources};
+use crate::witness::books::Books;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
@@ -239,54 +239,67 @@ async fn judge_sent(
     };
     let drive = deployment.start_drive(vec![stream]).await?;
     let report = deployment.finish_drive(drive).await?;
-    let (joined, testimony) = deployment.settle(&report.records).await?;
+    let joined = deployment.settle(&report.records).await?;
     let after = deployment.counters().await?;
-
     if sending == Sending::OneConnection {
         proceedings.findings.extend(judge_connection(&joined));
     }
+    let outcomes = judge_joined(&requests, &joined, |_| None, proceedings);
+    let books = deployment
+        .draw_up(
+            report.summary.sent,
+            &outcomes,
+            Some((&before, &after)),
+            deployment
+                .sends_response_data
+                .then_some(report.summary.answered),
+        )
+        .await?;
+    record_books(books, proceedings);
+    Ok(())
+}
+
+/// Judges requests by what the witnesses saw, and returns their outcomes. A request without a record has none: the books find it.
+pub fn judge_joined(
+    requests: &[Expected],
+    joined: &[Joined],
+    remark: impl Fn(&Joined) -> Option<String>,
+    proceedings: &mut Proceedings,
+) -> Vec<Outcome> {
     let by_id: BTreeMap<&str, &Joined> = joined
         .iter()
         .map(|joined| (joined.client.id.as_str(), joined))
         .collect();
     let mut outcomes = Vec::new();
     for request in requests {
-        let planned = request.prepared.planned;
+        let planned = &request.prepared.planned;
         let Some(joined) = by_id.get(planned.id.as_str()).copied() else {
-            // The books find the missing record.
             continue;
         };
         let judgement = decide(joined);
         outcomes.push(judgement.outcome);
         let subject = Subject {
             case: &request.case,
-            planned: &planned,
+            planned,
             body_sha256: &request.prepared.body_sha256,
             joined,
             judgement: &judgement,
         };
+        let findings = judge(&subject, &request.expect);
         proceedings
             .findings
-            .extend(judge(&subject, &request.expect));
-        proceedings.requests.push(JudgedRequest {
-            case: request.case,
+            .extend(findings.into_iter().map(|finding| match remark(joined) {
+                Some(remark) => finding.note(remark),
+                None => finding,
+            }));
+        proceedings.requests.push(JudgedRequest::new(
+            &request.case,
             planned,
-            joined: joined.clone(),
+            joined.clone(),
             judgement,
-        });
+        ));
     }
-    let books = Books::draw_up(&Sources {
-        sent: report.summary.sent,
-        outcomes: &outcomes,
-        known_ids: &deployment.known_ids(),
-        testimony: &testimony,
-        counters: Some((&before, &after)),
-        access_log_entries: deployment
-            .sends_response_data
-            .then_some(report.summary.answered),
-    });
-    record_books(books, proceedings);
-    Ok(())
+    outcomes
 }
 
 /// Checks that requests which were to share a connection did, by the proxy's numbers.

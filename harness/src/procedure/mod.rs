@@ -14,6 +14,7 @@ use crate::witness::books::Books;
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 
+pub mod closing;
 pub mod deployment;
 pub mod drain;
 pub mod drive;
@@ -52,6 +53,21 @@ pub struct JudgedRequest {
     pub joined: Joined,
     /// What it adds up to.
     pub judgement: Judgement,
+}
+
+impl JudgedRequest {
+    /// Puts a judged request together. A request that was sent again and again has the id of this time.
+    pub fn new(case: &str, planned: &PlannedRequest, joined: Joined, judgement: Judgement) -> Self {
+        Self {
+            case: case.into(),
+            planned: PlannedRequest {
+                id: joined.client.id.clone(),
+                ..planned.clone()
+            },
+            joined,
+            judgement,
+        }
+    }
 }
 
 /// Carries a scenario's procedure out on a deployment that was just created. What is found out stands in

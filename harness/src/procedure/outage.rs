@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::deployment::Deployment;
+use super::deployment::{DENIED_IN_A_ROW, Deployment, Enforcement};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
@@ -19,7 +19,6 @@ use crate::model::timeline::LifecycleEvent;
 use crate::stack::AGENT_CONTAINER;
 use crate::traffic::plan::Pacing;
 use crate::traffic::record::ClientRecord;
-use crate::witness::books::{Books, Sources};
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
@@ -39,29 +38,10 @@ pub async fn carry_out(
     check_deployment(deployment, &spec.lint, proceedings);
     deployment.await_ready_and_enforcing().await?;
     judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
-    let judged_before = proceedings.requests.len();
-    let before = deployment.counters().await?;
-    let sent = match *spec.fault {
-        Fault::Pause => pause(spec, deployment, proceedings).await?,
-        Fault::Kill => kill(spec, deployment, proceedings).await?,
-    };
-    // The canary of the recovery has been counted too; only the requests' own totals are compared here.
-    let outcomes: Vec<Outcome> = proceedings.requests[judged_before..]
-        .iter()
-        .map(|request| request.judgement.outcome)
-        .collect();
-    let testimony = deployment.testimony().await?;
-    let mut books = Books::draw_up(&Sources {
-        sent,
-        outcomes: &outcomes,
-        known_ids: &deployment.known_ids(),
-        testimony: &testimony,
-        counters: None,
-        access_log_entries: None,
-    });
-    books.counted_by_proxy = deployment.counters().await?.since(&before);
-    record_books(books, proceedings);
-    Ok(())
+    match *spec.fault {
+        Fault::Pause => pause(spec, deployment, proceedings).await,
+        Fault::Kill => kill(spec, deployment, proceedings).await,
+    }
 }
 
 /// The agent holds its connections and answers nothing; then it goes on.
@@ -69,7 +49,7 @@ async fn pause(
     spec: &OutageSpec,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
-) -> Result<u64, ProcedureError> {
+) -> Result<(), ProcedureError> {
     deployment
         .pod
         .inject(AGENT_CONTAINER, ContainerFault::Pause)
@@ -79,32 +59,33 @@ async fn pause(
         requests.push(prepared(deployment, spec, "benign-while-paused", number)?);
         requests.push(prepared(deployment, spec, "attack-while-paused", number)?);
     }
-    let mut sent = send(
-        deployment,
-        &requests,
-        |_| vec![*spec.during],
-        spec,
-        proceedings,
-    )
-    .await?;
+    send(deployment, &requests, |_| *spec.during, spec, proceedings).await?;
     deployment
         .pod
         .inject(AGENT_CONTAINER, ContainerFault::Resume)
         .await?;
-    deployment.await_enforcing().await?;
+    judge_recovery(spec, deployment, proceedings).await
+}
+
+/// The agent must be asked again, and go on deciding.
+async fn judge_recovery(
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    if deployment.await_enforcing().await? == Enforcement::NotSeen {
+        proceedings.findings.push(Finding::new(
+            "recovery",
+            spec.fault.position,
+            "attacks are denied again once the agent is back",
+            format!("none was within {}", deployment.timeouts.enforcing),
+        ));
+    }
     let requests = vec![
         prepared(deployment, spec, "benign-afterwards", 0)?,
         prepared(deployment, spec, "attack-afterwards", 0)?,
     ];
-    sent += send(
-        deployment,
-        &requests,
-        |kind| vec![kind.usual()],
-        spec,
-        proceedings,
-    )
-    .await?;
-    Ok(sent)
+    send(deployment, &requests, Kind::usual, spec, proceedings).await
 }
 
 /// What a request of the streams is.
@@ -145,14 +126,14 @@ fn prepared(
     Ok((case.to_owned(), prepared))
 }
 
-/// Sends requests at once and judges each against the outcomes that are right for its kind.
+/// Sends requests at once and judges each against the outcome that is right for its kind.
 async fn send(
     deployment: &Deployment,
     requests: &[(String, Prepared)],
-    acceptable: impl Fn(Kind) -> Vec<Outcome>,
+    right: impl Fn(Kind) -> Outcome,
     spec: &OutageSpec,
     proceedings: &mut Proceedings,
-) -> Result<u64, ProcedureError> {
+) -> Result<(), ProcedureError> {
     let stream = list_stream(
         "outage",
         &deployment.proxy_address(),
@@ -162,9 +143,12 @@ async fn send(
             .map(|(_, prepared)| prepared.planned.clone())
             .collect(),
     );
+    let before = deployment.counters().await?;
     let drive = deployment.start_drive(vec![stream]).await?;
     let report = deployment.finish_drive(drive).await?;
-    let (joined, _) = deployment.settle(&report.records).await?;
+    let joined = deployment.settle(&report.records).await?;
+    let after = deployment.counters().await?;
+    let mut outcomes = Vec::new();
     for (case, prepared) in requests {
         let Some(joined) = joined
             .iter()
@@ -172,17 +156,27 @@ async fn send(
         else {
             continue;
         };
-        judge(
+        let acceptable = [right(Kind::of(case))];
+        outcomes.push(judge(
             case,
             prepared,
             joined,
-            &acceptable(Kind::of(case)),
+            &acceptable,
             spec,
             deployment,
             proceedings,
-        );
+        ));
     }
-    Ok(report.summary.sent)
+    let books = deployment
+        .draw_up(
+            report.summary.sent,
+            &outcomes,
+            Some((&before, &after)),
+            None,
+        )
+        .await?;
+    record_books(books, proceedings);
+    Ok(())
 }
 
 /// The agent is killed under load; its restart policy brings it back.
@@ -190,7 +184,8 @@ async fn kill(
     spec: &OutageSpec,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
-) -> Result<u64, ProcedureError> {
+) -> Result<(), ProcedureError> {
+    let before = deployment.counters().await?;
     let benign = deployment.prepare_repeated(&spec.benign, "benign-under-load")?;
     let attack = deployment.prepare_repeated(&spec.attack, "attack-under-load")?;
     let address = deployment.proxy_address();
@@ -214,12 +209,19 @@ async fn kill(
         .inject(AGENT_CONTAINER, ContainerFault::Kill)
         .await?;
     let restarted_at = await_restart(deployment).await?;
-    let seen = drive.records().len();
-    await_records(&mut drive, seen + 2 * WARM_UP).await?;
+    let recovered = deployment.timeouts.restarted.as_duration();
+    deployment
+        .await_denials(
+            &mut drive,
+            |record| record.stream == "attack" && record.intended_at >= restarted_at,
+            DENIED_IN_A_ROW,
+            recovered,
+        )
+        .await?;
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
-    deployment.await_enforcing().await?;
-    let (joined, _) = deployment.settle(&report.records).await?;
+    let joined = deployment.settle(&report.records).await?;
+    let after = deployment.counters().await?;
 
     let killed_at = deployment
         .pod
@@ -229,15 +231,17 @@ async fn kill(
         .map_or(restarted_at, |event| event.at);
     let gap = Gap {
         killed_at,
-        restarted_at,
+        closed_at: closed_at(&joined, restarted_at),
     };
+    let judged_before = proceedings.requests.len();
+    let mut outcomes = Vec::new();
     for joined in &joined {
         let (case, prepared) = match joined.client.stream.as_str() {
             "attack" => ("attack-under-load", &attack),
             _ => ("benign-under-load", &benign),
         };
         let acceptable = gap.acceptable(spec, Kind::of(case), joined);
-        judge(
+        outcomes.push(judge(
             case,
             prepared,
             joined,
@@ -245,10 +249,32 @@ async fn kill(
             spec,
             deployment,
             proceedings,
-        );
+        ));
     }
-    gap.report(spec, proceedings);
-    Ok(report.summary.sent)
+    gap.report(spec, judged_before, proceedings);
+    let books = deployment
+        .draw_up(
+            report.summary.sent,
+            &outcomes,
+            Some((&before, &after)),
+            None,
+        )
+        .await?;
+    record_books(books, proceedings);
+    judge_recovery(spec, deployment, proceedings).await
+}
+
+/// Returns when the first request was inspected again after the restart.
+fn closed_at(joined: &[Joined], restarted_at: Timestamp) -> Option<Timestamp> {
+    joined
+        .iter()
+        .filter(|joined| joined.client.finished_at >= restarted_at)
+        .filter(|joined| {
+            let usual = Kind::of(&joined.client.stream).usual();
+            decide(joined).outcome == usual
+        })
+        .map(|joined| joined.client.intended_at)
+        .min()
 }
 
 async fn await_restart(deployment: &Deployment) -> Result<Timestamp, ProcedureError> {
@@ -272,7 +298,8 @@ async fn await_restart(deployment: &Deployment) -> Result<Timestamp, ProcedureEr
 /// The time in which the agent was not there.
 struct Gap {
     killed_at: Timestamp,
-    restarted_at: Timestamp,
+    /// When the first request was sent that was inspected again.
+    closed_at: Option<Timestamp>,
 }
 
 impl Gap {
@@ -280,39 +307,43 @@ impl Gap {
     fn acceptable(&self, spec: &OutageSpec, kind: Kind, joined: &Joined) -> Vec<Outcome> {
         let client = &joined.client;
         let mut acceptable = vec![kind.usual()];
-        if client.finished_at >= self.killed_at {
+        let closed_before = self
+            .closed_at
+            .is_some_and(|closed_at| client.intended_at > closed_at);
+        if client.finished_at >= self.killed_at && !closed_before {
             acceptable.push(*spec.during);
         }
-        // Of a request that was in the agent's hands when it was killed, the agent's own record may be lost.
+        // Of a request that was in the agent's hands when it was killed, the record may be lost, or stand without its answer.
         let interrupted = client
             .sent_at
             .is_none_or(|sent_at| sent_at <= self.killed_at)
             && client.finished_at >= self.killed_at;
-        if interrupted && joined.upstream.is_empty() {
+        let may_have_passed = spec.during.reached_application();
+        if interrupted && (joined.upstream.is_empty() || may_have_passed) {
             acceptable.push(Outcome::Ambiguous);
         }
         acceptable
     }
 
-    /// Reports how long the gap was and how many requests fell into it. A gap that never closes is a finding.
-    fn report(&self, spec: &OutageSpec, proceedings: &mut Proceedings) {
-        let during = proceedings
-            .requests
+    /// Reports how long the gap was and how many requests fell into it. A gap that nobody met, or that never closes, is a finding.
+    fn report(&self, spec: &OutageSpec, judged_before: usize, proceedings: &mut Proceedings) {
+        let met = proceedings.requests[judged_before..]
             .iter()
             .filter(|request| request.judgement.outcome == *spec.during)
             .count();
-        let inspected_again = proceedings
-            .requests
-            .iter()
-            .filter(|request| request.judgement.outcome == Kind::of(&request.case).usual())
-            .map(|request| request.joined.client.finished_at)
-            .filter(|finished_at| *finished_at >= self.restarted_at)
-            .min();
         let observations = &mut proceedings.observations;
-        observations.insert(format!("requests {}", *spec.during), during.to_string());
-        match inspected_again {
+        observations.insert(format!("requests {}", *spec.during), met.to_string());
+        if met == 0 {
+            proceedings.findings.push(Finding::new(
+                "outage",
+                spec.during.position,
+                format!("requests are {} while the agent is away", *spec.during),
+                "none was: the failure mode was not seen",
+            ));
+        }
+        match self.closed_at {
             Some(at) => {
-                observations.insert(
+                proceedings.observations.insert(
                     "inspected again after the kill".into(),
                     format!("{} ms", at.duration_since(self.killed_at).as_millis()),
                 );
@@ -344,8 +375,9 @@ fn judge(
     spec: &OutageSpec,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
-) {
+) -> Outcome {
     let judgement = decide(joined);
+    let outcome = judgement.outcome;
     let id = RequestId::from_witness(&joined.client.id);
     if !acceptable.contains(&judgement.outcome) {
         let names: Vec<&str> = acceptable.iter().map(|outcome| outcome.as_str()).collect();
@@ -368,15 +400,13 @@ fn judge(
             judge_waiting(spec, joined, &joined.client).map(|finding| finding.about(case, &id)),
         );
     }
-    proceedings.requests.push(JudgedRequest {
-        case: case.into(),
-        planned: crate::traffic::plan::PlannedRequest {
-            id: joined.client.id.clone(),
-            ..prepared.planned.clone()
-        },
-        joined: joined.clone(),
+    proceedings.requests.push(JudgedRequest::new(
+        case,
+        &prepared.planned,
+        joined.clone(),
         judgement,
-    });
+    ));
+    outcome
 }
 
 /// Checks that the proxy waited out its time-out, and that the client did not wait for ever.

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::judge::exchange::sha256;
+use crate::model::digest::sha256;
 use crate::model::identity::RequestId;
 use crate::model::request::{RequestSpec, RequestSpecError};
 use crate::traffic::plan::{ConnectionUse, DrivePlan, Pacing, PlannedRequest, Requests, Stream};

@@ -1,14 +1,36 @@
 //! `refusal`: a deployment that the agent must refuse loudly, without letting anything through meanwhile.
+//!
+//! Requests are sent from the proxy's first moment on, until the agent has refused, been restarted and refused again: an agent that
+//! serves for a while before it refuses is found.
 
-use super::Proceedings;
+use std::time::Duration;
+
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_requests, requests_of_cases};
-use crate::judge::lifecycle::{exit_after, render};
+use super::exchange::{
+    Expected, check_deployment, judge_requests, record_books, requests_of_cases,
+};
+use super::plan::repeat_stream;
+use super::{JudgedRequest, Proceedings};
+use crate::judge::exchange::describe_witnesses;
+use crate::judge::lifecycle::{exit_after, phase_at, render};
 use crate::model::finding::Finding;
-use crate::model::located::Position;
+use crate::model::identity::RequestId;
 use crate::model::procedure::RefusalSpec;
+use crate::model::timeline::{ExitStatus, LifecycleEvent, TimelineEvent};
+use crate::model::timespan::TimeSpan;
 use crate::stack::AGENT_CONTAINER;
+use crate::traffic::record::ClientRecord;
+use crate::witness::outcome::decide;
+
+/// The bound within which the agent must end when the scenario names none.
+const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
+/// Requests per second of each stream.
+const PER_SECOND: f64 = 50.0;
+/// How many requests of each stream must have ended at least.
+const ANSWERS_PER_STREAM: usize = 3;
+/// How often the agent must refuse: once, and once more after its restart.
+const REFUSALS: usize = 2;
 
 /// Carries a refusal out.
 pub async fn carry_out(
@@ -18,43 +40,193 @@ pub async fn carry_out(
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &spec.lint, proceedings);
     deployment.await_proxy_live().await?;
-    let exit = deployment
+    let mut streamed = Vec::new();
+    for case in &spec.cases {
+        let name = format!("{}-stream", *case.name);
+        let prepared = deployment.prepare_repeated(&case.request, &name)?;
+        streamed.push(Expected {
+            case: name,
+            prepared,
+            expect: case.expect.clone(),
+        });
+    }
+    let address = deployment.proxy_address();
+    let streams = streamed
+        .iter()
+        .map(|stream| {
+            let planned = stream.prepared.planned.clone();
+            repeat_stream(&stream.case, &address, PER_SECOND, planned, u32::MAX)
+        })
+        .collect();
+    let mut drive = deployment.start_drive(streams).await?;
+    await_refusals(spec, deployment, proceedings).await?;
+    // An agent that refuses at once has done so twice before the first answer.
+    while drive.records().len() < ANSWERS_PER_STREAM * streamed.len() {
+        if drive.next().await?.is_none() {
+            break;
+        }
+    }
+    drive.stop().await?;
+    let report = deployment.finish_drive(drive).await?;
+    judge_streams(
+        &streamed,
+        &report.records,
+        report.summary.sent,
+        deployment,
+        proceedings,
+    )
+    .await?;
+    judge_log(spec, deployment, proceedings).await?;
+    let requests = requests_of_cases(&spec.cases, deployment)?;
+    judge_requests(requests, deployment, proceedings).await
+}
+
+/// Waits until the agent has refused as often as it must, and judges how and how soon it did.
+async fn await_refusals(
+    spec: &RefusalSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let position = spec
+        .within
+        .as_ref()
+        .map(|within| within.position)
+        .unwrap_or_default();
+    let within = spec
+        .within
+        .as_ref()
+        .map_or(TimeSpan::new(DEFAULT_WITHIN), |within| within.value);
+    let refused = deployment
         .await_timeline(
-            "the agent to end",
+            "the agent to end, be restarted and end again",
             deployment.timeouts.refusal,
-            |timeline| exit_after(timeline, AGENT_CONTAINER),
+            |timeline| (exits(timeline).len() >= REFUSALS).then_some(()),
         )
         .await;
-    match exit {
-        Ok(status) if status.as_container_exit_code() != 0 => {
-            proceedings.observations.insert(
-                "the agent's exit code".into(),
-                status.as_container_exit_code().to_string(),
-            );
-        }
-        Ok(_) => proceedings.findings.push(
-            Finding::new(
-                "refusal",
-                Position::default(),
-                "the agent ends with an exit code other than 0",
-                "it ended with 0",
-            )
-            .note(render(&deployment.pod.timeline(), Some(AGENT_CONTAINER))),
-        ),
+    match refused {
+        Ok(()) => {}
         Err(ProcedureError::TimedOut(timed_out)) => proceedings.findings.push(
             Finding::new(
                 "refusal",
-                Position::default(),
+                position,
                 format!(
-                    "the agent refuses the deployment within {}",
+                    "the agent refuses the deployment {REFUSALS} times within {}",
                     timed_out.budget
                 ),
-                "it still runs",
+                "it still runs, or was not started again",
             )
             .note(timed_out.last_seen),
         ),
         Err(error) => return Err(error),
     }
+    let timeline = deployment.pod.timeline();
+    for (started, exited) in starts(&timeline).into_iter().zip(exits(&timeline)) {
+        let ran = exited.at.duration_since(started.at);
+        if ran > within.as_duration().try_into().unwrap_or_default() {
+            proceedings.findings.push(
+                Finding::new(
+                    "refusal",
+                    position,
+                    format!("the agent ends within {within}"),
+                    format!("it ran for {} ms", ran.as_millis()),
+                )
+                .note(render(&timeline, Some(AGENT_CONTAINER))),
+            );
+        }
+    }
+    match exit_after(&timeline, AGENT_CONTAINER).map(ExitStatus::as_container_exit_code) {
+        Some(0) => proceedings.findings.push(
+            Finding::new(
+                "refusal",
+                position,
+                "the agent ends with an exit code other than 0",
+                "it ended with 0",
+            )
+            .note(render(&timeline, Some(AGENT_CONTAINER))),
+        ),
+        Some(code) => {
+            proceedings
+                .observations
+                .insert("the agent's exit code".into(), code.to_string());
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn of_agent(
+    timeline: &[TimelineEvent],
+    wanted: fn(&LifecycleEvent) -> bool,
+) -> Vec<&TimelineEvent> {
+    timeline
+        .iter()
+        .filter(|event| event.container.as_deref() == Some(AGENT_CONTAINER) && wanted(&event.event))
+        .collect()
+}
+
+fn starts(timeline: &[TimelineEvent]) -> Vec<&TimelineEvent> {
+    of_agent(timeline, |event| {
+        matches!(event, LifecycleEvent::Started { .. })
+    })
+}
+
+fn exits(timeline: &[TimelineEvent]) -> Vec<&TimelineEvent> {
+    of_agent(timeline, |event| matches!(event, LifecycleEvent::Exited(_)))
+}
+
+/// Judges the streams: the outcome of each request must be its case's.
+async fn judge_streams(
+    streamed: &[Expected],
+    records: &[ClientRecord],
+    sent: u64,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let joined = deployment.settle(records).await?;
+    let timeline = deployment.pod.timeline();
+    let mut outcomes = Vec::new();
+    for joined in joined {
+        let Some(stream) = streamed
+            .iter()
+            .find(|stream| stream.case == joined.client.stream)
+        else {
+            continue;
+        };
+        let judgement = decide(&joined);
+        outcomes.push(judgement.outcome);
+        if judgement.outcome != *stream.expect.outcome {
+            let mut finding = Finding::new(
+                "outcome",
+                stream.expect.outcome.position,
+                stream.expect.outcome.as_str(),
+                judgement.outcome.as_str(),
+            )
+            .about(&stream.case, &RequestId::from_witness(&joined.client.id))
+            .note(format!(
+                "sent {}",
+                phase_at(&timeline, joined.client.intended_at)
+            ));
+            finding.notes.extend(judgement.reasons.iter().cloned());
+            finding.notes.extend(describe_witnesses(&joined));
+            proceedings.findings.push(finding);
+        }
+        proceedings.requests.push(JudgedRequest::new(
+            &stream.case,
+            &stream.prepared.planned,
+            joined,
+            judgement,
+        ));
+    }
+    let books = deployment.draw_up(sent, &outcomes, None, None).await?;
+    record_books(books, proceedings);
+    Ok(())
+}
+
+async fn judge_log(
+    spec: &RefusalSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
     let log = deployment.pod.log(AGENT_CONTAINER).await?;
     let log = String::from_utf8_lossy(&log);
     for text in &spec.says {
@@ -68,6 +240,5 @@ pub async fn carry_out(
             ));
         }
     }
-    let requests = requests_of_cases(&spec.cases, deployment)?;
-    judge_requests(requests, deployment, proceedings).await
+    Ok(())
 }

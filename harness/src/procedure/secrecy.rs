@@ -1,4 +1,4 @@
-//! `secrecy`: after traffic, the agent's keys are looked for wherever they could show.
+//! `secrecy`: after traffic, and once more after the pod has ended, the agent's keys are looked for wherever they could show.
 
 use super::Proceedings;
 use super::deployment::Deployment;
@@ -10,7 +10,16 @@ use crate::model::identity::RequestId;
 use crate::model::located::Position;
 use crate::model::procedure::SecrecySpec;
 use crate::report::redaction::Redactor;
+use crate::stack::AGENT_CONTAINER;
 use crate::traffic::record::ClientResult;
+
+/// How much of an answer's body a client record keeps, and so how long an answer may be here.
+const KEPT_BODY_BYTES: u64 = 4 * 1024;
+/// How much of each file is searched.
+const FILE_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A place that was searched: its name and what stood there.
+type Place = (String, Vec<u8>);
 
 /// Carries a search for the agent's keys out.
 pub async fn carry_out(
@@ -22,29 +31,22 @@ pub async fn carry_out(
     deployment.await_ready_and_enforcing().await?;
     let requests = requests_of_cases(&spec.cases, deployment)?;
     judge_requests(requests, deployment, proceedings).await?;
-    for request in &proceedings.requests {
-        if let ClientResult::Response(response) = &request.joined.client.result {
-            let id = RequestId::from_witness(&request.planned.id);
-            let findings = judge_client(&spec.client, response);
-            proceedings.findings.extend(
-                findings
-                    .into_iter()
-                    .map(|finding| finding.about(&request.case, &id)),
-            );
-        }
-    }
-    let places = places(deployment, proceedings).await?;
+    judge_answers(spec, proceedings);
+
+    let mut places = live_places(deployment).await?;
+    let witnesses = proceedings
+        .requests
+        .iter()
+        .flat_map(|request| serde_json::to_vec(&request.joined).unwrap_or_default())
+        .collect();
+    places.push(("an answer or a witness's record".into(), witnesses));
+    deployment.pod.request_deletion().await?;
+    deployment.await_gone().await?;
+    places.extend(logs(deployment, "after its end").await?);
+
     let redactor = Redactor::new(&deployment.keys);
-    proceedings.observations.insert(
-        "places searched".into(),
-        format!(
-            "{} places, {} bytes",
-            places.len(),
-            places.iter().map(|(_, text)| text.len()).sum::<usize>()
-        ),
-    );
-    for (place, text) in places {
-        if redactor.finds_secret(&text) {
+    for (place, text) in &places {
+        if redactor.finds_secret(text) {
             proceedings.findings.push(Finding::new(
                 "secret",
                 Position::default(),
@@ -53,21 +55,48 @@ pub async fn carry_out(
             ));
         }
     }
+    proceedings.observations.insert(
+        "places searched".into(),
+        format!(
+            "{} places, {} bytes",
+            places.len(),
+            places.iter().map(|(_, text)| text.len()).sum::<usize>()
+        ),
+    );
     Ok(())
 }
 
-/// Collects everything that a key could have leaked into, by name.
-async fn places(
-    deployment: &Deployment,
-    proceedings: &Proceedings,
-) -> Result<Vec<(String, Vec<u8>)>, ProcedureError> {
-    let mut places = Vec::new();
+/// Judges what clients received: the scenario's own expectation, and that all of it could be searched.
+fn judge_answers(spec: &SecrecySpec, proceedings: &mut Proceedings) {
+    let mut findings = Vec::new();
+    for request in &proceedings.requests {
+        let ClientResult::Response(response) = &request.joined.client.result else {
+            continue;
+        };
+        let id = RequestId::from_witness(&request.planned.id);
+        let mut found = judge_client(&spec.client, response);
+        if response.body_length > KEPT_BODY_BYTES {
+            found.push(Finding::new(
+                "secret",
+                Position::default(),
+                format!("an answer of at most {KEPT_BODY_BYTES} bytes, which is searched whole"),
+                format!("{} bytes", response.body_length),
+            ));
+        }
+        findings.extend(
+            found
+                .into_iter()
+                .map(|finding| finding.about(&request.case, &id)),
+        );
+    }
+    proceedings.findings.extend(findings);
+}
+
+/// Collects everything that a key could have leaked into while the pod stands, by name.
+async fn live_places(deployment: &Deployment) -> Result<Vec<Place>, ProcedureError> {
+    let mut places = logs(deployment, "while it ran").await?;
     for container in &deployment.stack.pod.containers {
         let name = &container.name;
-        places.push((
-            format!("the log of `{name}`"),
-            deployment.pod.log(name).await?,
-        ));
         let command_lines = deployment.pod.command_lines(name).await?;
         places.push((
             format!("a command line of `{name}`"),
@@ -76,11 +105,31 @@ async fn places(
     }
     let dump = deployment.admin("/config_dump").await?;
     places.push(("the proxy's configuration dump".into(), dump.into_bytes()));
-    let answers: Vec<u8> = proceedings
-        .requests
-        .iter()
-        .flat_map(|request| serde_json::to_vec(&request.joined).unwrap_or_default())
-        .collect();
-    places.push(("an answer or a witness's record".into(), answers));
+    let view = deployment.pod.inspect_files(AGENT_CONTAINER).await?;
+    for (path, entry) in &view.files {
+        places.push((
+            format!("the name of the file {path}"),
+            path.clone().into_bytes(),
+        ));
+        if entry.kind == "file" && entry.size > 0 {
+            let content = deployment
+                .pod
+                .read_file(AGENT_CONTAINER, path, FILE_LIMIT_BYTES)
+                .await?;
+            places.push((format!("the file {path}"), content));
+        }
+    }
+    Ok(places)
+}
+
+async fn logs(deployment: &Deployment, when: &str) -> Result<Vec<Place>, ProcedureError> {
+    let mut places = Vec::new();
+    for container in &deployment.stack.pod.containers {
+        let name = &container.name;
+        places.push((
+            format!("the log of `{name}` {when}"),
+            deployment.pod.log(name).await?,
+        ));
+    }
     Ok(places)
 }

@@ -8,15 +8,15 @@ use super::exchange::{check_deployment, judge_controls, record_books};
 use super::plan::repeat_stream;
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;
-use crate::judge::lifecycle::{judge_startup_probe, phase_at};
+use crate::judge::lifecycle::{first, judge_startup_probe, phase_at};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{LeakExpectation, ProbeExpectation, StartupSpec};
-use crate::model::timeline::TimelineEvent;
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::AGENT_CONTAINER;
 use crate::traffic::plan::PlannedRequest;
-use crate::witness::books::{Books, Sources};
+use crate::witness::counters::Counters;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
@@ -42,17 +42,18 @@ pub async fn carry_out(
     let wanted = *spec.until_denied;
     let budget = deployment.timeouts.pod_ready.as_duration();
     deployment
-        .await_denials(&mut drive, wanted as usize, budget)
+        .await_denials(&mut drive, |_| true, wanted as usize, budget)
         .await?;
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
-    let (joined, testimony) = deployment.settle(&report.records).await?;
+    let joined = deployment.settle(&report.records).await?;
+    // The proxy was started with this pod: all that it has counted belongs to the stream.
+    let after = deployment.counters().await?;
     // The stream may have ended before the probe's next period.
     deployment.await_ready().await?;
-    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
 
-    let attacks = judge_attacks(spec, joined, &attack.planned, proceedings);
     let timeline = deployment.pod.timeline();
+    let attacks = judge_attacks(spec, joined, &attack.planned, &timeline, proceedings);
     judge_gap(spec, &attacks, &timeline, proceedings);
     if let Some(probe) = &spec.probe {
         match **probe {
@@ -61,16 +62,16 @@ pub async fn carry_out(
             ),
         }
     }
-    let books = Books::draw_up(&Sources {
-        sent: report.summary.sent,
-        outcomes: &attacks.outcomes,
-        known_ids: &deployment.known_ids(),
-        testimony: &testimony,
-        counters: None,
-        access_log_entries: None,
-    });
+    let books = deployment
+        .draw_up(
+            report.summary.sent,
+            &attacks.outcomes,
+            Some((&Counters::default(), &after)),
+            None,
+        )
+        .await?;
     record_books(books, proceedings);
-    Ok(())
+    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await
 }
 
 /// What became of the attacks.
@@ -92,8 +93,13 @@ fn judge_attacks(
     spec: &StartupSpec,
     joined: Vec<Joined>,
     planned: &PlannedRequest,
+    timeline: &[TimelineEvent],
     proceedings: &mut Proceedings,
 ) -> Attacks {
+    let ready = first(timeline, None, |event| {
+        matches!(event, LifecycleEvent::PodReady)
+    });
+    let mut proxy_has_answered = false;
     let mut attacks = Attacks {
         outcomes: Vec::new(),
         leaked: Vec::new(),
@@ -129,18 +135,32 @@ fn judge_attacks(
                 finding.notes.clone_from(&judgement.reasons);
                 proceedings.findings.push(finding);
             }
-            // Before the pod is an endpoint nothing is served; that is what a gate is for.
-            Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {}
+            // Before the pod is an endpoint nothing is served; that is what a gate is for. Behind a gate an agent that the proxy cannot
+            // ask, or a proxy that is gone again, means that the gate opened too early.
+            Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {
+                let served = ready.is_some_and(|ready| joined.client.intended_at >= ready)
+                    && (proxy_has_answered || judgement.outcome == Outcome::FailedClosed);
+                if *spec.leaks == LeakExpectation::None && served {
+                    let mut finding = Finding::new(
+                        "gate",
+                        spec.leaks.position,
+                        "once the pod is ready every attack is denied by the agent",
+                        judgement.outcome.as_str(),
+                    )
+                    .about(CASE, &id)
+                    .note(format!(
+                        "sent {}",
+                        phase_at(timeline, joined.client.intended_at)
+                    ));
+                    finding.notes.extend(describe_witnesses(&joined));
+                    proceedings.findings.push(finding);
+                }
+            }
         }
-        proceedings.requests.push(JudgedRequest {
-            case: CASE.into(),
-            planned: PlannedRequest {
-                id: joined.client.id.clone(),
-                ..planned.clone()
-            },
-            joined,
-            judgement,
-        });
+        proxy_has_answered |= !joined.proxy.is_empty();
+        proceedings
+            .requests
+            .push(JudgedRequest::new(CASE, planned, joined, judgement));
     }
     attacks
 }

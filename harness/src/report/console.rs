@@ -4,10 +4,12 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use camino::Utf8Path;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Style};
 
 use super::record::{Kubelet, RunRecord, ScenarioRecord};
+use super::terminal::{remark, say};
 use crate::judge::lint::LINT;
 use crate::model::diagnostic::{Colour, Diagnostic};
 use crate::model::finding::{Finding, ScenarioResult};
@@ -51,7 +53,7 @@ impl Console {
     pub fn preparing(&self, what: &str) {
         match self.progress {
             Progress::Bar => self.bar.set_message(what.to_owned()),
-            Progress::Plain => anstream::eprintln!("{what}"),
+            Progress::Plain => remark(what),
         }
     }
 
@@ -77,23 +79,30 @@ impl Console {
     /// Draws the line of a scenario that ended.
     pub fn finished(&self, scenario: &ScenarioRecord) {
         let line = self.line(scenario);
-        self.bar.suspend(|| anstream::println!("{line}"));
+        // A reader that is gone does not stop the run; its reports are files.
+        self.bar.suspend(|| drop(say(line)));
         self.bar.inc(1);
     }
 
     /// Draws what did not pass, and the totals.
-    pub fn summary(&self, record: &RunRecord, scenarios: &[Arc<Scenario>], report: &str) {
+    pub fn summary(&self, record: &RunRecord, scenarios: &[Arc<Scenario>], report: &Utf8Path) {
         self.bar.finish_and_clear();
         for result in &record.scenarios {
             let scenario = scenarios
                 .iter()
                 .find(|scenario| scenario.name == result.name);
-            if let Some(text) = details(result, scenario.map(|scenario| &**scenario), self.colour) {
-                anstream::println!("\n{text}");
+            let folder = report.parent().unwrap_or(Utf8Path::new("."));
+            if let Some(text) = details(
+                result,
+                scenario.map(|scenario| &**scenario),
+                folder,
+                self.colour,
+            ) {
+                drop(say(format_args!("\n{text}")));
             }
         }
-        anstream::println!("\n{}", self.totals(record));
-        anstream::println!("report: {report}");
+        drop(say(format_args!("\n{}", self.totals(record))));
+        drop(say(format_args!("report: {report}")));
     }
 
     fn line(&self, scenario: &ScenarioRecord) -> String {
@@ -183,10 +192,11 @@ impl Console {
     }
 }
 
-/// Renders why a scenario did not pass; none when it did.
+/// Renders why a scenario did not pass; none when it did. `folder` is the run's.
 pub fn details(
     record: &ScenarioRecord,
     scenario: Option<&Scenario>,
+    folder: &Utf8Path,
     colour: Colour,
 ) -> Option<String> {
     let mut text = match &record.result {
@@ -225,7 +235,7 @@ pub fn details(
         | ScenarioResult::Excluded { .. } => return None,
     };
     if let Some(evidence) = &record.evidence {
-        let _ = write!(text, "\nevidence: {evidence}");
+        let _ = write!(text, "\nevidence: {}", folder.join(evidence));
     }
     Some(text)
 }
@@ -301,6 +311,6 @@ mod tests {
 
     #[test]
     fn endless_text_is_cut() {
-        assert!(escape(&"x".repeat(10_000)).len() < 1_000);
+        assert!(escape(&"x".repeat(10_000)).chars().count() < 2_100);
     }
 }

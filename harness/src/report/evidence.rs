@@ -1,10 +1,13 @@
 //! The evidence folder of a scenario that did not pass, written before anything is cleaned up.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::chain;
 use super::redaction::Redactor;
+use crate::model::causes::chain;
+use crate::model::timeline::LifecycleEvent;
 use crate::procedure::Proceedings;
 use crate::procedure::deployment::Deployment;
 use crate::traffic::plan::PlannedRequest;
@@ -71,6 +74,11 @@ pub async fn capture(
     let mut missing = Vec::new();
     output.write_json(&folder.join("findings.json"), &proceedings.findings)?;
     output.write_json(&folder.join("books.json"), &proceedings.books)?;
+    output.write_json(
+        &folder.join("envoy-stats-delta.json"),
+        &proceedings.books.counted_by_proxy,
+    )?;
+    output.write_json(&folder.join("exit-codes.json"), &exit_codes(deployment))?;
     output.write_json(&folder.join("timeline.json"), &deployment.pod.timeline())?;
     output.write_json(&folder.join("pod.json"), &deployment.stack.pod)?;
     if let Some(config) = deployment.stack.proxy_config() {
@@ -104,6 +112,21 @@ pub async fn capture(
     Ok(())
 }
 
+/// Lists each end of each container, in order.
+fn exit_codes(deployment: &Deployment) -> Vec<(String, i32)> {
+    deployment
+        .pod
+        .timeline()
+        .into_iter()
+        .filter_map(|event| match event.event {
+            LifecycleEvent::Exited(status) => {
+                Some((event.container?, status.as_container_exit_code()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 /// Writes the requests that a finding names: their bytes, the answer's head, and every witness's record.
 fn write_requests(
     output: &Output,
@@ -134,6 +157,10 @@ fn write_requests(
                 text.push('\n');
             }
             output.write(&folder.join("response-head.txt"), text.as_bytes())?;
+            let body = STANDARD
+                .decode(&response.body_head_base64)
+                .unwrap_or_default();
+            output.write(&folder.join("response-body-head.bin"), &body)?;
         }
         output.write_json(&folder.join("witnesses.json"), request)?;
     }

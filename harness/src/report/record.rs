@@ -35,6 +35,9 @@ pub struct RunRecord {
     pub finished_at: Timestamp,
     /// Where the scenarios ran.
     pub environment: EnvironmentRecord,
+    /// How the run was started: `replay` starts it so again. Keys are no part of it.
+    #[serde(default)]
+    pub options: RunOptionsRecord,
     /// What was under test and what tested it, by digest: `agent`, `application`, `envoy`, `harness`.
     pub subjects: BTreeMap<String, Identity>,
     /// Every selected scenario, by name.
@@ -43,6 +46,30 @@ pub struct RunRecord {
     pub totals: Totals,
     /// The exit code of the run.
     pub exit_code: u8,
+}
+
+/// How a run was started.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunOptionsRecord {
+    /// The project's folder.
+    #[schemars(with = "String")]
+    pub project: Utf8PathBuf,
+    /// The folder of proxy configurations.
+    #[schemars(with = "String")]
+    pub envoy_configs: Utf8PathBuf,
+    /// The Envoy that was asked for; none for the default.
+    pub envoy: Option<String>,
+    /// The agent that was named; none for the reference stub.
+    #[schemars(with = "Option<String>")]
+    pub agent_binary: Option<Utf8PathBuf>,
+    /// The application that was named; none for helloworld.
+    #[schemars(with = "Option<String>")]
+    pub app_binary: Option<Utf8PathBuf>,
+    /// Environment variables that were set for every agent.
+    pub agent_env: BTreeMap<String, String>,
+    /// By how much every bound was multiplied.
+    pub slow_down: u32,
 }
 
 /// Where the scenarios ran.
@@ -98,7 +125,7 @@ pub struct ScenarioRecord {
     pub observations: BTreeMap<String, String>,
     /// What happened to the pod.
     pub timeline: Vec<TimelineEvent>,
-    /// The evidence folder, relative to the report; only for what did not pass.
+    /// The evidence folder, relative to the folder of this report; only for what did not pass.
     #[schemars(with = "Option<String>")]
     pub evidence: Option<Utf8PathBuf>,
 }

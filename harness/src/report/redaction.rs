@@ -1,9 +1,9 @@
 //! Keeps the agent's keys out of everything that a run leaves behind.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::stack::keys::AgentKeys;
+use crate::stack::keys::{AgentKeys, SHORTEST_KEY_BYTES};
 
 /// What stands in a secret's place.
 const REPLACEMENT: &[u8] = b"[redacted]";
@@ -27,12 +27,17 @@ impl Redactor {
         for secret in [keys.access_key.reveal(), keys.secret_key.reveal()] {
             let bytes = secret.as_bytes();
             forms.push(bytes.to_vec());
-            forms.push(percent_encoded(bytes).into_bytes());
+            forms.push(percent_encoded(bytes, |byte| hex::encode_upper([byte])).into_bytes());
+            forms.push(percent_encoded(bytes, |byte| hex::encode([byte])).into_bytes());
             forms.push(hex::encode(bytes).into_bytes());
-            forms.extend((0..3).filter_map(|offset| base64_inside(bytes, offset)));
+            forms.push(hex::encode_upper(bytes).into_bytes());
+            for offset in 0..3 {
+                forms.extend(base64_inside(&STANDARD_NO_PAD, bytes, offset));
+                forms.extend(base64_inside(&URL_SAFE_NO_PAD, bytes, offset));
+            }
         }
-        // A short form would redact innocent text.
-        forms.retain(|form| form.len() >= 12);
+        // The parts of base64 that do not depend on the neighbours can be short: they would redact innocent text.
+        forms.retain(|form| form.len() >= SHORTEST_KEY_BYTES);
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         forms.dedup();
         Self { forms }
@@ -55,23 +60,23 @@ impl Redactor {
     }
 }
 
-fn percent_encoded(bytes: &[u8]) -> String {
+fn percent_encoded(bytes: &[u8], digits: fn(u8) -> String) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() {
             text.push(char::from(*byte));
         } else {
             text.push('%');
-            text.push_str(&hex::encode_upper([*byte]));
+            text.push_str(&digits(*byte));
         }
         text
     })
 }
 
 /// Returns the part of the base64 form that does not depend on what stands before and after.
-fn base64_inside(bytes: &[u8], offset: usize) -> Option<Vec<u8>> {
+fn base64_inside(engine: &GeneralPurpose, bytes: &[u8], offset: usize) -> Option<Vec<u8>> {
     let mut padded = vec![0; offset];
     padded.extend_from_slice(bytes);
-    let encoded = STANDARD_NO_PAD.encode(&padded).into_bytes();
+    let encoded = engine.encode(&padded).into_bytes();
     let start = (offset * 8).div_ceil(6);
     let end = padded.len() * 8 / 6;
     encoded.get(start..end).map(<[u8]>::to_vec)
@@ -101,8 +106,10 @@ mod tests {
 
     #[rstest]
     #[case::plain(format!("key={SECRET}!"))]
-    #[case::percent(format!("?k={}", percent_encoded(SECRET.as_bytes())))]
+    #[case::percent(format!("?k={}", percent_encoded(SECRET.as_bytes(), |byte| hex::encode([byte]))))]
     #[case::hex(hex::encode(SECRET))]
+    #[case::hex_in_capitals(hex::encode_upper(SECRET))]
+    #[case::url_safe(URL_SAFE_NO_PAD.encode(SECRET))]
     #[case::base64(STANDARD.encode(SECRET))]
     #[case::base64_after_one(STANDARD.encode(format!("x{SECRET}y")))]
     #[case::base64_after_two(STANDARD.encode(format!("xx{SECRET}yy")))]

@@ -10,7 +10,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The environment or the harness could not judge.
 pub const ERRORED: u8 = 3;
-/// Nothing was selected.
+/// Nothing was selected, or nothing of it could be run here.
 pub const NOTHING_SELECTED: u8 = 4;
 /// A bug in the harness (`EX_SOFTWARE` of sysexits.h).
 pub const INTERNAL: u8 = 70;
@@ -36,6 +36,7 @@ pub fn of_run(record: &RunRecord, ending: Ending) -> u8 {
         Ending::Complete if record.scenarios.is_empty() => NOTHING_SELECTED,
         Ending::Complete if record.totals.count("errored") > 0 => ERRORED,
         Ending::Complete if record.totals.count("failed") > 0 => FAILED,
+        Ending::Complete if record.totals.count("passed") == 0 => NOTHING_SELECTED,
         Ending::Complete => PASSED,
     }
 }

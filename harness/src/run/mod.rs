@@ -120,6 +120,7 @@ pub fn record_of(
             features: setup.features.clone(),
             facts: setup.environment.facts(),
         },
+        options: setup.options.clone(),
         subjects: setup.subjects.clone(),
         totals: Totals::of(&scenarios),
         scenarios,

@@ -1,6 +1,7 @@
 //! Has Envoy check each configuration before it is deployed.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tokio::process::Command;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::timeout;
 
-use crate::judge::exchange::sha256;
+use crate::model::digest::sha256;
 use crate::model::timespan::TimeSpan;
 
 /// How many lines of Envoy's words an error shows.
@@ -71,14 +72,14 @@ async fn check(
         exit,
         words,
     };
-    let written = path
-        .parent()
-        .map_or(Ok(()), fs_err::create_dir_all)
-        .and_then(|()| fs_err::write(&path, config));
-    written.map_err(|error| invalid("not run".into(), error.to_string()))?;
+    let file = tempfile::Builder::new()
+        .suffix(".yaml")
+        .tempfile()
+        .and_then(|mut file| file.write_all(config.as_bytes()).map(|()| file))
+        .map_err(|error| invalid("not run".into(), error.to_string()))?;
     let command = Command::new(envoy)
         .args(["--mode", "validate", "--disable-hot-restart", "-c"])
-        .arg(&path)
+        .arg(file.path())
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -88,9 +89,13 @@ async fn check(
         Err(_) => return Err(invalid(format!("no answer within {within}"), String::new())),
     };
     if output.status.success() {
-        let _ = fs_err::remove_file(&path);
         return Ok(());
     }
+    let kept = path
+        .parent()
+        .map_or(Ok(()), fs_err::create_dir_all)
+        .and_then(|()| fs_err::write(&path, config));
+    kept.map_err(|error| invalid(output.status.to_string(), error.to_string()))?;
     let words = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = words.lines().collect();
     let start = lines.len().saturating_sub(LAST_LINES);

@@ -1,7 +1,6 @@
 //! Runs one scenario: deploys its stack, carries its procedure out, keeps evidence, removes the pod.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
@@ -9,22 +8,24 @@ use tokio::time::timeout;
 
 use super::proxy_validation::InvalidProxyConfig;
 use super::setup::RunSetup;
-use crate::environment::{EnvironmentFault, Pod};
+use crate::environment::EnvironmentFault;
 use crate::judge::lint::LINT;
-use crate::model::finding::{Fault, ScenarioResult};
+use crate::model::causes::chain;
+use crate::model::finding::{Fault, Finding, ScenarioResult};
 use crate::model::identity::PodName;
+use crate::model::procedure::LintRule;
 use crate::model::scenario::Scenario;
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
+use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::procedure::{Proceedings, carry_out};
-use crate::report::chain;
 use crate::report::evidence::capture;
 use crate::report::record::ScenarioRecord;
-use crate::stack::Stack;
 use crate::stack::assemble::{AssembleError, assemble};
 use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError};
+use crate::stack::{AGENT_CONTAINER, Stack};
 use crate::witness::books::Books;
 
 /// Why a scenario ended without a judgement.
@@ -43,6 +44,11 @@ enum ScenarioError {
 }
 
 impl ScenarioError {
+    /// Tells whether the scenario ended because a container did.
+    fn is_end_of(&self, name: &str) -> bool {
+        matches!(self, Self::Procedure(ProcedureError::WillNotStart { container, .. }) if container == name)
+    }
+
     fn hints(&self) -> Vec<String> {
         match self {
             Self::ProxyConfig(ProxyConfigError::Unfit { hint, .. })
@@ -79,22 +85,44 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     let mut course = Course::default();
     let result = match attempt(setup, scenario, &mut course).await {
         Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
-        Ok(()) => ScenarioResult::Failed(std::mem::take(&mut course.proceedings.findings)),
+        Ok(()) => ScenarioResult::Failed(redacted(
+            setup,
+            std::mem::take(&mut course.proceedings.findings),
+        )),
         Err(error) => without_judgement(setup, &error, &mut course),
     };
     let elapsed = Timestamp::now().duration_since(started_at);
     ScenarioRecord {
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
         books: course.proceedings.books,
-        observations: course.proceedings.observations,
+        observations: course
+            .proceedings
+            .observations
+            .into_iter()
+            .map(|(name, figure)| (name, setup.output.redact(&figure)))
+            .collect(),
         timeline: course.timeline,
         evidence: course.evidence,
         ..record_without_run(scenario, result)
     }
 }
 
-/// Makes the result of a scenario that came to no end. A fault of the deployment that the static check had found is the reason, and the
-/// system's own: the scenario has failed.
+/// Takes the run's secrets out of findings: they quote logs and answers.
+fn redacted(setup: &RunSetup, findings: Vec<Finding>) -> Vec<Finding> {
+    let redact = |text: &String| setup.output.redact(text);
+    findings
+        .into_iter()
+        .map(|finding| Finding {
+            expected: redact(&finding.expected),
+            observed: redact(&finding.observed),
+            notes: finding.notes.iter().map(redact).collect(),
+            ..finding
+        })
+        .collect()
+}
+
+/// Makes the result of a scenario that came to no end. Where the agent ended and the static check had found why, the deployment is at
+/// fault: the scenario has failed.
 fn without_judgement(
     setup: &RunSetup,
     error: &ScenarioError,
@@ -105,15 +133,25 @@ fn without_judgement(
         .map(|cause| setup.output.redact(cause))
         .collect();
     let findings = std::mem::take(&mut course.proceedings.findings);
-    if findings.iter().any(|finding| finding.expectation == LINT) {
+    let explains = |finding: &Finding| {
+        finding.expectation == LINT
+            && finding
+                .notes
+                .iter()
+                .any(|note| note == LintRule::ReadOnlyRootWithoutVolume.as_str())
+    };
+    if error.is_end_of(AGENT_CONTAINER) && findings.iter().any(explains) {
         let findings = findings
             .into_iter()
-            .map(|finding| match finding.expectation.as_str() {
-                LINT => finding.note(causes.join(": ")),
-                _ => finding,
+            .map(|finding| {
+                if explains(&finding) {
+                    finding.note(causes.join(": "))
+                } else {
+                    finding
+                }
             })
             .collect();
-        return ScenarioResult::Failed(findings);
+        return ScenarioResult::Failed(redacted(setup, findings));
     }
     ScenarioResult::Errored(Fault {
         causes,
@@ -177,11 +215,16 @@ async fn attempt(
             last_seen: crate::judge::lifecycle::render(&pod.timeline(), None),
         })),
     };
+    let result = if result.is_ok() && course.proceedings.findings.is_empty() {
+        close(&deployment, &mut course.proceedings).await
+    } else {
+        result
+    };
     course.timeline = pod.timeline();
     if result.is_err() || !course.proceedings.findings.is_empty() {
         course.evidence = keep_evidence(setup, scenario, &deployment, &course.proceedings).await;
     }
-    remove(&pod).await?;
+    pod.remove().await?;
     Ok(result?)
 }
 
@@ -215,11 +258,8 @@ async fn keep_evidence(
     proceedings: &Proceedings,
 ) -> Option<Utf8PathBuf> {
     let folder = Utf8PathBuf::from(scenario.name.as_folder());
-    let replay = format!(
-        "conformance replay {} {}\n",
-        setup.output.folder.join("report.json"),
-        scenario.name
-    );
+    let report = setup.output.folder.join("report.json");
+    let replay = format!("conformance replay {report} {}\n", scenario.name);
     let captured = async {
         setup
             .output
@@ -227,14 +267,10 @@ async fn keep_evidence(
         capture(&setup.output, &folder, deployment, proceedings).await
     };
     match captured.await {
-        Ok(()) => Some(setup.output.folder.join(folder)),
+        Ok(()) => Some(folder),
         Err(error) => {
             tracing::warn!(scenario = %scenario.name, error = chain(&error).join(": "), "evidence is incomplete");
             None
         }
     }
-}
-
-async fn remove(pod: &Arc<dyn Pod>) -> Result<(), ScenarioError> {
-    Ok(pod.remove().await?)
 }

@@ -26,6 +26,16 @@ pub struct NothingSelected {
     pub nearest: Vec<String>,
 }
 
+impl NothingSelected {
+    /// Says that a filter matches nothing, with the names that are nearest to it.
+    pub fn new(filter: &str, scenarios: &[Scenario]) -> Self {
+        Self {
+            filter: filter.into(),
+            nearest: nearest(filter, scenarios),
+        }
+    }
+}
+
 impl Selection {
     /// Picks the scenarios.
     ///
@@ -35,10 +45,7 @@ impl Selection {
     pub fn apply(&self, scenarios: Vec<Scenario>) -> Result<Vec<Arc<Scenario>>, NothingSelected> {
         for filter in self.wanted.iter().chain(&self.excluded) {
             if !scenarios.iter().any(|scenario| matches(filter, scenario)) {
-                return Err(NothingSelected {
-                    filter: filter.clone(),
-                    nearest: nearest(filter, &scenarios),
-                });
+                return Err(NothingSelected::new(filter, &scenarios));
             }
         }
         let picked: Vec<Arc<Scenario>> = scenarios

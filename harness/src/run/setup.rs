@@ -1,6 +1,7 @@
 //! Everything that a run needs before its first scenario: executables, keys, the environment, what they can do.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -18,6 +19,7 @@ use crate::model::scenario::Scenario;
 use crate::model::timeouts::Timeouts;
 use crate::procedure::error::fault_hints;
 use crate::report::evidence::Output;
+use crate::report::record::RunOptionsRecord;
 use crate::report::redaction::Redactor;
 use crate::stack::assemble::AgentOverrides;
 use crate::stack::keys::{AgentKeys, KeysError};
@@ -27,7 +29,7 @@ const PROXY_IMAGE: &str = "signalsciences/envoy-frontproxy";
 const APPLICATION_IMAGE: &str = "signalsciences/example-helloworld";
 const AGENT_IMAGE: &str = "signalsciences/sigsci-agent";
 
-/// Where the run's folder keeps the logs of its pods while it goes on.
+/// Where the logs of a run's pods lie while it goes on: with what the next start sweeps away, since they are not redacted.
 const POD_LOGS: &str = "pods";
 
 /// Scenarios under way per core: most of a lifecycle scenario is waiting.
@@ -48,8 +50,8 @@ pub struct SetupOptions {
     pub output: Option<Utf8PathBuf>,
     /// `--jobs`.
     pub jobs: Option<usize>,
-    /// The bounds of all waits.
-    pub timeouts: Timeouts,
+    /// `--slow-down`: by how much every bound is multiplied; 0 counts as 1.
+    pub slow_down: u32,
     /// The `conformance` executable, where this process is another one (a test target).
     pub conformance: Option<Utf8PathBuf>,
 }
@@ -79,6 +81,8 @@ pub struct RunSetup {
     pub overrides: AgentOverrides,
     /// The bounds of all waits.
     pub timeouts: Arc<Timeouts>,
+    /// How the run was started.
+    pub options: RunOptionsRecord,
     /// The run's folder.
     pub output: Output,
     /// How many scenarios run at the same time.
@@ -106,6 +110,15 @@ pub enum SetupError {
         #[source]
         source: std::io::Error,
     },
+    /// The folder of short-lived files cannot be had.
+    #[error("cannot use {path} for short-lived files")]
+    Runtime {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// The harness cannot find itself.
     #[error("cannot find the harness's own executable")]
     OwnExecutable(#[source] std::io::Error),
@@ -121,6 +134,7 @@ impl SetupError {
                 "set both CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY, or neither for invented keys".into(),
             ],
             Self::Sweep { .. } => vec!["`conformance clean` tries again and says more".into()],
+            Self::Runtime { .. } => vec!["remove it if it is not yours".into()],
             Self::OwnExecutable(_) => Vec::new(),
         }
     }
@@ -137,11 +151,6 @@ impl RunSetup {
             .collect();
         (!missing.is_empty()).then_some(ScenarioResult::Unsupported { missing })
     }
-
-    /// Removes the logs of the run's pods; reports, evidence and refused configurations stay.
-    pub fn tidy(&self) {
-        let _ = fs_err::remove_dir_all(self.output.folder.join(POD_LOGS));
-    }
 }
 
 /// Prepares a run in the `local` environment. `say` hears what takes time.
@@ -152,6 +161,10 @@ pub async fn prepare(
     say: impl Fn(&str) + Send + 'static,
 ) -> Result<RunSetup, SetupError> {
     let runtime = runtime_folder();
+    private_folder(&runtime).map_err(|source| SetupError::Runtime {
+        path: runtime.clone(),
+        source,
+    })?;
     let swept = sweep(&runtime).map_err(|source| SetupError::Sweep {
         path: runtime.clone(),
         source,
@@ -163,12 +176,22 @@ pub async fn prepare(
         ));
     }
     let programs = find_programs(&options, &say)?;
-    let conformance = match options.conformance {
-        Some(path) => path,
+    let conformance = match &options.conformance {
+        Some(path) => path.clone(),
         None => own_executable()?,
     };
     probe_support(&conformance).await?;
 
+    let slow_down = options.slow_down.max(1);
+    let record = RunOptionsRecord {
+        project: project.root.clone(),
+        envoy_configs: project.envoy_configs.clone(),
+        envoy: options.envoy.clone(),
+        agent_binary: options.agent_binary.clone(),
+        app_binary: options.app_binary.clone(),
+        agent_env: options.overrides.variables.clone(),
+        slow_down,
+    };
     let run = RunId::generate(Timestamp::now(), std::process::id());
     let keys = AgentKeys::from_environment()?;
     let folder = options
@@ -194,12 +217,13 @@ pub async fn prepare(
     let environment = LocalEnvironment::new(LocalOptions {
         images,
         conformance,
-        logs: folder.join(POD_LOGS),
+        logs: runtime.join(run.as_str()).join(POD_LOGS),
         runtime,
     });
     let mut features = environment.features();
-    // Any agent with the vendor's data log and access-log service testifies of response data.
-    features.insert(Feature::ResponseData);
+    if subjects["agent"].has_option("envoy-expect-response-data") {
+        features.insert(Feature::ResponseData);
+    }
     if subjects["agent"].is_reference_stub() {
         features.insert(Feature::AgentFaultInjection);
     }
@@ -216,7 +240,8 @@ pub async fn prepare(
         features,
         keys: Arc::new(keys),
         overrides: options.overrides,
-        timeouts: Arc::new(options.timeouts),
+        timeouts: Arc::new(Timeouts::default().slowed_down(slow_down)),
+        options: record,
         jobs: options.jobs.unwrap_or(cores * JOBS_PER_CORE),
     })
 }
@@ -257,6 +282,22 @@ pub fn runtime_folder() -> Utf8PathBuf {
     let base = Utf8PathBuf::from_path_buf(std::env::temp_dir())
         .unwrap_or_else(|_| Utf8PathBuf::from("/tmp"));
     base.join(format!("conformance-{}", nix::unistd::getuid()))
+}
+
+/// Makes the folder so that no other user reads what is in it, and refuses one that another user has made.
+fn private_folder(path: &Utf8Path) -> std::io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let metadata = path.symlink_metadata()?;
+            if metadata.is_dir() && metadata.uid() == nix::unistd::getuid().as_raw() {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+            } else {
+                Err(std::io::ErrorKind::PermissionDenied.into())
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the path of this process's executable.

@@ -9,6 +9,9 @@ pub const ACCESS_KEY_VARIABLE: &str = "CONFORMANCE_ACCESSKEYID";
 /// The environment variable of the harness that holds the agent's secret key.
 pub const SECRET_KEY_VARIABLE: &str = "CONFORMANCE_SECRETACCESSKEY";
 
+/// The shortest key that is accepted.
+pub const SHORTEST_KEY_BYTES: usize = 12;
+
 /// The agent's credentials.
 #[derive(Clone, Debug)]
 pub struct AgentKeys {
@@ -27,10 +30,20 @@ impl AgentKeys {
     pub fn from_environment() -> Result<Self, KeysError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         match (variable(ACCESS_KEY_VARIABLE), variable(SECRET_KEY_VARIABLE)) {
-            (Some(access), Some(secret)) => Ok(Self {
-                access_key: SecretText::new(access),
-                secret_key: SecretText::new(secret),
-            }),
+            (Some(access), Some(secret)) => {
+                for (name, key) in [
+                    (ACCESS_KEY_VARIABLE, &access),
+                    (SECRET_KEY_VARIABLE, &secret),
+                ] {
+                    if key.len() < SHORTEST_KEY_BYTES {
+                        return Err(KeysError::TooShort { variable: name });
+                    }
+                }
+                Ok(Self {
+                    access_key: SecretText::new(access),
+                    secret_key: SecretText::new(secret),
+                })
+            }
             (None, None) => Self::invent(),
             (Some(_), None) => Err(KeysError::HalfSet {
                 missing: SECRET_KEY_VARIABLE,
@@ -71,6 +84,12 @@ pub enum KeysError {
     HalfSet {
         /// The variable that is not set.
         missing: &'static str,
+    },
+    /// A key is too short to be told from innocent text, and could not be kept out of reports.
+    #[error("the key in `{variable}` is shorter than {SHORTEST_KEY_BYTES} characters")]
+    TooShort {
+        /// The variable.
+        variable: &'static str,
     },
     /// The system has no random bytes.
     #[error("cannot read random bytes")]

@@ -6,22 +6,21 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use self::secret::SecretText;
 
+pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+
 pub mod assemble;
 pub mod keys;
 pub mod manifest;
 pub mod proxy_config;
 pub mod secret;
 
-/// The container that runs Envoy.
-pub const PROXY_CONTAINER: &str = "envoy-frontproxy";
-/// The container that runs the application.
-pub const APPLICATION_CONTAINER: &str = "helloworld";
-/// The container that runs the agent under test.
-pub const AGENT_CONTAINER: &str = "sigsci-agent";
 /// The port on which the proxy takes requests.
 pub const PROXY_PORT: u16 = 8000;
 /// The port of the proxy's admin endpoint, on the pod's loopback address.
 pub const ADMIN_PORT: u16 = 9901;
+
+/// The grace period that Kubernetes gives a pod that names none.
+const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;
 
 /// Everything that an environment needs to bring up one pod.
 #[derive(Clone, Debug)]
@@ -52,6 +51,14 @@ impl Stack {
             .find(|variable| variable.name == name)?
             .value
             .as_deref()
+    }
+
+    /// Returns the pod's grace period in seconds.
+    pub fn grace_period_seconds(&self) -> u64 {
+        self.pod
+            .termination_grace_period_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS)
     }
 
     /// Returns the proxy's configuration.

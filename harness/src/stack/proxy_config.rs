@@ -8,6 +8,19 @@ use super::ADMIN_PORT;
 /// The key under which each access-log line holds the proxy's testimony.
 pub const TESTIMONY_KEY: &str = "conformance-proxy";
 
+/// The fields of the testimony without which an outcome cannot be decided.
+const TESTIMONY_FIELDS: [&str; 9] = [
+    "id",
+    "connection",
+    "start",
+    "status",
+    "flags",
+    "details",
+    "upstream",
+    "authorization-microseconds",
+    "failure-mode-allowed",
+];
+
 /// A proxy configuration that was read and has what the suite needs.
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
@@ -83,11 +96,16 @@ impl ProxyConfig {
                 "add `admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}`",
             );
         }
-        if !contains_key(&config.tree, TESTIMONY_KEY) {
-            return unfit(
-                "writes no access log that the suite can read",
-                "copy the `envoy.access_loggers.stdout` logger of envoy-configs/fail-closed.yaml",
-            );
+        let copy =
+            "copy the `envoy.access_loggers.stdout` logger of envoy-configs/fail-closed.yaml";
+        let Some(testimony) = find_key(&config.tree, TESTIMONY_KEY) else {
+            return unfit("writes no access log that the suite can read", copy);
+        };
+        if let Some(missing) = TESTIMONY_FIELDS
+            .iter()
+            .find(|field| testimony.get(**field).is_none())
+        {
+            return unfit(&format!("does not log `{missing}`"), copy);
         }
         let listeners = config.tree.pointer("/static_resources/listeners");
         let shares_its_port = listeners
@@ -110,13 +128,13 @@ impl ProxyConfig {
     }
 }
 
-fn contains_key(tree: &Value, wanted: &str) -> bool {
+fn find_key<'a>(tree: &'a Value, wanted: &str) -> Option<&'a Value> {
     match tree {
         Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| name == wanted || contains_key(value, wanted)),
-        Value::Array(items) => items.iter().any(|item| contains_key(item, wanted)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+            .get(wanted)
+            .or_else(|| fields.values().find_map(|value| find_key(value, wanted))),
+        Value::Array(items) => items.iter().find_map(|item| find_key(item, wanted)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }
 
@@ -156,6 +174,11 @@ mod tests {
 
     #[rstest]
     #[case("port_value: 9901", "port_value: 9902", "admin endpoint")]
+    #[case(
+        "authorization-microseconds:",
+        "something:",
+        "`authorization-microseconds`"
+    )]
     #[case("conformance-proxy:", "something-else:", "access log")]
     #[case(
         "enable_reuse_port: false",

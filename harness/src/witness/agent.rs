@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::testimony::Line;
 use crate::model::identity::REQUEST_ID_HEADER;
 
 /// The agent response code of a request that it lets through.
@@ -28,6 +29,8 @@ pub struct AgentRecord {
     pub signals: Vec<String>,
     /// The status that the access log reported back; 0 when none was.
     pub response_code: i32,
+    /// The method that the agent saw.
+    pub method: String,
     /// The path that the agent saw.
     pub path: String,
 }
@@ -44,19 +47,23 @@ pub enum Decision {
 }
 
 impl AgentRecord {
-    /// Reads one line of the agent's log; none when it is not a data log line or carries no id.
-    pub fn parse(line: &str) -> Option<Self> {
+    /// Reads one line of the agent's log.
+    pub fn parse(line: &str) -> Line<Self> {
         if !line.starts_with('{') {
-            return None;
+            return Line::Other;
         }
-        let line: DataLogLine = serde_json::from_str(line).ok()?;
+        let Ok(line) = serde_json::from_str::<DataLogLine>(line) else {
+            return Line::Other;
+        };
         let id = line
             .request_headers
             .into_iter()
-            .find(|header| header.name.eq_ignore_ascii_case(REQUEST_ID_HEADER))?
-            .value;
-        Some(Self {
-            id,
+            .find(|header| header.name.eq_ignore_ascii_case(REQUEST_ID_HEADER));
+        let Some(id) = id else {
+            return Line::WithoutId;
+        };
+        Line::Record(Self {
+            id: id.value,
             request_id: line.request_id,
             timestamp: line.timestamp.and_then(|text| text.parse().ok()),
             decision: line.decision,
@@ -67,6 +74,7 @@ impl AgentRecord {
                 .map(|signal| signal.kind)
                 .collect(),
             response_code: line.response_code,
+            method: line.method,
             path: line.path,
         })
     }
@@ -99,6 +107,8 @@ struct DataLogLine {
     #[serde(default)]
     response_code: i32,
     #[serde(default)]
+    method: String,
+    #[serde(default)]
     path: String,
 }
 
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_data_log_line_is_read() {
-        let record = AgentRecord::parse(&line(406)).expect("a data log line");
+        let record = AgentRecord::parse(&line(406)).expect_record();
         assert_eq!(record.id, "a.b.0.r");
         assert_eq!(record.signals, ["SQLI"]);
         assert_eq!(record.response_code, 406);
@@ -150,13 +160,15 @@ mod tests {
         #[case] code: i32,
         #[case] decision: Decision,
     ) {
-        let record = AgentRecord::parse(&line(code)).expect("a data log line");
+        let record = AgentRecord::parse(&line(code)).expect_record();
         assert_eq!(record.decision(), decision);
     }
 
     #[test]
-    fn a_line_without_the_id_header_is_no_testimony() {
+    fn a_line_without_the_id_header_is_counted_and_another_line_is_not() {
         let other = line(200).replace("X-Conformance-Id", "Host");
-        assert_eq!(AgentRecord::parse(&other), None);
+        assert_eq!(AgentRecord::parse(&other), Line::WithoutId);
+        assert_eq!(AgentRecord::parse("rules loaded"), Line::Other);
+        assert_eq!(AgentRecord::parse("{}"), Line::Other);
     }
 }

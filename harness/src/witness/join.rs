@@ -26,13 +26,10 @@ pub struct Joined {
 impl Joined {
     /// Puts a client's record and the others' testimony together.
     pub fn new(client: ClientRecord, testimony: &Testimony) -> Self {
-        fn of<T: Clone>(records: &std::collections::BTreeMap<String, Vec<T>>, id: &str) -> Vec<T> {
-            records.get(id).cloned().unwrap_or_default()
-        }
         Self {
-            proxy: of(&testimony.proxy, &client.id),
-            agent: of(&testimony.agent, &client.id),
-            upstream: of(&testimony.upstream, &client.id),
+            proxy: testimony.proxy.of(&client.id).to_vec(),
+            agent: testimony.agent.of(&client.id).to_vec(),
+            upstream: testimony.upstream.of(&client.id).to_vec(),
             client,
         }
     }

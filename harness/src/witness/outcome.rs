@@ -119,6 +119,12 @@ fn with_decision(
             agent.decision
         ));
     }
+    if !proxy.asked() {
+        contradictions.push(format!(
+            "the agent decided {} and the proxy says that it did not ask it",
+            agent.decision
+        ));
+    }
     match agent.decision() {
         Decision::Block => {
             if proxy.details != DETAILS_DENIED {
@@ -130,6 +136,12 @@ fn with_decision(
             if reached {
                 contradictions
                     .push("the agent blocked and the application received the request".into());
+            }
+            if i32::from(proxy.status) != agent.decision {
+                contradictions.push(format!(
+                    "the agent blocked with {} and the proxy answered {}",
+                    agent.decision, proxy.status
+                ));
             }
             Outcome::BlockedByAgent
         }
@@ -245,6 +257,7 @@ mod tests {
                     decision,
                     signals: Vec::new(),
                     response_code: 0,
+                    method: "GET".into(),
                     path: "/".into(),
                 })
                 .into_iter()
@@ -350,6 +363,22 @@ mod tests {
         Some(9),
         false,
         Some(200),
+        false
+    ))]
+    #[case::decision_that_nobody_asked_for(joined(
+        200,
+        "via_upstream",
+        None,
+        false,
+        Some(200),
+        true
+    ))]
+    #[case::block_with_another_code(joined(
+        406,
+        "ext_authz_denied",
+        Some(9),
+        false,
+        Some(599),
         false
     ))]
     #[case::error_that_reached_the_application(joined(

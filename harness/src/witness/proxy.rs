@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::testimony::Line;
 use crate::stack::proxy_config::TESTIMONY_KEY;
 
 /// Response code details of a request that the agent denied (Envoy's `ResponseCodeDetails`).
@@ -43,10 +44,18 @@ pub struct ProxyRecord {
 }
 
 impl ProxyRecord {
-    /// Reads one line of the proxy's log; none when it is not a testimony or carries no id.
-    pub fn parse(line: &str) -> Option<Self> {
-        let mut whole: Value = serde_json::from_str(line).ok()?;
-        let fields = whole.get_mut(TESTIMONY_KEY)?.take();
+    /// Reads one line of the proxy's log.
+    pub fn parse(line: &str) -> Line<Self> {
+        let fields = serde_json::from_str::<Value>(line)
+            .ok()
+            .and_then(|mut whole| Some(whole.get_mut(TESTIMONY_KEY)?.take()));
+        match fields {
+            Some(fields) => Self::from_fields(&fields).map_or(Line::WithoutId, Line::Record),
+            None => Line::Other,
+        }
+    }
+
+    fn from_fields(fields: &Value) -> Option<Self> {
         let text = |name: &str| match fields.get(name) {
             Some(Value::String(text)) => Some(text.clone()),
             _ => None,
@@ -102,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_line_of_envoy_is_read() {
-        let record = ProxyRecord::parse(LINE).expect("a testimony");
+        let record = ProxyRecord::parse(LINE).expect_record();
         assert_eq!(record.status, 200);
         assert_eq!(record.connection, Some(7));
         assert_eq!(record.authorization_microseconds, Some(816));
@@ -117,19 +126,16 @@ mod tests {
     #[test]
     fn a_forged_mark_on_a_request_that_was_not_checked_is_no_failure() {
         let line = LINE.replace("\"816\"", "null");
-        let record = ProxyRecord::parse(&line).expect("a testimony");
+        let record = ProxyRecord::parse(&line).expect_record();
         assert!(!record.agent_failed());
     }
 
     #[test]
     fn other_lines_are_no_testimony() {
-        for line in [
-            "",
-            "[info] started",
-            "{}",
-            "{\"conformance-proxy\":{\"id\":null}}",
-        ] {
-            assert_eq!(ProxyRecord::parse(line), None, "{line}");
+        for line in ["", "[info] started", "{}"] {
+            assert_eq!(ProxyRecord::parse(line), Line::Other, "{line}");
         }
+        let nameless = "{\"conformance-proxy\":{\"id\":null}}";
+        assert_eq!(ProxyRecord::parse(nameless), Line::WithoutId);
     }
 }

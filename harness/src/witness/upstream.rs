@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::testimony::Line;
+
 /// One request as it arrived at the application.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,16 +31,20 @@ pub struct UpstreamRecord {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Line {
+struct HitLine {
     helloworld_hit: UpstreamRecord,
 }
 
 impl UpstreamRecord {
-    /// Reads one line of the application's log; none when it is not a hit.
-    pub fn parse(line: &str) -> Option<Self> {
-        serde_json::from_str::<Line>(line)
-            .ok()
-            .map(|line| line.helloworld_hit)
+    /// Reads one line of the application's log.
+    pub fn parse(line: &str) -> Line<Self> {
+        match serde_json::from_str::<HitLine>(line) {
+            Ok(HitLine {
+                helloworld_hit: hit,
+            }) if hit.id.is_some() => Line::Record(hit),
+            Ok(_) => Line::WithoutId,
+            Err(_) => Line::Other,
+        }
     }
 
     /// Returns the values of a header, in order, matched without regard to case.
@@ -57,7 +63,7 @@ mod tests {
     #[test]
     fn a_hit_is_read() {
         let line = r#"{"helloworld-hit":{"at":"2026-11-24T05:37:33.1Z","number":1,"id":"a.b.0.r","method":"GET","target":"/x","headers":[["host","a"],["X-A","1"],["x-a","2"]],"body-length":0,"body-sha256":"e3","complete":true}}"#;
-        let record = UpstreamRecord::parse(line).expect("a hit");
+        let record = UpstreamRecord::parse(line).expect_record();
         assert_eq!(record.header_values("x-a").collect::<Vec<_>>(), ["1", "2"]);
     }
 }

@@ -109,6 +109,76 @@ fn a_wrong_file_is_refused_with_its_place_and_a_hint(
     assert!(!project.path().join("target").exists());
 }
 
+#[rstest]
+#[case::no_containers("drain: { containers: [] }", "expects nothing of any container")]
+#[case::no_cases("secrecy: { cases: [] }", "`secrecy` sends nothing")]
+#[case::nothing_said(
+    "refusal: { says: [\" \"], cases: [{ name: a, intent: benign, request: { target: / }, expect: { outcome: failed-closed } }] }",
+    "what the agent must complain of"
+)]
+#[case::unknown_container(
+    "drain: { containers: [{ name: envoy, pre-stop: absent, exit-codes: [0] }] }",
+    "no container `envoy`"
+)]
+#[case::blocked_twin(
+    "exchange: { cases: [{ name: a, intent: attack, request: { target: / }, twin: { request: { target: / }, outcome: blocked-by-agent }, expect: { outcome: allowed } }] }",
+    "twin must not be blocked"
+)]
+#[case::name_of_our_own(
+    "exchange: { cases: [{ name: a-twin, intent: benign, request: { target: / }, expect: { outcome: allowed } }] }",
+    "ends with `-twin`"
+)]
+#[case::nothing_sent("exchange: {}", "`exchange` sends nothing")]
+fn a_scenario_that_would_test_nothing_is_refused(#[case] section: &str, #[case] complaint: &str) {
+    let project = empty_project();
+    let text = format!("id: A01\nsummary: x\nwhy: x\n{section}\n");
+    write(&project, "scenarios/decisions/empty.yaml", text);
+    let ran = conformance(&["list", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(ran.stderr.contains(complaint), "{}", ran.seen());
+}
+
+#[test]
+fn a_payload_file_without_payloads_is_refused() {
+    let project = empty_project();
+    write(
+        &project,
+        "fixtures/payloads/sqli.yaml",
+        "class: sqli\nsource: x\nlicence: x\npayloads: []\n",
+    );
+    let ran = conformance(&["list", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(ran.stderr.contains("has no payloads"), "{}", ran.seen());
+}
+
+#[test]
+fn a_key_that_is_too_short_to_be_kept_secret_is_refused() {
+    let ran = super::support::command(&["run", "A01"])
+        .env("CONFORMANCE_ACCESSKEYID", "short")
+        .env("CONFORMANCE_SECRETACCESSKEY", "a-key-that-is-long-enough")
+        .output()
+        .expect("the command starts");
+    assert_eq!(ran.status.code(), Some(2));
+    let seen = String::from_utf8_lossy(&ran.stderr);
+    assert!(seen.contains("CONFORMANCE_ACCESSKEYID"), "{seen}");
+    assert!(!seen.contains("a-key-that-is-long-enough"), "{seen}");
+}
+
+#[test]
+fn standard_output_that_takes_no_more_is_no_panic() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let ran = super::support::command(&["list"])
+        .stdout(full)
+        .output()
+        .expect("the command starts");
+    assert_eq!(ran.status.code(), Some(3));
+    let seen = String::from_utf8_lossy(&ran.stderr);
+    assert!(seen.contains("cannot write to standard output"), "{seen}");
+}
+
 #[test]
 fn an_id_that_is_taken_is_refused_and_names_the_other_file() {
     let project = empty_project();

@@ -1,6 +1,7 @@
 //! Whole runs on a real Envoy: green, red for the right reason, and what their reports say.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -106,7 +107,11 @@ fn with_an_agent_that_allows_everything_the_run_is_red_because_attacks_were_allo
     );
     let report = report(&output);
     let scenario = &report["scenarios"][0];
-    let evidence = Path::new(scenario["evidence"].as_str().expect("evidence"));
+    let run = report["run"].as_str().expect("the run");
+    let evidence = output
+        .path()
+        .join(run)
+        .join(scenario["evidence"].as_str().expect("evidence"));
     for file in [
         "envoy.yaml",
         "envoy-config-dump.json",
@@ -220,6 +225,31 @@ fn collect(folder: &Path, texts: &mut Vec<Vec<u8>>) {
 }
 
 #[test]
+fn a_run_of_which_nothing_can_be_run_is_not_green() {
+    let output = TempDir::new().expect("a folder");
+    let agent = output.path().join("another-agent");
+    let script = format!("#!/bin/sh\nexec {} \"$@\"\n", "/bin/false");
+    fs::write(&agent, script).expect("a script");
+    fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).expect("executable");
+    let agent = agent.to_str().expect("UTF-8");
+    let ran = conformance(&[
+        "run",
+        "A06",
+        "S04",
+        "--agent-binary",
+        agent,
+        "--output",
+        path(&output),
+    ]);
+    assert_eq!(ran.code, Some(4), "{}", ran.seen());
+    assert!(
+        ran.stdout.contains("needs agent-fault-injection"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
 fn what_failed_is_replayed_and_what_passed_is_not() {
     let output = TempDir::new().expect("a folder");
     let ran = conformance(&[
@@ -239,11 +269,19 @@ fn what_failed_is_replayed_and_what_passed_is_not() {
         .expect("the report's path")
         .to_owned();
     let again = conformance(&["replay", &line, "--output", path(&output)]);
-    assert_eq!(again.code, Some(0), "{}", again.seen());
-    assert!(again.stdout.contains("1 passed"), "{}", again.seen());
+    assert_eq!(again.code, Some(1), "the same options: {}", again.seen());
     assert!(
-        again.stdout.contains("blocks-useragent"),
+        again.stdout.contains("0 passed, 1 failed") && again.stdout.contains("blocks-useragent"),
         "{}",
         again.seen()
     );
+    let mended = conformance(&[
+        "replay",
+        &line,
+        "--agent-env",
+        "STUB_MODE=block",
+        "--output",
+        path(&output),
+    ]);
+    assert_eq!(mended.code, Some(0), "{}", mended.seen());
 }

@@ -1,11 +1,14 @@
 //! The harness' handle of one pod.
 
+use std::io::{self, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use camino::Utf8PathBuf;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncSeekExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::watch;
@@ -77,6 +80,16 @@ impl LocalPod {
         drop(lifeline.take());
     }
 
+    fn log_path(&self, container: &str) -> Result<Utf8PathBuf, EnvironmentFault> {
+        if self.parts.containers.iter().any(|name| name == container) {
+            return Ok(self.parts.logs.join(format!("{container}.log")));
+        }
+        Err(EnvironmentFault::ContainerState {
+            container: container.into(),
+            state: "is not part of the pod".into(),
+        })
+    }
+
     async fn ask(&self, request: ControlRequest) -> Result<ControlReply, EnvironmentFault> {
         let within = match &request {
             ControlRequest::Http { within, .. } => *within + ANSWERED_WITHIN,
@@ -85,6 +98,7 @@ impl LocalPod {
             | ControlRequest::EndDriver { .. }
             | ControlRequest::Inject { .. }
             | ControlRequest::InspectFiles { .. }
+            | ControlRequest::ReadFile { .. }
             | ControlRequest::CommandLines { .. }
             | ControlRequest::RequestDeletion => ANSWERED_WITHIN,
         };
@@ -179,19 +193,57 @@ impl Pod for LocalPod {
     }
 
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
-        if !self.parts.containers.iter().any(|name| name == container) {
-            return Err(EnvironmentFault::ContainerState {
-                container: container.into(),
-                state: "is not part of the pod".into(),
-            });
-        }
-        let path = self.parts.logs.join(format!("{container}.log"));
+        let path = self.log_path(container)?;
         tokio::fs::read(&path)
             .await
             .map_err(|source| EnvironmentFault::Io {
                 action: format!("read `{path}`"),
                 source,
             })
+    }
+
+    async fn log_beyond(
+        &self,
+        container: &str,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<u8>, EnvironmentFault> {
+        let path = self.log_path(container)?;
+        let read = async {
+            let mut file = tokio::fs::File::open(&path).await?;
+            file.seek(SeekFrom::Start(offset)).await?;
+            let mut bytes = Vec::new();
+            file.take(limit as u64).read_to_end(&mut bytes).await?;
+            Ok(bytes)
+        };
+        read.await.map_err(|source| EnvironmentFault::Io {
+            action: format!("read `{path}`"),
+            source,
+        })
+    }
+
+    async fn read_file(
+        &self,
+        container: &str,
+        path: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, EnvironmentFault> {
+        let request = ControlRequest::ReadFile {
+            container: container.into(),
+            path: path.into(),
+            limit,
+        };
+        match self.ask(request).await? {
+            ControlReply::Content { base64 } => {
+                STANDARD
+                    .decode(base64)
+                    .map_err(|error| EnvironmentFault::Io {
+                        action: format!("read `{path}` of container `{container}`"),
+                        source: io::Error::other(error),
+                    })
+            }
+            reply => Err(unexpected(&reply)),
+        }
     }
 
     async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault> {

@@ -38,6 +38,12 @@ pub(super) enum ControlRequest {
     },
     /// Describes a container's files.
     InspectFiles { container: String },
+    /// Reads the start of a container's file.
+    ReadFile {
+        container: String,
+        path: String,
+        limit: u64,
+    },
     /// Lists a container's command lines.
     CommandLines { container: String },
     /// Starts the pod's deletion.
@@ -53,6 +59,7 @@ pub(super) enum ControlReply {
     DriverStarted { process: i32 },
     Files(FileSystemView),
     CommandLines(Vec<String>),
+    Content { base64: String },
     Refused(ControlFault),
 }
 

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -110,6 +112,24 @@ impl Control {
                 );
                 self.containers.inject(&process, fault);
                 Ok(ControlReply::Done)
+            }
+            ControlRequest::ReadFile {
+                container,
+                path,
+                limit,
+            } => {
+                let (_, process) = self.running(&container)?;
+                files::read(process.first, &path, limit)
+                    .await
+                    .map(|bytes| ControlReply::Content {
+                        base64: STANDARD.encode(bytes),
+                    })
+                    .map_err(|error| {
+                        ControlFault::from_io(
+                            format!("read `{path}` of container `{container}`"),
+                            &error,
+                        )
+                    })
             }
             ControlRequest::InspectFiles { container } => {
                 let (position, process) = self.running(&container)?;

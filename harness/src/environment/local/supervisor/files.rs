@@ -4,8 +4,8 @@
 //! the container's mount namespace, so that a link which the container made leads nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use nix::unistd::Pid;
@@ -76,6 +76,38 @@ pub(super) async fn inspect(first: Pid, known: Known<'_>) -> io::Result<FileSyst
         writable_mounts,
         files,
     })
+}
+
+/// Reads the start of a file of the container whose first process is `first`. A link is not followed.
+pub(super) async fn read(first: Pid, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let limit = limit.min(MOST_CONTENT_BYTES);
+    let reply = spawn::look_into_container(first, limit + 1, || {
+        read_here(path, limit).unwrap_or_else(|_| UNREADABLE.to_vec())
+    })
+    .await?;
+    match reply.split_first() {
+        Some((b'+', content)) => Ok(content.to_vec()),
+        Some(_) | None => Err(io::Error::other("it cannot be opened as a plain file")),
+    }
+}
+
+/// The most that is read of one file.
+const MOST_CONTENT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Stands for a file that could not be read; content is marked `+`.
+const UNREADABLE: &[u8] = b"-";
+
+fn read_here(path: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut content = b"+".to_vec();
+    file.take(limit).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 fn parse_mount(line: &str) -> Option<Mount> {

@@ -1,0 +1,104 @@
+//! Ends the pod of a scenario that has passed so far, and looks once more at what its witnesses say: a record that comes late, or a second
+//! one that contradicts the first, is in the logs by then.
+
+use std::collections::BTreeSet;
+
+use super::Proceedings;
+use super::deployment::Deployment;
+use super::error::ProcedureError;
+use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
+use crate::model::located::Position;
+use crate::model::outcome::Outcome;
+use crate::model::timeline::LifecycleEvent;
+
+/// Ends the pod and compares what the witnesses have recorded by now with what was judged.
+pub async fn close(
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let deleted = deployment
+        .pod
+        .timeline()
+        .iter()
+        .any(|event| matches!(event.event, LifecycleEvent::DeletionRequested { .. }));
+    if !deleted {
+        deployment.pod.request_deletion().await?;
+        deployment.await_gone().await?;
+    }
+    let known_ids = deployment.known_ids();
+    let requests = &proceedings.requests;
+    let findings = deployment
+        .testimony(|testimony| {
+            let mut findings: Vec<Finding> = requests
+                .iter()
+                .filter_map(|request| {
+                    let id = request.planned.id.as_str();
+                    let joined = &request.joined;
+                    let late = [
+                        (
+                            "the proxy",
+                            testimony.proxy.of(id).len(),
+                            joined.proxy.len(),
+                        ),
+                        (
+                            "the agent",
+                            testimony.agent.of(id).len(),
+                            joined.agent.len(),
+                        ),
+                        (
+                            "the application",
+                            testimony.upstream.of(id).len(),
+                            joined.upstream.len(),
+                        ),
+                    ]
+                    .into_iter()
+                    .filter(|(witness, _, _)| !may_be_late(request.judgement.outcome, witness))
+                    .find(|(_, now, judged)| now != judged);
+                    let (witness, now, judged) = late?;
+                    let finding = Finding::new(
+                        "late-record",
+                        Position::default(),
+                        format!("{witness} has said all when a request is judged"),
+                        format!(
+                            "it had {judged} records of the request, and has {now} at the pod's end"
+                        ),
+                    );
+                    Some(finding.about(&request.case, &RequestId::from_witness(id)))
+                })
+                .collect();
+            let strangers: BTreeSet<&str> = testimony
+                .ids()
+                .filter(|id| !known_ids.contains(*id))
+                .collect();
+            let without_id = testimony.proxy.without_id
+                + testimony.agent.without_id
+                + testimony.upstream.without_id;
+            if !strangers.is_empty() || without_id > 0 {
+                findings.push(Finding::new(
+                    "late-record",
+                    Position::default(),
+                    "no records of requests that nobody sent",
+                    format!("{} with unknown ids, {without_id} without", strangers.len()),
+                ));
+            }
+            findings
+        })
+        .await?;
+    proceedings.findings.extend(findings);
+    Ok(())
+}
+
+/// Tells whether a witness may have more to say after the judgement: of a request without an answer, and of one that an agent took up after
+/// the proxy had given up.
+fn may_be_late(outcome: Outcome, witness: &str) -> bool {
+    match outcome {
+        Outcome::Lost | Outcome::Ambiguous => true,
+        Outcome::FailedClosed | Outcome::FailedOpen => witness == "the agent",
+        Outcome::Allowed
+        | Outcome::AllowedAndTagged
+        | Outcome::BlockedByAgent
+        | Outcome::NotInspected
+        | Outcome::RejectedByProxy => false,
+    }
+}
