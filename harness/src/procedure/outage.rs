@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::deployment::{DENIED_IN_A_ROW, Deployment, Enforcement};
+use super::deployment::{Deployment, Enforcement};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
@@ -26,6 +26,8 @@ use crate::witness::outcome::decide;
 const WARM_UP: usize = 20;
 /// Requests per second of each stream while the agent is killed.
 const LOAD_PER_SECOND: f64 = 100.0;
+/// Attacks in a row that a restarted agent must deny under load: an agent that hangs soon after its restart is found.
+const RECOVERED_IN_A_ROW: usize = 50;
 /// Requests of each kind that are sent to a stopped agent.
 const WHILE_PAUSED: u32 = 3;
 
@@ -214,7 +216,7 @@ async fn kill(
         .await_denials(
             &mut drive,
             |record| record.stream == "attack" && record.intended_at >= restarted_at,
-            DENIED_IN_A_ROW,
+            RECOVERED_IN_A_ROW,
             recovered,
         )
         .await?;

@@ -110,6 +110,15 @@ pub enum SetupError {
         #[source]
         source: std::io::Error,
     },
+    /// The run's folder cannot be made.
+    #[error("cannot write reports to {path}")]
+    Output {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// The folder of short-lived files cannot be had.
     #[error("cannot use {path} for short-lived files")]
     Runtime {
@@ -135,6 +144,7 @@ impl SetupError {
             ],
             Self::Sweep { .. } => vec!["`conformance clean` tries again and says more".into()],
             Self::Runtime { .. } => vec!["remove it if it is not yours".into()],
+            Self::Output { .. } => vec!["choose another folder with `--output DIR`".into()],
             Self::OwnExecutable(_) => Vec::new(),
         }
     }
@@ -198,6 +208,10 @@ pub async fn prepare(
         .output
         .unwrap_or_else(|| project.root.join("target/conformance"))
         .join(run.as_str());
+    fs_err::create_dir_all(&folder).map_err(|source| SetupError::Output {
+        path: folder.clone(),
+        source,
+    })?;
     let subjects = BTreeMap::from([
         ("agent".to_owned(), Identity::of(&programs.agent)?),
         (
