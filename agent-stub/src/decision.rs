@@ -15,8 +15,10 @@ use envoy_types::pb::google::rpc;
 use tonic::Code;
 
 use crate::exchange::CheckedRequest;
-use crate::inspect::Signal;
+use crate::inspect::{Signal, SignalClass};
+use crate::service::WrongAnswer;
 use crate::settings::{BlockAnswer, ForwardedRequest, HeaderSetting, Mode};
+use crate::threshold::Standing;
 
 /// The request header that carries the agent's id to the upstream and back through the access log.
 pub const REQUEST_ID_HEADER: &str = "x-sigsci-request-id";
@@ -26,6 +28,8 @@ pub const WAF_RESPONSE_HEADER: &str = "x-sigsci-waf-response";
 pub const TAGS_HEADER: &str = "x-sigsci-tags";
 const OWN_PREFIX: &str = "x-sigsci-";
 const ALLOW_CODE: u16 = 200;
+// Envoy denies with this status where the answer names none.
+const DEFAULT_DENIAL: u16 = 403;
 
 /// What is done with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,11 +41,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Decides by mode whether signals block.
-    pub fn of(mode: Mode, signals: &[Signal]) -> Self {
-        match mode {
-            Mode::Block if !signals.is_empty() => Self::Block,
-            Mode::Block | Mode::Log | Mode::Off => Self::Allow,
+    /// Decides whether signals block: attacks do, in the mode that blocks, when their sender is flagged.
+    pub fn of(mode: Mode, standing: Standing, signals: &[Signal]) -> Self {
+        let is_attack = signals
+            .iter()
+            .any(|signal| signal.kind.class() == SignalClass::Attack);
+        match (mode, standing) {
+            (Mode::Block, Standing::Flagged) if is_attack => Self::Block,
+            (Mode::Block | Mode::Log | Mode::Off, Standing::Flagged | Standing::Unflagged) => {
+                Self::Allow
+            }
         }
     }
 
@@ -147,6 +156,62 @@ pub fn block(block_answer: &BlockAnswer) -> CheckResponse {
             body: block_answer.body.clone(),
         }),
     )
+}
+
+/// Answers what was not decided, because the request asked for that.
+pub fn wrong(
+    wrong: WrongAnswer,
+    request: &CheckedRequest,
+    request_id: &str,
+    signals: &[Signal],
+    forwarded: &ForwardedRequest,
+) -> CheckResponse {
+    match wrong {
+        WrongAnswer::CheckStatus(code) => CheckResponse {
+            status: Some(rpc::Status {
+                code,
+                ..rpc::Status::default()
+            }),
+            ..CheckResponse::default()
+        },
+        WrongAnswer::DeniedStatus(code) => answer(
+            Code::PermissionDenied,
+            HttpResponse::DeniedResponse(DeniedHttpResponse {
+                status: Some(HttpStatus { code }),
+                body: "denied on demand\n".into(),
+                ..DeniedHttpResponse::default()
+            }),
+        ),
+        WrongAnswer::InvalidHeaderName => with_header(
+            allow(request, request_id, signals, forwarded),
+            set_header("x-bad name\n", "value"),
+        ),
+        WrongAnswer::InvalidHeaderValue => with_header(
+            allow(request, request_id, signals, forwarded),
+            set_header("x-bad-value", "one\r\nx-injected: two"),
+        ),
+    }
+}
+
+/// Returns what the proxy will make of a wrong answer, and the agent's response code for it.
+pub fn verdict_of(wrong: WrongAnswer) -> (Verdict, u16) {
+    match wrong {
+        WrongAnswer::CheckStatus(0)
+        | WrongAnswer::InvalidHeaderName
+        | WrongAnswer::InvalidHeaderValue => (Verdict::Allow, ALLOW_CODE),
+        WrongAnswer::CheckStatus(_) => (Verdict::Block, DEFAULT_DENIAL),
+        WrongAnswer::DeniedStatus(code) => (
+            Verdict::Block,
+            u16::try_from(code).unwrap_or(DEFAULT_DENIAL),
+        ),
+    }
+}
+
+fn with_header(mut response: CheckResponse, header: HeaderValueOption) -> CheckResponse {
+    if let Some(HttpResponse::OkResponse(ok)) = &mut response.http_response {
+        ok.headers.push(header);
+    }
+    response
 }
 
 fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {

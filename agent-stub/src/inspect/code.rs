@@ -106,9 +106,7 @@ fn is_statement_start(before: &str, place: Place) -> bool {
             let before = before.trim_end_matches([' ', '\t']);
             before.is_empty()
                 || before.ends_with([';', '{', '}', '=', '|', '\n', '\'', '"', ')', '&', '.', '>'])
-                || ["print", "return", "echo", "throw"]
-                    .iter()
-                    .any(|word| before == *word)
+                || ["print", "return", "echo", "throw"].contains(&before)
         }
     }
 }

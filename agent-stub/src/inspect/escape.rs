@@ -30,16 +30,9 @@ pub(crate) fn unescaped(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         decoded.push_str(&rest[..at]);
-        match escape(&rest.as_bytes()[at..]) {
-            Some((character, length)) => {
-                decoded.push(character);
-                rest = &rest[at + length..];
-            }
-            None => {
-                decoded.push('\\');
-                rest = &rest[at + 1..];
-            }
-        }
+        let (character, length) = escape(&rest.as_bytes()[at..]).unwrap_or(('\\', 1));
+        decoded.push(character);
+        rest = &rest[at + length..];
     }
     if rest.len() == text.len() {
         return None;
