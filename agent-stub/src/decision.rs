@@ -16,7 +16,6 @@ use tonic::Code;
 
 use crate::exchange::CheckedRequest;
 use crate::inspect::{Signal, SignalClass};
-use crate::service::WrongAnswer;
 use crate::settings::{BlockAnswer, ForwardedRequest, HeaderSetting, Mode};
 use crate::threshold::Standing;
 
@@ -27,9 +26,7 @@ pub const WAF_RESPONSE_HEADER: &str = "x-sigsci-waf-response";
 /// The request header that carries the tags of a request that was let through.
 pub const TAGS_HEADER: &str = "x-sigsci-tags";
 const OWN_PREFIX: &str = "x-sigsci-";
-const ALLOW_CODE: u16 = 200;
-// Envoy denies with this status where the answer names none.
-const DEFAULT_DENIAL: u16 = 403;
+pub(crate) const ALLOW_CODE: u16 = 200;
 
 /// What is done with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -158,63 +155,7 @@ pub fn block(block_answer: &BlockAnswer) -> CheckResponse {
     )
 }
 
-/// Answers what was not decided, because the request asked for that.
-pub fn wrong(
-    wrong: WrongAnswer,
-    request: &CheckedRequest,
-    request_id: &str,
-    signals: &[Signal],
-    forwarded: &ForwardedRequest,
-) -> CheckResponse {
-    match wrong {
-        WrongAnswer::CheckStatus(code) => CheckResponse {
-            status: Some(rpc::Status {
-                code,
-                ..rpc::Status::default()
-            }),
-            ..CheckResponse::default()
-        },
-        WrongAnswer::DeniedStatus(code) => answer(
-            Code::PermissionDenied,
-            HttpResponse::DeniedResponse(DeniedHttpResponse {
-                status: Some(HttpStatus { code }),
-                body: "denied on demand\n".into(),
-                ..DeniedHttpResponse::default()
-            }),
-        ),
-        WrongAnswer::InvalidHeaderName => with_header(
-            allow(request, request_id, signals, forwarded),
-            set_header("x-bad name\n", "value"),
-        ),
-        WrongAnswer::InvalidHeaderValue => with_header(
-            allow(request, request_id, signals, forwarded),
-            set_header("x-bad-value", "one\r\nx-injected: two"),
-        ),
-    }
-}
-
-/// Returns what the proxy will make of a wrong answer, and the agent's response code for it.
-pub fn verdict_of(wrong: WrongAnswer) -> (Verdict, u16) {
-    match wrong {
-        WrongAnswer::CheckStatus(0)
-        | WrongAnswer::InvalidHeaderName
-        | WrongAnswer::InvalidHeaderValue => (Verdict::Allow, ALLOW_CODE),
-        WrongAnswer::CheckStatus(_) => (Verdict::Block, DEFAULT_DENIAL),
-        WrongAnswer::DeniedStatus(code) => (
-            Verdict::Block,
-            u16::try_from(code).unwrap_or(DEFAULT_DENIAL),
-        ),
-    }
-}
-
-fn with_header(mut response: CheckResponse, header: HeaderValueOption) -> CheckResponse {
-    if let Some(HttpResponse::OkResponse(ok)) = &mut response.http_response {
-        ok.headers.push(header);
-    }
-    response
-}
-
-fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
+pub(crate) fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
     CheckResponse {
         status: Some(rpc::Status {
             code: code.into(),
@@ -262,7 +203,7 @@ fn headers_to_remove(
     names
 }
 
-fn set_header(name: &str, value: &str) -> HeaderValueOption {
+pub(crate) fn set_header(name: &str, value: &str) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(header_value(name, value)),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),

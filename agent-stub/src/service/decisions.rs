@@ -13,6 +13,7 @@ use crate::exchange::CheckedRequest;
 use crate::inspect::{Signal, SignalClass, SignalKind, anomalies, inspect};
 use crate::rules::{Rules, RulesState};
 use crate::service::fault::{FAULT_HEADER, WrongAnswer};
+use crate::service::wrong_answer;
 use crate::settings::{
     Blocking, ClientAddressSource, Faults, ForwardedRequest, Mode, Settings, Switch,
 };
@@ -87,7 +88,7 @@ impl Decisions {
         let request_id = self.request_ids.next();
         let response = match (wrong, decided) {
             (Some(wrong), _) => {
-                decision::wrong(wrong, request, &request_id, &signals, &self.forwarded)
+                wrong_answer::respond(wrong, request, &request_id, &signals, &self.forwarded)
             }
             (None, Verdict::Allow) => {
                 decision::allow(request, &request_id, &signals, &self.forwarded)
@@ -96,7 +97,7 @@ impl Decisions {
         };
         let (verdict, code) = match wrong {
             None => (decided, decided.code(&policy.block_answer)),
-            Some(wrong) => decision::verdict_of(wrong),
+            Some(wrong) => wrong_answer::verdict_of(wrong),
         };
         self.count(verdict, &signals);
         self.remember(request, &address, &request_id, verdict, code, &signals);

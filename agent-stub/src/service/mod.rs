@@ -6,6 +6,7 @@ mod decisions;
 mod fault;
 mod startup_probe;
 mod stream_reset;
+mod wrong_answer;
 
 pub use access_log::AccessLog;
 pub use authorization::Authorizer;

@@ -1,5 +1,6 @@
 //! What the agent is told: arguments and environment, read once and validated before anything opens.
 
+mod address;
 mod arguments;
 mod block_answer;
 mod error;

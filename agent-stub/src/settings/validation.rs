@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::settings::Arguments;
+use crate::settings::address::{address, grpc_address_of, rpc_address};
 use crate::settings::error::SettingsError;
 use crate::settings::header_list::HeaderListError;
 use crate::settings::span::parse_span;
@@ -11,8 +12,7 @@ use crate::settings::stub_validation::{
     access, blocking, element, faults, forwarded, policy, switch,
 };
 use crate::settings::validated::{
-    ClientAddressSource, DataLogTarget, ListenAddress, RulesDelay, Settings, SocketTarget, Timings,
-    TlsFiles,
+    ClientAddressSource, DataLogTarget, RulesDelay, Settings, Timings, TlsFiles,
 };
 
 impl Settings {
@@ -92,44 +92,6 @@ fn require<'text>(
     text.map(str::trim)
         .filter(|text| !text.is_empty())
         .ok_or(SettingsError::Missing { variable })
-}
-
-fn address(variable: &'static str, text: &str) -> Result<ListenAddress, SettingsError> {
-    let refused = || SettingsError::Address {
-        variable,
-        text: text.into(),
-    };
-    let (host, port) = text.trim().rsplit_once(':').ok_or_else(refused)?;
-    let port = port.parse().map_err(|_| refused())?;
-    let is_bracketed = host.starts_with('[') && host.ends_with(']');
-    if host.contains(':') && !is_bracketed || host.chars().any(char::is_whitespace) {
-        return Err(refused());
-    }
-    // An empty host means every interface, as it does for the vendor's listeners (Go's net.Listen).
-    let host = match host.trim_start_matches('[').trim_end_matches(']') {
-        "" => "0.0.0.0",
-        host => host,
-    };
-    Ok(ListenAddress {
-        host: host.into(),
-        port,
-    })
-}
-
-// The vendor documents host:port only. A path needs its scheme, so that a forgotten port is not taken for a file.
-fn grpc_address_of(text: &str) -> Result<SocketTarget, SettingsError> {
-    match text.strip_prefix("unix:") {
-        Some(path) if path.starts_with('/') => Ok(SocketTarget::Unix(path.into())),
-        Some(_) | None => address("SIGSCI_ENVOY_GRPC_ADDRESS", text).map(SocketTarget::Tcp),
-    }
-}
-
-fn rpc_address(text: &str) -> Result<SocketTarget, SettingsError> {
-    let path = text.strip_prefix("unix:").unwrap_or(text);
-    if path.contains('/') {
-        return Ok(SocketTarget::Unix(path.into()));
-    }
-    address("SIGSCI_RPC_ADDRESS", text).map(SocketTarget::Tcp)
 }
 
 fn tls_files(
@@ -220,6 +182,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::settings::{ListenAddress, SocketTarget};
 
     fn settings(flags: &[&str]) -> Result<Settings, SettingsError> {
         let required = [
