@@ -7,6 +7,7 @@ mod anomaly;
 mod backdoor;
 mod body;
 mod code;
+mod code_words;
 mod command;
 mod decode;
 mod entity;
