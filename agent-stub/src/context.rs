@@ -11,11 +11,14 @@ use tokio::time::Instant;
 
 use crate::data_log::{DataLog, Record, ResponseData};
 use crate::decision::Verdict;
+use crate::inspect::of_response;
+use crate::settings::Switch;
 
 /// The waiting requests.
 #[derive(Debug)]
 pub struct Contexts {
     expiration: Duration,
+    anomalies: Switch,
     waiting: Mutex<Waiting>,
 }
 
@@ -69,9 +72,10 @@ struct Entry {
 
 impl Contexts {
     /// Starts with nobody waiting.
-    pub fn new(expiration: Duration) -> Self {
+    pub fn new(expiration: Duration, anomalies: Switch) -> Self {
         Self {
             expiration,
+            anomalies,
             waiting: Mutex::default(),
         }
     }
@@ -123,7 +127,14 @@ impl Contexts {
             return Match::NotFound;
         };
         if let (Some(mut record), Some(data_log)) = (context.record, data_log) {
+            let signal = match self.anomalies {
+                Switch::Off => None,
+                Switch::On => of_response(response.code),
+            };
             record.complete(response);
+            if let Some(signal) = signal {
+                record.add_response_signal(&signal);
+            }
             data_log.write(&record);
         }
         Match::Found
@@ -218,10 +229,10 @@ mod tests {
     fn context(request_id: &str, proxy_request_id: &str, verdict: Verdict) -> Context {
         let record = Record::of_request(
             &CheckedRequest::default(),
+            "192.0.2.1",
             request_id,
             &[],
             200,
-            "x-forwarded-for",
         );
         Context {
             request_id: request_id.into(),
@@ -244,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_allowed_request_is_found_by_the_agents_id_only() {
-        let contexts = Contexts::new(Duration::from_secs(10));
+        let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         contexts.insert(context("a1", "envoy-1", Verdict::Allow));
         assert_eq!(complete(&contexts, None, "envoy-1"), Match::NotFound);
         assert_eq!(complete(&contexts, Some("a1"), ""), Match::Found);
@@ -253,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_blocked_request_is_found_by_envoys_id() {
-        let contexts = Contexts::new(Duration::from_secs(10));
+        let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         contexts.insert(context("a1", "envoy-1", Verdict::Block));
         assert_eq!(complete(&contexts, Some("forged"), "envoy-1"), Match::Found);
         assert_eq!(complete(&contexts, None, "envoy-1"), Match::NotFound);
@@ -261,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn blocked_requests_that_share_an_id_are_each_found_once() {
-        let contexts = Contexts::new(Duration::from_secs(10));
+        let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         contexts.insert(context("a1", "same", Verdict::Block));
         contexts.insert(context("a2", "same", Verdict::Block));
         let found = [(); 3].map(|()| complete(&contexts, None, "same"));
@@ -270,14 +281,14 @@ mod tests {
 
     #[tokio::test]
     async fn requests_without_envoys_id_do_not_share_the_empty_one() {
-        let contexts = Contexts::new(Duration::from_secs(10));
+        let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         contexts.insert(context("a1", "", Verdict::Block));
         assert_eq!(complete(&contexts, None, ""), Match::NotFound);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_expires_once_its_time_is_over_and_not_before() {
-        let contexts = Contexts::new(Duration::from_secs(10));
+        let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         contexts.insert(context("a1", "", Verdict::Allow));
         tokio::time::advance(Duration::from_secs(9)).await;
         assert_eq!(contexts.expire().len(), 0);
@@ -288,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_make_room_when_too_many_bytes_wait() {
-        let contexts = Contexts::new(Duration::from_secs(10));
+        let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         let early: usize = (0..20_000)
             .map(|number| {
                 contexts

@@ -119,8 +119,11 @@ impl DataLog {
         self.logs_all || !signals.is_empty()
     }
 
-    /// Writes a line, in one write so that lines never interleave.
+    /// Writes a line, in one write so that lines never interleave. A record that has no place in this log is dropped.
     pub fn write(&self, record: &Record) {
+        if !self.logs_all && record.signals.is_empty() {
+            return;
+        }
         let mut line = match serde_json::to_vec(record) {
             Ok(line) => line,
             Err(error) => {
@@ -147,10 +150,10 @@ impl Record {
     /// Describes a request at the moment of the decision; its response is not known yet.
     pub fn of_request(
         request: &CheckedRequest,
+        client_address: &str,
         request_id: &str,
         signals: &[Signal],
         waf_response: u16,
-        client_ip_header: &str,
     ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -158,7 +161,7 @@ impl Record {
             method: bounded(&request.method),
             path: bounded(request.path()),
             protocol: bounded(&request.protocol),
-            remote_addr: bounded(client_address(request, client_ip_header)),
+            remote_addr: bounded(client_address),
             request_id: request_id.into(),
             request_headers: named_values(&request.headers),
             response_code: 0,
@@ -187,6 +190,13 @@ impl Record {
         self.response_size = response.size;
         self.tls_cipher = response.tls_cipher;
         self.tls_protocol = response.tls_protocol;
+    }
+
+    /// Adds a signal that the response raised, unless the agent itself was the one that answered.
+    pub fn add_response_signal(&mut self, signal: &Signal) {
+        if self.waf_response == ALLOWED {
+            self.signals.push(SignalRecord::of(signal));
+        }
     }
 
     /// Returns roughly how many bytes the record occupies.
@@ -219,19 +229,6 @@ impl SignalRecord {
     }
 }
 
-fn client_address<'request>(
-    request: &'request CheckedRequest,
-    client_ip_header: &str,
-) -> &'request str {
-    let named = request
-        .header(client_ip_header)
-        .and_then(|list| list.split(',').next())
-        .map(str::trim);
-    named
-        .filter(|address| !address.is_empty())
-        .unwrap_or(&request.peer_address)
-}
-
 fn named_values(headers: &[(String, String)]) -> Vec<NamedValue> {
     headers
         .iter()
@@ -247,6 +244,7 @@ fn bounded(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BYTES)].into()
 }
 
+const ALLOWED: u16 = 200;
 const TEXT_BYTES: usize = 4_096;
 const HEADER_LIMIT: usize = 256;
 
@@ -256,13 +254,7 @@ mod tests {
 
     #[test]
     fn a_line_has_exactly_the_documented_fields() {
-        let record = Record::of_request(
-            &CheckedRequest::default(),
-            "id",
-            &[],
-            200,
-            "x-forwarded-for",
-        );
+        let record = Record::of_request(&CheckedRequest::default(), "192.0.2.1", "id", &[], 200);
         let value = serde_json::to_value(record).expect("serialisable");
         let names: Vec<&String> = value.as_object().expect("an object").keys().collect();
         assert_eq!(
@@ -291,19 +283,6 @@ mod tests {
                 "WAFResponse",
             ]
         );
-    }
-
-    #[test]
-    fn the_client_address_is_the_first_of_its_header_or_else_the_peer() {
-        let mut request = CheckedRequest {
-            peer_address: "10.0.0.9".into(),
-            ..CheckedRequest::default()
-        };
-        assert_eq!(client_address(&request, "x-forwarded-for"), "10.0.0.9");
-        request
-            .headers
-            .push(("x-forwarded-for".into(), "192.0.2.1, 10.0.0.1".into()));
-        assert_eq!(client_address(&request, "x-forwarded-for"), "192.0.2.1");
     }
 
     #[test]

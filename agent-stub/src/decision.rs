@@ -15,8 +15,9 @@ use envoy_types::pb::google::rpc;
 use tonic::Code;
 
 use crate::exchange::CheckedRequest;
-use crate::inspect::Signal;
+use crate::inspect::{Signal, SignalClass};
 use crate::settings::{BlockAnswer, ForwardedRequest, HeaderSetting, Mode};
+use crate::threshold::Standing;
 
 /// The request header that carries the agent's id to the upstream and back through the access log.
 pub const REQUEST_ID_HEADER: &str = "x-sigsci-request-id";
@@ -25,7 +26,7 @@ pub const WAF_RESPONSE_HEADER: &str = "x-sigsci-waf-response";
 /// The request header that carries the tags of a request that was let through.
 pub const TAGS_HEADER: &str = "x-sigsci-tags";
 const OWN_PREFIX: &str = "x-sigsci-";
-const ALLOW_CODE: u16 = 200;
+pub(crate) const ALLOW_CODE: u16 = 200;
 
 /// What is done with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,11 +38,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Decides by mode whether signals block.
-    pub fn of(mode: Mode, signals: &[Signal]) -> Self {
-        match mode {
-            Mode::Block if !signals.is_empty() => Self::Block,
-            Mode::Block | Mode::Log | Mode::Off => Self::Allow,
+    /// Decides whether signals block: attacks do, in the mode that blocks, when their sender is flagged.
+    pub fn of(mode: Mode, standing: Standing, signals: &[Signal]) -> Self {
+        let is_attack = signals
+            .iter()
+            .any(|signal| signal.kind.class() == SignalClass::Attack);
+        match (mode, standing) {
+            (Mode::Block, Standing::Flagged) if is_attack => Self::Block,
+            (Mode::Block | Mode::Log | Mode::Off, Standing::Flagged | Standing::Unflagged) => {
+                Self::Allow
+            }
         }
     }
 
@@ -149,7 +155,7 @@ pub fn block(block_answer: &BlockAnswer) -> CheckResponse {
     )
 }
 
-fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
+pub(crate) fn answer(code: Code, http_response: HttpResponse) -> CheckResponse {
     CheckResponse {
         status: Some(rpc::Status {
             code: code.into(),
@@ -197,7 +203,7 @@ fn headers_to_remove(
     names
 }
 
-fn set_header(name: &str, value: &str) -> HeaderValueOption {
+pub(crate) fn set_header(name: &str, value: &str) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(header_value(name, value)),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),

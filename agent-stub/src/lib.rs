@@ -4,6 +4,8 @@
 //! and never links this library.
 
 pub mod agent;
+pub mod client_address;
+pub mod connection;
 pub mod context;
 pub mod data_log;
 pub mod decision;
@@ -14,5 +16,6 @@ pub mod rules;
 pub mod service;
 pub mod settings;
 pub mod statsd;
+pub mod threshold;
 pub mod tls;
 pub mod workspace;

@@ -52,6 +52,7 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     // Signals are caught before anything opens: an early TERM must not leave a socket behind.
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;
+    let mut hang_up = catch(SignalKind::hangup())?;
     tokio::select! {
         () = tokio::time::sleep(settings.timings.start_delay) => {}
         _ = terminate.recv() => return Ok(()),
@@ -59,12 +60,21 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     }
     let mut agent = RunningAgent::start(settings)?;
     tracing::info!(addresses = ?agent.grpc_addresses(), "serving");
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
-        error = agent.failure() => {
-            agent.shut_down().await;
-            return Err(error.into());
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {
+                tracing::info!("stopping on SIGTERM");
+                break;
+            }
+            _ = interrupt.recv() => {
+                tracing::info!("stopping on SIGINT");
+                break;
+            }
+            _ = hang_up.recv() => agent.reload_rules(),
+            error = agent.failure() => {
+                agent.shut_down().await;
+                return Err(error.into());
+            }
         }
     }
     agent.shut_down().await;

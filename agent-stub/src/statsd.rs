@@ -1,15 +1,27 @@
-//! Counters by `StatsD` over UDP, under the vendor's names.
+//! Counters and gauges by `StatsD` over UDP, under the vendor's names.
 //!
 //! Fire and forget: a missing sink never disturbs a decision.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::inspect::SignalKind;
 
-/// Sends counters, or drops them when no address was given.
+/// Sends counters and gauges, or drops them when no address was given.
 #[derive(Debug)]
-pub struct Statsd(Option<UdpSocket>);
+pub struct Statsd {
+    socket: Option<UdpSocket>,
+    // How long the latest decisions took, in no particular order.
+    decision_times: Mutex<DecisionTimes>,
+}
+
+#[derive(Debug, Default)]
+struct DecisionTimes {
+    latest: Vec<Duration>,
+    next: usize,
+}
 
 /// One thing to count.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,7 +43,10 @@ pub enum Counter {
 impl Statsd {
     /// Drops every counter.
     pub fn disabled() -> Self {
-        Self(None)
+        Self {
+            socket: None,
+            decision_times: Mutex::default(),
+        }
     }
 
     /// Sends counters to an address.
@@ -48,16 +63,64 @@ impl Statsd {
         let socket = UdpSocket::bind(any)?;
         socket.set_nonblocking(true)?;
         socket.connect(address)?;
-        Ok(Self(Some(socket)))
+        Ok(Self {
+            socket: Some(socket),
+            decision_times: Mutex::default(),
+        })
     }
 
     /// Adds one to each counter, in one datagram.
     pub fn count(&self, counters: &[Counter]) {
-        let Some(socket) = &self.0 else { return };
         let lines: Vec<String> = counters.iter().map(|counter| counter.line()).collect();
+        self.send(&lines);
+    }
+
+    /// Notes how long a decision took.
+    pub fn decided_in(&self, span: Duration) {
+        if self.socket.is_none() {
+            return;
+        }
+        let mut times = self.times();
+        let next = times.next;
+        if times.latest.len() < MOST_TIMES {
+            times.latest.push(span);
+        } else {
+            times.latest[next] = span;
+        }
+        times.next = (next + 1) % MOST_TIMES;
+    }
+
+    /// Sends the percentiles of the latest decisions as gauges, in milliseconds; nothing before the first decision.
+    pub fn send_gauges(&self) {
+        let mut latest = self.times().latest.clone();
+        latest.sort_unstable();
+        let lines: Vec<String> = [50, 95, 99]
+            .into_iter()
+            .filter_map(|percentile| {
+                let rank = (latest.len() * percentile).div_ceil(100);
+                let span = latest.get(rank.checked_sub(1)?)?;
+                let millis = span.as_secs_f64() * 1e3;
+                Some(format!(
+                    "sigsci.agent.waf.perf.decision_time.{percentile}pct:{millis:.3}|g"
+                ))
+            })
+            .collect();
+        if !lines.is_empty() {
+            self.send(&lines);
+        }
+    }
+
+    fn send(&self, lines: &[String]) {
+        let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(lines.join("\n").as_bytes()) {
             tracing::debug!(%error, "a StatsD datagram was dropped");
         }
+    }
+
+    fn times(&self) -> MutexGuard<'_, DecisionTimes> {
+        self.decision_times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,9 +137,33 @@ impl Counter {
     }
 }
 
+const MOST_TIMES: usize = 1_024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gauges_are_percentiles_of_the_latest_decisions() {
+        let sink = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let statsd = Statsd::connect(sink.local_addr().expect("bound")).expect("reachable");
+        statsd.send_gauges();
+        for millis in (1..=2_000).rev().map(|millis| millis.min(100)) {
+            statsd.decided_in(Duration::from_millis(millis));
+        }
+        for millis in 1..=1_024 {
+            statsd.decided_in(Duration::from_millis(millis * 100 / 1_024));
+        }
+        statsd.send_gauges();
+        let mut buffer = [0; 512];
+        let length = sink.recv(&mut buffer).expect("a datagram");
+        assert_eq!(
+            String::from_utf8_lossy(&buffer[..length]),
+            "sigsci.agent.waf.perf.decision_time.50pct:50.000|g\n\
+             sigsci.agent.waf.perf.decision_time.95pct:95.000|g\n\
+             sigsci.agent.waf.perf.decision_time.99pct:99.000|g"
+        );
+    }
 
     #[test]
     fn counters_arrive_as_plain_lines() {

@@ -120,6 +120,9 @@ fn a_missing_or_empty_required_variable_ends_the_start_by_name(#[case] variable:
 #[case("STUB_BLOCK_CODE", "200")]
 #[case("STUB_BLOCK_CODE", "302")]
 #[case("SIGSCI_CONTEXT_EXPIRATION", "soon")]
+#[case("STUB_BLOCKING", "sometimes")]
+#[case("STUB_THRESHOLD", "0")]
+#[case("STUB_FAULTS", "yes please")]
 #[case("SIGSCI_ENVOY_GRPC_CERT", "/etc/tls.crt")]
 fn a_bad_setting_ends_the_start(#[case] variable: &str, #[case] value: &str) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -232,6 +235,43 @@ fn a_signal_ends_the_agent_with_success_and_without_its_socket(#[case] signal: S
     assert_eq!(log.matches("SIGSCI_MAX_PROCS").count(), 1, "{log}");
     assert!(!log.contains(SECRET), "{log}");
     assert!(!socket.exists(), "the socket is removed");
+}
+
+#[test]
+fn a_hang_up_reads_the_rules_again_and_a_bad_file_costs_one_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let started = directory.path().join("started");
+    let rules = directory.path().join("rules.json");
+    std::fs::write(&rules, "{}").expect("writable");
+    let mut child = agent(&directory)
+        .env("SIGSCI_STARTUP_PROBE_FILEPATH", &started)
+        .env("STUB_RULES_FILE", &rules)
+        .spawn()
+        .expect("the binary runs");
+    await_path(&started);
+    let id = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    let mut log = std::io::BufReader::new(child.stderr.take().expect("piped"));
+    let mut await_line = |wanted: &str| {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            let length = std::io::BufRead::read_line(&mut log, &mut line).expect("readable");
+            assert!(length > 0, "the log ended without {wanted:?}");
+        }
+        line
+    };
+    kill(id, Signal::SIGHUP).expect("our child");
+    await_line("rules reloaded");
+    std::fs::write(&rules, r#"{"mode":"sometimes"}"#).expect("writable");
+    kill(id, Signal::SIGHUP).expect("our child");
+    let line = await_line("the old rules still hold");
+    assert!(
+        line.contains("rules.json") && line.contains("sometimes"),
+        "{line}"
+    );
+    kill(id, Signal::SIGTERM).expect("our child");
+    await_line("stopped");
+    assert_eq!(await_exit(&mut child).code(), Some(0));
 }
 
 #[test]

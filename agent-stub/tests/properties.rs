@@ -1,7 +1,7 @@
 //! Whatever arrives, the agent inspects it: no input makes a detector or a reader panic.
 
 use agent_stub::exchange::CheckedRequest;
-use agent_stub::inspect::inspect;
+use agent_stub::inspect::{anomalies, inspect};
 use agent_stub::settings::{parse_header_list, parse_span};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -88,6 +88,29 @@ const PIECES: &[&str] = &[
     "boundary=xyz",
     "name=",
     "\u{fffd}",
+    "<?php",
+    "<?xml",
+    "<!DOCTYPE a [",
+    "<!ENTITY",
+    "SYSTEM",
+    "<![CDATA[",
+    "]]>",
+    "{{",
+    "}}",
+    "#{",
+    "<%",
+    "eval(",
+    "http://",
+    "169.254.",
+    "0xa9",
+    "[::ffff:",
+    "\\x3c",
+    "%u003c",
+    "%c0%ae",
+    "&lt;",
+    "PHNj",
+    "query{a(b:\"",
+    "filename*=",
 ];
 
 fn text() -> impl Strategy<Value = String> {
@@ -107,6 +130,9 @@ fn content_type() -> impl Strategy<Value = &'static str> {
             "text/plain",
             "application/xml",
             "application/octet-stream",
+            "application/grpc",
+            "application/x-protobuf",
+            "application/graphql",
             "multipart/form-data; boundary=",
         ][..],
     )
@@ -121,6 +147,7 @@ proptest! {
         name in text(),
         value in text(),
         content_type in content_type(),
+        content_encoding in prop::sample::select(&["", "gzip", "deflate"][..]),
         body in prop_oneof![text().prop_map(String::into_bytes), vec(any::<u8>(), 0..200)],
     ) {
         let request = CheckedRequest {
@@ -128,6 +155,7 @@ proptest! {
             headers: vec![
                 (name, value.clone()),
                 ("content-type".into(), content_type.into()),
+                ("content-encoding".into(), content_encoding.into()),
                 ("cookie".into(), value.clone()),
                 ("user-agent".into(), value),
             ],
@@ -135,6 +163,7 @@ proptest! {
             ..CheckedRequest::default()
         };
         prop_assert!(inspect(&request).is_ok());
+        prop_assert!(anomalies(&request).len() < 100);
     }
 
     #[test]

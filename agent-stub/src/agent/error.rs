@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::listener::ListenError;
+use crate::settings::RulesFileError;
 use crate::tls::TlsError;
 use crate::workspace::WorkspaceError;
 
@@ -38,15 +39,9 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
-    /// The module listener's socket cannot be made.
-    #[error("cannot listen on the socket {}", path.display())]
-    Socket {
-        /// The socket's path.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    /// The rules file is unusable at the start.
+    #[error(transparent)]
+    RulesFile(#[from] RulesFileError),
     /// The files that come with the rules cannot be written.
     #[error("cannot write the loaded rules")]
     Rules(#[source] io::Error),

@@ -13,8 +13,8 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::agent::phase::Phase;
-use crate::listener::Connection;
-use crate::service::{AccessLog, Authorizer};
+use crate::connection::Connection;
+use crate::service::{AccessLog, Authorizer, StreamResetLayer};
 
 /// Serves connections until the agent stops serving and what is under way is finished.
 pub(super) async fn serve(
@@ -37,6 +37,7 @@ pub(super) async fn serve(
         .load_shed(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(StreamResetLayer)
         .add_service(
             AuthorizationServer::new(authorizer).max_decoding_message_size(longest_message),
         )

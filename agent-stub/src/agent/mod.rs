@@ -1,11 +1,13 @@
 //! The agent's life: prepare everything, open the listeners, load the rules, and stop without losing a line.
 
+mod acceptance;
 mod error;
 mod grpc;
 mod module_listener;
 mod phase;
 mod resources;
 mod running;
+mod tasks;
 
 pub use error::AgentError;
 pub use phase::Phase;

@@ -2,9 +2,7 @@
 //!
 //! Nothing speaks the module protocol here. The listener exists because deployments mount its place and check for it.
 
-use std::io;
-use std::os::unix::fs::FileTypeExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::agent::error::AgentError;
 use crate::agent::phase::{Phase, until_draining};
-use crate::listener::{Door, listen};
-use crate::settings::RpcAddress;
+use crate::listener::{Door, listen, listen_on_socket};
+use crate::settings::SocketTarget;
 
 /// The open listener.
 pub(super) enum RpcListener {
@@ -24,16 +22,10 @@ pub(super) enum RpcListener {
 }
 
 /// Opens the listener, over a socket that a killed agent left behind.
-pub(super) fn open(address: &RpcAddress) -> Result<RpcListener, AgentError> {
+pub(super) fn open(address: &SocketTarget) -> Result<RpcListener, AgentError> {
     match address {
-        RpcAddress::Tcp(address) => Ok(RpcListener::Tcp(listen(address)?)),
-        RpcAddress::Unix(path) => {
-            let socket = bind_socket(path).map_err(|source| AgentError::Socket {
-                path: path.clone(),
-                source,
-            })?;
-            Ok(RpcListener::Unix(socket, path.clone()))
-        }
+        SocketTarget::Tcp(address) => Ok(RpcListener::Tcp(listen(address)?)),
+        SocketTarget::Unix(path) => Ok(RpcListener::Unix(listen_on_socket(path)?, path.clone())),
     }
 }
 
@@ -66,29 +58,6 @@ pub(super) fn accept(
             }));
             Some(path)
         }
-    }
-}
-
-/// Removes the socket.
-pub(super) fn remove_socket(path: &Path) {
-    if let Err(error) = fs_err::remove_file(path) {
-        tracing::warn!(%error, "the socket stays behind");
-    }
-}
-
-fn bind_socket(path: &Path) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let is_socket = fs_err::symlink_metadata(path)?.file_type().is_socket();
-            let is_stale = is_socket && std::os::unix::net::UnixStream::connect(path).is_err();
-            if !is_stale {
-                return Err(error);
-            }
-            // Left behind by an agent that was killed; its volume outlives the container.
-            fs_err::remove_file(path)?;
-            UnixListener::bind(path)
-        }
-        bound => bound,
     }
 }
 

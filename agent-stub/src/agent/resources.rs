@@ -1,15 +1,18 @@
 //! What an agent must have before it serves: places to write to, a TLS identity, and its listeners.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
 
 use crate::agent::error::AgentError;
 use crate::agent::module_listener::{self, RpcListener};
 use crate::data_log::DataLog;
-use crate::listener::{listen, resolve};
-use crate::settings::{RpcAddress, Settings};
+use crate::listener::{ListenError, listen, listen_on_socket, resolve};
+use crate::settings::{Policy, Settings, SocketTarget};
 use crate::statsd::Statsd;
 use crate::tls;
 use crate::workspace::{Workspace, directory_of, prove_writable};
@@ -17,6 +20,7 @@ use crate::workspace::{Workspace, directory_of, prove_writable};
 /// What must be had before the first listener opens.
 pub(super) struct Resources {
     pub(super) workspace: Workspace,
+    pub(super) policy: Policy,
     pub(super) data_log: Option<Arc<DataLog>>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) statsd: Arc<Statsd>,
@@ -24,9 +28,15 @@ pub(super) struct Resources {
 
 /// The listeners, all of them open.
 pub(super) struct Listeners {
-    pub(super) grpc: Vec<TcpListener>,
+    pub(super) grpc: GrpcListener,
     pub(super) startup_probe: Vec<TcpListener>,
     pub(super) rpc: RpcListener,
+}
+
+/// Where Envoy connects.
+pub(super) enum GrpcListener {
+    Tcp(Vec<TcpListener>),
+    Unix(UnixListener, PathBuf),
 }
 
 impl Resources {
@@ -35,10 +45,16 @@ impl Resources {
             &settings.cache_directory,
             settings.startup_probe_file.as_deref(),
         )?;
-        match &settings.rpc_address {
-            RpcAddress::Unix(path) => prove_writable(directory_of(path))?,
-            RpcAddress::Tcp(_) => {}
+        for target in [&settings.rpc_address, &settings.grpc_address] {
+            match target {
+                SocketTarget::Unix(path) => prove_writable(directory_of(path))?,
+                SocketTarget::Tcp(_) => {}
+            }
         }
+        let policy = match &settings.rules_file {
+            Some(path) => settings.policy.overridden_by(path)?,
+            None => settings.policy.clone(),
+        };
         let data_log = settings
             .data_log
             .as_ref()
@@ -61,6 +77,7 @@ impl Resources {
         };
         Ok(Self {
             workspace,
+            policy,
             data_log,
             tls,
             statsd: Arc::new(statsd),
@@ -70,7 +87,7 @@ impl Resources {
 
 impl Listeners {
     pub(super) fn open(settings: &Settings) -> Result<Self, AgentError> {
-        let grpc = listen(&settings.grpc_address)?;
+        let grpc = open_grpc(&settings.grpc_address)?;
         let startup_probe = settings
             .startup_probe_listener
             .as_ref()
@@ -83,5 +100,22 @@ impl Listeners {
             startup_probe,
             rpc,
         })
+    }
+}
+
+fn open_grpc(target: &SocketTarget) -> Result<GrpcListener, AgentError> {
+    match target {
+        SocketTarget::Tcp(address) => Ok(GrpcListener::Tcp(listen(address)?)),
+        SocketTarget::Unix(path) => {
+            let listener = listen_on_socket(path)?;
+            // Envoy runs as another user; who may reach the socket is the directory's affair.
+            fs_err::set_permissions(path, Permissions::from_mode(0o666)).map_err(|source| {
+                ListenError::Socket {
+                    path: path.clone(),
+                    source,
+                }
+            })?;
+            Ok(GrpcListener::Unix(listener, path.clone()))
+        }
     }
 }

@@ -6,22 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tonic_health::server::HealthReporter;
 
+use crate::agent::acceptance::GrpcAcceptance;
 use crate::agent::error::AgentError;
 use crate::agent::phase::{Phase, until_draining};
 use crate::agent::resources::{Listeners, Resources};
+use crate::agent::tasks::{
+    clean, cleaning_interval, load_rules, reload_rules, rules_delay, send_gauges,
+};
 use crate::agent::{grpc, module_listener};
 use crate::context::Contexts;
 use crate::data_log::DataLog;
-use crate::listener::{Door, accept_grpc};
-use crate::rules::{Rules, RulesLoader};
+use crate::listener::{Door, remove_socket};
+use crate::rules::Rules;
 use crate::service::{AccessLog, Authorizer, Decisions, serve_startup_probe};
 use crate::settings::{RulesDelay, Settings};
-use crate::workspace::Workspace;
 
 /// An agent that serves.
 #[derive(Debug)]
@@ -32,7 +35,8 @@ pub struct RunningAgent {
     health: HealthReporter,
     contexts: Arc<Contexts>,
     data_log: Option<Arc<DataLog>>,
-    socket: Option<PathBuf>,
+    sockets: Vec<PathBuf>,
+    reload: Arc<Notify>,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
     // What runs until the agent stops; each is cut off then.
     background: JoinSet<Result<(), AgentError>>,
@@ -51,13 +55,16 @@ impl RunningAgent {
     pub fn start(settings: &Settings) -> Result<Self, AgentError> {
         let resources = Resources::prepare(settings)?;
         let listeners = Listeners::open(settings)?;
-        let contexts = Arc::new(Contexts::new(settings.timings.context_expiration));
-        let (loader, rules) = Rules::loading();
+        let contexts = Arc::new(Contexts::new(
+            settings.timings.context_expiration,
+            settings.anomalies,
+        ));
+        let (loader, updater, rules) = Rules::loading(resources.policy);
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut background = JoinSet::new();
 
         // Rules that need no time are there before the first request, so that a start without delay has no gap.
-        match settings.timings.rules_delay {
+        match rules_delay(settings) {
             RulesDelay::After(Duration::ZERO) => load_rules(&resources.workspace, &loader)?,
             RulesDelay::After(delay) => {
                 let workspace = resources.workspace.clone();
@@ -70,15 +77,20 @@ impl RunningAgent {
             RulesDelay::Never => {}
         }
 
-        let grpc_addresses = local_addresses(&listeners.grpc);
+        let reload = Arc::new(Notify::new());
+        background.spawn(until_draining(
+            phases.clone(),
+            reload_rules(settings.clone(), updater, Arc::clone(&reload)),
+        ));
         let startup_probe_address = local_addresses(&listeners.startup_probe).first().copied();
-        let authorizer = Authorizer::new(Decisions::new(
+        let decisions = Decisions::new(
             settings,
             rules.clone(),
             Arc::clone(&contexts),
             resources.data_log.clone(),
             Arc::clone(&resources.statsd),
-        ));
+        );
+        let authorizer = Authorizer::new(settings, decisions);
         let access_log = AccessLog::new(
             Arc::clone(&contexts),
             resources.data_log.clone(),
@@ -87,13 +99,14 @@ impl RunningAgent {
         );
         let health = HealthReporter::new();
         let (sender, connections) = mpsc::channel(ADMITTED_WAITING);
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        for listener in listeners.grpc {
-            let door = Door::new(listener, Arc::clone(&places));
-            let acceptance = accept_grpc(door, resources.tls.clone(), sender.clone());
-            background.spawn(until_draining(phases.clone(), acceptance));
-        }
-        drop(sender);
+        let mut accept = GrpcAcceptance {
+            phases: &phases,
+            tls: resources.tls,
+            sender,
+            background: &mut background,
+        };
+        let (grpc_addresses, grpc_socket) = accept.open(listeners.grpc);
+        drop(accept);
         let server = tokio::spawn(grpc::serve(
             settings.longest_message,
             authorizer,
@@ -108,7 +121,11 @@ impl RunningAgent {
                 serve_startup_probe(Door::new(listener, Arc::clone(&places)), rules.clone());
             background.spawn(until_draining(phases.clone(), answers));
         }
-        let socket = module_listener::accept(listeners.rpc, &phases, &mut background);
+        let rpc_socket = module_listener::accept(listeners.rpc, &phases, &mut background);
+        background.spawn(until_draining(
+            phases.clone(),
+            send_gauges(Arc::clone(&resources.statsd)),
+        ));
         background.spawn(until_draining(
             phases,
             clean(
@@ -124,13 +141,14 @@ impl RunningAgent {
             health,
             contexts,
             data_log: resources.data_log,
-            socket,
+            sockets: grpc_socket.into_iter().chain(rpc_socket).collect(),
+            reload,
             server,
             background,
         })
     }
 
-    /// Returns the addresses of the gRPC listener.
+    /// Returns the addresses of the gRPC listener; none when it is a unix socket.
     pub fn grpc_addresses(&self) -> &[SocketAddr] {
         &self.grpc_addresses
     }
@@ -138,6 +156,11 @@ impl RunningAgent {
     /// Returns the address of the startup probe's listener.
     pub fn startup_probe_address(&self) -> Option<SocketAddr> {
         self.startup_probe_address
+    }
+
+    /// Reads the rules file again after its delay. Rules that cannot be used leave those that hold in place.
+    pub fn reload_rules(&self) {
+        self.reload.notify_one();
     }
 
     /// Waits until something fails that the agent cannot do without.
@@ -179,8 +202,8 @@ impl RunningAgent {
         if let Some(data_log) = &self.data_log {
             data_log.write_all(&unanswered);
         }
-        if let Some(socket) = &self.socket {
-            module_listener::remove_socket(socket);
+        for socket in &self.sockets {
+            remove_socket(socket);
         }
         tracing::info!("stopped");
     }
@@ -195,45 +218,15 @@ impl RunningAgent {
     }
 }
 
-fn load_rules(workspace: &Workspace, loader: &RulesLoader) -> Result<(), AgentError> {
-    workspace.write_cache().map_err(AgentError::Rules)?;
-    loader.finish();
-    // Only now may a probe find its file: inspection already works.
-    workspace.write_probe_file().map_err(AgentError::Rules)?;
-    tracing::info!("rules loaded");
-    Ok(())
-}
-
-async fn clean(contexts: Arc<Contexts>, data_log: Option<Arc<DataLog>>, interval: Duration) {
-    loop {
-        tokio::time::sleep(interval).await;
-        let expired = contexts.expire();
-        if let Some(data_log) = &data_log {
-            data_log.write_all(&expired);
-        }
-    }
-}
-
-fn cleaning_interval(settings: &Settings) -> Duration {
-    let prompt = settings.timings.context_expiration / 2;
-    settings
-        .timings
-        .cleaner_interval
-        .min(prompt)
-        .max(SHORTEST_CLEANING)
-}
-
-fn local_addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+pub(super) fn local_addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
     listeners
         .iter()
         .filter_map(|listener| listener.local_addr().ok())
         .collect()
 }
 
-const MOST_CONNECTIONS: usize = 512;
 const MOST_PROBES: usize = 64;
 const ADMITTED_WAITING: usize = 16;
 const DRAIN_BUDGET: Duration = Duration::from_secs(10);
 const ACCESS_LOG_BUDGET: Duration = Duration::from_millis(2_500);
 const ACCESS_LOG_LOOK: Duration = Duration::from_millis(10);
-const SHORTEST_CLEANING: Duration = Duration::from_millis(5);

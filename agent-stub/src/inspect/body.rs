@@ -2,108 +2,125 @@
 //!
 //! Envoy may cut a body short, so each reader takes what is there and none insists on an end.
 
+use crate::exchange::CheckedRequest;
+use crate::inspect::escape::text_of;
 use crate::inspect::field::{Checks, Fields, Spaces, inspect_pairs};
-use crate::inspect::json::{Role, Scan, scan_strings};
-use crate::inspect::multipart;
-use crate::inspect::signal::Location;
+use crate::inspect::json::{JsonString, Role, Scan, scan_strings};
+use crate::inspect::media::{BodyKind, declared, guessed};
+use crate::inspect::signal::{Location, SignalKind};
+use crate::inspect::{graphql, grpc, inflate, multipart, xml};
 
-/// Inspects a body.
-pub(crate) fn inspect(content_type: &str, body: &[u8], fields: &mut Fields) {
-    if body.is_empty() || body.iter().take(BINARY_PROBE).any(|byte| *byte == 0) {
+/// Inspects the body of a request.
+pub(crate) fn inspect(request: &CheckedRequest, fields: &mut Fields) {
+    let header = |name| request.header(name).unwrap_or_default();
+    let content_type = header("content-type");
+    let body = inflate::decoded(header("content-encoding"), &request.body);
+    if body.is_empty() {
         return;
     }
-    let text = String::from_utf8_lossy(body);
-    match kind(content_type, &text) {
-        BodyKind::Binary => {}
-        BodyKind::Form => inspect_pairs(&text, Location::Form, fields),
-        BodyKind::Json => inspect_json(&text, fields),
-        BodyKind::Markup => inspect_text(&text, Checks::AllButScript, fields),
-        BodyKind::Multipart => multipart::inspect(content_type, &text, fields),
-        BodyKind::Text => inspect_text(&text, Checks::All, fields),
+    match declared(content_type) {
+        Some(BodyKind::Binary) => {}
+        Some(BodyKind::Grpc) => grpc::inspect_frames(&body, header("grpc-encoding"), fields),
+        Some(BodyKind::Protobuf) => grpc::inspect_message(&body, fields),
+        Some(kind) => inspect_text_body(kind, content_type, &readable(&body), fields),
+        None if is_binary(&body) => {}
+        None => {
+            let text = readable(&body);
+            inspect_text_body(guessed(content_type, &text), content_type, &text, fields);
+        }
     }
 }
 
-enum BodyKind {
-    Binary,
-    Form,
-    Json,
-    /// XML and its relatives, which cross-site scripting rules would flag for being markup.
-    Markup,
-    Multipart,
-    Text,
+fn is_binary(body: &[u8]) -> bool {
+    body.iter().take(BINARY_PROBE).any(|byte| *byte == 0)
 }
 
-fn kind(content_type: &str, text: &str) -> BodyKind {
-    let lower = content_type.to_ascii_lowercase();
-    let media_type = lower.split([';', ',']).next().unwrap_or_default().trim();
-    let is_any = |parts: &[&str]| parts.iter().any(|part| media_type.contains(part));
-    if is_any(&["json"]) {
-        BodyKind::Json
-    } else if is_any(&["x-www-form-urlencoded"]) {
-        BodyKind::Form
-    } else if media_type.starts_with("multipart/") {
-        BodyKind::Multipart
-    } else if is_any(&["xml"]) {
-        BodyKind::Markup
-    } else if is_any(&[
-        "image/",
-        "audio/",
-        "video/",
-        "font/",
-        "zip",
-        "octet-stream",
-        "protobuf",
-        "grpc",
-        "pdf",
-    ]) {
+// XML parsers take UTF-16 for what its first bytes say, whatever the content type says.
+fn readable(body: &[u8]) -> String {
+    let units = |from: fn([u8; 2]) -> u16, bytes: &[u8]| {
+        let units: Vec<u16> = bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|pair| from(*pair))
+            .collect();
+        String::from_utf16_lossy(&units)
+    };
+    match body {
+        [0xff, 0xfe, rest @ ..] => units(u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => units(u16::from_be_bytes, rest),
+        [b'<', 0, ..] => units(u16::from_le_bytes, body),
+        [0, b'<', ..] => units(u16::from_be_bytes, body),
+        _ => text_of(body),
+    }
+}
+
+fn inspect_text_body(kind: BodyKind, content_type: &str, text: &str, fields: &mut Fields) {
+    let location = match kind {
+        BodyKind::Form => Location::Form,
+        BodyKind::GraphQl => Location::GraphQl,
+        BodyKind::Json => Location::Json,
+        BodyKind::Markup => Location::Xml,
         BodyKind::Binary
-    } else if text.trim_start().starts_with(['{', '[']) {
-        BodyKind::Json
-    } else if media_type.is_empty() && is_form_like(text) {
-        BodyKind::Form
-    } else {
-        BodyKind::Text
+        | BodyKind::Grpc
+        | BodyKind::Multipart
+        | BodyKind::Protobuf
+        | BodyKind::Text => Location::PostBody,
+    };
+    // The files of a form with files may be anything.
+    if kind != BodyKind::Multipart && text.contains('\0') {
+        fields.note(SignalKind::NullByte, location, "", text, "STUB-NULL-RAW");
     }
-}
-
-fn is_form_like(text: &str) -> bool {
-    text.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]%".contains(&byte))
-    })
+    match kind {
+        BodyKind::Binary | BodyKind::Grpc | BodyKind::Protobuf => {}
+        BodyKind::Form => inspect_pairs(text, location, fields),
+        BodyKind::GraphQl => graphql::inspect(text, location, fields),
+        BodyKind::Json => inspect_json(text, fields),
+        BodyKind::Markup => xml::inspect(text, fields),
+        BodyKind::Multipart => multipart::inspect(content_type, text, fields),
+        BodyKind::Text => inspect_text(text, fields),
+    }
 }
 
 fn inspect_json(text: &str, fields: &mut Fields) {
+    let mut location = Location::Json;
+    // The query may follow its variables, so it is looked for first.
+    if text.contains("\"query\"") {
+        scan_strings(text, |string| {
+            if is_graphql(&string) {
+                location = Location::GraphQl;
+            }
+        });
+    }
     let scan = scan_strings(text, |string| match string.role {
-        Role::Name => {
-            fields.inspect(
-                Location::Json,
-                &string.text,
-                &string.text,
-                Checks::All,
-                Spaces::AsWritten,
-            );
-        }
-        Role::Value => {
-            fields.inspect(
-                Location::Json,
-                &string.name,
-                &string.text,
-                Checks::All,
-                Spaces::AsWritten,
-            );
-        }
+        Role::Name => fields.inspect(
+            location,
+            &string.text,
+            &string.text,
+            Checks::All,
+            Spaces::AsWritten,
+        ),
+        Role::Value if is_graphql(&string) => graphql::inspect(&string.text, location, fields),
+        Role::Value => fields.inspect(
+            location,
+            &string.name,
+            &string.text,
+            Checks::All,
+            Spaces::AsWritten,
+        ),
     });
     match scan {
         Scan::Whole => {}
-        Scan::NotJson => inspect_text(text, Checks::All, fields),
+        Scan::NotJson => inspect_text(text, fields),
     }
 }
 
-fn inspect_text(text: &str, checks: Checks, fields: &mut Fields) {
-    fields.inspect(Location::PostBody, "", text, checks, Spaces::AsWritten);
+fn is_graphql(string: &JsonString) -> bool {
+    string.role == Role::Value && string.name == "query" && graphql::is_document(&string.text)
+}
+
+fn inspect_text(text: &str, fields: &mut Fields) {
+    fields.inspect(Location::PostBody, "", text, Checks::All, Spaces::AsWritten);
 }
 
 const BINARY_PROBE: usize = 1_024;

@@ -1,35 +1,99 @@
-//! The decodings of a value: as written, percent-decoded once, and percent-decoded twice.
+//! The decodings of a value: what the layers of an application may make of it before it reaches an interpreter.
 //!
-//! HTML entities stay encoded: a value that holds `&lt;script&gt;` was escaped by someone and is not script.
+//! Percent encoding is undone up to three times. From its last form, HTML entities, backslash escapes and base64 are
+//! undone once each. Every step is linear, and there are at most eight texts for a value.
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::inspect::entity::{Entities, resolve};
+use crate::inspect::escape::{percent_decoded, unescaped};
 use crate::inspect::field::Spaces;
 
+/// One decoding of a value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Decoded<'value> {
+    /// The text.
+    pub(crate) text: Cow<'value, str>,
+    /// How it was arrived at.
+    pub(crate) reading: Reading,
+}
+
+/// How a decoding was arrived at, as far as detectors care.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reading {
+    /// Nothing that an author does to show markup was undone.
+    Plain,
+    /// Named entities were resolved. `&lt;script&gt;` was escaped by someone and is not script, but it may be a command.
+    Resolved,
+}
+
 /// Returns the distinct decodings of a value, the written one first.
-pub(crate) fn decodings(value: &str, spaces: Spaces) -> Vec<Cow<'_, str>> {
+pub(crate) fn decodings(value: &str, spaces: Spaces) -> Vec<Decoded<'_>> {
     let written: Cow<'_, str> = match spaces {
         Spaces::FromPlus if value.contains('+') => value.replace('+', " ").into(),
         Spaces::FromPlus | Spaces::AsWritten => value.into(),
     };
-    let mut all = vec![written];
+    let mut texts = vec![written];
     for _ in 0..PERCENT_ROUNDS {
-        let Some(decoded) = all.last().and_then(|text| percent_decoded(text)) else {
+        let Some(decoded) = texts.last().and_then(|text| percent_decoded(text)) else {
             break;
         };
-        all.push(decoded.into());
+        texts.push(decoded.into());
     }
+    let last = texts
+        .last()
+        .cloned()
+        .expect("the written text is always there");
+    texts.extend(resolve(&last, Entities::Numeric).map(Cow::from));
+    texts.extend(unescaped(&last).map(Cow::from));
+    texts.extend(from_base64(&last).map(Cow::from));
+    let mut all: Vec<Decoded<'_>> = texts.into_iter().map(plain).collect();
+    all.extend(resolve(&last, Entities::All).map(|text| Decoded {
+        text: text.into(),
+        reading: Reading::Resolved,
+    }));
     all
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
-    let decoded = percent_decode_str(text).decode_utf8_lossy();
-    (decoded != text).then(|| decoded.into_owned())
+fn plain(text: Cow<'_, str>) -> Decoded<'_> {
+    Decoded {
+        text,
+        reading: Reading::Plain,
+    }
 }
 
-const PERCENT_ROUNDS: usize = 2;
+// Words and identifiers are valid base64 too; what they decode to is hardly ever printable.
+fn from_base64(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_candidate = (SHORTEST_BASE64..=LONGEST_BASE64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/-_= ".contains(&byte));
+    if !is_candidate {
+        return None;
+    }
+    // In a query a plus sign has become a space by now, and the address-safe alphabet has other signs.
+    let standard = text.replace([' ', '-'], "+").replace('_', "/");
+    let decoded = String::from_utf8(BASE64.decode(standard).ok()?).ok()?;
+    let is_printable = decoded
+        .chars()
+        .all(|character| !character.is_control() || matches!(character, '\t' | '\n' | '\r'));
+    (is_printable && !decoded.is_empty()).then_some(decoded)
+}
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+const PERCENT_ROUNDS: usize = 3;
+const SHORTEST_BASE64: usize = 8;
+const LONGEST_BASE64: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -37,20 +101,69 @@ mod tests {
 
     use super::*;
 
+    fn texts(value: &str, spaces: Spaces) -> Vec<String> {
+        decodings(value, spaces)
+            .into_iter()
+            .map(|decoded| decoded.text.into_owned())
+            .collect()
+    }
+
     #[rstest]
     #[case("plain", Spaces::AsWritten, &["plain"])]
     #[case("a+b", Spaces::AsWritten, &["a+b"])]
     #[case("a+b", Spaces::FromPlus, &["a b"])]
     #[case("%2e%2E/", Spaces::AsWritten, &["%2e%2E/", "../"])]
     #[case("%252e", Spaces::AsWritten, &["%252e", "%2e", "."])]
-    #[case("%25252e", Spaces::AsWritten, &["%25252e", "%252e", "%2e"])]
+    #[case("%25252e", Spaces::AsWritten, &["%25252e", "%252e", "%2e", "."])]
+    #[case("%2525252e", Spaces::AsWritten, &["%2525252e", "%25252e", "%252e", "%2e"])]
     #[case("100%", Spaces::AsWritten, &["100%"])]
     #[case("%2B", Spaces::FromPlus, &["%2B", "+"])]
-    fn a_value_is_decoded_at_most_twice(
+    fn percent_encoding_is_undone_at_most_three_times(
         #[case] value: &str,
         #[case] spaces: Spaces,
         #[case] expected: &[&str],
     ) {
-        assert_eq!(decodings(value, spaces), expected);
+        assert_eq!(texts(value, spaces), expected);
+    }
+
+    #[rstest]
+    #[case("&#46;&#46;/", &["&#46;&#46;/", "../", "../"])]
+    #[case(r"\u003cb\x3e", &[r"\u003cb\x3e", "<b>"])]
+    #[case("%26%2346%3B", &["%26%2346%3B", "&#46;", ".", "."])]
+    #[case("PHNjcmlwdD4=", &["PHNjcmlwdD4=", "<script>"])]
+    #[case("PHNjcmlwdD4", &["PHNjcmlwdD4", "<script>"])]
+    #[case("Pz8/Pj4+Pz8_", &["Pz8/Pj4+Pz8_", "???>>>???"])]
+    fn other_encodings_are_undone_once(#[case] value: &str, #[case] expected: &[&str]) {
+        assert_eq!(texts(value, Spaces::AsWritten), expected);
+    }
+
+    #[test]
+    fn base64_whose_plus_sign_became_a_space_is_still_read() {
+        assert_eq!(
+            texts("Pz8/Pj4+Pz8/", Spaces::FromPlus)[1..],
+            ["???>>>???".to_owned()]
+        );
+    }
+
+    #[rstest]
+    #[case("documentation")]
+    #[case("abcdefgh")]
+    #[case("0123456789abcdef")]
+    #[case("AAAAAAAAAAAA")]
+    #[case("john.doe@example.com")]
+    fn words_that_happen_to_be_base64_stay_words(#[case] value: &str) {
+        assert_eq!(texts(value, Spaces::AsWritten), [value]);
+    }
+
+    #[test]
+    fn named_entities_are_resolved_in_a_reading_of_their_own() {
+        let all = decodings("&lt;b&gt;", Spaces::AsWritten);
+        let resolved: Vec<_> = all
+            .iter()
+            .filter(|decoded| decoded.reading == Reading::Resolved)
+            .map(|decoded| decoded.text.as_ref())
+            .collect();
+        assert_eq!(resolved, ["<b>"]);
+        assert_eq!(all.len(), 2);
     }
 }

@@ -1,23 +1,28 @@
 //! One named value under all detectors, in each of its decodings; and the collection of what they find.
 
-use crate::inspect::decode::decodings;
+use crate::inspect::decode::{Decoded, Reading, decodings};
+use crate::inspect::escape::percent_decoded;
 use crate::inspect::signal::{Location, Signal, SignalKind};
-use crate::inspect::{command, lookup, script, sql, tool, traversal};
+use crate::inspect::{
+    backdoor, code, command, graphql, lookup, metadata, script, sql, tool, traversal, xxe,
+};
 
 /// Which detectors look at a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Checks {
     /// All that apply to free text.
     All,
-    /// All but cross-site scripting, for documents whose markup is their purpose.
-    AllButScript,
-    /// All but SQL injection, for texts that are put together from values.
-    AllButSql,
-    /// JNDI look-ups only.
-    Lookup,
+    /// Those that look for what a document does when it is opened.
+    Document,
+    /// Those that look for expressions, which do harm in texts of any grammar.
+    Expressions,
+    /// All that apply to free text, and those for the names of files.
+    FileName,
+    /// Those for a path as a whole. SQL rules on a text that is put together from values would read prose into it.
+    Path,
     /// SQL injection only.
     Sql,
-    /// JNDI look-ups and the names of attack tools.
+    /// Those that look for expressions, and the names of attack tools.
     Tool,
 }
 
@@ -56,12 +61,16 @@ impl Fields {
         checks: Checks,
         spaces: Spaces,
     ) {
-        for text in decodings(value, spaces) {
-            let Some(left) = self.bytes_left.checked_sub(text.len()) else {
+        // Decoding costs work too; a value that will not fit is not decoded.
+        if value.len() > self.bytes_left {
+            return;
+        }
+        for decoded in decodings(value, spaces) {
+            let Some(left) = self.bytes_left.checked_sub(decoded.text.len()) else {
                 return;
             };
             self.bytes_left = left;
-            for (kind, detector) in findings(&text, checks) {
+            for (kind, detector) in findings(&decoded, checks) {
                 self.add(Signal {
                     kind,
                     location,
@@ -70,6 +79,37 @@ impl Fields {
                     detector,
                 });
             }
+        }
+    }
+
+    /// Adds what was found by other means than a value's detectors.
+    pub(crate) fn note(
+        &mut self,
+        kind: SignalKind,
+        location: Location,
+        name: &str,
+        value: &str,
+        detector: &str,
+    ) {
+        self.add(Signal {
+            kind,
+            location,
+            name: cut(name, NAME_BYTES).into(),
+            value: cut(value, VALUE_BYTES).into(),
+            detector: detector.into(),
+        });
+    }
+
+    /// Adds a null byte that percent encoding hides. `%2500` is a text about one.
+    pub(crate) fn note_encoded_null(&mut self, location: Location, name: &str, written: &str) {
+        if written.contains("%00") || written.contains('\0') {
+            self.note(
+                SignalKind::NullByte,
+                location,
+                name,
+                written,
+                "STUB-NULL-ENCODED",
+            );
         }
     }
 
@@ -94,10 +134,26 @@ pub(crate) fn inspect_pairs(text: &str, location: Location, fields: &mut Fields)
     let mut pairs = text.splitn(PAIR_LIMIT, '&').filter(|pair| !pair.is_empty());
     for pair in &mut pairs {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        fields.note_encoded_null(location, name, pair);
+        if let Some(detector) = backdoor::detect_parameter(name) {
+            fields.note(SignalKind::Backdoor, location, name, value, &detector);
+        }
         fields.inspect(location, name, name, Checks::All, Spaces::FromPlus);
         if !value.is_empty() {
             fields.inspect(location, name, value, Checks::All, Spaces::FromPlus);
         }
+        if name == "query" {
+            inspect_query_document(value, location, fields);
+        }
+    }
+}
+
+// GraphQL by GET: the strings of the document are values of their own.
+fn inspect_query_document(written: &str, location: Location, fields: &mut Fields) {
+    let spaced = written.replace('+', " ");
+    let document = percent_decoded(&spaced).unwrap_or(spaced);
+    if document.contains('"') && graphql::is_document(&document) {
+        graphql::inspect(&document, location, fields);
     }
 }
 
@@ -106,39 +162,58 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 
-fn findings(text: &str, checks: Checks) -> Vec<(SignalKind, String)> {
-    let mut found = Vec::new();
-    let mut note = |kind, detector: Option<String>| {
-        found.extend(detector.map(|detector| (kind, detector)));
-    };
-    let (sees_sql, sees_script, sees_files, sees_tools) = match checks {
-        Checks::All => (true, true, true, false),
-        Checks::AllButScript => (true, false, true, false),
-        Checks::AllButSql => (false, true, true, false),
-        Checks::Lookup => (false, false, false, false),
-        Checks::Sql => (true, false, false, false),
-        Checks::Tool => (false, false, false, true),
-    };
-    if sees_sql {
-        note(SignalKind::SqlInjection, sql::detect(text));
-    }
-    if sees_script {
-        note(SignalKind::CrossSiteScripting, script::detect(text));
-    }
-    if sees_files {
-        note(SignalKind::Traversal, traversal::detect(text));
-        note(SignalKind::CommandExecution, command::detect(text));
-    }
-    if sees_tools {
-        note(SignalKind::UserAgent, tool::detect(text));
-    }
-    note(SignalKind::Log4jJndi, lookup::detect(text));
-    found
+type Detector = (SignalKind, fn(&str) -> Option<String>);
+
+fn findings(decoded: &Decoded<'_>, checks: Checks) -> Vec<(SignalKind, String)> {
+    checks
+        .detectors()
+        .iter()
+        .flat_map(|group| group.iter())
+        .filter(|(kind, _)| is_applicable(*kind, decoded.reading))
+        .filter_map(|(kind, detect)| detect(&decoded.text).map(|detector| (*kind, detector)))
+        .collect()
 }
+
+fn is_applicable(kind: SignalKind, reading: Reading) -> bool {
+    match reading {
+        Reading::Plain => true,
+        Reading::Resolved => kind != SignalKind::CrossSiteScripting,
+    }
+}
+
+impl Checks {
+    const fn detectors(self) -> &'static [&'static [Detector]] {
+        match self {
+            Self::All => &[SQL, SCRIPT, SYSTEM, EXPRESSIONS, DOCUMENT],
+            Self::Document => &[LOOKUP, DOCUMENT],
+            Self::Expressions => &[EXPRESSIONS],
+            Self::FileName => &[SQL, SCRIPT, SYSTEM, EXPRESSIONS, FILE_NAME],
+            Self::Path => &[SCRIPT, SYSTEM, EXPRESSIONS, FILE_NAME],
+            Self::Sql => &[SQL],
+            Self::Tool => &[TOOL, EXPRESSIONS],
+        }
+    }
+}
+
+const SQL: &[Detector] = &[(SignalKind::SqlInjection, sql::detect)];
+const SCRIPT: &[Detector] = &[(SignalKind::CrossSiteScripting, script::detect)];
+const SYSTEM: &[Detector] = &[
+    (SignalKind::Traversal, traversal::detect),
+    (SignalKind::CommandExecution, command::detect),
+    (SignalKind::AwsSsrf, metadata::detect),
+];
+const LOOKUP: &[Detector] = &[(SignalKind::Log4jJndi, lookup::detect)];
+const EXPRESSIONS: &[Detector] = &[
+    (SignalKind::Log4jJndi, lookup::detect),
+    (SignalKind::CodeInjection, code::detect),
+];
+const DOCUMENT: &[Detector] = &[(SignalKind::Xxe, xxe::detect)];
+const FILE_NAME: &[Detector] = &[(SignalKind::Backdoor, backdoor::detect)];
+const TOOL: &[Detector] = &[(SignalKind::UserAgent, tool::detect)];
 
 const SIGNAL_LIMIT: usize = 64;
 const PAIR_LIMIT: usize = 2_000;
 const NAME_BYTES: usize = 256;
 const VALUE_BYTES: usize = 4_096;
-// Three decodings of the largest message that is read by default, and as much again for names and path suffixes.
+// Several decodings of the largest message that is read by default.
 const INSPECTED_BYTES: usize = 16 * 1024 * 1024;

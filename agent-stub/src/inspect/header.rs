@@ -13,15 +13,13 @@ pub(crate) fn inspect(name: &str, value: &str, fields: &mut Fields) {
             Checks::All,
             Spaces::AsWritten,
         ),
-        HeaderKind::Structured => {
-            fields.inspect(
-                Location::Header,
-                name,
-                value,
-                Checks::Lookup,
-                Spaces::AsWritten,
-            );
-        }
+        HeaderKind::Structured => fields.inspect(
+            Location::Header,
+            name,
+            value,
+            Checks::Expressions,
+            Spaces::AsWritten,
+        ),
         HeaderKind::UserAgent => fields.inspect(
             Location::Header,
             name,
@@ -29,27 +27,25 @@ pub(crate) fn inspect(name: &str, value: &str, fields: &mut Fields) {
             Checks::Tool,
             Spaces::AsWritten,
         ),
-        HeaderKind::Cookies => {
-            for cookie in value.split(';').take(COOKIE_LIMIT) {
-                let (_, cookie_value) = cookie.split_once('=').unwrap_or(("", cookie));
-                fields.inspect(
-                    Location::Header,
-                    name,
-                    cookie_value.trim(),
-                    Checks::All,
-                    Spaces::AsWritten,
-                );
-            }
-            // A value with a semicolon of its own (`x=1;id`) is torn apart above, so look-ups see the whole header.
-            fields.inspect(
-                Location::Header,
-                name,
-                value,
-                Checks::Lookup,
-                Spaces::AsWritten,
-            );
-        }
+        HeaderKind::Cookies => inspect_cookies(value, fields),
         HeaderKind::Target => {}
+    }
+}
+
+fn inspect_cookies(header: &str, fields: &mut Fields) {
+    let mut inspect = |name: &str, value: &str, checks| {
+        fields.inspect(Location::Cookie, name, value, checks, Spaces::AsWritten);
+    };
+    for cookie in header.split(';').take(COOKIE_LIMIT) {
+        let (name, value) = cookie.trim().split_once('=').unwrap_or(("", cookie));
+        inspect(name, name, Checks::All);
+        inspect(name, value.trim(), Checks::All);
+    }
+    // A value with a semicolon of its own (`x=1;id`) is torn apart above, so expressions are looked for in the whole header.
+    inspect("", header, Checks::Expressions);
+    for cookie in header.split(';').take(COOKIE_LIMIT) {
+        let name = cookie.trim().split('=').next().unwrap_or_default();
+        fields.note_encoded_null(Location::Cookie, name, cookie);
     }
 }
 

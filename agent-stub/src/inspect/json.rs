@@ -72,7 +72,8 @@ fn vocabulary(between_strings: &str) -> Scan {
     if is_json { Scan::Whole } else { Scan::NotJson }
 }
 
-fn read_string(text: &str) -> (String, &str) {
+/// Reads a string from after its opening quote on; returns its text and what follows the closing quote.
+pub(crate) fn read_string(text: &str) -> (String, &str) {
     let mut decoded = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(['"', '\\']) {

@@ -1,25 +1,39 @@
-//! Inspection: which attack signals a request carries, and where.
+//! Inspection: which signals a request carries, and where.
 //!
 //! A specification of intent, not a claim of efficacy: SQL injection and cross-site scripting are libinjection's verdicts,
 //! the other classes are narrow rules that prefer a miss to a false alarm. All work is linear and bounded.
 
+mod anomaly;
+mod backdoor;
 mod body;
+mod code;
+mod code_words;
 mod command;
 mod decode;
+mod entity;
+mod escape;
 mod field;
+mod graphql;
+mod grpc;
 mod header;
+mod inflate;
 mod json;
 mod lookup;
+mod media;
+mod metadata;
 mod multipart;
 mod script;
 mod signal;
 mod sql;
 mod tool;
 mod traversal;
+mod xml;
+mod xxe;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use signal::{Location, Signal, SignalKind};
+pub use anomaly::{anomalies, of_response};
+pub use signal::{Location, Signal, SignalClass, SignalKind};
 
 use crate::exchange::CheckedRequest;
 use field::{Checks, Fields, Spaces};
@@ -48,24 +62,15 @@ fn collect(request: &CheckedRequest) -> Vec<Signal> {
     for (name, value) in &request.headers {
         header::inspect(name, value, &mut fields);
     }
-    body::inspect(
-        request.header("content-type").unwrap_or_default(),
-        &request.body,
-        &mut fields,
-    );
+    body::inspect(request, &mut fields);
     fields.into_signals()
 }
 
 // A segment is a value of its own, yet an attack may hold slashes: files and commands are looked for in the whole path, SQL
 // with comments (`1'/**/OR/**/1=1`) from the start of each segment on. SQL rules on a whole path would read prose into it.
 fn inspect_path(path: &str, fields: &mut Fields) {
-    fields.inspect(
-        Location::Path,
-        "",
-        path,
-        Checks::AllButSql,
-        Spaces::AsWritten,
-    );
+    fields.note_encoded_null(Location::Path, "", path);
+    fields.inspect(Location::Path, "", path, Checks::Path, Spaces::AsWritten);
     let starts = path.match_indices('/').map(|(index, _)| &path[index + 1..]);
     for rest in starts.filter(|rest| !rest.is_empty()).take(SEGMENT_LIMIT) {
         let segment = rest.split_once('/').map_or(rest, |(segment, _)| segment);

@@ -8,6 +8,8 @@ use std::fmt;
 
 use clap::{CommandFactory, Parser};
 
+use crate::settings::stub_arguments::StubArguments;
+
 /// The settings as they were written, before validation.
 #[derive(Parser)]
 #[command(
@@ -23,7 +25,7 @@ pub struct Arguments {
     /// Access key id of the site (required)
     #[arg(long, env = "SIGSCI_ACCESSKEYID", hide_env_values = true)]
     pub accesskeyid: Option<String>,
-    /// Address of the gRPC listener, host:port (required)
+    /// Address of the gRPC listener, host:port or `unix:/path` (required; that the vendor takes a path is not documented)
     #[arg(long, env = "SIGSCI_ENVOY_GRPC_ADDRESS", hide_env_values = true)]
     pub envoy_grpc_address: Option<String>,
     /// PEM certificate chain of the gRPC listener
@@ -89,7 +91,7 @@ pub struct Arguments {
         default_value = "10s"
     )]
     pub cleaner_interval: String,
-    /// Request header that holds the client's address
+    /// Request header that holds the client's address: its first element, or the peer where that is no address
     #[arg(
         long,
         env = "SIGSCI_CLIENT_IP_HEADER",
@@ -106,75 +108,9 @@ pub struct Arguments {
     /// Accepted and ignored
     #[arg(long, env = "SIGSCI_SERVER_FLAVOR", hide_env_values = true)]
     pub server_flavor: Option<String>,
-    /// How long the agent takes before it opens its listeners
-    #[arg(
-        long,
-        env = "STUB_START_DELAY",
-        hide_env_values = true,
-        default_value = "0"
-    )]
-    pub stub_start_delay: String,
-    /// How long after the start the rules are loaded, or `never`
-    #[arg(
-        long,
-        env = "STUB_RULES_DELAY",
-        hide_env_values = true,
-        default_value = "0"
-    )]
-    pub stub_rules_delay: String,
-    /// Protection mode: block, log or off
-    #[arg(
-        long,
-        env = "STUB_MODE",
-        hide_env_values = true,
-        default_value = "block"
-    )]
-    pub stub_mode: String,
-    /// Status of a blocked request: 301, 302 or 400 to 599
-    #[arg(
-        long,
-        env = "STUB_BLOCK_CODE",
-        hide_env_values = true,
-        default_value = "406"
-    )]
-    pub stub_block_code: String,
-    /// Body of a blocked request [default: code and reason]
-    #[arg(long, env = "STUB_BLOCK_BODY", hide_env_values = true)]
-    pub stub_block_body: Option<String>,
-    /// Content type of that body [default: text/plain]
-    #[arg(long, env = "STUB_BLOCK_CONTENT_TYPE", hide_env_values = true)]
-    pub stub_block_content_type: Option<String>,
-    /// Target of a 301 or 302
-    #[arg(long, env = "STUB_REDIRECT_URL", hide_env_values = true)]
-    pub stub_redirect_url: Option<String>,
-    /// Headers appended to the forwarded request, name:val,…
-    #[arg(long, env = "STUB_APPEND_REQUEST_HEADERS", hide_env_values = true)]
-    pub stub_append_request_headers: Option<String>,
-    /// Headers removed from the forwarded request
-    #[arg(long, env = "STUB_REMOVE_REQUEST_HEADERS", hide_env_values = true)]
-    pub stub_remove_request_headers: Option<String>,
-    /// Query parameters set on the forwarded request, name:val,…
-    #[arg(long, env = "STUB_SET_QUERY", hide_env_values = true)]
-    pub stub_set_query: Option<String>,
-    /// Query parameters removed from the forwarded request
-    #[arg(long, env = "STUB_REMOVE_QUERY", hide_env_values = true)]
-    pub stub_remove_query: Option<String>,
-    /// How long each decision is held back
-    #[arg(
-        long,
-        env = "STUB_DECISION_DELAY",
-        hide_env_values = true,
-        default_value = "0"
-    )]
-    pub stub_decision_delay: String,
-    /// Longest gRPC message that is read
-    #[arg(
-        long,
-        env = "STUB_GRPC_MAX_MESSAGE_BYTES",
-        hide_env_values = true,
-        default_value = "4194304"
-    )]
-    pub stub_grpc_max_message_bytes: String,
+    /// The settings that only this agent has
+    #[command(flatten)]
+    pub stub: StubArguments,
 }
 
 impl fmt::Debug for Arguments {
@@ -277,7 +213,9 @@ pub fn warnings(variable_names: impl IntoIterator<Item = OsString>) -> Vec<Strin
     let mut ignored: Vec<String> = variable_names
         .into_iter()
         .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("SIGSCI_") && !known.contains(name))
+        .filter(|name| {
+            (name.starts_with("SIGSCI_") || name.starts_with("STUB_")) && !known.contains(name)
+        })
         .map(|name| {
             format!(
                 "{} is ignored: this agent has no such option",
@@ -300,6 +238,7 @@ mod tests {
             "--envoy-grpc-address\tSIGSCI_ENVOY_GRPC_ADDRESS\t-",
             "--rpc-address\tSIGSCI_RPC_ADDRESS\t/sigsci/tmp/sigsci.sock",
             "--stub-block-code\tSTUB_BLOCK_CODE\t406",
+            "--stub-threshold-interval\tSTUB_THRESHOLD_INTERVAL\t1m",
             "SIGSCI_SECRETACCESSKEY",
         ] {
             assert!(usage.contains(expected), "{expected}\n{usage}");
@@ -307,17 +246,20 @@ mod tests {
     }
 
     #[test]
-    fn unknown_vendor_variables_are_named_and_known_ones_are_not() {
+    fn unknown_variables_are_named_and_known_ones_are_not() {
         let names = [
             "SIGSCI_MAX_PROCS",
             "SIGSCI_RPC_ADDRESS",
             "SIGSCI_SERVER_FLAVOR",
+            "STUB_MODES",
+            "STUB_MODE",
             "PATH",
         ];
         let lines = warnings(names.map(OsString::from));
-        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("SIGSCI_MAX_PROCS "), "{lines:?}");
         assert!(lines[1].starts_with("SIGSCI_SERVER_FLAVOR "), "{lines:?}");
+        assert!(lines[2].starts_with("STUB_MODES "), "{lines:?}");
     }
 
     #[test]

@@ -58,11 +58,30 @@ impl BlockAnswer {
         refuse_control_characters("STUB_BLOCK_CONTENT_TYPE", content_type.as_deref())?;
         Ok(Self {
             code,
-            body: body.unwrap_or_else(|| format!("{code} {}\n", reason(code))),
+            body: body.unwrap_or_else(|| default_body(code)),
             content_type: content_type.unwrap_or_else(|| "text/plain".into()),
             location,
         })
     }
+
+    /// Returns the answer with another code; a body that was not configured follows it.
+    ///
+    /// # Errors
+    ///
+    /// The code does not block, or is a redirect and this answer has no target.
+    pub fn with_code(&self, code: u16) -> Result<Self, BlockAnswerError> {
+        let body = (self.body != default_body(self.code)).then(|| self.body.clone());
+        Self::from_texts(
+            &code.to_string(),
+            body,
+            Some(self.content_type.clone()),
+            self.location.clone(),
+        )
+    }
+}
+
+fn default_body(code: u16) -> String {
+    format!("{code} {}\n", reason(code))
 }
 
 fn parse_code(text: &str) -> Result<u16, BlockAnswerError> {

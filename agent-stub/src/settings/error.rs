@@ -66,6 +66,24 @@ pub enum SettingsError {
         /// What was written.
         text: String,
     },
+    /// The way of blocking is not known.
+    #[error("STUB_BLOCKING: `{text}` is not one of immediate, threshold")]
+    Blocking {
+        /// What was written.
+        text: String,
+    },
+    /// A setting that must be a number within bounds is not.
+    #[error("{variable}: `{text}` is not a number from {least} to {most}")]
+    Number {
+        /// The variable's name.
+        variable: &'static str,
+        /// What was written.
+        text: String,
+        /// The least number.
+        least: u32,
+        /// The greatest number.
+        most: u32,
+    },
     /// The answer to blocked requests does not hold together.
     #[error(transparent)]
     BlockAnswer(#[from] BlockAnswerError),

@@ -1,10 +1,14 @@
 //! What the agent is told: arguments and environment, read once and validated before anything opens.
 
+mod address;
 mod arguments;
 mod block_answer;
 mod error;
 mod header_list;
+mod policy;
 mod span;
+mod stub_arguments;
+mod stub_validation;
 mod validated;
 mod validation;
 
@@ -12,8 +16,10 @@ pub use arguments::{Arguments, ReadArguments, usage, warnings};
 pub use block_answer::{BlockAnswer, BlockAnswerError};
 pub use error::SettingsError;
 pub use header_list::{HeaderListError, HeaderSetting, parse_header_list, parse_names};
+pub use policy::{Mode, Policy, RulesFileError};
 pub use span::{ParseSpanError, parse_span};
+pub use stub_arguments::StubArguments;
 pub use validated::{
-    DataLogTarget, ForwardedRequest, ListenAddress, Mode, RpcAddress, RulesDelay, Settings,
-    Timings, TlsFiles,
+    Access, AddressElement, Blocking, ClientAddressSource, DataLogTarget, Faults, ForwardedRequest,
+    ListenAddress, RulesDelay, Settings, SocketTarget, Switch, Threshold, Timings, TlsFiles,
 };

@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::settings::block_answer::BlockAnswer;
 use crate::settings::header_list::HeaderSetting;
+use crate::settings::policy::Policy;
 
 /// All settings. The keys are only checked for presence and are not kept.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where Envoy speaks gRPC to the agent.
-    pub grpc_address: ListenAddress,
+    pub grpc_address: SocketTarget,
     /// The certificate and key of that listener; plain text without.
     pub tls: Option<TlsFiles>,
     /// The longest gRPC message that is read, in bytes.
     pub longest_message: usize,
     /// Where modules would speak to the agent.
-    pub rpc_address: RpcAddress,
+    pub rpc_address: SocketTarget,
     /// Where rules and geolocation data are kept.
     pub cache_directory: PathBuf,
     /// Where `GET /startup` is answered.
@@ -27,14 +27,22 @@ pub struct Settings {
     pub data_log: Option<DataLogTarget>,
     /// Where `StatsD` counters go.
     pub statsd_address: Option<ListenAddress>,
-    /// What is done with signals.
-    pub mode: Mode,
-    /// What a blocked client is sent.
-    pub block_answer: BlockAnswer,
+    /// What is done with signals, before a rules file says otherwise.
+    pub policy: Policy,
+    /// The file that may say otherwise.
+    pub rules_file: Option<PathBuf>,
+    /// Whether rules are given out for the access key.
+    pub access: Access,
+    /// When attack signals block.
+    pub blocking: Blocking,
+    /// Whether anomalies are raised.
+    pub anomalies: Switch,
+    /// Whether requests may ask for faults.
+    pub faults: Faults,
     /// How the forwarded request is changed.
     pub forwarded: ForwardedRequest,
-    /// The request header with the client's address, lower-case.
-    pub client_ip_header: String,
+    /// Where a client's address is read.
+    pub client_address: ClientAddressSource,
     /// Delays and intervals.
     pub timings: Timings,
     /// Whether response data is expected, and so waited for.
@@ -59,9 +67,9 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Where modules would speak to the agent.
+/// What is listened on.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum RpcAddress {
+pub enum SocketTarget {
     /// A TCP address.
     Tcp(ListenAddress),
     /// A unix socket.
@@ -77,15 +85,72 @@ pub struct DataLogTarget {
     pub logs_all: bool,
 }
 
-/// What is done with signals.
+/// Whether rules are given out for an access key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mode {
-    /// A request with signals is blocked.
-    Block,
-    /// A request with signals is tagged and let through.
-    Log,
-    /// Nothing is inspected.
+pub enum Access {
+    /// They are.
+    Accepted,
+    /// They never load.
+    Rejected,
+}
+
+/// When attack signals block, in the mode that blocks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Blocking {
+    /// At once.
+    Immediate,
+    /// Once their sender is flagged.
+    Threshold(Threshold),
+}
+
+/// What flags an address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Threshold {
+    /// This many attack signals, each class counted once a request,
+    pub signals: u32,
+    /// within this span,
+    pub interval: Duration,
+    /// flag it for this long.
+    pub flag_duration: Duration,
+}
+
+/// Whether something optional is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Switch {
+    /// It is not.
     Off,
+    /// It is.
+    On,
+}
+
+/// Whether a request may ask for a fault.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Faults {
+    /// It may not; its wish is a header like any other.
+    Never,
+    /// It may.
+    OnDemand {
+        /// The gRPC status of a fault that names none.
+        default_status: i32,
+    },
+}
+
+/// Where a client's address is read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientAddressSource {
+    /// The request header, lower-case.
+    pub header: String,
+    /// Which of its elements.
+    pub element: AddressElement,
+}
+
+/// An element of a comma-separated list of addresses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AddressElement {
+    /// The first one, which any client can write.
+    First,
+    /// The n-th from the end, which the n-th trusted proxy wrote.
+    FromEnd(usize),
 }
 
 /// How the request that goes on to the upstream is changed.
@@ -114,6 +179,8 @@ pub struct Timings {
     pub start_delay: Duration,
     /// When the rules are loaded.
     pub rules_delay: RulesDelay,
+    /// How long after its signal a reload happens.
+    pub rules_reload_delay: Duration,
     /// How long each answer is held back.
     pub decision_delay: Duration,
 }

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::settings::Arguments;
-use crate::settings::block_answer::BlockAnswer;
+use crate::settings::address::{address, grpc_address_of, rpc_address};
 use crate::settings::error::SettingsError;
-use crate::settings::header_list::{HeaderListError, parse_header_list, parse_names};
+use crate::settings::header_list::HeaderListError;
 use crate::settings::span::parse_span;
+use crate::settings::stub_validation::{
+    access, blocking, element, faults, forwarded, policy, switch,
+};
 use crate::settings::validated::{
-    DataLogTarget, ForwardedRequest, ListenAddress, Mode, RpcAddress, RulesDelay, Settings,
-    Timings, TlsFiles,
+    ClientAddressSource, DataLogTarget, RulesDelay, Settings, Timings, TlsFiles,
 };
 
 impl Settings {
@@ -23,7 +25,7 @@ impl Settings {
         arguments: &Arguments,
         secret_key: Option<&str>,
     ) -> Result<Self, SettingsError> {
-        require("SIGSCI_ACCESSKEYID", arguments.accesskeyid.as_deref())?;
+        let access_key = require("SIGSCI_ACCESSKEYID", arguments.accesskeyid.as_deref())?;
         require("SIGSCI_SECRETACCESSKEY", secret_key)?;
         let grpc_address = require(
             "SIGSCI_ENVOY_GRPC_ADDRESS",
@@ -32,14 +34,14 @@ impl Settings {
         let data_log = written(arguments.waf_data_log.clone());
         let logs_all = boolean("SIGSCI_WAF_DATA_LOG_ALL", &arguments.waf_data_log_all)?;
         Ok(Self {
-            grpc_address: address("SIGSCI_ENVOY_GRPC_ADDRESS", grpc_address)?,
+            grpc_address: grpc_address_of(grpc_address)?,
             tls: tls_files(
                 written(arguments.envoy_grpc_cert.clone()),
                 written(arguments.envoy_grpc_key.clone()),
             )?,
             longest_message: size(
                 "STUB_GRPC_MAX_MESSAGE_BYTES",
-                &arguments.stub_grpc_max_message_bytes,
+                &arguments.stub.stub_grpc_max_message_bytes,
             )?,
             rpc_address: rpc_address(require("SIGSCI_RPC_ADDRESS", Some(&arguments.rpc_address))?)?,
             cache_directory: require("SIGSCI_SHARED_CACHE_DIR", Some(&arguments.shared_cache_dir))?
@@ -56,15 +58,20 @@ impl Settings {
             statsd_address: written(arguments.statsd_address.clone())
                 .map(|text| address("SIGSCI_STATSD_ADDRESS", &text))
                 .transpose()?,
-            mode: mode(&arguments.stub_mode)?,
-            block_answer: BlockAnswer::from_texts(
-                &arguments.stub_block_code,
-                written(arguments.stub_block_body.clone()),
-                written(arguments.stub_block_content_type.clone()),
-                written(arguments.stub_redirect_url.clone()),
-            )?,
+            policy: policy(arguments)?,
+            rules_file: written(arguments.stub.stub_rules_file.clone()).map(PathBuf::from),
+            access: access(access_key, arguments),
+            blocking: blocking(&arguments.stub)?,
+            anomalies: switch(boolean(
+                "STUB_ANOMALY_SIGNALS",
+                &arguments.stub.stub_anomaly_signals,
+            )?),
+            faults: faults(&arguments.stub)?,
             forwarded: forwarded(arguments)?,
-            client_ip_header: arguments.client_ip_header.trim().to_ascii_lowercase(),
+            client_address: ClientAddressSource {
+                header: arguments.client_ip_header.trim().to_ascii_lowercase(),
+                element: element(&arguments.stub.stub_trusted_hops)?,
+            },
             timings: timings(arguments)?,
             expects_response_data: boolean(
                 "SIGSCI_ENVOY_EXPECT_RESPONSE_DATA",
@@ -74,7 +81,7 @@ impl Settings {
     }
 }
 
-fn written(text: Option<String>) -> Option<String> {
+pub(super) fn written(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
@@ -85,36 +92,6 @@ fn require<'text>(
     text.map(str::trim)
         .filter(|text| !text.is_empty())
         .ok_or(SettingsError::Missing { variable })
-}
-
-fn address(variable: &'static str, text: &str) -> Result<ListenAddress, SettingsError> {
-    let refused = || SettingsError::Address {
-        variable,
-        text: text.into(),
-    };
-    let (host, port) = text.trim().rsplit_once(':').ok_or_else(refused)?;
-    let port = port.parse().map_err(|_| refused())?;
-    let is_bracketed = host.starts_with('[') && host.ends_with(']');
-    if host.contains(':') && !is_bracketed || host.chars().any(char::is_whitespace) {
-        return Err(refused());
-    }
-    // An empty host means every interface, as it does for the vendor's listeners (Go's net.Listen).
-    let host = match host.trim_start_matches('[').trim_end_matches(']') {
-        "" => "0.0.0.0",
-        host => host,
-    };
-    Ok(ListenAddress {
-        host: host.into(),
-        port,
-    })
-}
-
-fn rpc_address(text: &str) -> Result<RpcAddress, SettingsError> {
-    let path = text.strip_prefix("unix:").unwrap_or(text);
-    if path.contains('/') {
-        return Ok(RpcAddress::Unix(path.into()));
-    }
-    address("SIGSCI_RPC_ADDRESS", text).map(RpcAddress::Tcp)
 }
 
 fn tls_files(
@@ -136,7 +113,7 @@ fn tls_files(
     }
 }
 
-fn boolean(variable: &'static str, text: &str) -> Result<bool, SettingsError> {
+pub(super) fn boolean(variable: &'static str, text: &str) -> Result<bool, SettingsError> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" => Ok(true),
         "" | "0" | "false" => Ok(false),
@@ -158,46 +135,7 @@ fn size(variable: &'static str, text: &str) -> Result<usize, SettingsError> {
         })
 }
 
-fn mode(text: &str) -> Result<Mode, SettingsError> {
-    match text {
-        "block" => Ok(Mode::Block),
-        "log" => Ok(Mode::Log),
-        "off" => Ok(Mode::Off),
-        _ => Err(SettingsError::Mode { text: text.into() }),
-    }
-}
-
-fn forwarded(arguments: &Arguments) -> Result<ForwardedRequest, SettingsError> {
-    Ok(ForwardedRequest {
-        set_headers: list(
-            "SIGSCI_CUSTOM_REQUEST_HEADERS",
-            arguments.custom_request_headers.as_deref(),
-            parse_header_list,
-        )?,
-        append_headers: list(
-            "STUB_APPEND_REQUEST_HEADERS",
-            arguments.stub_append_request_headers.as_deref(),
-            parse_header_list,
-        )?,
-        remove_headers: list(
-            "STUB_REMOVE_REQUEST_HEADERS",
-            arguments.stub_remove_request_headers.as_deref(),
-            parse_names,
-        )?,
-        set_query: list(
-            "STUB_SET_QUERY",
-            arguments.stub_set_query.as_deref(),
-            parse_header_list,
-        )?,
-        remove_query: list(
-            "STUB_REMOVE_QUERY",
-            arguments.stub_remove_query.as_deref(),
-            parse_names,
-        )?,
-    })
-}
-
-fn list<Item>(
+pub(super) fn list<Item>(
     variable: &'static str,
     text: Option<&str>,
     parse: fn(&str) -> Result<Vec<Item>, HeaderListError>,
@@ -206,7 +144,7 @@ fn list<Item>(
 }
 
 fn timings(arguments: &Arguments) -> Result<Timings, SettingsError> {
-    let rules_delay = match arguments.stub_rules_delay.trim() {
+    let rules_delay = match arguments.stub.stub_rules_delay.trim() {
         "never" => RulesDelay::Never,
         text => RulesDelay::After(span("STUB_RULES_DELAY", text)?),
     };
@@ -218,15 +156,19 @@ fn timings(arguments: &Arguments) -> Result<Timings, SettingsError> {
         cleaner_interval: positive_span("SIGSCI_CLEANER_INTERVAL", &arguments.cleaner_interval)?,
         start_delay: span("STUB_START_DELAY", &arguments.stub_start_delay)?,
         rules_delay,
-        decision_delay: span("STUB_DECISION_DELAY", &arguments.stub_decision_delay)?,
+        rules_reload_delay: span(
+            "STUB_RULES_RELOAD_DELAY",
+            &arguments.stub.stub_rules_reload_delay,
+        )?,
+        decision_delay: span("STUB_DECISION_DELAY", &arguments.stub.stub_decision_delay)?,
     })
 }
 
-fn span(variable: &'static str, text: &str) -> Result<Duration, SettingsError> {
+pub(super) fn span(variable: &'static str, text: &str) -> Result<Duration, SettingsError> {
     parse_span(text).map_err(|source| SettingsError::Span { variable, source })
 }
 
-fn positive_span(variable: &'static str, text: &str) -> Result<Duration, SettingsError> {
+pub(super) fn positive_span(variable: &'static str, text: &str) -> Result<Duration, SettingsError> {
     let span = span(variable, text)?;
     if span.is_zero() {
         Err(SettingsError::ZeroSpan { variable })
@@ -241,6 +183,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::settings::{ListenAddress, SocketTarget};
 
     fn settings(flags: &[&str]) -> Result<Settings, SettingsError> {
         let required = [
@@ -258,19 +201,19 @@ mod tests {
         let settings = settings(&[]).expect("complete");
         assert_eq!(
             settings.grpc_address,
-            ListenAddress {
+            SocketTarget::Tcp(ListenAddress {
                 host: "localhost".into(),
                 port: 9999
-            }
+            })
         );
         assert_eq!(
             settings.rpc_address,
-            RpcAddress::Unix("/sigsci/tmp/sigsci.sock".into())
+            SocketTarget::Unix("/sigsci/tmp/sigsci.sock".into())
         );
         assert_eq!(settings.cache_directory, PathBuf::from("/sigsci/tmp/cache"));
         assert_eq!(settings.timings.context_expiration, Duration::from_secs(10));
-        assert_eq!(settings.block_answer.code, 406);
-        assert_eq!(settings.client_ip_header, "x-forwarded-for");
+        assert_eq!(settings.policy.block_answer.code, 406);
+        assert_eq!(settings.client_address.header, "x-forwarded-for");
         assert!(!settings.expects_response_data);
     }
 
@@ -304,13 +247,22 @@ mod tests {
     #[case("--stub-rules-delay=sometimes")]
     #[case("--custom-request-headers=novalue")]
     #[case("--stub-grpc-max-message-bytes=0")]
+    #[case("--stub-blocking=later")]
+    #[case("--stub-blocking=threshold --stub-threshold=0")]
+    #[case("--stub-blocking=threshold --stub-threshold=10001")]
+    #[case("--stub-blocking=threshold --stub-threshold-interval=0")]
+    #[case("--stub-blocking=threshold --stub-flag-duration=0")]
+    #[case("--stub-threshold=0")]
+    #[case("--stub-trusted-hops=-1")]
+    #[case("--stub-trusted-hops=17")]
+    #[case("--stub-anomaly-signals=some")]
+    #[case("--stub-faults=many")]
+    #[case("--stub-grpc-status=17")]
+    #[case("--stub-rules-reload-delay=later")]
+    #[case("--envoy-grpc-address=unix:relative.sock")]
     fn a_bad_setting_is_refused(#[case] flag: &str) {
-        let flags: &[&str] = if flag.starts_with("--envoy-grpc-address") {
-            &[]
-        } else {
-            &[flag]
-        };
-        if flags.is_empty() {
+        let flags: Vec<&str> = flag.split(' ').collect();
+        if flag.starts_with("--envoy-grpc-address") {
             let arguments = Arguments::try_parse_from(["agent-stub", "--accesskeyid=id", flag])
                 .expect("known flag");
             assert!(
@@ -318,7 +270,7 @@ mod tests {
                 "{flag}"
             );
         } else {
-            assert!(settings(flags).is_err(), "{flag}");
+            assert!(settings(&flags).is_err(), "{flag}");
         }
     }
 

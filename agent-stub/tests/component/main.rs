@@ -1,7 +1,12 @@
 //! The agent in one process, spoken to by gRPC as Envoy speaks to it.
 
+mod anomalies;
 mod decisions;
+mod faults;
 mod life;
 mod response_data;
+mod rules;
 mod support;
+mod thresholds;
 mod tls;
+mod unix_socket;
