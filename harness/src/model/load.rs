@@ -1,4 +1,4 @@
-//! Reads scenario and payload files, and says where they are wrong.
+//! Reads scenario, payload and seed files, and says where they are wrong.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use super::diagnostic::Diagnostic;
 use super::located::Position;
 use super::payload::PayloadFile;
 use super::scenario::{Procedure, Scenario, ScenarioFile, ScenarioName};
-use super::validate;
+use super::seed::{Seed, SeedFile};
+use super::{validate, validate_seeds};
 
 /// The largest scenario or payload file, in bytes.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -25,6 +26,8 @@ pub struct Project {
     pub scenarios: Utf8PathBuf,
     /// `fixtures/payloads/`.
     pub payloads: Utf8PathBuf,
+    /// `fixtures/payloads/seeds/`.
+    pub seeds: Utf8PathBuf,
     /// `fixtures/kubernetes/`.
     pub manifests: Utf8PathBuf,
     /// `envoy-configs/`.
@@ -38,6 +41,7 @@ impl Project {
             root: root.into(),
             scenarios: root.join("scenarios"),
             payloads: root.join("fixtures/payloads"),
+            seeds: root.join("fixtures/payloads/seeds"),
             manifests: root.join("fixtures/kubernetes"),
             envoy_configs: root.join("envoy-configs"),
         }
@@ -49,13 +53,15 @@ impl Project {
     }
 }
 
-/// Every scenario and payload file of a project, read and checked.
+/// Every scenario, payload and seed file of a project, read and checked.
 #[derive(Debug)]
 pub struct Catalogue {
     /// The scenarios, by name.
     pub scenarios: Vec<Scenario>,
     /// The payload files, by stem.
     pub payloads: BTreeMap<String, LoadedPayloads>,
+    /// The seed files, by stem.
+    pub seeds: BTreeMap<String, LoadedSeeds>,
 }
 
 /// A payload file with its text, for diagnostics.
@@ -67,6 +73,19 @@ pub struct LoadedPayloads {
     pub text: Arc<str>,
     /// What it says.
     pub content: PayloadFile,
+}
+
+/// A seed file with its text, for diagnostics.
+#[derive(Clone, Debug)]
+pub struct LoadedSeeds {
+    /// The file.
+    pub file: Utf8PathBuf,
+    /// Its text.
+    pub text: Arc<str>,
+    /// What it says.
+    pub content: SeedFile,
+    /// Its seeds, checked.
+    pub seeds: Vec<Seed>,
 }
 
 /// Why a project cannot be read.
@@ -93,7 +112,7 @@ fn count(errors: usize) -> String {
     }
 }
 
-/// Reads and checks every scenario and payload file of the project.
+/// Reads and checks every scenario, payload and seed file of the project.
 pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     let mut complaints = Vec::new();
     let mut payloads = BTreeMap::new();
@@ -112,6 +131,7 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
             );
         }
     }
+    let seeds = load_seeds(project, &mut complaints)?;
     let mut scenarios = Vec::new();
     for group in folders(&project.scenarios)? {
         for path in yaml_files(&group)? {
@@ -145,10 +165,41 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
         Ok(Catalogue {
             scenarios,
             payloads,
+            seeds,
         })
     } else {
         Err(LoadError::Invalid(complaints))
     }
+}
+
+/// Reads and checks the seed files; a project need not have any.
+fn load_seeds(
+    project: &Project,
+    complaints: &mut Vec<Diagnostic>,
+) -> Result<BTreeMap<String, LoadedSeeds>, LoadError> {
+    let mut loaded = BTreeMap::new();
+    if !project.seeds.is_dir() {
+        return Ok(loaded);
+    }
+    let mut known = validate_seeds::KnownNames::new();
+    for path in yaml_files(&project.seeds)? {
+        let text = read_bounded(project, &path, complaints)?;
+        let file = project.shown(&path);
+        let Some(content) = parse::<SeedFile>(&file, &text, complaints) else {
+            continue;
+        };
+        let seeds = validate_seeds::seeds(&file, &text, &content, &mut known, complaints);
+        loaded.insert(
+            path.file_stem().unwrap_or_default().to_owned(),
+            LoadedSeeds {
+                file,
+                text,
+                content,
+                seeds,
+            },
+        );
+    }
+    Ok(loaded)
 }
 
 /// Hashes a scenario's text together with the payload file that it uses.
