@@ -17,5 +17,7 @@ mod target;
 mod expand_tests;
 #[cfg(test)]
 mod round_trip_tests;
+#[cfg(test)]
+mod shipped_tests;
 
 pub use expand::{ExpandedRequest, ExpansionOptions, RequestKind, expand};

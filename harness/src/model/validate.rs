@@ -121,7 +121,7 @@ pub(super) fn payloads(
 /// Finds the nearest known word for an unknown one in a parser's message: ``unknown field `x`, expected one of a, b``.
 pub(super) fn hint_for_parse_error(message: &str) -> Option<String> {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if message.contains("escape") {
+    if message.starts_with("while parsing a quoted scalar") {
         return Some(
             "in double quotes a backslash starts an escape; write two, or use single quotes".into(),
         );
