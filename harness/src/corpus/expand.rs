@@ -1,5 +1,8 @@
 //! The expansion: which requests a set of seeds stands for, and how each is built.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::random::Random;
 use super::sample::sampled;
 use super::{body, head, multipart, target};
@@ -19,7 +22,10 @@ pub struct ExpansionOptions {
 }
 
 /// What a request is in the corpus.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum RequestKind {
     /// It must be found.
     Attack,

@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::Diagnostic;
+use super::load_seeds::{LoadedSeeds, load_seeds};
 use super::located::Position;
 use super::payload::PayloadFile;
 use super::scenario::{Procedure, Scenario, ScenarioFile, ScenarioName};
-use super::seed::{Seed, SeedFile};
-use super::{validate, validate_seeds};
+use super::validate;
 
 /// The largest scenario or payload file, in bytes.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -73,19 +73,6 @@ pub struct LoadedPayloads {
     pub text: Arc<str>,
     /// What it says.
     pub content: PayloadFile,
-}
-
-/// A seed file with its text, for diagnostics.
-#[derive(Clone, Debug)]
-pub struct LoadedSeeds {
-    /// The file.
-    pub file: Utf8PathBuf,
-    /// Its text.
-    pub text: Arc<str>,
-    /// What it says.
-    pub content: SeedFile,
-    /// Its seeds, checked.
-    pub seeds: Vec<Seed>,
 }
 
 /// Why a project cannot be read.
@@ -172,36 +159,6 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     }
 }
 
-/// Reads and checks the seed files; a project need not have any.
-fn load_seeds(
-    project: &Project,
-    complaints: &mut Vec<Diagnostic>,
-) -> Result<BTreeMap<String, LoadedSeeds>, LoadError> {
-    let mut loaded = BTreeMap::new();
-    if !project.seeds.is_dir() {
-        return Ok(loaded);
-    }
-    let mut known = validate_seeds::KnownNames::new();
-    for path in yaml_files(&project.seeds)? {
-        let text = read_bounded(project, &path, complaints)?;
-        let file = project.shown(&path);
-        let Some(content) = parse::<SeedFile>(&file, &text, complaints) else {
-            continue;
-        };
-        let seeds = validate_seeds::seeds(&file, &text, &content, &mut known, complaints);
-        loaded.insert(
-            path.file_stem().unwrap_or_default().to_owned(),
-            LoadedSeeds {
-                file,
-                text,
-                content,
-                seeds,
-            },
-        );
-    }
-    Ok(loaded)
-}
-
 /// Hashes a scenario's text together with the payload file that it uses.
 fn fingerprint(
     text: &str,
@@ -220,7 +177,7 @@ fn fingerprint(
 }
 
 /// Parses one file into its type; a complaint says where it cannot.
-fn parse<T: DeserializeOwned>(
+pub(super) fn parse<T: DeserializeOwned>(
     file: &Utf8Path,
     text: &Arc<str>,
     complaints: &mut Vec<Diagnostic>,
@@ -254,7 +211,7 @@ fn strip_location(message: &str) -> &str {
     message.strip_prefix("error: ").unwrap_or(message)
 }
 
-fn read_bounded(
+pub(super) fn read_bounded(
     project: &Project,
     path: &Utf8Path,
     complaints: &mut Vec<Diagnostic>,
@@ -300,7 +257,7 @@ fn folders(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
     })
 }
 
-fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
+pub(super) fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
     entries(root, |entry| entry.extension() == Some("yaml"))
 }
 

@@ -8,6 +8,7 @@ pub mod feature;
 pub mod finding;
 pub mod identity;
 pub mod load;
+pub mod load_seeds;
 pub mod located;
 pub mod outcome;
 pub mod payload;
