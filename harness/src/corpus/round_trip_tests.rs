@@ -27,6 +27,8 @@ fn values() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[ -~]{1,40}".prop_map(String::into_bytes),
         "[%&=+;<>\"'\\\\/?# .\r\n\0a-c2]{1,40}".prop_map(String::into_bytes),
+        // Escapes that are part of the value, not of its writing.
+        "(%22|%0a|%2500|&lt;|\\\\u0041|[+\"a]){1,6}".prop_map(String::into_bytes),
         "\\PC{1,20}".prop_map(String::into_bytes),
         proptest::collection::vec(any::<u8>(), 1..40),
     ]
