@@ -3,6 +3,7 @@
 //! `docs/ARCHITECTURE.md` draws the modules and which may use which.
 
 pub mod cli;
+pub mod corpus;
 pub mod environment;
 pub mod executable;
 pub mod judge;

@@ -1,4 +1,4 @@
-//! Reads scenario and payload files, and says where they are wrong.
+//! Reads scenario, payload and seed files, and says where they are wrong.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::Diagnostic;
+use super::load_seeds::{LoadedSeeds, load_seeds};
 use super::located::Position;
 use super::payload::PayloadFile;
 use super::scenario::{Procedure, Scenario, ScenarioFile, ScenarioName};
@@ -25,6 +26,8 @@ pub struct Project {
     pub scenarios: Utf8PathBuf,
     /// `fixtures/payloads/`.
     pub payloads: Utf8PathBuf,
+    /// `fixtures/payloads/seeds/`.
+    pub seeds: Utf8PathBuf,
     /// `fixtures/kubernetes/`.
     pub manifests: Utf8PathBuf,
     /// `envoy-configs/`.
@@ -38,6 +41,7 @@ impl Project {
             root: root.into(),
             scenarios: root.join("scenarios"),
             payloads: root.join("fixtures/payloads"),
+            seeds: root.join("fixtures/payloads/seeds"),
             manifests: root.join("fixtures/kubernetes"),
             envoy_configs: root.join("envoy-configs"),
         }
@@ -49,13 +53,15 @@ impl Project {
     }
 }
 
-/// Every scenario and payload file of a project, read and checked.
+/// Every scenario, payload and seed file of a project, read and checked.
 #[derive(Debug)]
 pub struct Catalogue {
     /// The scenarios, by name.
     pub scenarios: Vec<Scenario>,
     /// The payload files, by stem.
     pub payloads: BTreeMap<String, LoadedPayloads>,
+    /// The seed files, by stem.
+    pub seeds: BTreeMap<String, LoadedSeeds>,
 }
 
 /// A payload file with its text, for diagnostics.
@@ -93,7 +99,7 @@ fn count(errors: usize) -> String {
     }
 }
 
-/// Reads and checks every scenario and payload file of the project.
+/// Reads and checks every scenario, payload and seed file of the project.
 pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     let mut complaints = Vec::new();
     let mut payloads = BTreeMap::new();
@@ -112,6 +118,7 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
             );
         }
     }
+    let seeds = load_seeds(project, &mut complaints)?;
     let mut scenarios = Vec::new();
     for group in folders(&project.scenarios)? {
         for path in yaml_files(&group)? {
@@ -145,6 +152,7 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
         Ok(Catalogue {
             scenarios,
             payloads,
+            seeds,
         })
     } else {
         Err(LoadError::Invalid(complaints))
@@ -169,7 +177,7 @@ fn fingerprint(
 }
 
 /// Parses one file into its type; a complaint says where it cannot.
-fn parse<T: DeserializeOwned>(
+pub(super) fn parse<T: DeserializeOwned>(
     file: &Utf8Path,
     text: &Arc<str>,
     complaints: &mut Vec<Diagnostic>,
@@ -203,7 +211,7 @@ fn strip_location(message: &str) -> &str {
     message.strip_prefix("error: ").unwrap_or(message)
 }
 
-fn read_bounded(
+pub(super) fn read_bounded(
     project: &Project,
     path: &Utf8Path,
     complaints: &mut Vec<Diagnostic>,
@@ -249,7 +257,7 @@ fn folders(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
     })
 }
 
-fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
+pub(super) fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
     entries(root, |entry| entry.extension() == Some("yaml"))
 }
 

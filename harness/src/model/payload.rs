@@ -3,7 +3,7 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::located::Located;
 use super::request::RequestSpec;
@@ -38,15 +38,25 @@ pub struct Payload {
 }
 
 /// The classes of payloads, named after the vendor's attack signals.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum PayloadClass {
+    /// Requests that make the application ask a cloud's metadata service.
+    AwsSsrf,
+    /// Requests for files that attackers leave behind.
+    Backdoor,
     /// Requests that must pass.
     Benign,
     /// Operating system commands.
     Cmdexe,
+    /// Code of the application's own language or template engine.
+    Codeinjection,
     /// JNDI look-ups in logged text.
     Log4jJndi,
+    /// NUL bytes that end a text early.
+    Nullbyte,
     /// SQL injection.
     Sqli,
     /// Path traversal.
@@ -55,6 +65,8 @@ pub enum PayloadClass {
     Useragent,
     /// Cross-site scripting.
     Xss,
+    /// XML documents that reach for files and hosts.
+    Xxe,
 }
 
 impl PayloadClass {
@@ -63,13 +75,18 @@ impl PayloadClass {
     /// Names are the vendor's: "Using system signals" of the Next-Gen WAF documentation.
     pub const fn signal(self) -> Option<&'static str> {
         match self {
+            Self::AwsSsrf => Some("AWS-SSRF"),
+            Self::Backdoor => Some("BACKDOOR"),
             Self::Benign => None,
             Self::Cmdexe => Some("CMDEXE"),
+            Self::Codeinjection => Some("CODEINJECTION"),
             Self::Log4jJndi => Some("LOG4J-JNDI"),
+            Self::Nullbyte => Some("NULLBYTE"),
             Self::Sqli => Some("SQLI"),
             Self::Traversal => Some("TRAVERSAL"),
             Self::Useragent => Some("USERAGENT"),
             Self::Xss => Some("XSS"),
+            Self::Xxe => Some("XXE"),
         }
     }
 }

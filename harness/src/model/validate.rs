@@ -25,14 +25,19 @@ pub(super) struct Context<'a> {
 }
 
 /// Collects complaints about one file.
-struct Complaints<'a> {
-    file: &'a Utf8Path,
-    text: &'a Arc<str>,
-    list: &'a mut Vec<Diagnostic>,
+pub(super) struct Complaints<'a> {
+    pub(super) file: &'a Utf8Path,
+    pub(super) text: &'a Arc<str>,
+    pub(super) list: &'a mut Vec<Diagnostic>,
 }
 
 impl Complaints<'_> {
-    fn add(&mut self, position: Position, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        position: Position,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.list.push(Diagnostic {
             file: self.file.into(),
             text: self.text.clone(),
@@ -124,6 +129,11 @@ pub(super) fn payloads(
 /// Finds the nearest known word for an unknown one in a parser's message: ``unknown field `x`, expected one of a, b``.
 pub(super) fn hint_for_parse_error(message: &str) -> Option<String> {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("while parsing a quoted scalar") {
+        return Some(
+            "in double quotes a backslash starts an escape; write two, or use single quotes".into(),
+        );
+    }
     if message.contains("missing") {
         let field = quoted.first()?;
         return Some(format!("add `{field}:`"));
@@ -237,7 +247,7 @@ fn is_catalogue_id(text: &str) -> bool {
         && suffix.is_none_or(is_word)
 }
 
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text

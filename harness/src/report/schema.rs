@@ -6,6 +6,7 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use super::record::RunRecord;
 use crate::model::payload::PayloadFile;
 use crate::model::scenario::ScenarioFile;
+use crate::model::seed::SeedFile;
 
 /// The formats that have a schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -16,11 +17,13 @@ pub enum Format {
     Report,
     /// `scenarios/*/*.yaml`.
     Scenario,
+    /// `fixtures/payloads/seeds/*.yaml`.
+    Seeds,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Payloads, Self::Report, Self::Scenario];
+    pub const ALL: [Self; 4] = [Self::Payloads, Self::Report, Self::Scenario, Self::Seeds];
 
     /// Returns the name of the schema's file below `docs/schemas/`.
     pub const fn file_name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Format {
             Self::Payloads => "payloads.v1.json",
             Self::Report => "report.v1.json",
             Self::Scenario => "scenario.v1.json",
+            Self::Seeds => "seeds.v1.json",
         }
     }
 
@@ -45,6 +49,8 @@ impl Format {
                 SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                     .into_root_schema_for::<ScenarioFile>()
             }
+            Self::Seeds => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                .into_root_schema_for::<SeedFile>(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command as its users meet it: exit codes, errors with their places, reports, and what a run leaves behind.
 
 mod bad_input;
+mod bad_seeds;
 mod ending;
 mod files;
 mod runs;
