@@ -10,7 +10,7 @@ use harness::environment::local::{pod_init_main, pod_stage_main};
 use harness::model::causes::chain;
 use harness::model::diagnostic::Colour;
 use harness::model::finding::ScenarioResult;
-use harness::model::load::{Catalogue, LoadError, Project, load_catalogue};
+use harness::model::load::{Catalogue, Corpora, LoadError, Project, load_catalogue};
 use harness::model::scenario::Scenario;
 use harness::report::console::details;
 use harness::report::files;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     };
     let suite = Arc::new(Suite {
         project,
-        payloads: catalogue.payloads.clone(),
+        corpora: catalogue.corpora.clone(),
         prepared: OnceLock::new(),
         started_at: Timestamp::now(),
         records: Mutex::default(),
@@ -67,7 +67,7 @@ fn trials(catalogue: Catalogue, suite: &Arc<Suite>) -> Vec<Trial> {
 /// What all trials share. It is prepared by the first trial that runs, so that listing starts nothing.
 struct Suite {
     project: Project,
-    payloads: std::collections::BTreeMap<String, harness::model::load::LoadedPayloads>,
+    corpora: Corpora,
     prepared: OnceLock<Result<(Runtime, Arc<RunSetup>), String>>,
     started_at: Timestamp,
     records: Mutex<Vec<ScenarioRecord>>,
@@ -114,7 +114,7 @@ impl Suite {
         };
         let prepared = prepare(
             self.project.clone(),
-            self.payloads.clone(),
+            self.corpora.clone(),
             options,
             |what| anstream::eprintln!("{what}"),
         );

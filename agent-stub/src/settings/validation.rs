@@ -154,7 +154,7 @@ fn timings(arguments: &Arguments) -> Result<Timings, SettingsError> {
             &arguments.context_expiration,
         )?,
         cleaner_interval: positive_span("SIGSCI_CLEANER_INTERVAL", &arguments.cleaner_interval)?,
-        start_delay: span("STUB_START_DELAY", &arguments.stub_start_delay)?,
+        start_delay: span("STUB_START_DELAY", &arguments.stub.stub_start_delay)?,
         rules_delay,
         rules_reload_delay: span(
             "STUB_RULES_RELOAD_DELAY",

@@ -65,9 +65,14 @@ fn explain(scenario: &Scenario) -> String {
         ("application", &stack.application),
     ] {
         if let Some(probe) = &settings.startup_probe {
+            let question = match (&probe.http_get, &probe.exec) {
+                (Some(http), _) => format!("GET {} on port {}", http.path, http.port),
+                (None, Some(command)) => format!("`{}`", command.join(" ")),
+                (None, None) => String::new(),
+            };
             lines.push(format!(
-                "               {container}: startup probe GET {} on port {} every {}, {} failures allowed",
-                probe.http_get, probe.port, probe.period, probe.failure_threshold
+                "               {container}: startup probe {question} every {}, {} failures allowed",
+                probe.period, probe.failure_threshold
             ));
         }
         if let Some(command) = &settings.pre_stop_exec {

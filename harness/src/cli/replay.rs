@@ -75,7 +75,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     }
     run_scenarios(
         project,
-        catalogue.payloads,
+        catalogue.corpora,
         &picked,
         &arguments.settings.or_as_in(&record.options),
         colour,

@@ -1,6 +1,5 @@
 //! `conformance run`: runs scenarios and writes the reports.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +11,7 @@ use tokio::sync::watch;
 use super::error::CliError;
 use super::options::{ProjectOptions, SelectionOptions};
 use crate::model::diagnostic::Colour;
-use crate::model::load::{LoadedPayloads, Project};
+use crate::model::load::{Corpora, Project};
 use crate::model::scenario::Scenario;
 use crate::report::console::{Console, Progress};
 use crate::report::files;
@@ -141,7 +140,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
     run_scenarios(
         project,
-        catalogue.payloads,
+        catalogue.corpora,
         &picked,
         &arguments.settings,
         colour,
@@ -151,7 +150,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
 /// Runs scenarios and writes the reports of the run.
 pub(super) fn run_scenarios(
     project: Project,
-    payloads: BTreeMap<String, LoadedPayloads>,
+    corpora: Corpora,
     scenarios: &[Arc<Scenario>],
     options: &RunOptions,
     colour: Colour,
@@ -170,7 +169,7 @@ pub(super) fn run_scenarios(
         };
         let console = Arc::new(Console::new(progress, colour));
         let preparing = console.clone();
-        let setup = prepare(project, payloads, options.setup_options(), move |what| {
+        let setup = prepare(project, corpora, options.setup_options(), move |what| {
             preparing.preparing(what);
         })
         .await?;

@@ -13,6 +13,7 @@ fn shipped() -> Vec<Seed> {
     let root = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let catalogue = load_catalogue(&Project::at(root)).expect("the shipped files are right");
     catalogue
+        .corpora
         .seeds
         .into_values()
         .flat_map(|loaded| loaded.seeds)

@@ -248,6 +248,16 @@ fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) ->
             format!("{raised:?}"),
         ));
     }
+    for wanted in &expect.signals_include {
+        if !raised.contains(wanted.as_str()) {
+            findings.push(Finding::new(
+                "agent-signals",
+                wanted.position,
+                format!("`{}` among the signals", **wanted),
+                format!("{raised:?}"),
+            ));
+        }
+    }
     for (kind, expected, observed) in [
         ("agent-decision", &expect.decision, agent.decision),
         (

@@ -79,6 +79,9 @@ pub struct AgentExpectation {
     /// The signals raised, by the vendor's names: these and no others.
     #[serde(default)]
     pub signals: Vec<Located<String>>,
+    /// Signals that must be among those raised.
+    #[serde(default)]
+    pub signals_include: Vec<Located<String>>,
     /// The agent's response code (`WAFResponse`).
     #[serde(default)]
     pub decision: Option<Located<i32>>,

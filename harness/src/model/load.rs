@@ -58,9 +58,16 @@ impl Project {
 pub struct Catalogue {
     /// The scenarios, by name.
     pub scenarios: Vec<Scenario>,
-    /// The payload files, by stem.
+    /// What scenarios draw requests from.
+    pub corpora: Corpora,
+}
+
+/// Payloads and seeds, by the stems of their files.
+#[derive(Clone, Debug, Default)]
+pub struct Corpora {
+    /// Whole requests.
     pub payloads: BTreeMap<String, LoadedPayloads>,
-    /// The seed files, by stem.
+    /// Values from which requests are expanded.
     pub seeds: BTreeMap<String, LoadedSeeds>,
 }
 
@@ -118,7 +125,10 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
             );
         }
     }
-    let seeds = load_seeds(project, &mut complaints)?;
+    let corpora = Corpora {
+        payloads,
+        seeds: load_seeds(project, &mut complaints)?,
+    };
     let mut scenarios = Vec::new();
     for group in folders(&project.scenarios)? {
         for path in yaml_files(&group)? {
@@ -129,7 +139,7 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
             };
             let context = validate::Context {
                 project,
-                payloads: &payloads,
+                corpora: &corpora,
                 file: &file,
                 text: &text,
             };
@@ -137,7 +147,7 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
                 let stem = path.file_stem().unwrap_or_default();
                 scenarios.push(Scenario {
                     name: ScenarioName::new(group.file_name().unwrap_or_default(), stem),
-                    sha256: fingerprint(&text, &procedure, &payloads),
+                    sha256: fingerprint(&text, &procedure, &corpora),
                     file,
                     text: text.to_string(),
                     spec,
@@ -149,29 +159,31 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     validate::unique_ids(&scenarios, &mut complaints);
     scenarios.sort_by(|left, right| left.name.cmp(&right.name));
     if complaints.is_empty() {
-        Ok(Catalogue {
-            scenarios,
-            payloads,
-            seeds,
-        })
+        Ok(Catalogue { scenarios, corpora })
     } else {
         Err(LoadError::Invalid(complaints))
     }
 }
 
-/// Hashes a scenario's text together with the payload file that it uses.
-fn fingerprint(
-    text: &str,
-    procedure: &Procedure,
-    payloads: &BTreeMap<String, LoadedPayloads>,
-) -> String {
+/// Hashes a scenario's text together with the payload and seed files that it uses.
+fn fingerprint(text: &str, procedure: &Procedure, corpora: &Corpora) -> String {
     let mut hash = Sha256::new();
     hash.update(text);
-    if let Procedure::Exchange(exchange) = procedure
-        && let Some(used) = &exchange.payloads
-        && let Some(loaded) = payloads.get(used.file.as_str())
-    {
-        hash.update(&*loaded.text);
+    if let Procedure::Exchange(exchange) = procedure {
+        let payloads = exchange
+            .payloads
+            .as_ref()
+            .and_then(|used| corpora.payloads.get(used.file.as_str()));
+        if let Some(loaded) = payloads {
+            hash.update(&*loaded.text);
+        }
+        let seeds = exchange
+            .corpus
+            .as_ref()
+            .and_then(|used| corpora.seeds.get(used.seeds.as_str()));
+        if let Some(loaded) = seeds {
+            hash.update(&*loaded.text);
+        }
     }
     hex::encode(hash.finalize())
 }

@@ -27,9 +27,28 @@ pub struct ExchangeSpec {
     /// Requests of a payload file.
     #[serde(default)]
     pub payloads: Option<PayloadUse>,
+    /// Requests that are expanded from seeds.
+    #[serde(default)]
+    pub corpus: Option<CorpusUse>,
     /// What the static check of the deployment must report, and nothing else.
     #[serde(default)]
     pub lint: Vec<Located<LintRule>>,
+}
+
+/// Requests that are expanded from seeds: every value at every position and in every encoding at which it applies.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CorpusUse {
+    /// The file: `fixtures/payloads/seeds/<name>.yaml`.
+    pub seeds: Located<String>,
+    /// The number from which paths, names and neighbours are chosen; 1 when not given. The same number gives the same requests.
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// The most requests, twins among them: an even sample over positions. All when not given.
+    #[serde(default)]
+    pub limit: Option<usize>,
+    /// What must be seen of each seed; its twin must be allowed without a signal.
+    pub expect: Expectation,
 }
 
 /// What must hold before traffic is judged.
@@ -208,6 +227,20 @@ pub struct StartupSpec {
     /// What the startup probe must have seen.
     #[serde(default)]
     pub probe: Option<Located<ProbeExpectation>>,
+    /// Whether the pod must become ready.
+    #[serde(default)]
+    pub readiness: Located<ReadinessExpectation>,
+}
+
+/// Whether the pod must become ready.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadinessExpectation {
+    /// It must not: the startup probe fails until the agent is restarted, and nothing is served.
+    Never,
+    /// It must.
+    #[default]
+    Reached,
 }
 
 /// Whether attacks reach the application before the rules apply.

@@ -231,14 +231,26 @@ pub struct ContainerSettings {
     pub pre_stop_exec: Option<Vec<String>>,
 }
 
-/// A probe over HTTP.
+/// Where an HTTP probe asks.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HttpProbe {
+    /// The path.
+    pub path: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// A probe: over HTTP or by a command, exactly one of the two.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ProbeSettings {
-    /// The path.
-    pub http_get: String,
-    /// The port on the pod's address.
-    pub port: u16,
+    /// The path that is asked for on the pod's address.
+    #[serde(default)]
+    pub http_get: Option<HttpProbe>,
+    /// A command in the container, with its arguments.
+    #[serde(default)]
+    pub exec: Option<Vec<String>>,
     /// Between two probes, in whole seconds.
     pub period: TimeSpan,
     /// Failures in a row until the container is restarted.

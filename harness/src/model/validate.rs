@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::diagnostic::Diagnostic;
 use super::expectation::Expectation;
-use super::load::{LoadedPayloads, Project};
+use super::load::{Corpora, Project};
 use super::located::{Located, Position};
 use super::outcome::Outcome;
 use super::payload::{PayloadClass, PayloadFile};
@@ -19,7 +19,7 @@ use super::scenario::{GROUPS, Procedure, Scenario, ScenarioFile};
 /// What the checks of one scenario file need to see.
 pub(super) struct Context<'a> {
     pub(super) project: &'a Project,
-    pub(super) payloads: &'a BTreeMap<String, LoadedPayloads>,
+    pub(super) corpora: &'a Corpora,
     pub(super) file: &'a Utf8Path,
     pub(super) text: &'a Arc<str>,
 }
@@ -212,11 +212,12 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
         if let Some(probe) = &settings.startup_probe
             && (probe.period.as_duration().subsec_nanos() != 0
                 || probe.period.as_duration().is_zero()
-                || probe.failure_threshold < 1)
+                || probe.failure_threshold < 1
+                || probe.http_get.is_some() == probe.exec.is_some())
         {
             complaints.add(
                 probe.position,
-                "a probe has a period of whole seconds, at least 1s, and a failure threshold of at least 1",
+                "a probe asks over `http-get` or by `exec`, not both, and has a period of whole seconds, at least 1s, and a failure threshold of at least 1",
                 "Kubernetes refuses anything else",
             );
         }
@@ -405,16 +406,27 @@ fn check_rate(rate: &Located<f64>, complaints: &mut Complaints<'_>) {
 
 fn check_exchange(context: &Context<'_>, exchange: &ExchangeSpec, complaints: &mut Complaints<'_>) {
     check_cases(&exchange.cases, complaints);
-    if exchange.cases.is_empty() && exchange.payloads.is_none() {
+    if let Some(used) = &exchange.corpus {
+        check_expectation(&used.expect, complaints);
+        if !context.corpora.seeds.contains_key(used.seeds.as_str()) {
+            let known: Vec<&str> = context.corpora.seeds.keys().map(String::as_str).collect();
+            complaints.add(
+                used.seeds.position,
+                format!("there is no seed file `{}`", *used.seeds),
+                format!("known: {}", known.join(", ")),
+            );
+        }
+    }
+    if exchange.cases.is_empty() && exchange.payloads.is_none() && exchange.corpus.is_none() {
         complaints.add(
             Position::default(),
             "`exchange` sends nothing",
-            "add `cases:` or `payloads:`",
+            "add `cases:`, `payloads:` or `corpus:`",
         );
     }
     if let Some(used) = &exchange.payloads {
         check_expectation(&used.expect, complaints);
-        let names = context.payloads.get(used.file.as_str()).into_iter();
+        let names = context.corpora.payloads.get(used.file.as_str()).into_iter();
         for payload in names.flat_map(|loaded| &loaded.content.payloads) {
             if let Some(case) = exchange
                 .cases
@@ -428,13 +440,14 @@ fn check_exchange(context: &Context<'_>, exchange: &ExchangeSpec, complaints: &m
                 );
             }
         }
-        if !context.payloads.contains_key(used.file.as_str()) {
+        if !context.corpora.payloads.contains_key(used.file.as_str()) {
             complaints.add(
                 used.file.position,
                 format!("there is no payload file `{}`", *used.file),
                 format!(
                     "known: {}",
                     context
+                        .corpora
                         .payloads
                         .keys()
                         .cloned()

@@ -12,7 +12,7 @@ use super::plan::{Prepared, Route, plan, prepare, repeat_stream};
 use crate::environment::{Pod, PodHttpRequest};
 use crate::judge::lifecycle::{exit_after, first, render};
 use crate::model::identity::{RequestId, RunId};
-use crate::model::load::LoadedPayloads;
+use crate::model::load::Corpora;
 use crate::model::located::Located;
 use crate::model::outcome::Outcome;
 use crate::model::request::RequestSpec;
@@ -69,8 +69,8 @@ pub struct Deployment {
     pub run: RunId,
     /// The bounds of all waits.
     pub timeouts: Arc<Timeouts>,
-    /// The payload files.
-    pub payloads: Arc<std::collections::BTreeMap<String, LoadedPayloads>>,
+    /// What scenarios draw requests from.
+    pub corpora: Arc<Corpora>,
     /// The agent's keys, to look for them.
     pub keys: Arc<AgentKeys>,
     /// Every id that was sent to this pod.
@@ -101,7 +101,7 @@ impl Deployment {
         scenario: ScenarioName,
         run: RunId,
         timeouts: Arc<Timeouts>,
-        payloads: Arc<std::collections::BTreeMap<String, LoadedPayloads>>,
+        corpora: Arc<Corpora>,
         keys: Arc<AgentKeys>,
     ) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Deployment {
             scenario,
             run,
             timeouts,
-            payloads,
+            corpora,
             keys,
             known_ids: Mutex::default(),
             reading: tokio::sync::Mutex::default(),

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::plan::{Prepared, Route};
-use super::{JudgedRequest, Proceedings};
+use super::{JudgedRequest, MatrixCell, Proceedings};
+use crate::corpus::{ExpansionOptions, RequestKind, expand};
 use crate::judge::exchange::{Subject, judge};
 use crate::judge::lint::{self, LINT};
 use crate::model::expectation::Expectation;
@@ -16,7 +17,7 @@ use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::payload::PayloadClass;
 use crate::model::procedure::{
-    Case, ConnectionChoice, ExchangeSpec, Intent, LintRule, PayloadUse, Precondition,
+    Case, ConnectionChoice, CorpusUse, ExchangeSpec, Intent, LintRule, PayloadUse, Precondition,
 };
 use crate::model::request::RequestSpec;
 use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
@@ -41,6 +42,9 @@ pub async fn carry_out(
     let mut requests = requests_of_cases(&spec.cases, deployment)?;
     if let Some(used) = &spec.payloads {
         requests.extend(requests_of_payloads(used, deployment)?);
+    }
+    if let Some(used) = &spec.corpus {
+        requests.extend(requests_of_corpus(used, deployment)?);
     }
     match spec.connection {
         ConnectionChoice::Separate => judge_requests(requests, deployment, proceedings).await,
@@ -68,6 +72,8 @@ pub struct Expected {
     pub prepared: Prepared,
     /// What must be seen.
     pub expect: Expectation,
+    /// Where the request is counted in the matrix; only for requests of a corpus.
+    pub cell: Option<MatrixCell>,
 }
 
 /// Runs the static check of the deployment.
@@ -103,6 +109,7 @@ pub fn requests_of_cases(
                     Route::Inspected,
                 )?,
                 expect: case.expect.clone(),
+                cell: None,
             });
         }
         let Some(twin) = case
@@ -134,7 +141,7 @@ fn requests_of_payloads(
     deployment: &Deployment,
 ) -> Result<Vec<Expected>, ProcedureError> {
     let mut requests = Vec::new();
-    let Some(loaded) = deployment.payloads.get(used.file.as_str()) else {
+    let Some(loaded) = deployment.corpora.payloads.get(used.file.as_str()) else {
         return Ok(requests);
     };
     let class: PayloadClass = *loaded.content.class;
@@ -163,6 +170,61 @@ fn requests_of_payloads(
                 outcome_only(Outcome::Allowed, used.file.position),
             )?);
             requests.push(control(deployment, &payload.request, &payload.name)?);
+        }
+    }
+    Ok(requests)
+}
+
+/// Makes the requests of a corpus: each attack with its control, each twin beside it.
+fn requests_of_corpus(
+    used: &CorpusUse,
+    deployment: &Deployment,
+) -> Result<Vec<Expected>, ProcedureError> {
+    let Some(loaded) = deployment.corpora.seeds.get(used.seeds.as_str()) else {
+        return Ok(Vec::new());
+    };
+    let options = ExpansionOptions {
+        seed: used.number.unwrap_or(1),
+        limit: used.limit,
+    };
+    let mut requests = Vec::new();
+    for expanded in expand(&loaded.seeds, options) {
+        let expect = match expanded.kind {
+            RequestKind::Attack => {
+                let mut expect = used.expect.clone();
+                if let Some(signal) = expanded.class.signal() {
+                    let agent = expect.agent.get_or_insert_default();
+                    agent.signals_include.push(Located {
+                        value: signal.into(),
+                        position: used.seeds.position,
+                    });
+                }
+                expect
+            }
+            RequestKind::Twin | RequestKind::Benign => {
+                outcome_only(Outcome::Allowed, used.seeds.position)
+            }
+        };
+        let mut request = expected(
+            deployment,
+            &expanded.request,
+            &expanded.name,
+            Route::Inspected,
+            expect,
+        )?;
+        request.cell = Some(MatrixCell {
+            class: expanded.class.to_string(),
+            kind: expanded.kind,
+            position: expanded.position,
+            encoding: expanded.encoding,
+        });
+        requests.push(request);
+        if expanded.kind == RequestKind::Attack {
+            let name = Located {
+                value: expanded.name,
+                position: used.seeds.position,
+            };
+            requests.push(control(deployment, &expanded.request, &name)?);
         }
     }
     Ok(requests)
@@ -199,6 +261,7 @@ fn expected(
         case: case.into(),
         prepared: deployment.prepare(request, case, 0, route)?,
         expect,
+        cell: None,
     })
 }
 
@@ -286,6 +349,11 @@ pub fn judge_joined(
             judgement: &judgement,
         };
         let findings = judge(&subject, &request.expect);
+        if let Some(cell) = &request.cell {
+            let count = proceedings.matrix.entry(cell.clone()).or_default();
+            count.requests += 1;
+            count.as_expected += u64::from(findings.is_empty());
+        }
         proceedings
             .findings
             .extend(findings.into_iter().map(|finding| match remark(joined) {

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use self::deployment::Deployment;
 use self::error::ProcedureError;
+use crate::corpus::RequestKind;
 use crate::model::finding::Finding;
 use crate::model::scenario::Procedure;
+use crate::model::seed_position::{Encoding, SeedPosition};
 use crate::traffic::plan::PlannedRequest;
 use crate::witness::books::Books;
 use crate::witness::join::Joined;
@@ -38,6 +40,32 @@ pub struct Proceedings {
     pub books: Books,
     /// Figures that are reported and not judged, by name.
     pub observations: BTreeMap<String, String>,
+    /// How the requests of a corpus came out, by where their values stood.
+    pub matrix: BTreeMap<MatrixCell, MatrixCount>,
+}
+
+/// One cell of the matrix of a corpus.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MatrixCell {
+    /// The class, by the vendor's signal.
+    pub class: String,
+    /// Attack, twin or benign.
+    pub kind: RequestKind,
+    /// Where the value stood.
+    pub position: SeedPosition,
+    /// How it was written.
+    pub encoding: Encoding,
+}
+
+/// How the requests of a cell came out. Counts only: no score is made of them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MatrixCount {
+    /// Requests judged.
+    pub requests: u64,
+    /// Requests that came out as expected.
+    pub as_expected: u64,
 }
 
 /// One request with its testimony and what it adds up to.

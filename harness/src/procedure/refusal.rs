@@ -48,6 +48,7 @@ pub async fn carry_out(
             case: name,
             prepared,
             expect: case.expect.clone(),
+            cell: None,
         });
     }
     let address = deployment.proxy_address();

@@ -8,11 +8,13 @@ use super::exchange::{check_deployment, judge_controls, record_books};
 use super::plan::repeat_stream;
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;
-use crate::judge::lifecycle::{first, judge_startup_probe, phase_at};
+use crate::judge::lifecycle::{first, judge_startup_probe, phase_at, render};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
-use crate::model::procedure::{LeakExpectation, ProbeExpectation, StartupSpec};
+use crate::model::procedure::{
+    LeakExpectation, ProbeExpectation, ReadinessExpectation, StartupSpec,
+};
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::AGENT_CONTAINER;
 use crate::traffic::plan::PlannedRequest;
@@ -39,22 +41,31 @@ pub async fn carry_out(
         u32::MAX,
     );
     let mut drive = deployment.start_drive(vec![stream]).await?;
-    let wanted = *spec.until_denied;
-    let budget = deployment.timeouts.pod_ready.as_duration();
-    deployment
-        .await_denials(&mut drive, |_| true, wanted as usize, budget)
-        .await?;
+    match *spec.readiness {
+        ReadinessExpectation::Never => await_failed_start(deployment).await?,
+        ReadinessExpectation::Reached => {
+            let budget = deployment.timeouts.pod_ready.as_duration();
+            deployment
+                .await_denials(&mut drive, |_| true, *spec.until_denied as usize, budget)
+                .await?;
+        }
+    }
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
     let joined = deployment.settle(&report.records).await?;
     // The proxy was started with this pod: all that it has counted belongs to the stream.
     let after = deployment.counters().await?;
-    // The stream may have ended before the probe's next period.
-    deployment.await_ready().await?;
+    if *spec.readiness == ReadinessExpectation::Reached {
+        // The stream may have ended before the probe's next period.
+        deployment.await_ready().await?;
+    }
 
     let timeline = deployment.pod.timeline();
     let attacks = judge_attacks(spec, joined, &attack.planned, &timeline, proceedings);
-    judge_gap(spec, &attacks, &timeline, proceedings);
+    match *spec.readiness {
+        ReadinessExpectation::Never => judge_closed(spec, &attacks, &timeline, proceedings),
+        ReadinessExpectation::Reached => judge_gap(spec, &attacks, &timeline, proceedings),
+    }
     if let Some(probe) = &spec.probe {
         match **probe {
             ProbeExpectation::FailsThenSucceedsOnce => proceedings.findings.extend(
@@ -71,7 +82,63 @@ pub async fn carry_out(
         )
         .await?;
     record_books(books, proceedings);
-    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await
+    match *spec.readiness {
+        ReadinessExpectation::Never => Ok(()),
+        ReadinessExpectation::Reached => {
+            judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await
+        }
+    }
+}
+
+/// Waits until the startup probe has failed so often that the agent is started again.
+async fn await_failed_start(deployment: &Deployment) -> Result<(), ProcedureError> {
+    deployment
+        .await_timeline(
+            "the agent to be restarted because its startup probe fails",
+            deployment.timeouts.restarted,
+            |timeline| {
+                first(timeline, Some(AGENT_CONTAINER), |event| {
+                    matches!(event, LifecycleEvent::Started { restart_count: 1.. })
+                })
+            },
+        )
+        .await
+        .map(|_| ())
+}
+
+/// Checks that a pod that is never ready has served nothing.
+fn judge_closed(
+    spec: &StartupSpec,
+    attacks: &Attacks,
+    timeline: &[TimelineEvent],
+    proceedings: &mut Proceedings,
+) {
+    let ready = first(timeline, None, |event| {
+        matches!(event, LifecycleEvent::PodReady)
+    });
+    let served = attacks
+        .outcomes
+        .iter()
+        .filter(|outcome| **outcome != Outcome::Lost)
+        .count();
+    if ready.is_some() || served > 0 {
+        proceedings.findings.push(
+            Finding::new(
+                "readiness",
+                spec.readiness.position,
+                "the pod is never ready and serves nothing",
+                format!(
+                    "it was {}ready and answered {served} requests",
+                    if ready.is_some() { "" } else { "not " }
+                ),
+            )
+            .note(render(timeline, None)),
+        );
+    }
+    proceedings.observations.insert(
+        "requests refused".into(),
+        (attacks.outcomes.len() - served).to_string(),
+    );
 }
 
 /// What became of the attacks.

@@ -14,6 +14,7 @@ use crate::model::identity::RunId;
 use crate::model::outcome::Outcome;
 use crate::model::scenario::{Level, ScenarioName};
 use crate::model::timeline::TimelineEvent;
+use crate::procedure::{MatrixCell, MatrixCount};
 use crate::witness::books::Books;
 
 /// The version of the record's format: raised when a reader of the old one would misread the new one.
@@ -123,11 +124,24 @@ pub struct ScenarioRecord {
     pub books: Books,
     /// Figures that are reported and not judged.
     pub observations: BTreeMap<String, String>,
+    /// How the requests of a corpus came out, by where their values stood.
+    #[serde(default)]
+    pub matrix: Vec<MatrixRow>,
     /// What happened to the pod.
     pub timeline: Vec<TimelineEvent>,
     /// The evidence folder, relative to the folder of this report; only for what did not pass.
     #[schemars(with = "Option<String>")]
     pub evidence: Option<Utf8PathBuf>,
+}
+
+/// One row of the matrix of a corpus.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MatrixRow {
+    /// Where the values stood.
+    pub cell: MatrixCell,
+    /// How the requests came out.
+    pub count: MatrixCount,
 }
 
 /// Counts over all scenarios.

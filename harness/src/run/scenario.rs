@@ -22,7 +22,7 @@ use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::procedure::{Proceedings, carry_out};
 use crate::report::evidence::capture;
-use crate::report::record::ScenarioRecord;
+use crate::report::record::{MatrixRow, ScenarioRecord};
 use crate::stack::assemble::{AssembleError, assemble};
 use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError};
 use crate::stack::{AGENT_CONTAINER, Stack};
@@ -101,6 +101,12 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
             .into_iter()
             .map(|(name, figure)| (name, setup.output.redact(&figure)))
             .collect(),
+        matrix: course
+            .proceedings
+            .matrix
+            .into_iter()
+            .map(|(cell, count)| MatrixRow { cell, count })
+            .collect(),
         timeline: course.timeline,
         evidence: course.evidence,
         ..record_without_run(scenario, result)
@@ -173,6 +179,7 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
         elapsed_milliseconds: 0,
         books: Books::default(),
         observations: BTreeMap::default(),
+        matrix: Vec::new(),
         timeline: Vec::new(),
         evidence: None,
     }
@@ -202,7 +209,7 @@ async fn attempt(
         scenario.name.clone(),
         setup.run.clone(),
         setup.timeouts.clone(),
-        setup.payloads.clone(),
+        setup.corpora.clone(),
         setup.keys.clone(),
     );
     let budget = setup.timeouts.scenario;

@@ -14,7 +14,7 @@ use crate::executable::{EnvoySelection, ExecutableError, Identity, build_sibling
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
-use crate::model::load::{LoadedPayloads, Project};
+use crate::model::load::{Corpora, Project};
 use crate::model::scenario::Scenario;
 use crate::model::timeouts::Timeouts;
 use crate::procedure::error::fault_hints;
@@ -63,8 +63,8 @@ pub struct RunSetup {
     pub run: RunId,
     /// The project's folders.
     pub project: Project,
-    /// The payload files.
-    pub payloads: Arc<BTreeMap<String, LoadedPayloads>>,
+    /// What scenarios draw requests from.
+    pub corpora: Arc<Corpora>,
     /// Where the scenarios run.
     pub environment: Arc<dyn Environment>,
     /// Envoy.
@@ -166,7 +166,7 @@ impl RunSetup {
 /// Prepares a run in the `local` environment. `say` hears what takes time.
 pub async fn prepare(
     project: Project,
-    payloads: BTreeMap<String, LoadedPayloads>,
+    corpora: Corpora,
     options: SetupOptions,
     say: impl Fn(&str) + Send + 'static,
 ) -> Result<RunSetup, SetupError> {
@@ -246,7 +246,7 @@ pub async fn prepare(
         run,
         output: Output::new(folder, Redactor::new(&keys)),
         project,
-        payloads: Arc::new(payloads),
+        corpora: Arc::new(corpora),
         environment: Arc::new(environment),
         envoy: programs.envoy,
         proxy_validator: ProxyValidator::default(),

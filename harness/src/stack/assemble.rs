@@ -185,7 +185,7 @@ fn set(variables: &mut Vec<EnvVar>, name: &str, value: &str) {
 
 fn apply(container: &mut Container, settings: &ContainerSettings) {
     if let Some(probe) = &settings.startup_probe {
-        container.startup_probe = Some(http_probe(probe));
+        container.startup_probe = Some(kubernetes_probe(probe));
     }
     if let Some(command) = &settings.pre_stop_exec {
         let hook = LifecycleHandler {
@@ -198,12 +198,15 @@ fn apply(container: &mut Container, settings: &ContainerSettings) {
     }
 }
 
-fn http_probe(settings: &ProbeSettings) -> Probe {
+fn kubernetes_probe(settings: &ProbeSettings) -> Probe {
     Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some(settings.http_get.clone()),
-            port: IntOrString::Int(i32::from(settings.port)),
+        http_get: settings.http_get.as_ref().map(|http| HTTPGetAction {
+            path: Some(http.path.clone()),
+            port: IntOrString::Int(i32::from(http.port)),
             ..HTTPGetAction::default()
+        }),
+        exec: settings.exec.as_ref().map(|command| ExecAction {
+            command: Some(command.clone()),
         }),
         period_seconds: i32::try_from(settings.period.as_duration().as_secs()).ok(),
         failure_threshold: Some(settings.failure_threshold),
