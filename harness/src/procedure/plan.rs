@@ -29,19 +29,30 @@ pub enum Route {
     Control,
 }
 
-/// Turns a request of a file into the driver's terms.
+/// Turns a request of a file into the driver's terms. A raw request that goes past the agent has
+/// the header that says so after its first line, and nothing else is added to it.
 pub fn prepare(
     spec: &RequestSpec,
     id: &RequestId,
     route: Route,
 ) -> Result<Prepared, RequestSpecError> {
+    spec.check_form()?;
     let body = spec.body_bytes()?;
     let mut headers = spec.header_pairs()?;
-    if route == Route::Control {
+    let raw = match &spec.raw {
+        Some(raw) => Some(raw_bytes(raw.bytes_for(id.as_str())?, route)),
+        None => None,
+    };
+    if route == Route::Control && raw.is_none() {
         headers.push((CONTROL_HEADER.0.into(), CONTROL_HEADER.1.into()));
     }
     Ok(Prepared {
-        body_sha256: sha256(body.as_deref().unwrap_or_default()),
+        body_sha256: match &spec.raw {
+            Some(raw) => sha256(raw.received_body.as_bytes()),
+            // The body of an upgrade is its first message: the request itself has none.
+            None if spec.upgrade.is_some() => sha256(b""),
+            None => sha256(body.as_deref().unwrap_or_default()),
+        },
         planned: PlannedRequest {
             id: id.as_str().into(),
             method: spec.method().into(),
@@ -53,8 +64,25 @@ pub fn prepare(
                 .as_ref()
                 .map(|body| body.framing)
                 .unwrap_or_default(),
+            raw_base64: raw.map(|bytes| STANDARD.encode(bytes)),
+            protocol: spec.protocol,
+            trailers: spec.trailer_pairs()?,
+            body_pacing: spec.body_pacing.as_ref().map(|pacing| pacing.value),
+            body_start: spec.body_start,
+            upgrade: spec.upgrade,
+            linger_milliseconds: spec.raw.as_ref().and_then(|raw| raw.linger_milliseconds),
         },
     })
+}
+
+fn raw_bytes(mut bytes: Vec<u8>, route: Route) -> Vec<u8> {
+    let first_line_end = bytes.iter().position(|&byte| byte == b'\n');
+    if let (Route::Control, Some(end)) = (route, first_line_end) {
+        let (name, value) = CONTROL_HEADER;
+        let field = format!("{name}: {value}\r\n").into_bytes();
+        bytes.splice(end + 1..=end, field);
+    }
+    bytes
 }
 
 /// One stream that sends each request once, on a connection of its own.
@@ -69,6 +97,7 @@ pub fn list_stream(
         address: address.into(),
         pacing,
         connection: ConnectionUse::New,
+        tls: None,
         requests: Requests::List(requests),
     }
 }
@@ -86,6 +115,7 @@ pub fn repeat_stream(
         address: address.into(),
         pacing: Pacing::Rate { per_second },
         connection: ConnectionUse::New,
+        tls: None,
         requests: Requests::Repeat { request, limit },
     }
 }
