@@ -128,3 +128,65 @@ pub fn plan(streams: Vec<Stream>, request_timeout: std::time::Duration) -> Drive
             .unwrap_or(u64::MAX),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(yaml: &str, route: Route) -> Prepared {
+        let spec: RequestSpec = serde_saphyr::from_str(yaml).expect("well-formed");
+        prepare(&spec, &RequestId::from_witness("a.b.0.r"), route).expect("it can be prepared")
+    }
+
+    fn raw_of(prepared: &Prepared) -> String {
+        let raw = prepared.planned.raw_base64.as_ref().expect("raw");
+        String::from_utf8(STANDARD.decode(raw).expect("base64")).expect("text")
+    }
+
+    const RAW: &str = r#"
+target: /seen
+raw:
+  text: "GET /sent HTTP/1.1\r\nx-conformance-id: {id}\r\n\r\n"
+  received-body: hello
+"#;
+
+    #[test]
+    fn a_raw_request_is_the_text_with_its_id() {
+        let prepared = prepared(RAW, Route::Inspected);
+        assert_eq!(
+            raw_of(&prepared),
+            "GET /sent HTTP/1.1\r\nx-conformance-id: a.b.0.r\r\n\r\n"
+        );
+        assert_eq!(prepared.planned.target, "/seen");
+        assert_eq!(prepared.body_sha256, sha256(b"hello"));
+        assert!(prepared.planned.headers.is_empty());
+    }
+
+    #[test]
+    fn a_raw_control_has_its_header_after_the_first_line() {
+        assert_eq!(
+            raw_of(&prepared(RAW, Route::Control)),
+            "GET /sent HTTP/1.1\r\nx-conformance-control: deliverability\r\n\
+             x-conformance-id: a.b.0.r\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_body_of_an_upgrade_is_no_body_of_the_request() {
+        let upgrade = "target: /ws\nupgrade: websocket\nbody: {text: hello}";
+        let prepared = prepared(upgrade, Route::Inspected);
+        assert_eq!(prepared.planned.method, "GET");
+        assert_eq!(prepared.body_sha256, sha256(b""));
+    }
+
+    #[test]
+    fn a_request_as_files_have_always_had_it_is_sent_as_always() {
+        let planned = prepared("target: /x\nbody: {text: a}", Route::Inspected).planned;
+        let as_always = serde_json::json!({
+            "id": "a.b.0.r", "method": "POST", "target": "/x", "headers": [],
+            "body-base64": "YQ==", "framing": "content-length",
+        });
+        let old: PlannedRequest = serde_json::from_value(as_always).expect("an old plan");
+        assert_eq!(planned, old);
+    }
+}

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use crate::traffic::plan::{BodyStart, Framing, PlannedRequest};
 use crate::traffic::request_bytes::{ID_HEADER, has, push_field};
+use crate::traffic::websocket::Handshake;
 
 /// The head of an HTTP/2 request without its id.
 #[derive(Clone, Debug)]
@@ -95,7 +96,12 @@ impl Http2Head {
             Ok(())
         };
         if request.upgrade.is_some() {
-            add("sec-websocket-version", "13")?;
+            // HTTP/2 needs no key, but a proxy passes the fields on to an application that speaks
+            // HTTP/1.1, which does.
+            let handshake = Handshake::new(&request.id, &request.headers);
+            for (name, value) in handshake.fields_of_websocket() {
+                add(name, &value)?;
+            }
         }
         if request.body_start == BodyStart::AfterContinue {
             add("expect", "100-continue")?;
@@ -288,6 +294,7 @@ mod tests {
         let head = Http2Head::new(&request, "h:1", None).expect("valid");
         let request = head.request("s.c.0.r", Scheme::HTTP);
         assert_eq!(request.method(), Method::CONNECT);
+        assert!(request.headers().contains_key("sec-websocket-key"));
         let protocol = request.extensions().get::<h2::ext::Protocol>();
         assert_eq!(protocol.map(h2::ext::Protocol::as_str), Some("websocket"));
     }

@@ -40,11 +40,19 @@ impl Handshake {
         }
     }
 
-    /// Returns the fields that ask for the upgrade.
+    /// Returns the fields that ask for the upgrade in HTTP/1.1.
     pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut fields = vec![
             ("connection", "Upgrade".to_owned()),
             ("upgrade", "websocket".to_owned()),
+        ];
+        fields.extend(self.fields_of_websocket());
+        fields
+    }
+
+    /// Returns those of the fields that belong to WebSocket and not to HTTP/1.1.
+    pub(crate) fn fields_of_websocket(&self) -> [(&'static str, String); 2] {
+        [
             ("sec-websocket-version", "13".to_owned()),
             ("sec-websocket-key", self.key.clone()),
         ]
