@@ -561,6 +561,17 @@ fn check_request(request: &RequestSpec, fallback: Position, complaints: &mut Com
             "a body is `{text: …}`, `{base64: …}` or `{filled: {length: …}}`",
         );
     }
+    if let Err(error) = request.check_form() {
+        let position = request
+            .raw
+            .as_ref()
+            .map_or(request.target.position, |raw| raw.position);
+        complaints.add(
+            position,
+            error.to_string(),
+            "docs/writing-a-scenario.md says which parts of a request go together",
+        );
+    }
 }
 
 fn check_headers(fields: &[Located<String>], complaints: &mut Complaints<'_>) {

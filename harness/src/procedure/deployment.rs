@@ -273,10 +273,8 @@ impl Deployment {
     /// Sends a canary until it is denied three times in a row. A time-out is no error: what is wrong shows when the requests are judged.
     pub async fn await_enforcing(&self) -> Result<Enforcement, ProcedureError> {
         let spec = RequestSpec {
-            method: None,
             target: Located::unwritten(CANARY_TARGET.into()),
-            headers: Vec::new(),
-            body: None,
+            ..RequestSpec::default()
         };
         let canary = self.prepare_repeated(&spec, "canary")?;
         let budget = self.timeouts.enforcing.as_duration();

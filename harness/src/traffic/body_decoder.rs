@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::traffic::escape::escape;
+
 /// The most bytes of a body that are kept.
 const KEPT: usize = 4 * 1024;
 /// The most bytes of one chunk-size line with its extensions.
@@ -29,6 +31,7 @@ pub(crate) struct BodyDecoder {
     limit: u64,
     line: Vec<u8>,
     trailer_length: usize,
+    trailers: Vec<(String, String)>,
     length: u64,
     hash: Sha256,
     kept: Vec<u8>,
@@ -43,6 +46,8 @@ pub(crate) struct BodySummary {
     pub(crate) sha256: String,
     /// The first 4 KiB in base64.
     pub(crate) head_base64: String,
+    /// The trailer fields, escaped. A line without a colon is a name without a value.
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 /// Why bytes are not an acceptable body.
@@ -93,6 +98,7 @@ impl BodyDecoder {
             limit,
             line: Vec::new(),
             trailer_length: 0,
+            trailers: Vec::new(),
             length: 0,
             hash: Sha256::new(),
             kept: Vec::new(),
@@ -155,6 +161,7 @@ impl BodyDecoder {
             length: self.length,
             sha256: hex::encode(self.hash.finalize()),
             head_base64: STANDARD.encode(&self.kept),
+            trailers: self.trailers,
         }
     }
 
@@ -198,6 +205,7 @@ impl BodyDecoder {
             State::Trailer if content.is_empty() => Ok(State::Complete),
             State::Trailer => {
                 self.trailer_length += length;
+                self.trailers.push(trailer_field(content));
                 Ok(State::Trailer)
             }
             State::ChunkSize => match parse_chunk_size(content)? {
@@ -210,6 +218,13 @@ impl BodyDecoder {
             | State::UntilClose) => Ok(state),
         }
     }
+}
+
+fn trailer_field(line: &[u8]) -> (String, String) {
+    let mut parts = line.splitn(2, |&byte| byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let value = parts.next().unwrap_or_default();
+    (escape(name), escape(value.trim_ascii()))
 }
 
 fn parse_chunk_size(line: &[u8]) -> Result<u64, BodyError> {

@@ -27,7 +27,10 @@ proptest! {
         prop_assert!(chunked.is_complete());
         let mut sized = decoder(BodyFraming::Length(11), 11);
         prop_assert_eq!(sized.read(b"hello world"), Ok(11));
-        prop_assert_eq!(chunked.finish(), sized.finish());
+        let mut chunked = chunked.finish();
+        let trailers = std::mem::take(&mut chunked.trailers);
+        prop_assert_eq!(trailers, [("T".to_owned(), "1".to_owned())]);
+        prop_assert_eq!(chunked, sized.finish());
     }
 
     #[test]

@@ -161,6 +161,18 @@ mod tests {
     #[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["target"] = json!("/\n")), "the target")]
     #[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][1]["body-base64"] = json!("%")), "base64")]
     #[case(broken_plan(|plan| plan["streams"][0]["requests"] = json!({"repeat": {"request": request("fixed"), "limit": 2}})), "{n}")]
+    #[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][0]["raw-base64"] = json!("%")), "base64")]
+    #[case(broken_plan(|plan| {
+    plan["streams"][0]["requests"]["list"][0]["protocol"] = json!("h2");
+    plan["streams"][0]["requests"]["list"][0]["target"] = json!("/#f");
+}), "`/#f`")]
+    #[case(broken_plan(|plan| {
+    plan["streams"][0]["pacing"] = json!({"concurrent": {"limit": 1}});
+    plan["streams"][0]["connection"] = json!("keep");
+    plan["streams"][0]["requests"]["list"][0]["protocol"] = json!("h2");
+}), "HTTP/2")]
+    #[case(broken_plan(|plan| plan["streams"][0]["requests"]["list"][0]["body-pacing"] = json!({"piece": 1, "interval-milliseconds": 1})), "no body")]
+    #[case(broken_plan(|plan| plan["streams"][0]["tls"] = json!({"server-name": "a", "ca-pem-base64": ""})), "no trusted certificate")]
     #[tokio::test]
     async fn a_plan_that_cannot_be_carried_out_is_refused_with_its_reason(
         #[case] plan: serde_json::Value,

@@ -5,6 +5,8 @@ use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
 use crate::traffic::request_bytes::{
     NUMBER_PLACEHOLDER, RequestBytes, RequestError, RequestTemplate,
 };
+use crate::traffic::tls::{TlsClient, TlsPlanError};
+use crate::traffic::transport::Destination;
 
 /// The most requests of one concurrent stream that are under way, whatever its plan says.
 const CONCURRENCY_LIMIT: usize = 65_536;
@@ -14,8 +16,10 @@ const CONCURRENCY_LIMIT: usize = 65_536;
 pub(crate) struct CheckedStream {
     /// Names the stream in its records.
     pub(crate) name: String,
-    /// `host:port`.
-    pub(crate) address: String,
+    /// Where its connections go.
+    pub(crate) destination: Destination,
+    /// Whether connections are kept.
+    pub(crate) connection: ConnectionUse,
     /// When requests are sent.
     pub(crate) pacing: CheckedPacing,
     requests: CheckedRequests,
@@ -35,10 +39,7 @@ pub(crate) enum CheckedPacing {
         rate: Rate,
     },
     /// Each after the one before it.
-    Sequential {
-        /// Whether the connection is kept.
-        connection: ConnectionUse,
-    },
+    Sequential,
 }
 
 #[derive(Debug)]
@@ -59,8 +60,8 @@ pub(crate) enum StreamError {
         /// What was given.
         address: String,
     },
-    /// A connection can be kept only where requests follow each other.
-    #[error("a connection can be kept only with sequential pacing")]
+    /// A connection can be kept only where requests follow each other, or share it.
+    #[error("a connection can be kept only with sequential pacing, or for HTTP/2")]
     KeepWithoutSequence,
     /// No request could be under way.
     #[error("a concurrency limit of 0 sends nothing")]
@@ -77,6 +78,9 @@ pub(crate) enum StreamError {
     /// A request cannot be sent.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// Connections cannot be secured.
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsPlanError),
     /// The list has more requests than can be numbered.
     #[error("the stream has {count} requests, which is too many")]
     TooManyRequests {
@@ -97,26 +101,30 @@ impl CheckedStream {
                 address: stream.address,
             });
         }
-        let pacing = match (stream.pacing, stream.connection) {
-            (Pacing::Sequential, connection) => CheckedPacing::Sequential { connection },
-            (Pacing::Rate { .. } | Pacing::Concurrent { .. }, ConnectionUse::Keep) => {
-                return Err(StreamError::KeepWithoutSequence);
-            }
-            (Pacing::Concurrent { limit: 0 }, ConnectionUse::New) => {
-                return Err(StreamError::NoConcurrency);
-            }
-            (Pacing::Concurrent { limit }, ConnectionUse::New) => CheckedPacing::Concurrent {
+        let requests = CheckedRequests::new(stream.requests, &stream.address)?;
+        let is_sequential = matches!(stream.pacing, Pacing::Sequential);
+        if stream.connection == ConnectionUse::Keep && !is_sequential && !requests.are_http2() {
+            return Err(StreamError::KeepWithoutSequence);
+        }
+        let pacing = match stream.pacing {
+            Pacing::Sequential => CheckedPacing::Sequential,
+            Pacing::Concurrent { limit: 0 } => return Err(StreamError::NoConcurrency),
+            Pacing::Concurrent { limit } => CheckedPacing::Concurrent {
                 limit: usize::try_from(limit)
                     .map_or(CONCURRENCY_LIMIT, |limit| limit.min(CONCURRENCY_LIMIT)),
             },
-            (Pacing::Rate { per_second }, ConnectionUse::New) => CheckedPacing::OpenLoop {
+            Pacing::Rate { per_second } => CheckedPacing::OpenLoop {
                 rate: Rate::new(per_second)?,
             },
         };
         Ok(Self {
-            requests: CheckedRequests::new(stream.requests, &stream.address)?,
+            requests,
             name: stream.name,
-            address: stream.address,
+            destination: Destination {
+                tls: stream.tls.as_ref().map(TlsClient::new).transpose()?,
+                address: stream.address,
+            },
+            connection: stream.connection,
             pacing,
         })
     }
@@ -126,9 +134,9 @@ impl CheckedStream {
         match &self.requests {
             CheckedRequests::List(templates) => templates
                 .iter()
-                .map(|template| template.once().id)
+                .map(|template| template.id().to_owned())
                 .collect(),
-            CheckedRequests::Repeat { template, .. } => vec![template.once().id],
+            CheckedRequests::Repeat { template, .. } => vec![template.id().to_owned()],
         }
     }
 
@@ -160,6 +168,13 @@ impl CheckedRequests {
                     limit,
                 })
             }
+        }
+    }
+
+    fn are_http2(&self) -> bool {
+        match self {
+            Self::List(templates) => templates.iter().all(RequestTemplate::is_http2),
+            Self::Repeat { template, .. } => template.is_http2(),
         }
     }
 

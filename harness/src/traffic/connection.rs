@@ -1,156 +1,221 @@
-//! One request over one connection: connect, send, read, and say how far it came when it fails.
+//! One HTTP/1 request over one connection: send, read, and say how far it came when it fails.
 
 use std::fmt::Display;
 use std::io;
-use std::os::fd::AsRawFd as _;
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::time::{Instant, timeout_at};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::traffic::escape::escape_bounded;
-use crate::traffic::record::{ClientFailure, ClientResult, FailureCause, RequestPhase};
-use crate::traffic::request_bytes::RequestBytes;
+use crate::traffic::failure::{cause_of, failure};
+use crate::traffic::record::{
+    ClientFailure, ClientResult, FailureCause, RequestPhase, UpgradeOutcome,
+};
+use crate::traffic::request_bytes::{RequestBytes, WebSocketRequest, WireForm};
 use crate::traffic::response::{Answer, Progress, ResponseParser};
 use crate::traffic::response_head::ConnectionReuse;
+use crate::traffic::send_schedule::SendSchedule;
+use crate::traffic::surplus::Surplus;
+use crate::traffic::transport::Transport;
+use crate::traffic::upgrade::{converse, is_granted};
 
 /// The most bytes of an answer's body.
 pub(crate) const BODY_LIMIT: u64 = 64 * 1024 * 1024;
-/// The most characters of a failure's detail.
-const DETAIL_LIMIT: usize = 256;
 /// The space that is made before each read.
 const READ_SIZE: usize = 16 * 1024;
 
 /// What became of one request.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(crate) struct Exchange<C> {
     /// When the first byte was given to the kernel.
     pub(crate) sent_at: Option<Instant>,
+    /// When the first byte of the final answer came.
+    pub(crate) first_byte_at: Option<Instant>,
+    /// When the answer was complete, or the request failed.
+    pub(crate) finished_at: Instant,
     /// What came back.
     pub(crate) result: ClientResult,
     /// The connection, where it can take another request.
-    pub(crate) connection: Option<TcpStream>,
+    pub(crate) connection: Option<C>,
 }
 
-/// Opens a connection, as for [`exchange`].
-///
-/// # Errors
-///
-/// What the record of a request without a connection says.
-pub(crate) async fn connect(address: &str, deadline: Instant) -> Result<TcpStream, ClientFailure> {
-    let failed = |cause, detail: &dyn Display| failure(RequestPhase::Connect, cause, detail);
-    match timeout_at(deadline, TcpStream::connect(address)).await {
-        Err(_) => Err(failed(FailureCause::TimedOut, &"no connection in time")),
-        Ok(Err(error)) => Err(failed(cause_of(&error), &error)),
-        Ok(Ok(stream)) => {
-            // A socket that refuses the option is dead already, which the first write says.
-            let _ = stream.set_nodelay(true);
-            Ok(stream)
+impl<C> Exchange<C> {
+    /// Puts the connection into another type.
+    pub(crate) fn map_connection<D>(self, convert: impl FnOnce(C) -> D) -> Exchange<D> {
+        Exchange {
+            sent_at: self.sent_at,
+            first_byte_at: self.first_byte_at,
+            finished_at: self.finished_at,
+            result: self.result,
+            connection: self.connection.map(convert),
         }
     }
-}
-
-/// Tells whether the other side has closed an idle connection, or sent something on it unasked.
-pub(crate) fn is_stale(stream: &TcpStream) -> bool {
-    let mut byte = [0];
-    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-    // The socket is asked itself: the runtime's own readiness can lag behind a close.
-    recv(stream.as_raw_fd(), &mut byte, flags) != Err(Errno::EAGAIN)
 }
 
 /// Sends a request on a connection and reads its answer, until `deadline`.
 pub(crate) async fn exchange(
-    mut stream: TcpStream,
+    mut transport: Transport,
     request: &RequestBytes,
     deadline: Instant,
-) -> Exchange {
+) -> Exchange<Transport> {
     let mut progress = ExchangeProgress {
         bytes: &request.bytes,
+        schedule: SendSchedule::new(request),
         sent: 0,
         sent_at: None,
         send_error: None,
+        flushing: Flushing::Done,
         parser: ResponseParser::new(request.answer_body, BODY_LIMIT),
+        first_byte_at: None,
+        body_pieces: 0,
     };
-    let (mut reader, mut writer) = stream.split();
-    let ended = timeout_at(deadline, progress.run(&mut reader, &mut writer)).await;
-    let is_sent = progress.is_sent();
+    let ended = timeout_at(deadline, progress.run(&mut transport)).await;
+    let finished_at = Instant::now();
     let sent_at = progress.sent_at;
-    let failed = match ended {
-        Ok(Ok(End::Complete { surplus })) => {
-            let answer = progress
+    let first_byte_at = progress.first_byte_at;
+    let is_sent = progress.is_sent();
+    let body_pieces = progress.body_pieces;
+    let (result, connection) = match ended {
+        Ok(Ok(surplus)) => {
+            let mut answer = progress
                 .parser
                 .into_answer()
                 .expect("the parser has said that the answer is complete");
-            return completed(answer, surplus, is_sent, sent_at, stream);
+            answer.record.body_pieces = body_pieces;
+            answer.record.negotiated_protocol = transport.negotiated_protocol();
+            let (answer, connection) =
+                after_answer(transport, request, answer, surplus, is_sent, deadline).await;
+            (ClientResult::Response(answer.record), connection)
         }
-        Ok(Err(failed)) => failed,
-        Err(_) => progress.failure(FailureCause::TimedOut, &progress.parser.describe_progress()),
+        Ok(Err(failed)) => (ClientResult::Failed(failed), None),
+        Err(_) => {
+            let detail = progress.parser.describe_progress();
+            let failed = progress.failure(FailureCause::TimedOut, &detail);
+            (ClientResult::Failed(failed), None)
+        }
     };
     Exchange {
         sent_at,
-        result: ClientResult::Failed(failed),
-        connection: None,
+        first_byte_at,
+        finished_at,
+        result,
+        connection,
     }
 }
 
-fn completed(
-    answer: Answer,
-    surplus: usize,
+/// Does what the request wants after its answer, and returns the connection if it is still clean.
+async fn after_answer(
+    mut transport: Transport,
+    request: &RequestBytes,
+    mut answer: Answer,
+    surplus: Vec<u8>,
     is_sent: bool,
-    sent_at: Option<Instant>,
-    stream: TcpStream,
-) -> Exchange {
+    deadline: Instant,
+) -> (Answer, Option<Transport>) {
+    if let Some(websocket) = &request.manner.websocket
+        && answer.record.status == 101
+    {
+        let WebSocketRequest { handshake, message } = &**websocket;
+        answer.record.upgraded = Some(if is_granted(handshake, &answer.record) {
+            converse(&mut transport, message, &surplus, deadline).await
+        } else {
+            UpgradeOutcome::WrongAccept
+        });
+        return (answer, None);
+    }
+    let until = deadline.min(Instant::now() + request.manner.linger);
+    let (surplus, is_open) = read_surplus(&mut transport, &surplus, until).await;
+    answer.record.extra_bytes = surplus.bytes();
+    answer.record.extra_responses = surplus.responses();
     // Bytes that nobody asked for, or a request that was cut short, would spoil the next exchange.
-    let is_clean = surplus == 0 && is_sent;
-    let connection = match answer.reuse {
-        ConnectionReuse::Possible if is_clean => Some(stream),
-        ConnectionReuse::Possible | ConnectionReuse::Impossible => None,
+    let is_clean = surplus.bytes() == 0 && is_sent && is_open;
+    let is_reusable = match (&request.manner.form, answer.reuse) {
+        (WireForm::Http11, ConnectionReuse::Possible) => is_clean,
+        (WireForm::Http10 | WireForm::Http11 | WireForm::Http2(_), _) => false,
     };
-    Exchange {
-        sent_at,
-        result: ClientResult::Response(answer.record),
-        connection,
+    (answer, is_reusable.then_some(transport))
+}
+
+/// Counts what has come after an answer, and what comes until an instant that may have passed.
+/// Returns it with whether the connection is still open.
+async fn read_surplus(transport: &mut Transport, first: &[u8], until: Instant) -> (Surplus, bool) {
+    let mut surplus = Surplus::new();
+    surplus.read(first);
+    let mut input = Vec::with_capacity(READ_SIZE);
+    while !surplus.is_full() && Instant::now() < until {
+        input.clear();
+        match timeout_at(until, transport.read_buf(&mut input)).await {
+            Err(_) => break,
+            Ok(Ok(0) | Err(_)) => {
+                surplus.note_close();
+                return (surplus, false);
+            }
+            Ok(Ok(_)) => surplus.read(&input),
+        }
+    }
+    (surplus, true)
+}
+
+/// Moves bytes one step on: what was written before is flushed first.
+async fn push(
+    writer: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+    flushing: Flushing,
+) -> io::Result<usize> {
+    match flushing {
+        Flushing::Done => writer.write(bytes).await,
+        Flushing::Due => writer.flush().await.map(|()| 0),
     }
 }
 
 /// How far an exchange has come. It outlives the future that a time-out cuts off.
 struct ExchangeProgress<'a> {
     bytes: &'a [u8],
+    schedule: SendSchedule,
     sent: usize,
     sent_at: Option<Instant>,
     send_error: Option<io::Error>,
+    flushing: Flushing,
     parser: ResponseParser,
+    first_byte_at: Option<Instant>,
+    body_pieces: u32,
 }
 
-/// How an exchange ended well.
-enum End {
-    Complete { surplus: usize },
+/// Whether what was written may still be held back by a layer below.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Flushing {
+    Done,
+    Due,
 }
 
 impl ExchangeProgress<'_> {
     /// Sends and reads at the same time: a server may answer, and stop reading, before it has the
-    /// whole request.
-    async fn run(
-        &mut self,
-        reader: &mut ReadHalf<'_>,
-        writer: &mut WriteHalf<'_>,
-    ) -> Result<End, ClientFailure> {
+    /// whole request. Returns what came after the answer.
+    async fn run(&mut self, transport: &mut Transport) -> Result<Vec<u8>, ClientFailure> {
+        let (mut reader, mut writer) = split(transport);
         let mut input = Vec::with_capacity(READ_SIZE);
         loop {
             input.clear();
-            let is_sending = self.is_sending();
-            let before_write = Instant::now();
+            let now = Instant::now();
+            let allowed = self.schedule.allowed();
+            let may_write = self.sent < allowed && self.send_error.is_none();
+            let must_flush = self.flushing == Flushing::Due && self.send_error.is_none();
+            let pause = self.schedule.pause_until();
             tokio::select! {
                 biased;
-                written = writer.write(&self.bytes[self.sent..]), if is_sending => {
-                    self.note_written(written, before_write);
+                pushed = push(&mut writer, &self.bytes[self.sent..allowed], self.flushing),
+                    if may_write || must_flush =>
+                {
+                    match self.flushing {
+                        Flushing::Done => self.note_written(pushed, now),
+                        Flushing::Due => self.note_flushed(pushed),
+                    }
+                }
+                () = sleep_until(pause.unwrap_or(now)), if pause.is_some() => {
+                    self.schedule.end_pause();
                 }
                 read = reader.read_buf(&mut input) => {
-                    if let Some(end) = self.note_read(read, &input)? {
-                        return Ok(end);
+                    if let Some(surplus) = self.note_read(read, &input)? {
+                        return Ok(surplus);
                     }
                 }
             }
@@ -162,8 +227,17 @@ impl ExchangeProgress<'_> {
             Ok(count) => {
                 self.sent += count;
                 self.sent_at.get_or_insert(before_write);
+                self.flushing = Flushing::Due;
+                self.schedule.note_sent(self.sent, Instant::now());
             }
             // An answer may have come before the other side stopped reading, so reading goes on.
+            Err(error) => self.send_error = Some(error),
+        }
+    }
+
+    fn note_flushed(&mut self, flushed: io::Result<usize>) {
+        match flushed {
+            Ok(_) => self.flushing = Flushing::Done,
             Err(error) => self.send_error = Some(error),
         }
     }
@@ -172,37 +246,56 @@ impl ExchangeProgress<'_> {
         &mut self,
         read: io::Result<usize>,
         input: &[u8],
-    ) -> Result<Option<End>, ClientFailure> {
+    ) -> Result<Option<Vec<u8>>, ClientFailure> {
         match read {
-            Ok(0) if self.parser.is_complete_at_close() => Ok(Some(End::Complete { surplus: 0 })),
+            Ok(0) if self.parser.is_complete_at_close() => Ok(Some(Vec::new())),
             Ok(0) => Err(self.failure(
                 FailureCause::Closed,
                 &format!("closed {}", self.parser.describe_progress()),
             )),
-            Ok(_) => match self.parser.read(input) {
-                Ok(Progress::Complete { surplus }) => Ok(Some(End::Complete { surplus })),
-                Ok(Progress::Incomplete) => Ok(None),
-                // Whatever was still to be sent, what is wrong is the answer.
-                Err(error) => Err(failure(error.phase(), FailureCause::Malformed, &error)),
-            },
+            Ok(_) => self.parse(input),
             Err(error) => Err(self.failure(cause_of(&error), &error)),
         }
+    }
+
+    fn parse(&mut self, input: &[u8]) -> Result<Option<Vec<u8>>, ClientFailure> {
+        let interim_before = self.parser.informational().len();
+        let body_before = self.parser.body_length();
+        // Whatever was still to be sent, what is wrong is the answer.
+        let progress = self
+            .parser
+            .read(input)
+            .map_err(|error| failure(error.phase(), FailureCause::Malformed, &error))?;
+        let interim = &self.parser.informational()[interim_before..];
+        if !interim.is_empty() {
+            // What came before belonged to an interim answer.
+            self.first_byte_at = None;
+        }
+        if interim.contains(&100) {
+            self.schedule.note_continue();
+        }
+        if self.parser.is_begun() {
+            self.first_byte_at.get_or_insert_with(Instant::now);
+        }
+        if self.parser.body_length() > body_before {
+            self.body_pieces = self.body_pieces.saturating_add(1);
+        }
+        Ok(match progress {
+            Progress::Complete { surplus } => Some(input[input.len() - surplus..].to_vec()),
+            Progress::Incomplete => None,
+        })
     }
 
     fn failure(&self, cause: FailureCause, detail: &dyn Display) -> ClientFailure {
         if let Some(error) = &self.send_error {
             return failure(RequestPhase::Send, cause_of(error), error);
         }
-        let phase = if self.is_sending() {
-            RequestPhase::Send
-        } else {
+        let phase = if self.is_sent() || self.schedule.is_held_back() {
             self.parser.phase()
+        } else {
+            RequestPhase::Send
         };
         failure(phase, cause, detail)
-    }
-
-    fn is_sending(&self) -> bool {
-        !self.is_sent() && self.send_error.is_none()
     }
 
     fn is_sent(&self) -> bool {
@@ -210,26 +303,9 @@ impl ExchangeProgress<'_> {
     }
 }
 
-fn failure(phase: RequestPhase, cause: FailureCause, detail: &dyn Display) -> ClientFailure {
-    ClientFailure {
-        phase,
-        cause,
-        detail: escape_bounded(detail.to_string().as_bytes(), DETAIL_LIMIT),
-    }
-}
-
-fn cause_of(error: &io::Error) -> FailureCause {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => FailureCause::Refused,
-        // A broken pipe is a write after the other side's reset.
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => FailureCause::Reset,
-        io::ErrorKind::UnexpectedEof => FailureCause::Closed,
-        _ => FailureCause::Other,
-    }
-}
-
+#[cfg(test)]
+#[path = "connection_manner_tests.rs"]
+mod manner_tests;
 #[cfg(test)]
 #[path = "connection_tests.rs"]
 mod tests;

@@ -8,8 +8,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::traffic::failure::DETAIL_LIMIT;
+use crate::traffic::plan::BodyStart;
 use crate::traffic::record::ResponseRecord;
-use crate::traffic::request_bytes::AnswerBody;
+use crate::traffic::request_bytes::{AnswerBody, Manner};
+use crate::traffic::transport::Destination;
 
 /// Longer than anything here takes, so that only what is meant to time out does.
 const AMPLE: Duration = Duration::from_secs(30);
@@ -56,11 +59,31 @@ fn request(body: &[u8]) -> RequestBytes {
     RequestBytes {
         id: "s.c.0.r".into(),
         bytes: [head.as_bytes(), body].concat(),
+        head_length: head.len(),
         answer_body: AnswerBody::Possible,
+        manner: Manner {
+            form: WireForm::Http11,
+            body_start: BodyStart::AtOnce,
+            pacing: None,
+            linger: Duration::ZERO,
+            websocket: None,
+        },
     }
 }
 
-async fn exchange_with(address: SocketAddr, request: &RequestBytes, within: Duration) -> Exchange {
+async fn connect(address: &str, deadline: Instant) -> Result<Transport, ClientFailure> {
+    let destination = Destination {
+        address: address.to_owned(),
+        tls: None,
+    };
+    destination.connect(deadline).await
+}
+
+async fn exchange_with(
+    address: SocketAddr,
+    request: &RequestBytes,
+    within: Duration,
+) -> Exchange<Transport> {
     let deadline = Instant::now() + within;
     let stream = connect(&address.to_string(), deadline)
         .await
@@ -68,21 +91,21 @@ async fn exchange_with(address: SocketAddr, request: &RequestBytes, within: Dura
     exchange(stream, request, deadline).await
 }
 
-async fn exchange_of(pieces: &[&'static [u8]], then: Then) -> Exchange {
+async fn exchange_of(pieces: &[&'static [u8]], then: Then) -> Exchange<Transport> {
     let (address, task) = server(pieces, then).await;
     let exchange = exchange_with(address, &request(b""), AMPLE).await;
     task.abort();
     exchange
 }
 
-fn response_of(exchange: Exchange) -> ResponseRecord {
+fn response_of(exchange: Exchange<Transport>) -> ResponseRecord {
     match exchange.result {
         ClientResult::Response(response) => response,
         ClientResult::Failed(failure) => panic!("no answer: {failure:?}"),
     }
 }
 
-fn failure_of(exchange: &Exchange) -> (RequestPhase, FailureCause) {
+fn failure_of(exchange: &Exchange<Transport>) -> (RequestPhase, FailureCause) {
     match &exchange.result {
         ClientResult::Response(response) => panic!("an answer: {response:?}"),
         ClientResult::Failed(failure) => {
@@ -287,8 +310,11 @@ async fn a_closed_connection_is_stale_and_an_idle_one_is_not() {
         .await
         .expect("listening");
     let (other_side, _) = listener.accept().await.expect("a client");
-    assert!(!is_stale(&stream));
+    assert!(!stream.is_stale());
     drop(other_side);
-    stream.readable().await.expect("the close arrives");
-    assert!(is_stale(&stream));
+    let Transport::Plain(socket) = &stream else {
+        panic!("cleartext was asked for");
+    };
+    socket.readable().await.expect("the close arrives");
+    assert!(stream.is_stale());
 }

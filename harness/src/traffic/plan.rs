@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::model::request::Framing;
+pub use crate::model::request::{BodyPacing, BodyStart, Framing, Protocol, Upgrade};
 
 /// The driver's whole task.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -26,8 +26,24 @@ pub struct Stream {
     pub pacing: Pacing,
     /// Whether connections are kept.
     pub connection: ConnectionUse,
+    /// Speaks TLS on each connection; none means cleartext.
+    #[serde(default)]
+    pub tls: Option<TlsPlan>,
     /// What is sent.
     pub requests: Requests,
+}
+
+/// How the connections of a stream are secured.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TlsPlan {
+    /// The name that is sent to the server, and that its certificate must have.
+    pub server_name: String,
+    /// The certificates that are trusted, as PEM in base64.
+    pub ca_pem_base64: String,
+    /// The protocols that are offered (ALPN), in order; empty offers none.
+    #[serde(default)]
+    pub alpn: Vec<String>,
 }
 
 /// When the requests of a stream are sent.
@@ -55,7 +71,8 @@ pub enum Pacing {
 pub enum ConnectionUse {
     /// One new connection for each request.
     New,
-    /// One connection is used until the other side closes it. Only with sequential pacing.
+    /// One connection is used until the other side closes it: with sequential pacing, or for
+    /// HTTP/2, which carries many requests at once.
     Keep,
 }
 
@@ -75,7 +92,7 @@ pub enum Requests {
     },
 }
 
-/// One request, byte by byte.
+/// One request, byte by byte. Fields with a default may be absent.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PlannedRequest {
@@ -92,6 +109,30 @@ pub struct PlannedRequest {
     pub body_base64: Option<String>,
     /// How the body is framed.
     pub framing: Framing,
+    /// Exactly these bytes in base64 instead of everything above but the id, which only the record
+    /// has then; nothing is added. In a repeated request, each occurrence of the id in these bytes
+    /// is numbered like the id.
+    #[serde(default)]
+    pub raw_base64: Option<String>,
+    /// The protocol in which the request is sent.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Trailer fields in order; in HTTP/1.1 only after a chunked body.
+    #[serde(default)]
+    pub trailers: Vec<(String, String)>,
+    /// Sends the body, or the whole of a raw request, in pieces with a pause between them.
+    #[serde(default)]
+    pub body_pacing: Option<BodyPacing>,
+    /// When the body follows the head.
+    #[serde(default)]
+    pub body_start: BodyStart,
+    /// Asks for another protocol on the connection; the body is then its first message.
+    #[serde(default)]
+    pub upgrade: Option<Upgrade>,
+    /// How long the connection is read on after the answer for what nobody asked for; 300 ms after
+    /// a raw request and not at all after any other when not given. HTTP/2 has nothing to read on.
+    #[serde(default)]
+    pub linger_milliseconds: Option<u32>,
 }
 
 /// A further line that the harness may write after the plan.

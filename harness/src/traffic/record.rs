@@ -53,20 +53,66 @@ pub enum ClientResult {
 }
 
 /// An answer, parsed as hostile input.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ResponseRecord {
     /// The status code.
     pub status: u16,
-    /// Header fields in order; bytes that are not printable ASCII are written `\xNN`, a backslash
-    /// is doubled. Bounded to 256 fields and 64 KiB.
+    /// Header fields in order (over HTTP/2, equal names stand together); bytes that are not
+    /// printable ASCII are written `\xNN`, a backslash is doubled. Bounded to 256 fields and 64 KiB.
     pub headers: Vec<(String, String)>,
-    /// Length of the body after de-chunking.
+    /// Length of the body without its framing.
     pub body_length: u64,
     /// SHA-256 of the body, lower-case hex.
     pub body_sha256: String,
     /// The first 4 KiB of the body, in base64.
     pub body_head_base64: String,
+    /// Trailer fields in order, escaped like the header fields. Bounded to 16 KiB in HTTP/1.1 and
+    /// like the header fields in HTTP/2.
+    #[serde(default)]
+    pub trailers: Vec<(String, String)>,
+    /// The interim (1xx) answers before this one, in order. Bounded to 16.
+    #[serde(default)]
+    pub informational: Vec<u16>,
+    /// From the request's intended instant to the first byte of this answer, interim answers not
+    /// counted, in microseconds.
+    #[serde(default)]
+    pub first_byte_microseconds: Option<u64>,
+    /// In how many reads (HTTP/1) or DATA frames (HTTP/2) the body came. An answer that is streamed
+    /// with pauses comes in as many as its pieces at least; one that was held back, in few.
+    #[serde(default)]
+    pub body_pieces: u32,
+    /// Complete answers that followed this one on the connection though nobody asked for them.
+    #[serde(default)]
+    pub extra_responses: u32,
+    /// All bytes that followed this answer though nobody asked for them, as far as the connection
+    /// was read on. Bounded to 1 MiB.
+    #[serde(default)]
+    pub extra_bytes: u64,
+    /// What became of an upgrade, if one was asked for and granted.
+    #[serde(default)]
+    pub upgraded: Option<UpgradeOutcome>,
+    /// The protocol that was agreed on over TLS (ALPN), escaped.
+    #[serde(default)]
+    pub negotiated_protocol: Option<String>,
+}
+
+/// What became of the first message on a connection that changed its protocol.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpgradeOutcome {
+    /// A message came back, but another one.
+    Altered,
+    /// The other side closed before anything came back.
+    Closed,
+    /// The message came back as it was sent.
+    Echoed,
+    /// What came back is not a WebSocket frame, or is over its bound.
+    Malformed,
+    /// Nothing came back in time.
+    Silent,
+    /// The upgrade was granted with a wrong `sec-websocket-accept`. No message was sent.
+    WrongAccept,
 }
 
 impl ResponseRecord {
@@ -111,13 +157,14 @@ pub enum RequestPhase {
 pub enum FailureCause {
     /// The connection was refused.
     Refused,
-    /// The connection was reset.
+    /// The connection was reset, or the HTTP/2 stream by `RST_STREAM`, whose code `detail` names.
     Reset,
-    /// The other side closed before the answer was complete.
+    /// The other side closed before the answer was complete; over HTTP/2 perhaps with a `GOAWAY`,
+    /// whose code `detail` names.
     Closed,
     /// The time for one request was used up.
     TimedOut,
-    /// The answer is not HTTP, or is over the bounds.
+    /// The answer is not HTTP, breaks the protocol, or is over the bounds.
     Malformed,
     /// Anything else that the system reported.
     Other,

@@ -1,5 +1,5 @@
-//! Parses an answer as its bytes come: interim answers are skipped, the body is decoded. It does
-//! no I/O.
+//! Parses an answer as its bytes come: interim answers are noted, the body is decoded. It does no
+//! I/O.
 
 use crate::traffic::body_decoder::BodyDecoder;
 use crate::traffic::record::{RequestPhase, ResponseRecord};
@@ -18,7 +18,7 @@ const EAGER_PARSE_LIMIT: usize = 1024;
 pub(crate) struct ResponseParser {
     answer_body: AnswerBody,
     body_limit: u64,
-    interim_answers: usize,
+    informational: Vec<u16>,
     state: State,
 }
 
@@ -55,7 +55,7 @@ impl ResponseParser {
         Self {
             answer_body,
             body_limit,
-            interim_answers: 0,
+            informational: Vec::new(),
             state: State::Head {
                 unparsed: Vec::new(),
             },
@@ -67,6 +67,27 @@ impl ResponseParser {
         match self.state {
             State::Body { .. } => RequestPhase::ResponseBody,
             State::Head { .. } => RequestPhase::ResponseHead,
+        }
+    }
+
+    /// Returns the interim answers so far.
+    pub(crate) fn informational(&self) -> &[u16] {
+        &self.informational
+    }
+
+    /// Returns how many bytes of the final answer's body have come.
+    pub(crate) fn body_length(&self) -> u64 {
+        match &self.state {
+            State::Body { body, .. } => body.length(),
+            State::Head { .. } => 0,
+        }
+    }
+
+    /// Tells whether something has come that belongs to no interim answer, as far as is known.
+    pub(crate) fn is_begun(&self) -> bool {
+        match &self.state {
+            State::Body { .. } => true,
+            State::Head { unparsed } => !unparsed.is_empty(),
         }
     }
 
@@ -127,6 +148,9 @@ impl ResponseParser {
                 body_length: body.length,
                 body_sha256: body.sha256,
                 body_head_base64: body.head_base64,
+                trailers: body.trailers,
+                informational: self.informational,
+                ..ResponseRecord::default()
             },
             reuse,
         })
@@ -147,10 +171,10 @@ impl ResponseParser {
             start += length;
             // 101 is final: what follows is another protocol.
             if (100..200).contains(&head.status) && head.status != 101 {
-                self.interim_answers += 1;
-                if self.interim_answers > INTERIM_LIMIT {
+                if self.informational.len() == INTERIM_LIMIT {
                     return Err(ResponseError::InterimAnswers);
                 }
+                self.informational.push(head.status);
                 continue;
             }
             let mut body = Box::new(BodyDecoder::new(framing, self.body_limit)?);

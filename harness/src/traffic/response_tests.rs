@@ -63,11 +63,12 @@ fn reuse_follows_the_answer(#[case] bytes: &str, #[case] expected: ConnectionReu
 }
 
 #[test]
-fn interim_answers_are_skipped() {
+fn interim_answers_are_noted_and_skipped() {
     let answer = answer_to(
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 204 None\r\n\r\n",
     );
     assert_eq!(answer.record.status, 204);
+    assert_eq!(answer.record.informational, [100, 103]);
     assert!(answer.record.headers.is_empty());
 }
 

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::traffic::checked_stream::{CheckedPacing, CheckedStream};
-use crate::traffic::connection::{Exchange, connect, exchange, is_stale};
+use crate::traffic::connection::{Exchange, exchange};
+use crate::traffic::http2::Http2Client;
 use crate::traffic::pacing::{Clock, Rate};
 use crate::traffic::plan::ConnectionUse;
-use crate::traffic::record::{ClientRecord, ClientResult, RequestPhase};
-use crate::traffic::request_bytes::RequestBytes;
+use crate::traffic::record::{ClientFailure, ClientRecord, ClientResult, RequestPhase};
+use crate::traffic::request_bytes::{RequestBytes, WireForm};
+use crate::traffic::transport::Transport;
 
 /// The most requests of one open-loop stream that are under way. Beyond it requests leave late,
 /// and their lateness shows in their times.
@@ -61,11 +62,12 @@ pub(crate) async fn run_stream(stream: CheckedStream, context: StreamContext) {
     let run = StreamRun {
         stream: Arc::new(stream),
         context,
+        shared: Arc::default(),
     };
     match pacing {
         CheckedPacing::Concurrent { limit } => run.concurrent(limit).await,
         CheckedPacing::OpenLoop { rate } => run.open_loop(rate).await,
-        CheckedPacing::Sequential { connection } => run.sequential(connection).await,
+        CheckedPacing::Sequential => run.sequential().await,
     }
 }
 
@@ -73,10 +75,19 @@ pub(crate) async fn run_stream(stream: CheckedStream, context: StreamContext) {
 struct StreamRun {
     stream: Arc<CheckedStream>,
     context: StreamContext,
+    /// The connection of requests that are under way at the same time.
+    shared: Arc<Mutex<Option<Http2Client>>>,
+}
+
+/// A connection that has been opened.
+#[derive(Debug)]
+enum Connection {
+    Http1(Transport),
+    Http2(Http2Client),
 }
 
 impl StreamRun {
-    async fn sequential(self, connection_use: ConnectionUse) {
+    async fn sequential(self) {
         let mut connection = None;
         for number in 0.. {
             if *self.context.sending.borrow() == Sending::Stopped {
@@ -86,7 +97,7 @@ impl StreamRun {
                 return;
             };
             let after = self.send(request, Instant::now(), connection.take()).await;
-            connection = match (after, connection_use) {
+            connection = match (after, self.stream.connection) {
                 (AfterRequest::Reusable(connection), ConnectionUse::Keep) => Some(connection),
                 (AfterRequest::Reusable(_), ConnectionUse::New) | (AfterRequest::Over, _) => None,
                 (AfterRequest::NeverConnected, _) => {
@@ -155,18 +166,15 @@ impl StreamRun {
         &self,
         request: RequestBytes,
         intended: Instant,
-        kept: Option<TcpStream>,
+        kept: Option<Connection>,
     ) -> AfterRequest {
         let deadline = intended + self.context.request_timeout;
-        let usable = kept.filter(|connection| !is_stale(connection));
-        let connection = match usable {
-            Some(connection) => Ok(connection),
-            None => connect(&self.stream.address, deadline).await,
-        };
-        let exchange = match connection {
-            Ok(connection) => exchange(connection, &request, deadline).await,
+        let exchange = match self.connection_for(&request, kept, deadline).await {
+            Ok(connection) => exchange_on(connection, &request, deadline).await,
             Err(failure) => Exchange {
                 sent_at: None,
+                first_byte_at: None,
+                finished_at: Instant::now(),
                 result: ClientResult::Failed(failure),
                 connection: None,
             },
@@ -175,7 +183,13 @@ impl StreamRun {
             ClientResult::Response(_) => None,
             ClientResult::Failed(failure) => Some(failure.phase),
         };
-        let finished = Instant::now();
+        let finished = exchange.finished_at;
+        let mut result = exchange.result;
+        if let ClientResult::Response(response) = &mut result {
+            response.first_byte_microseconds = exchange
+                .first_byte_at
+                .map(|first| microseconds(first.saturating_duration_since(intended)));
+        }
         let clock = &self.context.clock;
         let record = ClientRecord {
             id: request.id,
@@ -184,7 +198,7 @@ impl StreamRun {
             sent_at: exchange.sent_at.map(|sent| clock.timestamp_of(sent)),
             finished_at: clock.timestamp_of(finished),
             elapsed_microseconds: microseconds(finished.saturating_duration_since(intended)),
-            result: exchange.result,
+            result,
         };
         let lag = exchange
             .sent_at
@@ -203,6 +217,85 @@ impl StreamRun {
     }
 }
 
+impl StreamRun {
+    /// Returns the kept or shared connection if it is still of use, or else a new one.
+    async fn connection_for(
+        &self,
+        request: &RequestBytes,
+        kept: Option<Connection>,
+        deadline: Instant,
+    ) -> Result<Connection, ClientFailure> {
+        let is_shared = match (self.stream.pacing, self.stream.connection) {
+            (CheckedPacing::Sequential, _) | (_, ConnectionUse::New) => false,
+            (
+                CheckedPacing::Concurrent { .. } | CheckedPacing::OpenLoop { .. },
+                ConnectionUse::Keep,
+            ) => true,
+        };
+        match (&request.manner.form, kept) {
+            (WireForm::Http10 | WireForm::Http11, Some(Connection::Http1(kept)))
+                if !kept.is_stale() =>
+            {
+                Ok(Connection::Http1(kept))
+            }
+            (WireForm::Http10 | WireForm::Http11, _) => {
+                let transport = self.stream.destination.connect(deadline).await?;
+                Ok(Connection::Http1(transport))
+            }
+            (WireForm::Http2(_), _) if is_shared => {
+                self.shared_client(deadline).await.map(Connection::Http2)
+            }
+            (WireForm::Http2(_), Some(Connection::Http2(mut kept))) => {
+                if kept.is_usable().await {
+                    return Ok(Connection::Http2(kept));
+                }
+                self.new_client(deadline).await.map(Connection::Http2)
+            }
+            (WireForm::Http2(_), Some(Connection::Http1(_)) | None) => {
+                self.new_client(deadline).await.map(Connection::Http2)
+            }
+        }
+    }
+
+    async fn new_client(&self, deadline: Instant) -> Result<Http2Client, ClientFailure> {
+        let transport = self.stream.destination.connect(deadline).await?;
+        Http2Client::start(transport, deadline).await
+    }
+
+    /// Returns the shared connection. Only one request opens it; the others wait for that, each
+    /// no longer than the opening itself is bounded.
+    async fn shared_client(&self, deadline: Instant) -> Result<Http2Client, ClientFailure> {
+        let mut shared = self.shared.lock().await;
+        if let Some(client) = &mut *shared
+            && client.is_usable().await
+        {
+            return Ok(client.clone());
+        }
+        let client = self.new_client(deadline).await?;
+        *shared = Some(client.clone());
+        Ok(client)
+    }
+}
+
+async fn exchange_on(
+    connection: Connection,
+    request: &RequestBytes,
+    deadline: Instant,
+) -> Exchange<Connection> {
+    match (connection, &request.manner.form) {
+        (Connection::Http2(client), WireForm::Http2(head)) => client
+            .exchange(request, head, deadline)
+            .await
+            .map_connection(Connection::Http2),
+        (Connection::Http1(transport), _) => exchange(transport, request, deadline)
+            .await
+            .map_connection(Connection::Http1),
+        (Connection::Http2(_), WireForm::Http10 | WireForm::Http11) => {
+            unreachable!("an HTTP/1 request is given an HTTP/1 connection")
+        }
+    }
+}
+
 /// What a request leaves behind.
 #[derive(Debug)]
 enum AfterRequest {
@@ -211,7 +304,7 @@ enum AfterRequest {
     /// The connection is over.
     Over,
     /// A connection that can take another request.
-    Reusable(TcpStream),
+    Reusable(Connection),
 }
 
 /// Completes when the driver is told to stop, or is gone.

@@ -231,10 +231,7 @@ mod tests {
                 elapsed_microseconds: 1,
                 result: ClientResult::Response(ResponseRecord {
                     status: client_status,
-                    headers: Vec::new(),
-                    body_length: 0,
-                    body_sha256: String::new(),
-                    body_head_base64: String::new(),
+                    ..ResponseRecord::default()
                 }),
             },
             proxy: vec![ProxyRecord {
