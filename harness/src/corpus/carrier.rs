@@ -98,10 +98,9 @@ pub(super) fn joined(pairs: &[(String, String)], separator: &str) -> String {
 /// Makes a request without a body around its own header fields, among ordinary ones in any order.
 pub(super) fn without_body(target: String, own: Vec<String>, random: &mut Random) -> RequestSpec {
     RequestSpec {
-        method: None,
         target: Located::unwritten(target),
         headers: headers(own, random),
-        body: None,
+        ..RequestSpec::default()
     }
 }
 
@@ -122,6 +121,7 @@ pub(super) fn with_body(content_type: &str, body: Vec<u8>, random: &mut Random) 
         target: Located::unwritten(path(random).to_owned()),
         headers: headers(vec![format!("content-type: {content_type}")], random),
         body: Some(Located::unwritten(body)),
+        ..RequestSpec::default()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
 use crate::model::request::parse_header;
+use crate::traffic::escape::escape;
 use crate::traffic::plan::PlannedRequest;
 use crate::traffic::record::{ClientResult, ResponseRecord};
 use crate::witness::join::Joined;
@@ -65,6 +66,17 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
         if let Some(response) = response {
             let absent = Located::unwritten(AGENT_HEADERS.to_owned());
             findings.extend(present_header("client-header", &absent, &response.headers));
+            if response.extra_responses > 0 {
+                findings.push(Finding::new(
+                    "smuggled-request",
+                    expect.outcome.position,
+                    "one answer to one request",
+                    format!(
+                        "{} more answers on the connection",
+                        response.extra_responses
+                    ),
+                ));
+            }
         }
         if let (Some(client), Some(response)) = (&expect.client, response) {
             findings.extend(judge_client(client, response));
@@ -163,6 +175,21 @@ pub fn judge_client(expect: &ClientExpectation, response: &ResponseRecord) -> Ve
     }
     for name in &expect.absent_headers {
         findings.extend(present_header("client-header", name, &response.headers));
+    }
+    for field in &expect.trailers {
+        findings.extend(missing_header("client-trailer", field, &response.trailers));
+    }
+    if let Some(upgraded) = &expect.upgraded
+        && Some(**upgraded) != response.upgraded
+    {
+        findings.push(Finding::new(
+            "upgrade",
+            upgraded.position,
+            format!("{:?}", **upgraded),
+            response
+                .upgraded
+                .map_or_else(|| "no upgrade".into(), |outcome| format!("{outcome:?}")),
+        ));
     }
     if let Some(body) = &expect.body {
         let expected = sha256(body.as_bytes());
@@ -322,7 +349,7 @@ fn judge_upstream(
     let expect = expect.unwrap_or(&none);
     let planned = subject.planned;
     let mut findings = Vec::new();
-    let as_sent = Located::unwritten(planned.target.clone());
+    let as_sent = Located::unwritten(escape(planned.target.as_bytes()));
     let target = expect.target.as_ref().unwrap_or(&as_sent);
     if **target != upstream.target {
         findings.push(Finding::new(
@@ -391,7 +418,13 @@ fn lost_headers(
         .headers
         .iter()
         .filter(|(name, _)| !spoken_for(name))
-        .filter(|(name, value)| !upstream.header_values(name).any(|arrived| arrived == value))
+        .filter(|(name, value)| {
+            // The hit log escapes what is not printable and doubles a backslash.
+            let logged = escape(value.as_bytes());
+            !upstream
+                .header_values(name)
+                .any(|arrived| arrived == logged)
+        })
         .map(|(name, value)| {
             Finding::new(
                 "upstream-header",

@@ -1,7 +1,7 @@
 //! What a scenario file says must be seen of one request.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::located::Located;
 use super::outcome::Outcome;
@@ -55,6 +55,12 @@ pub struct ClientExpectation {
     /// The whole body.
     #[serde(default)]
     pub body: Option<Located<String>>,
+    /// Trailer fields that must be there with exactly these values, each `name: value`.
+    #[serde(default)]
+    pub trailers: Vec<Located<String>>,
+    /// What became of the first message after an upgrade.
+    #[serde(default)]
+    pub upgraded: Option<Located<UpgradeOutcome>>,
 }
 
 /// What the proxy's access log must say.
@@ -103,4 +109,22 @@ pub struct UpstreamExpectation {
     /// Names that no header field may have; a trailing `*` stands for any ending.
     #[serde(default)]
     pub absent_headers: Vec<Located<String>>,
+}
+
+/// What became of the first message on a connection that changed its protocol.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpgradeOutcome {
+    /// A message came back, but another one.
+    Altered,
+    /// The other side closed before anything came back.
+    Closed,
+    /// The message came back as it was sent.
+    Echoed,
+    /// What came back is not a WebSocket frame, or is over its bound.
+    Malformed,
+    /// Nothing came back in time.
+    Silent,
+    /// The upgrade was granted with a wrong `sec-websocket-accept`. No message was sent.
+    WrongAccept,
 }

@@ -299,6 +299,7 @@ async fn judge_sent(
                 .map(|request| request.prepared.planned.clone())
                 .collect(),
         ),
+        tls: None,
     };
     let drive = deployment.start_drive(vec![stream]).await?;
     let report = deployment.finish_drive(drive).await?;

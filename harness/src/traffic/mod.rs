@@ -10,7 +10,7 @@ mod checked_plan;
 mod checked_stream;
 mod connection;
 mod error_chain;
-mod escape;
+pub(crate) mod escape;
 mod failure;
 mod http2;
 mod http2_head;

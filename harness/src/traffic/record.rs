@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::expectation::UpgradeOutcome;
+
 /// One line of the driver's output.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,24 +97,6 @@ pub struct ResponseRecord {
     /// The protocol that was agreed on over TLS (ALPN), escaped.
     #[serde(default)]
     pub negotiated_protocol: Option<String>,
-}
-
-/// What became of the first message on a connection that changed its protocol.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UpgradeOutcome {
-    /// A message came back, but another one.
-    Altered,
-    /// The other side closed before anything came back.
-    Closed,
-    /// The message came back as it was sent.
-    Echoed,
-    /// What came back is not a WebSocket frame, or is over its bound.
-    Malformed,
-    /// Nothing came back in time.
-    Silent,
-    /// The upgrade was granted with a wrong `sec-websocket-accept`. No message was sent.
-    WrongAccept,
 }
 
 impl ResponseRecord {
