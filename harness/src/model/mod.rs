@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod payload;
 pub mod procedure;
 pub mod request;
+pub(crate) mod request_parts;
 pub mod scenario;
 pub mod timeline;
 pub mod timeouts;
