@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod payload;
 pub mod procedure;
 pub mod request;
+pub(crate) mod request_parts;
 pub mod scenario;
 pub mod seed;
 pub mod seed_position;

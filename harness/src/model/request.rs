@@ -6,13 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::located::Located;
+use super::request_parts::RequestParts;
+
 /// The largest body that a file may describe, in bytes.
 pub const BODY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The longest interval between two pieces of a request, in milliseconds.
-pub const PACING_LIMIT_MILLISECONDS: u32 = 60_000;
-/// The longest that a connection is read on after an answer, in milliseconds.
-pub const LINGER_LIMIT_MILLISECONDS: u32 = 60_000;
 /// What stands for the request's id in a raw request.
 const ID_PLACEHOLDER: &[u8] = b"{id}";
 
@@ -298,85 +296,6 @@ impl RawSpec {
     }
 }
 
-/// What a request is made of, as far as it decides whether the parts go together.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RequestParts {
-    /// The protocol.
-    pub(crate) protocol: Protocol,
-    /// Whether the request is given as raw bytes.
-    pub(crate) is_raw: bool,
-    /// How many header fields there are.
-    pub(crate) headers: usize,
-    /// Whether there is a body.
-    pub(crate) has_body: bool,
-    /// How the body is framed, where that is given.
-    pub(crate) framing: Option<Framing>,
-    /// How many trailer fields there are.
-    pub(crate) trailers: usize,
-    /// How the body is spread over time.
-    pub(crate) body_pacing: Option<BodyPacing>,
-    /// When the body follows the head.
-    pub(crate) body_start: BodyStart,
-    /// The other protocol that is asked for.
-    pub(crate) upgrade: Option<Upgrade>,
-    /// How long the connection is read on after the answer.
-    pub(crate) linger_milliseconds: Option<u32>,
-}
-
-impl RequestParts {
-    /// Says what does not go with what, if anything.
-    pub(crate) fn fault(&self) -> Option<&'static str> {
-        let is_plain = self.headers == 0 && !self.has_body && self.trailers == 0;
-        if self.is_raw && (!is_plain || self.upgrade.is_some()) {
-            return Some("raw bytes take no header fields, body, trailers or upgrade");
-        }
-        if self.is_raw && self.protocol != Protocol::Http1 {
-            return Some("raw bytes take no protocol: they are what they are");
-        }
-        if self.body_start == BodyStart::AfterContinue && (self.is_raw || !self.has_body) {
-            return Some("only a body can wait for `100 Continue`");
-        }
-        if self.trailers > 0
-            && self.protocol != Protocol::H2
-            && self.framing != Some(Framing::Chunked)
-        {
-            return Some("trailer fields follow only a chunked body in HTTP/1.1");
-        }
-        self.timing_fault().or_else(|| self.upgrade_fault())
-    }
-
-    fn timing_fault(&self) -> Option<&'static str> {
-        if let Some(pacing) = self.body_pacing {
-            if !self.has_body && !self.is_raw {
-                return Some("there is no body to be sent in pieces");
-            }
-            if pacing.piece == 0 || pacing.interval_milliseconds > PACING_LIMIT_MILLISECONDS {
-                return Some("a piece has at least 1 byte, and its pause at most 60000 ms");
-            }
-        }
-        if self
-            .linger_milliseconds
-            .is_some_and(|linger| linger > LINGER_LIMIT_MILLISECONDS)
-        {
-            return Some("a connection is read on for at most 60000 ms");
-        }
-        None
-    }
-
-    fn upgrade_fault(&self) -> Option<&'static str> {
-        let Some(Upgrade::Websocket) = self.upgrade else {
-            return None;
-        };
-        if self.protocol == Protocol::Http10 {
-            return Some("HTTP/1.0 has no upgrade");
-        }
-        let is_simple = self.trailers == 0
-            && self.body_pacing.is_none()
-            && self.body_start == BodyStart::AtOnce;
-        (!is_simple).then_some("the body of an upgrade is one frame, without pacing or trailers")
-    }
-}
-
 fn parse_headers(fields: &[Located<String>]) -> Result<Vec<(String, String)>, RequestSpecError> {
     fields.iter().map(|field| parse_header(field)).collect()
 }
@@ -415,104 +334,5 @@ pub fn parse_header(text: &str) -> Result<(String, String), RequestSpecError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[test]
-    fn a_filled_body_has_the_exact_length_and_its_fixed_ends() {
-        let body = FilledBody {
-            before: "q=".into(),
-            fill: Some("xy".into()),
-            after: "!".into(),
-            length: 8,
-        };
-        assert_eq!(body.bytes().expect("fits"), b"q=xyxyx!");
-    }
-
-    #[test]
-    fn a_filled_body_without_room_is_refused() {
-        let body = FilledBody {
-            before: "long".into(),
-            length: 2,
-            ..FilledBody::default()
-        };
-        assert!(matches!(
-            body.bytes(),
-            Err(RequestSpecError::FilledTooShort {
-                length: 2,
-                fixed: 4
-            })
-        ));
-    }
-
-    #[test]
-    fn the_id_is_the_only_substitution_in_raw_text() {
-        let raw = RawSpec {
-            text: Some("GET / HTTP/1.1\nx: {id}{{id}}{n}\r\n".into()),
-            ..RawSpec::default()
-        };
-        assert_eq!(
-            raw.bytes_for("a.b.0.r").expect("one form"),
-            b"GET / HTTP/1.1\nx: a.b.0.r{a.b.0.r}{n}\r\n"
-        );
-        let raw = RawSpec {
-            base64: Some(STANDARD.encode(b"\xff{id}\x00")),
-            ..RawSpec::default()
-        };
-        assert_eq!(raw.bytes_for("i").expect("one form"), b"\xffi\x00");
-    }
-
-    #[rstest]
-    #[case("raw: {text: x}\nheaders: ['a: b']", "raw bytes take no header")]
-    #[case("raw: {text: x}\nprotocol: h2", "no protocol")]
-    #[case("raw: {text: x, base64: eA==}", "exactly one")]
-    #[case("raw: {}", "exactly one")]
-    #[case("raw: {base64: '%'}", "base64")]
-    #[case("raw: {text: x, linger-milliseconds: 60001}", "read on")]
-    #[case("body-start: after-continue", "100 Continue")]
-    #[case("trailers: ['a: b']\nbody: {text: x}", "chunked")]
-    #[case("trailers: ['a']\nprotocol: h2", "not a header field")]
-    #[case("body-pacing: {piece: 1, interval-milliseconds: 1}", "no body")]
-    #[case(
-        "body: {text: x}\nbody-pacing: {piece: 0, interval-milliseconds: 1}",
-        "at least 1"
-    )]
-    #[case("upgrade: websocket\nprotocol: http1-0", "HTTP/1.0")]
-    #[case(
-        "upgrade: websocket\nbody: {text: x}\nbody-start: after-continue",
-        "one frame"
-    )]
-    fn parts_that_do_not_go_together_are_refused(#[case] yaml: &str, #[case] fragment: &str) {
-        let spec: RequestSpec =
-            serde_saphyr::from_str(&format!("target: /\n{yaml}\n")).expect("well-formed");
-        let error = spec.check_form().expect_err("they do not go together");
-        assert!(error.to_string().contains(fragment), "{error}");
-    }
-
-    #[rstest]
-    #[case("")]
-    #[case(
-        "raw: {text: x, linger-milliseconds: 10}\nbody-pacing: {piece: 1, interval-milliseconds: 5}"
-    )]
-    #[case("protocol: h2\ntrailers: ['a: b']")]
-    #[case("body: {text: x, framing: chunked}\ntrailers: ['a: b']\nbody-start: after-continue")]
-    #[case("protocol: http1-0\nbody: {text: x}")]
-    #[case("upgrade: websocket\nbody: {text: hello}")]
-    fn parts_that_go_together_are_taken(#[case] yaml: &str) {
-        let spec: RequestSpec =
-            serde_saphyr::from_str(&format!("target: /\n{yaml}\n")).expect("well-formed");
-        spec.check_form().expect("they go together");
-    }
-
-    #[test]
-    fn a_body_in_two_forms_is_refused() {
-        let body = BodySpec {
-            text: Some("a".into()),
-            base64: Some("YQ==".into()),
-            ..BodySpec::default()
-        };
-        assert!(matches!(body.bytes(), Err(RequestSpecError::BodyForm)));
-    }
-}
+#[path = "request_tests.rs"]
+mod tests;

@@ -178,5 +178,8 @@ impl<W: AsyncWrite + Unpin> LineWriter<W> {
 #[path = "driver_fixture.rs"]
 mod fixture;
 #[cfg(test)]
+#[path = "driver_protocol_tests.rs"]
+mod protocol_tests;
+#[cfg(test)]
 #[path = "driver_tests.rs"]
 mod tests;

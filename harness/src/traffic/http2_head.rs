@@ -6,7 +6,8 @@ use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use crate::traffic::plan::{BodyStart, Framing, PlannedRequest};
-use crate::traffic::request_bytes::{ID_HEADER, has, push_field};
+use crate::traffic::request_bytes::ID_HEADER;
+use crate::traffic::request_layout::{has, push_field};
 use crate::traffic::websocket::Handshake;
 
 /// The head of an HTTP/2 request without its id.

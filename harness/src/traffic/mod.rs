@@ -17,6 +17,7 @@ mod http2_head;
 mod http2_send;
 mod pacing;
 pub(crate) mod request_bytes;
+mod request_layout;
 mod response;
 mod response_head;
 mod send_schedule;

@@ -7,17 +7,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::model::request::RequestParts;
+use crate::model::request_parts::RequestParts;
 use crate::traffic::http2_head::{Http2Head, Http2HeadError};
-use crate::traffic::plan::{BodyPacing, BodyStart, Framing, PlannedRequest, Protocol, Upgrade};
+use crate::traffic::plan::{BodyPacing, BodyStart, PlannedRequest, Protocol, Upgrade};
+use crate::traffic::request_layout::{Layout, http1_layout, raw_layout};
 use crate::traffic::websocket::Handshake;
 
 /// The header that carries the request's id.
 pub(crate) const ID_HEADER: &str = "x-conformance-id";
 /// What a repeated request's number replaces in its id.
 pub(crate) const NUMBER_PLACEHOLDER: &str = "{n}";
-/// The most bytes of one chunk of a chunked request body.
-const CHUNK_SIZE: usize = 4 * 1024;
 /// How long the connection is read on after the answer to a raw request, unless the plan says.
 const RAW_LINGER: Duration = Duration::from_millis(300);
 
@@ -87,19 +86,6 @@ pub(crate) enum AnswerBody {
     Never,
     /// As the answer's own head says.
     Possible,
-}
-
-/// Where the id stands in the bytes of a request.
-#[derive(Clone, Debug)]
-enum Layout {
-    /// Once in the head.
-    Parsed {
-        before_id: Vec<u8>,
-        rest_of_head: Vec<u8>,
-        body: Vec<u8>,
-    },
-    /// Between each two pieces, which may be but one.
-    Raw { pieces: Vec<Vec<u8>> },
 }
 
 /// Why a planned request cannot be sent.
@@ -212,19 +198,7 @@ impl RequestTemplate {
     }
 
     fn with_id(&self, id: String) -> RequestBytes {
-        let (bytes, head_length) = match &self.layout {
-            Layout::Parsed {
-                before_id,
-                rest_of_head,
-                body,
-            } => {
-                let parts = [before_id, id.as_bytes(), rest_of_head, body];
-                let bytes = parts.concat();
-                let head_length = bytes.len() - body.len();
-                (bytes, head_length)
-            }
-            Layout::Raw { pieces } => (pieces.join(id.as_bytes()), 0),
-        };
+        let (bytes, head_length) = self.layout.with_id(&id);
         RequestBytes {
             id,
             bytes,
@@ -294,29 +268,6 @@ fn websocket_of(request: &PlannedRequest, body: Option<&[u8]>) -> Option<Arc<Web
     }))
 }
 
-/// Cuts a raw request at the occurrences of its id, where the id is numbered later.
-fn raw_layout(bytes: Vec<u8>, id: &str) -> Layout {
-    if !id.contains(NUMBER_PLACEHOLDER) {
-        return Layout::Raw {
-            pieces: vec![bytes],
-        };
-    }
-    let mut pieces = Vec::new();
-    let mut piece = Vec::new();
-    let mut rest = bytes.as_slice();
-    while let Some((&first, after_first)) = rest.split_first() {
-        if let Some(after) = rest.strip_prefix(id.as_bytes()) {
-            pieces.push(std::mem::take(&mut piece));
-            rest = after;
-        } else {
-            piece.push(first);
-            rest = after_first;
-        }
-    }
-    pieces.push(piece);
-    Layout::Raw { pieces }
-}
-
 fn http2_form(
     request: &PlannedRequest,
     address: &str,
@@ -335,90 +286,6 @@ fn http2_form(
         body: body.unwrap_or_default(),
     };
     Ok((WireForm::Http2(Arc::new(head)), layout))
-}
-
-/// Lays out an HTTP/1 request: the id first, then `host`, the given fields, what an upgrade or an
-/// expectation needs, and the framing.
-///
-/// A field that the plan gives itself is not added a second time, however wrong its value is.
-fn http1_layout(
-    request: &PlannedRequest,
-    version: &str,
-    address: &str,
-    body: Option<&[u8]>,
-    handshake: Option<&Handshake>,
-) -> Layout {
-    let mut head = b"\r\n".to_vec();
-    if !has(request, "host") {
-        push_field(&mut head, "host", address);
-    }
-    for (name, value) in &request.headers {
-        push_field(&mut head, name, value);
-    }
-    let fields = handshake.map(Handshake::fields).unwrap_or_default();
-    for (name, value) in &fields {
-        if !has(request, name) {
-            push_field(&mut head, name, value);
-        }
-    }
-    if request.body_start == BodyStart::AfterContinue && !has(request, "expect") {
-        push_field(&mut head, "expect", "100-continue");
-    }
-    let body = body.map_or_else(Vec::new, |body| framed_body(request, &mut head, body));
-    head.extend_from_slice(b"\r\n");
-    Layout::Parsed {
-        before_id: format!(
-            "{} {} {version}\r\n{ID_HEADER}: ",
-            request.method, request.target
-        )
-        .into_bytes(),
-        rest_of_head: head,
-        body,
-    }
-}
-
-/// Adds the field that frames the body to the head, and returns the framed body.
-fn framed_body(request: &PlannedRequest, head: &mut Vec<u8>, body: &[u8]) -> Vec<u8> {
-    match request.framing {
-        Framing::ContentLength => {
-            if !has(request, "content-length") && !has(request, "transfer-encoding") {
-                push_field(head, "content-length", &body.len().to_string());
-            }
-            body.to_vec()
-        }
-        Framing::Chunked => {
-            if !has(request, "transfer-encoding") {
-                push_field(head, "transfer-encoding", "chunked");
-            }
-            let mut framed = Vec::with_capacity(body.len() + body.len() / 512 + 16);
-            for chunk in body.chunks(CHUNK_SIZE) {
-                framed.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-                framed.extend_from_slice(chunk);
-                framed.extend_from_slice(b"\r\n");
-            }
-            framed.extend_from_slice(b"0\r\n");
-            for (name, value) in &request.trailers {
-                push_field(&mut framed, name, value);
-            }
-            framed.extend_from_slice(b"\r\n");
-            framed
-        }
-    }
-}
-
-/// Tells whether the plan gives a header field itself.
-pub(crate) fn has(request: &PlannedRequest, name: &str) -> bool {
-    request
-        .headers
-        .iter()
-        .any(|(field, _)| field.eq_ignore_ascii_case(name))
-}
-
-/// Writes a field as HTTP/1 does.
-pub(crate) fn push_field(bytes: &mut Vec<u8>, name: &str, value: &str) {
-    for part in [name, ": ", value, "\r\n"] {
-        bytes.extend_from_slice(part.as_bytes());
-    }
 }
 
 #[cfg(test)]

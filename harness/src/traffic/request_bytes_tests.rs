@@ -3,6 +3,8 @@
 use rstest::rstest;
 
 use super::*;
+use crate::traffic::plan::Framing;
+use crate::traffic::request_layout::CHUNK_SIZE;
 
 fn planned(headers: &[(&str, &str)], body: Option<&str>, framing: Framing) -> PlannedRequest {
     PlannedRequest {
