@@ -73,6 +73,10 @@ pub struct ProxyExpectation {
     /// A response flag that must be among those set, such as `UAEX`.
     #[serde(default)]
     pub flag: Option<Located<String>>,
+    /// Whether the proxy cannot read the request's id, because it refuses the head as a whole. Such requests are sent one by one, and
+    /// the proxy's records without an id are theirs in order.
+    #[serde(default)]
+    pub nameless: bool,
     /// Whether the proxy asked the agent.
     #[serde(default)]
     pub asked: Option<Located<bool>>,

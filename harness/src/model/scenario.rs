@@ -136,7 +136,7 @@ pub enum Procedure {
     /// Requests while the pod is deleted.
     Drain(DrainSpec),
     /// Requests, each judged.
-    Exchange(ExchangeSpec),
+    Exchange(Box<ExchangeSpec>),
     /// What the agent does to its file system.
     Filesystem(FilesystemSpec),
     /// Requests while the agent is disturbed.

@@ -265,7 +265,9 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
     }
     let mut given: Vec<(Position, Procedure)> = [
         take(spec.drain.as_ref(), Procedure::Drain),
-        take(spec.exchange.as_ref(), Procedure::Exchange),
+        take(spec.exchange.as_ref(), |spec| {
+            Procedure::Exchange(Box::new(spec))
+        }),
         take(spec.filesystem.as_ref(), Procedure::Filesystem),
         take(spec.outage.as_ref(), Procedure::Outage),
         take(spec.refusal.as_ref(), Procedure::Refusal),

@@ -2,6 +2,7 @@
 //! one that contradicts the first, is in the logs by then.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use super::Proceedings;
 use super::deployment::Deployment;
@@ -27,6 +28,8 @@ pub async fn close(
         deployment.await_gone().await?;
     }
     let known_ids = deployment.known_ids();
+    let nameless =
+        usize::try_from(deployment.nameless.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
     let requests = &proceedings.requests;
     let findings = deployment
         .testimony(|testimony| {
@@ -39,7 +42,12 @@ pub async fn close(
                         (
                             "the proxy",
                             testimony.proxy.of(id).len(),
-                            joined.proxy.len(),
+                            // A record whose id the proxy could not read was given one when it was judged.
+                            if nameless > 0 && testimony.proxy.of(id).is_empty() {
+                                0
+                            } else {
+                                joined.proxy.len()
+                            },
                         ),
                         (
                             "the agent",
@@ -71,9 +79,10 @@ pub async fn close(
                 .ids()
                 .filter(|id| !known_ids.contains(*id))
                 .collect();
-            let without_id = testimony.proxy.without_id
-                + testimony.agent.without_id
-                + testimony.upstream.without_id;
+            let without_id = (testimony.proxy.without_id.len()
+                + testimony.agent.without_id.len()
+                + testimony.upstream.without_id.len())
+            .saturating_sub(nameless);
             if !strangers.is_empty() || without_id > 0 {
                 findings.push(Finding::new(
                     "late-record",

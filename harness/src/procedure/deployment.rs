@@ -1,6 +1,7 @@
 //! A pod under test with what every procedure needs of it: waits, traffic, testimony.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::traffic::record::ClientRecord;
 use crate::witness::books::{Books, Sources};
 use crate::witness::counters::{Counters, QUERY};
 use crate::witness::join::Joined;
-use crate::witness::proxy::DETAILS_DENIED;
+use crate::witness::proxy::{DETAILS_DENIED, ProxyRecord};
 use crate::witness::testimony::{LineCutter, Testimony};
 
 /// Between two looks at a condition that has no event of its own.
@@ -75,6 +76,8 @@ pub struct Deployment {
     pub keys: Arc<AgentKeys>,
     /// Every id that was sent to this pod.
     known_ids: Mutex<BTreeSet<String>>,
+    /// How many requests were sent whose ids the proxy cannot read.
+    pub nameless: AtomicU64,
     /// How far the witnesses' logs have been read.
     reading: tokio::sync::Mutex<Reading>,
 }
@@ -114,6 +117,7 @@ impl Deployment {
             corpora,
             keys,
             known_ids: Mutex::default(),
+            nameless: AtomicU64::default(),
             reading: tokio::sync::Mutex::default(),
         }
     }
@@ -392,6 +396,30 @@ impl Deployment {
         }
     }
 
+    /// Waits for the proxy's next record of a request whose id it cannot read, beyond the first `seen`, and gives it this id.
+    pub async fn nameless_record(
+        &self,
+        seen: usize,
+        id: &str,
+    ) -> Result<Option<ProxyRecord>, ProcedureError> {
+        let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
+        loop {
+            let record = self
+                .testimony(|testimony| testimony.proxy.without_id.get(seen).cloned())
+                .await?;
+            if let Some(record) = record {
+                return Ok(Some(ProxyRecord {
+                    id: id.into(),
+                    ..record
+                }));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
     /// Draws the books up from a part of the scenario's requests.
     pub async fn draw_up(
         &self,
@@ -405,6 +433,7 @@ impl Deployment {
             Books::draw_up(&Sources {
                 sent,
                 outcomes,
+                nameless: self.nameless.load(Ordering::Relaxed),
                 known_ids: &known_ids,
                 testimony,
                 counters,

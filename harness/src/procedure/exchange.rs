@@ -3,10 +3,11 @@
 //! Every attack is followed by its benign twin and by its deliverability control: the same request past the agent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::plan::{Prepared, Route};
+use super::plan::{Prepared, Route, list_stream};
 use super::{JudgedRequest, MatrixCell, Proceedings};
 use crate::corpus::{ExpansionOptions, RequestKind, expand};
 use crate::judge::exchange::{Subject, judge};
@@ -46,12 +47,71 @@ pub async fn carry_out(
     if let Some(used) = &spec.corpus {
         requests.extend(requests_of_corpus(used, deployment)?);
     }
-    match spec.connection {
-        ConnectionChoice::Separate => judge_requests(requests, deployment, proceedings).await,
-        ConnectionChoice::Shared => {
-            judge_sent(Sending::OneConnection, requests, deployment, proceedings).await
-        }
+    let (nameless, named): (Vec<Expected>, Vec<Expected>) = requests
+        .into_iter()
+        .partition(|request| is_nameless(&request.expect));
+    if !named.is_empty() {
+        let sending = match spec.connection {
+            ConnectionChoice::Separate => Sending::Concurrently,
+            ConnectionChoice::Shared => Sending::OneConnection,
+        };
+        judge_sent(sending, named, deployment, proceedings).await?;
     }
+    for request in nameless {
+        judge_nameless(request, deployment, proceedings).await?;
+    }
+    Ok(())
+}
+
+fn is_nameless(expect: &Expectation) -> bool {
+    expect.proxy.as_ref().is_some_and(|proxy| proxy.nameless)
+}
+
+/// Sends one request whose id the proxy cannot read, and judges it by the proxy's next record without an id.
+async fn judge_nameless(
+    request: Expected,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let before = deployment.counters().await?;
+    let seen = deployment
+        .testimony(|testimony| testimony.proxy.without_id.len())
+        .await?;
+    let stream = list_stream(
+        "exchange",
+        &deployment.proxy_address(),
+        Pacing::Sequential,
+        vec![request.prepared.planned.clone()],
+    );
+    let drive = deployment.start_drive(vec![stream]).await?;
+    let report = deployment.finish_drive(drive).await?;
+    let id = request.prepared.planned.id.clone();
+    let record = deployment.nameless_record(seen, &id).await?;
+    deployment.nameless.fetch_add(1, Ordering::Relaxed);
+    let joined = deployment
+        .testimony(|testimony| {
+            report
+                .records
+                .iter()
+                .map(|client| Joined {
+                    proxy: record.clone().into_iter().collect(),
+                    ..Joined::new(client.clone(), testimony)
+                })
+                .collect::<Vec<_>>()
+        })
+        .await?;
+    let after = deployment.counters().await?;
+    let outcomes = judge_joined(&[request], &joined, |_| None, proceedings);
+    let books = deployment
+        .draw_up(
+            report.summary.sent,
+            &outcomes,
+            Some((&before, &after)),
+            None,
+        )
+        .await?;
+    record_books(books, proceedings);
+    Ok(())
 }
 
 /// How requests are sent.

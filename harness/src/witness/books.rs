@@ -30,6 +30,8 @@ pub struct Sources<'a> {
     pub sent: u64,
     /// The outcome of each judged request.
     pub outcomes: &'a [Outcome],
+    /// How many records without an id the proxy must have: of requests whose heads it cannot read.
+    pub nameless: u64,
     /// Every id that the harness has sent to this pod, judged or not.
     pub known_ids: &'a BTreeSet<String>,
     /// The witnesses' records.
@@ -68,14 +70,19 @@ impl Books {
                 strangers.len()
             ));
         }
-        for (witness, without_id) in [
-            ("the proxy", sources.testimony.proxy.without_id),
-            ("the agent", sources.testimony.agent.without_id),
-            ("the application", sources.testimony.upstream.without_id),
+        let testimony = sources.testimony;
+        for (witness, without_id, expected) in [
+            (
+                "the proxy",
+                testimony.proxy.without_id.len(),
+                sources.nameless,
+            ),
+            ("the agent", testimony.agent.without_id.len(), 0),
+            ("the application", testimony.upstream.without_id.len(), 0),
         ] {
-            if without_id > 0 {
+            if without_id as u64 != expected {
                 books.discrepancies.push(format!(
-                    "{witness} recorded {without_id} requests without an id"
+                    "{witness} recorded {without_id} requests without an id, and {expected} had none that it could read"
                 ));
             }
         }
@@ -169,6 +176,7 @@ mod tests {
         Books::draw_up(&Sources {
             sent,
             outcomes,
+            nameless: 0,
             known_ids: &BTreeSet::new(),
             testimony: &Testimony::default(),
             counters: Some((&counters(5, 5), after)),

@@ -7,7 +7,7 @@ use super::agent::{AgentRecord, Decision};
 use super::join::Joined;
 use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord};
 use crate::model::outcome::Outcome;
-use crate::traffic::record::ClientResult;
+use crate::traffic::record::{ClientResult, ResponseRecord};
 
 /// An outcome with what explains it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -58,8 +58,9 @@ pub fn decide(joined: &Joined) -> Judgement {
                 .into(),
         );
     }
+    let denied_in_grpc = denies_in_grpc(response);
     let outcome = match timely(joined.agent.first(), proxy, &mut reasons) {
-        Some(agent) => with_decision(agent, proxy, reached, &mut contradictions),
+        Some(agent) => with_decision(agent, proxy, reached, denied_in_grpc, &mut contradictions),
         None => without_decision(proxy, reached, &mut contradictions),
     };
     if contradictions.is_empty() {
@@ -107,10 +108,36 @@ fn timely<'a>(
     (!late).then_some(agent)
 }
 
+/// Whether an answer is a denial in gRPC's own terms.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum GrpcDenial {
+    Absent,
+    Present,
+}
+
+/// Envoy answers a gRPC request with status 200 and the error in `grpc-status` (its `Grpc::Utility` for local replies).
+fn denies_in_grpc(response: &ResponseRecord) -> GrpcDenial {
+    let status = response
+        .header_values("grpc-status")
+        .chain(
+            response
+                .trailers
+                .iter()
+                .filter(|(name, _)| name.eq_ignore_ascii_case("grpc-status"))
+                .map(|(_, value)| value.as_str()),
+        )
+        .next();
+    match status {
+        Some(status) if status != "0" => GrpcDenial::Present,
+        Some(_) | None => GrpcDenial::Absent,
+    }
+}
+
 fn with_decision(
     agent: &AgentRecord,
     proxy: &ProxyRecord,
     reached: bool,
+    denial: GrpcDenial,
     contradictions: &mut Vec<String>,
 ) -> Outcome {
     if proxy.agent_failed() {
@@ -137,7 +164,8 @@ fn with_decision(
                 contradictions
                     .push("the agent blocked and the application received the request".into());
             }
-            if i32::from(proxy.status) != agent.decision {
+            let as_grpc = denial == GrpcDenial::Present && proxy.status == 200;
+            if i32::from(proxy.status) != agent.decision && !as_grpc {
                 contradictions.push(format!(
                     "the agent blocked with {} and the proxy answered {}",
                     agent.decision, proxy.status
@@ -205,9 +233,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::traffic::record::{
-        ClientFailure, ClientRecord, FailureCause, RequestPhase, ResponseRecord,
-    };
+    use crate::traffic::record::{ClientFailure, ClientRecord, FailureCause, RequestPhase};
     use crate::witness::upstream::UpstreamRecord;
 
     const NOON: &str = "2026-11-24T12:00:00Z";
@@ -411,6 +437,17 @@ mod tests {
                 _ => joined.upstream.push(joined.upstream[0].clone()),
             }
             assert_eq!(decide(&joined).outcome, Outcome::Ambiguous, "{witness}");
+        }
+    }
+
+    #[test]
+    fn a_denial_in_grpc_terms_is_a_block_and_an_ok_is_none() {
+        for (status, outcome) in [("2", Outcome::BlockedByAgent), ("0", Outcome::Ambiguous)] {
+            let mut joined = joined(200, "ext_authz_denied", Some(9), false, Some(406), false);
+            if let ClientResult::Response(response) = &mut joined.client.result {
+                response.headers.push(("grpc-status".into(), status.into()));
+            }
+            assert_eq!(decide(&joined).outcome, outcome, "{status}");
         }
     }
 

@@ -14,8 +14,8 @@ const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 pub enum Line<T> {
     /// A record with the id of its request.
     Record(T),
-    /// A record of a request that carries no id.
-    WithoutId,
+    /// A record of a request that carries no id, or whose id the witness could not read; its id is empty.
+    WithoutId(T),
     /// Something else.
     Other,
 }
@@ -26,7 +26,7 @@ impl<T: std::fmt::Debug> Line<T> {
     pub(super) fn expect_record(self) -> T {
         match self {
             Self::Record(record) => record,
-            Self::WithoutId | Self::Other => panic!("no record: {self:?}"),
+            Self::WithoutId(_) | Self::Other => panic!("no record: {self:?}"),
         }
     }
 }
@@ -36,15 +36,15 @@ impl<T: std::fmt::Debug> Line<T> {
 pub struct Records<T> {
     /// The records.
     pub by_id: BTreeMap<String, Vec<T>>,
-    /// How many records carry no id.
-    pub without_id: u64,
+    /// The records that carry no id, in order.
+    pub without_id: Vec<T>,
 }
 
 impl<T> Default for Records<T> {
     fn default() -> Self {
         Self {
             by_id: BTreeMap::new(),
-            without_id: 0,
+            without_id: Vec::new(),
         }
     }
 }
@@ -53,7 +53,7 @@ impl<T> Records<T> {
     fn add(&mut self, line: Line<T>, id: impl Fn(&T) -> String) {
         match line {
             Line::Record(record) => self.by_id.entry(id(&record)).or_default().push(record),
-            Line::WithoutId => self.without_id += 1,
+            Line::WithoutId(record) => self.without_id.push(record),
             Line::Other => {}
         }
     }
@@ -191,7 +191,7 @@ mod tests {
         let hit = r#"{"helloworld-hit":{"at":"2026-11-24T05:37:33.1Z","id":null,"method":"GET","target":"/","headers":[],"body-length":0,"body-sha256":"","complete":true}}"#;
         let mut testimony = Testimony::default();
         testimony.add_upstream(hit);
-        assert_eq!(testimony.upstream.without_id, 1);
+        assert_eq!(testimony.upstream.without_id.len(), 1);
         assert!(testimony.upstream.by_id.is_empty());
     }
 

@@ -42,7 +42,9 @@ impl UpstreamRecord {
             Ok(HitLine {
                 helloworld_hit: hit,
             }) if hit.id.is_some() => Line::Record(hit),
-            Ok(_) => Line::WithoutId,
+            Ok(HitLine {
+                helloworld_hit: hit,
+            }) => Line::WithoutId(hit),
             Err(_) => Line::Other,
         }
     }
