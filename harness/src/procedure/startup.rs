@@ -53,6 +53,8 @@ pub async fn carry_out(
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
     let joined = deployment.settle(&report.records).await?;
+    // A pod that is never ready may be judged before its proxy has come up.
+    deployment.await_proxy_live().await?;
     // The proxy was started with this pod: all that it has counted belongs to the stream.
     let after = deployment.counters().await?;
     if *spec.readiness == ReadinessExpectation::Reached {
