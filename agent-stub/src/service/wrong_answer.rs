@@ -55,9 +55,13 @@ pub(super) fn verdict_of(wrong: WrongAnswer) -> (Verdict, u16) {
         | WrongAnswer::InvalidHeaderName
         | WrongAnswer::InvalidHeaderValue => (Verdict::Allow, ALLOW_CODE),
         WrongAnswer::CheckStatus(_) => (Verdict::Block, DEFAULT_DENIAL),
+        // The log knows blocking codes only; any other would say that the agent did not process the request.
         WrongAnswer::DeniedStatus(code) => (
             Verdict::Block,
-            u16::try_from(code).unwrap_or(DEFAULT_DENIAL),
+            u16::try_from(code)
+                .ok()
+                .filter(|code| matches!(code, 301 | 302 | 400..=599))
+                .unwrap_or(DEFAULT_DENIAL),
         ),
     }
 }

@@ -80,12 +80,15 @@ async fn an_answer_has_the_status_that_was_asked_for_and_no_response(
 }
 
 #[rstest]
-#[case(0)]
-#[case(99)]
-#[case(600)]
-#[case(418)]
+#[case(0, 403)]
+#[case(99, 403)]
+#[case(600, 403)]
+#[case(418, 418)]
 #[tokio::test]
-async fn a_denial_has_the_http_status_that_was_asked_for(#[case] code: i32) {
+async fn a_denial_has_the_http_status_that_was_asked_for_and_the_log_a_blocking_code(
+    #[case] code: i32,
+    #[case] logged: u16,
+) {
     let agent = TestAgent::start(FAULTS).await;
     let denied = denied(
         agent
@@ -94,7 +97,7 @@ async fn a_denial_has_the_http_status_that_was_asked_for(#[case] code: i32) {
             .expect("an answer"),
     );
     assert_eq!(denied.status.map(|status| status.code), Some(code));
-    assert_eq!(agent.data_log()[0]["WAFResponse"], code);
+    assert_eq!(agent.data_log()[0]["WAFResponse"], logged);
 }
 
 #[rstest]
