@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::traffic::bounded_lines::next_line;
 use crate::traffic::checked_plan::read_plan;
+use crate::traffic::descriptor_limit::raise_descriptor_limit;
 use crate::traffic::error_chain::error_chain;
 use crate::traffic::pacing::Clock;
 use crate::traffic::plan::Command;
@@ -51,6 +52,8 @@ pub enum DriveError {
 /// end it earlier: nothing more is sent, and what is under way is reported. The caller therefore
 /// holds `input` open for as long as requests shall be sent.
 ///
+/// The process's soft limit of open files is raised to its hard limit.
+///
 /// A standard input of the process is read in a thread that cannot be interrupted: shut the
 /// runtime down in the background after this returns.
 ///
@@ -80,6 +83,7 @@ pub async fn drive(
             return Err(DriveError::Refused { reason });
         }
     };
+    raise_descriptor_limit();
     let (sending_control, sending) = watch::channel(Sending::Continues);
     let commands = tokio::spawn(watch_commands(input, sending_control));
     let (records, mut finished) = mpsc::channel(RECORD_QUEUE);

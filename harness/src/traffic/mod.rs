@@ -9,6 +9,7 @@ mod bounded_lines;
 mod checked_plan;
 mod checked_stream;
 mod connection;
+mod descriptor_limit;
 mod error_chain;
 pub(crate) mod escape;
 mod failure;
