@@ -87,7 +87,7 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
         if let Some(agent) = &expect.agent {
             findings.extend(judge_agent(agent, subject.joined, expect.outcome.position));
         }
-        findings.extend(judge_what_the_agent_saw(subject));
+        findings.extend(judge_what_the_agent_saw(subject, expect));
         if let Some(upstream) = subject.joined.upstream.first() {
             findings.extend(judge_correlation(upstream, subject.joined));
             findings.extend(judge_upstream(expect.upstream.as_ref(), upstream, subject));
@@ -308,19 +308,29 @@ fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) ->
 }
 
 /// Checks that the agent decided about the request that was sent.
-fn judge_what_the_agent_saw(subject: &Subject<'_>) -> Vec<Finding> {
+fn judge_what_the_agent_saw(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
     let Some(agent) = subject.joined.agent.first() else {
         return Vec::new();
     };
     let planned = subject.planned;
     let sent_path = planned.target.split('?').next().unwrap_or_default();
+    let changed = expect.agent.as_ref().and_then(|agent| agent.path.as_ref());
+    let (path, position) = match changed {
+        Some(path) => (path.as_str(), path.position),
+        None => (sent_path, Position::default()),
+    };
     [
-        ("agent-method", planned.method.as_str(), &agent.method),
-        ("agent-path", sent_path, &agent.path),
+        (
+            "agent-method",
+            planned.method.as_str(),
+            &agent.method,
+            Position::default(),
+        ),
+        ("agent-path", path, &agent.path, position),
     ]
     .into_iter()
-    .filter(|(_, sent, seen)| sent != seen)
-    .map(|(kind, sent, seen)| Finding::new(kind, Position::default(), sent, seen.as_str()))
+    .filter(|(_, wanted, seen, _)| wanted != seen)
+    .map(|(kind, wanted, seen, position)| Finding::new(kind, position, wanted, seen.as_str()))
     .collect()
 }
 

@@ -92,6 +92,9 @@ pub struct AgentExpectation {
     /// Signals that must be among those raised.
     #[serde(default)]
     pub signals_include: Vec<Located<String>>,
+    /// The path that the agent must have seen, where the proxy changes it; as sent when not given.
+    #[serde(default)]
+    pub path: Option<Located<String>>,
     /// The agent's response code (`WAFResponse`).
     #[serde(default)]
     pub decision: Option<Located<i32>>,

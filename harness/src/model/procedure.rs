@@ -229,7 +229,7 @@ pub struct StartupSpec {
     pub probe: Option<Located<ProbeExpectation>>,
     /// Whether the pod must become ready.
     #[serde(default)]
-    pub readiness: Located<ReadinessExpectation>,
+    pub readiness: ReadinessExpectation,
 }
 
 /// Whether the pod must become ready.

@@ -41,7 +41,7 @@ pub async fn carry_out(
         u32::MAX,
     );
     let mut drive = deployment.start_drive(vec![stream]).await?;
-    match *spec.readiness {
+    match spec.readiness {
         ReadinessExpectation::Never => await_failed_start(deployment).await?,
         ReadinessExpectation::Reached => {
             let budget = deployment.timeouts.pod_ready.as_duration();
@@ -57,14 +57,14 @@ pub async fn carry_out(
     deployment.await_proxy_live().await?;
     // The proxy was started with this pod: all that it has counted belongs to the stream.
     let after = deployment.counters().await?;
-    if *spec.readiness == ReadinessExpectation::Reached {
+    if spec.readiness == ReadinessExpectation::Reached {
         // The stream may have ended before the probe's next period.
         deployment.await_ready().await?;
     }
 
     let timeline = deployment.pod.timeline();
     let attacks = judge_attacks(spec, joined, &attack.planned, &timeline, proceedings);
-    match *spec.readiness {
+    match spec.readiness {
         ReadinessExpectation::Never => judge_closed(spec, &attacks, &timeline, proceedings),
         ReadinessExpectation::Reached => judge_gap(spec, &attacks, &timeline, proceedings),
     }
@@ -84,7 +84,7 @@ pub async fn carry_out(
         )
         .await?;
     record_books(books, proceedings);
-    match *spec.readiness {
+    match spec.readiness {
         ReadinessExpectation::Never => Ok(()),
         ReadinessExpectation::Reached => {
             judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await
@@ -127,7 +127,7 @@ fn judge_closed(
         proceedings.findings.push(
             Finding::new(
                 "readiness",
-                spec.readiness.position,
+                spec.leaks.position,
                 "the pod is never ready and serves nothing",
                 format!(
                     "it was {}ready and answered {served} requests",
