@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
-use crate::model::scenario::Scenario;
+use crate::model::procedure::{Case, LeakExpectation, ReadinessExpectation};
+use crate::model::scenario::{Procedure, Scenario};
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::selection::Selection;
@@ -89,9 +90,106 @@ fn explain(scenario: &Scenario) -> String {
         lines.push(format!("  needs:       {}", features.join(", ")));
     }
     lines.push(format!("  procedure:   {}", scenario.procedure.name()));
+    lines.extend(asserted(&scenario.procedure));
     lines.push(format!("  file:        {}", scenario.file));
     for reference in &spec.references {
         lines.push(format!("  see:         {reference}"));
     }
     lines.join("\n")
+}
+
+/// Says in a line each what a procedure requires to be seen.
+fn asserted(procedure: &Procedure) -> Vec<String> {
+    let case = |case: &Case| {
+        format!(
+            "  asserts:     {} ({} {}) is {}",
+            *case.name,
+            case.request.method(),
+            shortened(&case.request.target),
+            *case.expect.outcome
+        )
+    };
+    match procedure {
+        Procedure::Exchange(spec) => {
+            let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
+            if let Some(used) = &spec.payloads {
+                lines.push(format!(
+                    "  asserts:     each payload of {} is {}, its twin allowed",
+                    *used.file, *used.expect.outcome
+                ));
+            }
+            if let Some(used) = &spec.corpus {
+                lines.push(format!(
+                    "  asserts:     the seeds of {} at every position and encoding are {}, their twins allowed",
+                    *used.seeds, *used.expect.outcome
+                ));
+            }
+            lines
+        }
+        Procedure::Filesystem(spec) => {
+            let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
+            lines.push(format!(
+                "  asserts:     the agent may write to {} and nowhere else",
+                spec.writable.join(", ")
+            ));
+            lines
+        }
+        Procedure::Refusal(spec) => {
+            let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
+            lines.extend(
+                spec.says
+                    .iter()
+                    .map(|text| format!("  asserts:     the agent ends and says `{}`", **text)),
+            );
+            lines
+        }
+        Procedure::Secrecy(spec) => {
+            let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
+            lines.push("  asserts:     the agent's keys show nowhere".into());
+            lines
+        }
+        Procedure::Drain(spec) => {
+            let mut lines: Vec<String> = spec.in_flight.iter().map(case).collect();
+            if spec.stream.is_some() {
+                lines.push(
+                    "  asserts:     until the proxy's TERM every request is answered and inspected, and no attack passes after it".into(),
+                );
+            }
+            lines.extend(spec.containers.iter().map(|end| {
+                format!(
+                    "  asserts:     {} ends with one of {:?}",
+                    *end.name, *end.exit_codes
+                )
+            }));
+            lines
+        }
+        Procedure::Outage(spec) => vec![
+            format!(
+                "  asserts:     while the agent is away requests are {}",
+                *spec.during
+            ),
+            "  asserts:     afterwards attacks are blocked and benign requests pass".into(),
+        ],
+        Procedure::Startup(spec) => vec![match (*spec.leaks, spec.readiness) {
+            (_, ReadinessExpectation::Never) => {
+                "  asserts:     the pod is never ready and serves nothing".into()
+            }
+            (LeakExpectation::None, ReadinessExpectation::Reached) => {
+                "  asserts:     no attack reaches the application before the rules apply".into()
+            }
+            (LeakExpectation::Some, ReadinessExpectation::Reached) => {
+                "  asserts:     attacks reach the application before the rules apply, and are seen to"
+                    .into()
+            }
+        }],
+    }
+}
+
+fn shortened(target: &str) -> String {
+    const LIMIT: usize = 60;
+    if target.chars().count() <= LIMIT {
+        return target.into();
+    }
+    let start: String = target.chars().take(LIMIT).collect();
+    format!("{start}…")
 }

@@ -18,9 +18,22 @@ pub(super) struct Arguments {
     project: ProjectOptions,
 
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     json: bool,
+
+    /// Print a Markdown table, as docs/scenarios.md has it.
+    #[arg(long)]
+    markdown: bool,
 }
+
+/// How the table of all scenarios begins.
+const MARKDOWN_HEAD: &str = "\
+# Scenarios
+
+Made by `conformance list --markdown`; a test compares it with the files. `conformance explain ID` says why a scenario exists.
+
+| id | scenario | procedure | what holds |
+| --- | --- | --- | --- |";
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,6 +71,20 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     if arguments.json {
         let text = serde_json::to_string_pretty(&lines).unwrap_or_default();
         say(text)?;
+        return Ok(exit_code::PASSED);
+    }
+    if arguments.markdown {
+        say(MARKDOWN_HEAD)?;
+        for line in &lines {
+            say(format_args!(
+                "| {} | [{}](../{}) | {} | {} |",
+                line.id,
+                line.name,
+                line.file,
+                line.procedure,
+                line.summary.replace('|', "\\|")
+            ))?;
+        }
         return Ok(exit_code::PASSED);
     }
     let width = lines

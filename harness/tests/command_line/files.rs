@@ -48,6 +48,18 @@ fn the_published_schemas_are_what_the_code_says() {
 }
 
 #[test]
+fn the_published_index_is_what_the_files_say() {
+    let ran = super::support::conformance(&["list", "--markdown"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.seen());
+    let published =
+        fs::read_to_string(Path::new(ROOT).join("docs/scenarios.md")).unwrap_or_default();
+    assert!(
+        published == ran.stdout,
+        "docs/scenarios.md is old: print it anew with `conformance list --markdown`"
+    );
+}
+
+#[test]
 fn every_shipped_file_fits_its_schema() {
     for (format, folder) in [
         (Format::Scenario, "scenarios"),
