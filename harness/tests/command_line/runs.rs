@@ -40,11 +40,12 @@ fn without_the_filter_the_run_is_red_because_nobody_inspected() {
     for entry in fs::read_dir(Path::new(ROOT).join("envoy-configs")).expect("a folder") {
         let entry = entry.expect("an entry");
         let text = fs::read_to_string(entry.path()).expect("a file");
-        fs::write(
-            configs.path().join(entry.file_name()),
-            without_filter(&text),
-        )
-        .expect("a file");
+        // The other variants only have to be there.
+        let text = match entry.file_name().to_str() {
+            Some("fail-closed.yaml") => without_filter(&text),
+            Some(_) | None => text,
+        };
+        fs::write(configs.path().join(entry.file_name()), text).expect("a file");
     }
     let ran = conformance(&[
         "run",
