@@ -3,6 +3,7 @@
 //! Nothing here does I/O beyond reading scenario files, and nothing here depends on tokio.
 
 pub mod causes;
+mod complaints;
 pub mod container;
 pub mod diagnostic;
 pub mod digest;
@@ -25,4 +26,6 @@ pub mod timeline;
 pub mod timeouts;
 pub mod timespan;
 mod validate;
+mod validate_procedure;
+mod validate_requests;
 mod validate_seeds;

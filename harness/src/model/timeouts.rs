@@ -11,8 +11,6 @@ use super::timespan::TimeSpan;
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Timeouts {
-    /// From the pod's creation until every container's process runs.
-    pub containers_started: TimeSpan,
     /// From the pod's creation until it is ready.
     pub pod_ready: TimeSpan,
     /// From the pod's creation until the proxy's admin endpoint says LIVE.
@@ -41,7 +39,6 @@ impl Default for Timeouts {
     fn default() -> Self {
         let seconds = |seconds| TimeSpan::new(Duration::from_secs(seconds));
         Self {
-            containers_started: seconds(10),
             pod_ready: seconds(30),
             proxy_live: seconds(15),
             enforcing: seconds(5),
@@ -63,7 +60,6 @@ impl Timeouts {
     pub fn slowed_down(&self, factor: u32) -> Self {
         let times = |span: TimeSpan| TimeSpan::new(span.as_duration().saturating_mul(factor));
         Self {
-            containers_started: times(self.containers_started),
             pod_ready: times(self.pod_ready),
             proxy_live: times(self.proxy_live),
             enforcing: times(self.enforcing),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::complaints::Complaints;
 use super::diagnostic::Diagnostic;
 use super::located::{Located, Position};
 use super::payload::PayloadClass;
 use super::seed::{Seed, SeedEntry, SeedFile, SeedValueError, value_bytes};
 use super::seed_position::{Encoding, SeedPosition};
-use super::validate::{Complaints, is_word};
+use super::validate_requests::is_word;
 
 /// The longest name of a seed: position and encoding are added to it in the names of cases.
 const NAME_LIMIT_BYTES: usize = 48;

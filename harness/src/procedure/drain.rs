@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::deployment::{DENIED_IN_A_ROW, Deployment, POLL_INTERVAL};
+use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::{Drive, DriveReport};
 use super::error::ProcedureError;
 use super::exchange::{
     Expected, check_deployment, judge_controls, judge_joined, record_books, requests_of_cases,
 };
 use super::plan::{Prepared, list_stream, repeat_stream};
+use super::waits::DENIED_IN_A_ROW;
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{first, judge_end, phase_at};

@@ -28,6 +28,7 @@ pub mod plan;
 pub mod refusal;
 pub mod secrecy;
 pub mod startup;
+pub mod waits;
 
 /// What a procedure found out, as far as it came.
 #[derive(Clone, Debug, Default)]

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::deployment::{Deployment, Enforcement};
+use super::deployment::Deployment;
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
 use super::plan::{Prepared, Route, list_stream, repeat_stream};
+use super::waits::Enforcement;
 use super::{JudgedRequest, Proceedings};
 use crate::environment::ContainerFault;
 use crate::judge::exchange::describe_witnesses;

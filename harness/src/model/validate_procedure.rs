@@ -1,0 +1,176 @@
+//! Checks the one procedure of a scenario file.
+
+use super::complaints::Complaints;
+use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use super::located::{Located, Position};
+use super::outcome::Outcome;
+use super::procedure::{Case, DrainSpec, ExchangeSpec};
+use super::scenario::Procedure;
+use super::validate::Context;
+use super::validate_requests::{check_cases, check_expectation, check_request};
+
+pub(super) fn check_procedure(
+    context: &Context<'_>,
+    procedure: &Procedure,
+    complaints: &mut Complaints<'_>,
+) {
+    match procedure {
+        Procedure::Exchange(exchange) => check_exchange(context, exchange, complaints),
+        Procedure::Drain(drain) => check_drain(drain, complaints),
+        Procedure::Filesystem(files) => {
+            check_some_cases(&files.cases, "filesystem", complaints);
+            if files.files.is_empty() {
+                complaints.add(
+                    files.writable.position,
+                    "`filesystem` expects no file",
+                    "name at least one file that the agent must have written",
+                );
+            }
+        }
+        Procedure::Outage(outage) => {
+            check_request(&outage.benign, outage.benign.target.position, complaints);
+            check_request(&outage.attack, outage.attack.target.position, complaints);
+            match *outage.during {
+                Outcome::FailedClosed | Outcome::FailedOpen => {}
+                other => complaints.add(
+                    outage.during.position,
+                    format!("`{other}` cannot be the outcome while the agent is away"),
+                    "write failed-open or failed-closed",
+                ),
+            }
+        }
+        Procedure::Refusal(refusal) => {
+            check_some_cases(&refusal.cases, "refusal", complaints);
+            if refusal.says.iter().all(|text| text.trim().is_empty()) {
+                complaints.add(
+                    refusal
+                        .says
+                        .first()
+                        .map_or_else(Position::default, |text| text.position),
+                    "`refusal` does not say what the agent must complain of",
+                    "add to `says:` a text that its log must contain",
+                );
+            }
+        }
+        Procedure::Secrecy(secrecy) => check_some_cases(&secrecy.cases, "secrecy", complaints),
+        Procedure::Startup(startup) => {
+            check_request(&startup.attack, startup.attack.target.position, complaints);
+            check_request(&startup.benign, startup.benign.target.position, complaints);
+            check_rate(&startup.per_second, complaints);
+        }
+    }
+}
+
+fn check_drain(drain: &DrainSpec, complaints: &mut Complaints<'_>) {
+    check_cases(&drain.in_flight, complaints);
+    if drain.containers.is_empty() {
+        complaints.add(
+            Position::default(),
+            "`drain` expects nothing of any container",
+            "add to `containers:` how the agent and the proxy must end",
+        );
+    }
+    let known = [PROXY_CONTAINER, APPLICATION_CONTAINER, AGENT_CONTAINER];
+    for container in &drain.containers {
+        for name in [Some(&container.name), container.outlives.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if !known.contains(&name.as_str()) {
+                complaints.add(
+                    name.position,
+                    format!("the pod has no container `{}`", **name),
+                    format!("known: {}", known.join(", ")),
+                );
+            }
+        }
+        if container.exit_codes.is_empty() {
+            complaints.add(
+                container.exit_codes.position,
+                "no exit code would ever be right",
+                "name the exit codes that are acceptable, as in `[0, 143]`",
+            );
+        }
+    }
+    if let Some(stream) = &drain.stream {
+        check_request(&stream.benign, stream.benign.target.position, complaints);
+        check_request(&stream.attack, stream.attack.target.position, complaints);
+        check_rate(&stream.per_second, complaints);
+    }
+}
+
+fn check_some_cases(cases: &[Case], section: &str, complaints: &mut Complaints<'_>) {
+    check_cases(cases, complaints);
+    if cases.is_empty() {
+        complaints.add(
+            Position::default(),
+            format!("`{section}` sends nothing"),
+            "add `cases:`: an agent that has not worked shows nothing",
+        );
+    }
+}
+
+fn check_rate(rate: &Located<f64>, complaints: &mut Complaints<'_>) {
+    if !(**rate > 0.0 && **rate <= 10_000.0) {
+        complaints.add(
+            rate.position,
+            format!("{} is not a rate", **rate),
+            "write requests per second, over 0 and up to 10000",
+        );
+    }
+}
+
+fn check_exchange(context: &Context<'_>, exchange: &ExchangeSpec, complaints: &mut Complaints<'_>) {
+    check_cases(&exchange.cases, complaints);
+    if let Some(used) = &exchange.corpus {
+        check_expectation(&used.expect, complaints);
+        if !context.corpora.seeds.contains_key(used.seeds.as_str()) {
+            let known: Vec<&str> = context.corpora.seeds.keys().map(String::as_str).collect();
+            complaints.add(
+                used.seeds.position,
+                format!("there is no seed file `{}`", *used.seeds),
+                format!("known: {}", known.join(", ")),
+            );
+        }
+    }
+    if exchange.cases.is_empty() && exchange.payloads.is_none() && exchange.corpus.is_none() {
+        complaints.add(
+            Position::default(),
+            "`exchange` sends nothing",
+            "add `cases:`, `payloads:` or `corpus:`",
+        );
+    }
+    if let Some(used) = &exchange.payloads {
+        check_expectation(&used.expect, complaints);
+        let names = context.corpora.payloads.get(used.file.as_str()).into_iter();
+        for payload in names.flat_map(|loaded| &loaded.content.payloads) {
+            if let Some(case) = exchange
+                .cases
+                .iter()
+                .find(|case| *case.name == *payload.name)
+            {
+                complaints.add(
+                    case.name.position,
+                    format!("`{}` is a payload of `{}` too", *case.name, *used.file),
+                    "request ids are made from it; choose another",
+                );
+            }
+        }
+        if !context.corpora.payloads.contains_key(used.file.as_str()) {
+            complaints.add(
+                used.file.position,
+                format!("there is no payload file `{}`", *used.file),
+                format!(
+                    "known: {}",
+                    context
+                        .corpora
+                        .payloads
+                        .keys()
+                        .cloned()
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            );
+        }
+    }
+}
