@@ -253,6 +253,20 @@ impl RequestSpec {
         }
     }
 
+    /// Checks that the body can be made, without making it: listing scenarios must not write out their long bodies.
+    pub fn check_body(&self) -> Result<(), RequestSpecError> {
+        match self.body.as_ref().map(|body| &body.value) {
+            Some(BodySpec {
+                text: None,
+                base64: None,
+                filled: Some(filled),
+                ..
+            }) => filled.gap().map(|_| ()),
+            Some(body) => body.bytes().map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the bytes of the body.
     pub fn body_bytes(&self) -> Result<Option<Vec<u8>>, RequestSpecError> {
         self.body.as_ref().map(|body| body.bytes()).transpose()
@@ -301,7 +315,8 @@ fn parse_headers(fields: &[Located<String>]) -> Result<Vec<(String, String)>, Re
 }
 
 impl FilledBody {
-    fn bytes(&self) -> Result<Vec<u8>, RequestSpecError> {
+    /// Returns how many bytes of `fill` the body has, or why there is no such body.
+    fn gap(&self) -> Result<usize, RequestSpecError> {
         let length = self.length;
         let fill = self.fill.as_deref().unwrap_or("a");
         let total = usize::try_from(length)
@@ -309,13 +324,18 @@ impl FilledBody {
             .filter(|_| length <= BODY_LIMIT_BYTES && !fill.is_empty())
             .ok_or(RequestSpecError::FilledTooLong { length })?;
         let fixed = self.before.len() + self.after.len();
-        let Some(gap) = total.checked_sub(fixed) else {
-            return Err(RequestSpecError::FilledTooShort {
+        total
+            .checked_sub(fixed)
+            .ok_or(RequestSpecError::FilledTooShort {
                 length,
                 fixed: fixed as u64,
-            });
-        };
-        let mut bytes = Vec::with_capacity(total);
+            })
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, RequestSpecError> {
+        let gap = self.gap()?;
+        let fill = self.fill.as_deref().unwrap_or("a");
+        let mut bytes = Vec::with_capacity(self.before.len() + gap + self.after.len());
         bytes.extend_from_slice(self.before.as_bytes());
         bytes.extend(fill.bytes().cycle().take(gap));
         bytes.extend_from_slice(self.after.as_bytes());

@@ -115,7 +115,7 @@ pub(super) fn check_request(
         );
     }
     check_headers(&request.headers, complaints);
-    if let Err(error) = request.body_bytes() {
+    if let Err(error) = request.check_body() {
         let position = request.body.as_ref().map_or(fallback, |body| body.position);
         complaints.add(
             position,
