@@ -58,11 +58,6 @@ impl ScenarioName {
         Self(format!("{group}::{stem}"))
     }
 
-    /// Wraps a name as a user wrote it.
-    pub fn from_text(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
