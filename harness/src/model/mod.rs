@@ -16,6 +16,7 @@ pub mod load_seeds;
 pub mod located;
 pub mod outcome;
 pub mod payload;
+pub mod phase;
 pub mod procedure;
 pub mod request;
 pub(crate) mod request_parts;

@@ -14,6 +14,7 @@ use crate::environment::{Pod, PodHttpRequest};
 use crate::model::identity::{RequestId, RunId};
 use crate::model::load::Corpora;
 use crate::model::outcome::Outcome;
+use crate::model::phase::{Phase, PhaseClock};
 use crate::model::request::RequestSpec;
 use crate::model::scenario::ScenarioName;
 use crate::model::timeouts::Timeouts;
@@ -53,6 +54,8 @@ pub struct Deployment {
     pub corpora: Arc<Corpora>,
     /// The agent's keys, to look for them.
     pub keys: Arc<AgentKeys>,
+    /// What the scenario's time is spent on.
+    pub clock: Arc<PhaseClock>,
     /// Every id that was sent to this pod.
     known_ids: Mutex<BTreeSet<String>>,
     /// How many requests were sent whose ids the proxy cannot read.
@@ -85,6 +88,7 @@ impl Deployment {
         timeouts: Arc<Timeouts>,
         corpora: Arc<Corpora>,
         keys: Arc<AgentKeys>,
+        clock: Arc<PhaseClock>,
     ) -> Self {
         Self {
             pod,
@@ -95,6 +99,7 @@ impl Deployment {
             timeouts,
             corpora,
             keys,
+            clock,
             known_ids: Mutex::default(),
             nameless: AtomicU64::default(),
             reading: tokio::sync::Mutex::default(),
@@ -145,6 +150,7 @@ impl Deployment {
 
     /// Reads a driver to its end and remembers the ids that it sent.
     pub async fn finish_drive(&self, drive: Drive) -> Result<DriveReport, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Traffic);
         let report = drive.finish().await?;
         self.remember(report.records.iter().map(|record| record.id.clone()));
         Ok(report)
@@ -187,6 +193,7 @@ impl Deployment {
     /// Waits until every witness has told of every request, and joins what they say. What is still missing at the
     /// end of the wait is left missing: the outcome then says so.
     pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Settling);
         let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
         loop {
             let joined = self

@@ -8,3 +8,4 @@ pub mod record;
 pub mod redaction;
 pub mod schema;
 pub mod terminal;
+pub mod timings;

@@ -12,6 +12,7 @@ use crate::model::feature::Feature;
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
 use crate::model::outcome::Outcome;
+use crate::model::phase::Phase;
 use crate::model::scenario::{Level, ScenarioName};
 use crate::model::timeline::TimelineEvent;
 use crate::procedure::{MatrixCell, MatrixCount};
@@ -120,6 +121,9 @@ pub struct ScenarioRecord {
     pub result: ScenarioResult,
     /// From the pod's creation to the verdict, in milliseconds.
     pub elapsed_milliseconds: u64,
+    /// What its time was spent on, in milliseconds.
+    #[serde(default)]
+    pub phases: BTreeMap<Phase, u64>,
     /// The totals of its requests.
     pub books: Books,
     /// Figures that are reported and not judged.

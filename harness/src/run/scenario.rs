@@ -1,6 +1,7 @@
 //! Runs one scenario: deploys its stack, carries its procedure out, keeps evidence, removes the pod.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::judge::lint::LINT;
 use crate::model::causes::chain;
 use crate::model::finding::{Fault, Finding, ScenarioResult};
 use crate::model::identity::PodName;
+use crate::model::phase::{Phase, PhaseClock};
 use crate::model::procedure::LintRule;
 use crate::model::scenario::Scenario;
 use crate::model::timeline::TimelineEvent;
@@ -82,8 +84,9 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
         return record_without_run(scenario, result);
     }
     let started_at = Timestamp::now();
+    let clock = Arc::new(PhaseClock::default());
     let mut course = Course::default();
-    let result = match attempt(setup, scenario, &mut course).await {
+    let result = match attempt(setup, scenario, &clock, &mut course).await {
         Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
         Ok(()) => ScenarioResult::Failed(redacted(
             setup,
@@ -94,6 +97,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     let elapsed = Timestamp::now().duration_since(started_at);
     ScenarioRecord {
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
+        phases: clock.milliseconds(),
         books: course.proceedings.books,
         observations: course
             .proceedings
@@ -177,6 +181,7 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
         sha256: scenario.sha256.clone(),
         result,
         elapsed_milliseconds: 0,
+        phases: BTreeMap::default(),
         books: Books::default(),
         observations: BTreeMap::default(),
         matrix: Vec::new(),
@@ -188,8 +193,10 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
 async fn attempt(
     setup: &RunSetup,
     scenario: &Scenario,
+    clock: &Arc<PhaseClock>,
     course: &mut Course,
 ) -> Result<(), ScenarioError> {
+    let preparing = clock.enter(Phase::Preparing);
     let stack = assemble(
         &setup.project,
         &scenario.spec.stack,
@@ -201,7 +208,10 @@ async fn attempt(
         run: setup.run.clone(),
         purpose: scenario.name.as_word(),
     };
+    drop(preparing);
+    let creating = clock.enter(Phase::Creating);
     let pod = setup.environment.create(name, &stack).await?;
+    drop(creating);
     let deployment = Deployment::new(
         pod.clone(),
         stack,
@@ -211,6 +221,7 @@ async fn attempt(
         setup.timeouts.clone(),
         setup.corpora.clone(),
         setup.keys.clone(),
+        clock.clone(),
     );
     let budget = setup.timeouts.scenario;
     let carried_out = carry_out(&scenario.procedure, &deployment, &mut course.proceedings);
@@ -229,8 +240,10 @@ async fn attempt(
     };
     course.timeline = pod.timeline();
     if result.is_err() || !course.proceedings.findings.is_empty() {
+        let _phase = clock.enter(Phase::Evidence);
         course.evidence = keep_evidence(setup, scenario, &deployment, &course.proceedings).await;
     }
+    let _phase = clock.enter(Phase::Ending);
     pod.remove().await?;
     Ok(result?)
 }
