@@ -19,6 +19,7 @@ use crate::model::request::RequestSpec;
 use crate::model::scenario::ScenarioName;
 use crate::model::timeouts::Timeouts;
 use crate::stack::keys::AgentKeys;
+use crate::stack::proxy_config::ProxyFacts;
 use crate::stack::{
     ADMIN_PORT, AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, PROXY_PORT, Stack,
 };
@@ -42,8 +43,8 @@ pub struct Deployment {
     pub pod: Arc<dyn Pod>,
     /// What is deployed.
     pub stack: Stack,
-    /// Whether the proxy's configuration sends response data to the agent.
-    pub sends_response_data: bool,
+    /// What the proxy does for the agent.
+    pub proxy: ProxyFacts,
     /// The scenario, for request ids.
     pub scenario: ScenarioName,
     /// The run, for request ids.
@@ -82,7 +83,7 @@ impl Deployment {
     pub fn new(
         pod: Arc<dyn Pod>,
         stack: Stack,
-        sends_response_data: bool,
+        proxy: ProxyFacts,
         scenario: ScenarioName,
         run: RunId,
         timeouts: Arc<Timeouts>,
@@ -93,7 +94,7 @@ impl Deployment {
         Self {
             pod,
             stack,
-            sends_response_data,
+            proxy,
             scenario,
             run,
             timeouts,
@@ -200,7 +201,7 @@ impl Deployment {
                 .testimony(|testimony| {
                     records
                         .iter()
-                        .map(|record| Joined::new(record.clone(), testimony))
+                        .map(|record| self.join(record, testimony))
                         .collect::<Vec<_>>()
                 })
                 .await?;
@@ -209,6 +210,14 @@ impl Deployment {
                 return Ok(joined);
             }
             sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Joins what the witnesses say of one request.
+    pub fn join(&self, record: &ClientRecord, testimony: &Testimony) -> Joined {
+        Joined {
+            authorization_timeout: self.proxy.authorization_timeout,
+            ..Joined::new(record.clone(), testimony)
         }
     }
 

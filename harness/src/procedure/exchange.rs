@@ -95,7 +95,7 @@ async fn judge_nameless(
                 .iter()
                 .map(|client| Joined {
                     proxy: record.clone().into_iter().collect(),
-                    ..Joined::new(client.clone(), testimony)
+                    ..deployment.join(client, testimony)
                 })
                 .collect::<Vec<_>>()
         })
@@ -142,7 +142,7 @@ pub fn check_deployment(
     expected: &[Located<LintRule>],
     proceedings: &mut Proceedings,
 ) {
-    let reports = lint::check(&deployment.stack, deployment.sends_response_data);
+    let reports = lint::check(&deployment.stack, deployment.proxy.sends_response_data);
     for report in &reports {
         proceedings.observations.insert(
             format!("{LINT} {}", report.rule),
@@ -375,6 +375,7 @@ async fn judge_sent(
             &outcomes,
             Some((&before, &after)),
             deployment
+                .proxy
                 .sends_response_data
                 .then_some(report.summary.answered),
         )

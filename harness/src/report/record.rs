@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::decisions::Decisions;
 use crate::executable::Identity;
 use crate::model::feature::Feature;
 use crate::model::finding::ScenarioResult;
@@ -46,6 +47,9 @@ pub struct RunRecord {
     pub scenarios: Vec<ScenarioRecord>,
     /// Counts over all scenarios.
     pub totals: Totals,
+    /// SHA-256 of the decision record, `decisions.tsv`, lower-case hex: the same decisions have the same digest.
+    #[serde(default)]
+    pub decisions_sha256: String,
     /// The exit code of the run.
     pub exit_code: u8,
 }
@@ -131,6 +135,9 @@ pub struct ScenarioRecord {
     /// How the requests of a corpus came out, by where their values stood.
     #[serde(default)]
     pub matrix: Vec<MatrixRow>,
+    /// What was decided upon each of its cases; `decisions.tsv` shows them.
+    #[serde(skip)]
+    pub decisions: Decisions,
     /// What happened to the pod.
     pub timeline: Vec<TimelineEvent>,
     /// The evidence folder, relative to the folder of this report; only for what did not pass.

@@ -23,10 +23,11 @@ use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::procedure::{Proceedings, carry_out};
+use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::capture;
 use crate::report::record::{MatrixRow, ScenarioRecord};
 use crate::stack::assemble::{AssembleError, assemble};
-use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError};
+use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError, ProxyFacts};
 use crate::stack::{AGENT_CONTAINER, Stack};
 use crate::witness::books::Books;
 
@@ -111,6 +112,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
             .into_iter()
             .map(|(cell, count)| MatrixRow { cell, count })
             .collect(),
+        decisions: decisions_of(&scenario.procedure, &course.proceedings.requests),
         timeline: course.timeline,
         evidence: course.evidence,
         ..record_without_run(scenario, result)
@@ -185,6 +187,7 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
         books: Books::default(),
         observations: BTreeMap::default(),
         matrix: Vec::new(),
+        decisions: Decisions::default(),
         timeline: Vec::new(),
         evidence: None,
     }
@@ -203,7 +206,7 @@ async fn attempt(
         &setup.keys,
         &setup.overrides,
     )?;
-    let sends_response_data = validate_proxy(setup, scenario, &stack).await?;
+    let proxy = validate_proxy(setup, scenario, &stack).await?;
     let name = PodName {
         run: setup.run.clone(),
         purpose: scenario.name.as_word(),
@@ -215,7 +218,7 @@ async fn attempt(
     let deployment = Deployment::new(
         pod.clone(),
         stack,
-        sends_response_data,
+        proxy,
         scenario.name.clone(),
         setup.run.clone(),
         setup.timeouts.clone(),
@@ -253,7 +256,7 @@ async fn validate_proxy(
     setup: &RunSetup,
     scenario: &Scenario,
     stack: &Stack,
-) -> Result<bool, ScenarioError> {
+) -> Result<ProxyFacts, ScenarioError> {
     let path = setup
         .project
         .envoy_configs
@@ -268,7 +271,7 @@ async fn validate_proxy(
             setup.timeouts.proxy_validate,
         )
         .await?;
-    Ok(config.sends_response_data())
+    Ok(config.facts())
 }
 
 async fn keep_evidence(
