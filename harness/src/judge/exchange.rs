@@ -15,6 +15,7 @@ use crate::traffic::plan::PlannedRequest;
 use crate::traffic::record::{ClientResult, ResponseRecord};
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
+use crate::witness::proxy::ProxyRecord;
 use crate::witness::upstream::UpstreamRecord;
 
 /// Header names that belong to the agent: none may reach a client.
@@ -335,9 +336,12 @@ fn judge_what_the_agent_saw(subject: &Subject<'_>, expect: &Expectation) -> Vec<
 }
 
 /// Checks that the application received the agent's own id for the request, once: the access log returns it to the agent, and a
-/// client's forgery in its place would give one request the response of another.
+/// client's forgery in its place would give one request the response of another. An agent that was not waited for has not given it one.
 fn judge_correlation(upstream: &UpstreamRecord, joined: &Joined) -> Option<Finding> {
     let agent = joined.agent.first()?;
+    if joined.proxy.first().is_some_and(ProxyRecord::agent_failed) {
+        return None;
+    }
     let arrived: Vec<&str> = upstream.header_values(CORRELATION_HEADER).collect();
     (arrived != [agent.request_id.as_str()]).then(|| {
         Finding::new(
