@@ -12,6 +12,7 @@ pub mod decision;
 pub mod exchange;
 pub mod inspect;
 pub mod listener;
+pub mod mutant;
 pub mod rules;
 pub mod service;
 pub mod settings;

@@ -11,6 +11,7 @@ use crate::data_log::{DataLog, Record};
 use crate::decision::{self, RequestIds, Verdict};
 use crate::exchange::CheckedRequest;
 use crate::inspect::{Signal, SignalClass, SignalKind, anomalies, inspect};
+use crate::mutant::Mutant;
 use crate::rules::{Rules, RulesState};
 use crate::service::fault::{FAULT_HEADER, WrongAnswer};
 use crate::service::wrong_answer;
@@ -26,6 +27,7 @@ pub struct Decisions {
     forwarded: ForwardedRequest,
     client_address: ClientAddressSource,
     anomalies: Switch,
+    mutant: Option<Mutant>,
     thresholds: Option<Thresholds>,
     response_data: ResponseDataPolicy,
     rules: Rules,
@@ -56,6 +58,7 @@ impl Decisions {
             forwarded: forwarded(settings),
             client_address: settings.client_address.clone(),
             anomalies: settings.anomalies,
+            mutant: settings.mutant,
             thresholds: match settings.blocking {
                 Blocking::Immediate => None,
                 Blocking::Threshold(threshold) => Some(Thresholds::new(threshold)),
@@ -119,6 +122,9 @@ impl Decisions {
             (Mode::Block | Mode::Log, RulesState::Loaded) => {
                 let mut signals = inspect(request)
                     .map_err(|fault| self.refuse(Status::internal(fault.to_string())))?;
+                if let Some(mutant) = self.mutant {
+                    signals.retain(|signal| !mutant.misses(signal));
+                }
                 match self.anomalies {
                     Switch::Off => {}
                     Switch::On => signals.extend(anomalies(request)),

@@ -8,6 +8,7 @@ use std::fmt;
 
 use clap::{CommandFactory, Parser};
 
+use crate::mutant;
 use crate::settings::stub_arguments::StubArguments;
 
 /// The settings as they were written, before validation.
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Print every option with its variable and default, then exit
     #[arg(long)]
     pub usage: bool,
+    /// Print every mutant that `STUB_MUTANT` can name, with what is wrong about it, then exit
+    #[arg(long)]
+    pub mutants: bool,
     /// Access key id of the site (required)
     #[arg(long, env = "SIGSCI_ACCESSKEYID", hide_env_values = true)]
     pub accesskeyid: Option<String>,
@@ -141,6 +145,7 @@ impl Arguments {
         }
         match Self::try_parse_from(command_line) {
             Ok(arguments) if arguments.usage => ReadArguments::Print(usage()),
+            Ok(arguments) if arguments.mutants => ReadArguments::Print(mutant::listing()),
             Ok(arguments) => ReadArguments::Serve(Box::new(arguments)),
             Err(error) if error.use_stderr() => {
                 ReadArguments::Refuse(first_line(&error.to_string()))

@@ -1,5 +1,6 @@
 //! Why the agent does not start with the settings it was given.
 
+use crate::mutant::UnknownMutant;
 use crate::settings::block_answer::BlockAnswerError;
 use crate::settings::header_list::HeaderListError;
 use crate::settings::span::ParseSpanError;
@@ -13,6 +14,9 @@ pub enum SettingsError {
         /// The variable's name.
         variable: &'static str,
     },
+    /// No mutant has the name that was given.
+    #[error("STUB_MUTANT: {0}")]
+    Mutant(#[from] UnknownMutant),
     /// A setting that must be a host and a port is not.
     #[error("{variable}: `{text}` is not host:port")]
     Address {

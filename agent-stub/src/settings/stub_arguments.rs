@@ -35,6 +35,9 @@ pub struct StubArguments {
     /// Access key id whose rules never load, as with a cloud that refuses it
     #[arg(long, env = "STUB_REJECTED_ACCESSKEYID", hide_env_values = true)]
     pub stub_rejected_accesskeyid: Option<String>,
+    /// One deliberate fault, by its name in the list of `--mutants`
+    #[arg(long, env = "STUB_MUTANT", hide_env_values = true)]
+    pub stub_mutant: Option<String>,
     /// Protection mode: block, log or off
     #[arg(
         long,

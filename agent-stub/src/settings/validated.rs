@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::mutant::Mutant;
 use crate::settings::header_list::HeaderSetting;
 use crate::settings::policy::Policy;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub anomalies: Switch,
     /// Whether requests may ask for faults.
     pub faults: Faults,
+    /// The deliberate fault.
+    pub mutant: Option<Mutant>,
     /// How the forwarded request is changed.
     pub forwarded: ForwardedRequest,
     /// Where a client's address is read.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::mutant::Mutant;
 use crate::settings::Arguments;
 use crate::settings::address::{address, grpc_address_of, rpc_address};
 use crate::settings::error::SettingsError;
@@ -67,6 +68,9 @@ impl Settings {
                 &arguments.stub.stub_anomaly_signals,
             )?),
             faults: faults(&arguments.stub)?,
+            mutant: written(arguments.stub.stub_mutant.clone())
+                .map(|name| Mutant::named(name.trim()))
+                .transpose()?,
             forwarded: forwarded(arguments)?,
             client_address: ClientAddressSource {
                 header: arguments.client_ip_header.trim().to_ascii_lowercase(),
