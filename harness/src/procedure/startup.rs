@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
@@ -31,7 +32,7 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], proceedings);
+    check_deployment(deployment, &spec.lint, proceedings);
     let attack = deployment.prepare_repeated(&spec.attack, CASE)?;
     let stream = repeat_stream(
         CASE,
@@ -84,6 +85,7 @@ pub async fn carry_out(
         )
         .await?;
     record_books(books, proceedings);
+    judge_log(&spec.says, deployment, proceedings).await?;
     match spec.readiness {
         ReadinessExpectation::Never => Ok(()),
         ReadinessExpectation::Reached => {
@@ -92,15 +94,20 @@ pub async fn carry_out(
     }
 }
 
-/// Waits until the startup probe has failed so often that the agent is started again.
+/// Waits until the startup probe has failed so often that the agent is started again, or the pod is ready after all.
 async fn await_failed_start(deployment: &Deployment) -> Result<(), ProcedureError> {
     deployment
         .await_timeline(
             "the agent to be restarted because its startup probe fails",
             deployment.timeouts.restarted,
             |timeline| {
-                first(timeline, Some(AGENT_CONTAINER), |event| {
+                let restarted = first(timeline, Some(AGENT_CONTAINER), |event| {
                     matches!(event, LifecycleEvent::Started { restart_count: 1.. })
+                });
+                restarted.or_else(|| {
+                    first(timeline, None, |event| {
+                        matches!(event, LifecycleEvent::PodReady)
+                    })
                 })
             },
         )

@@ -122,8 +122,11 @@ impl Environment for LocalEnvironment {
         FeatureSet::from([
             Feature::ContainerFaults,
             Feature::PreStopExec,
+            Feature::PreStopSleep,
             Feature::ReadOnlyRootfs,
+            Feature::StartupProbeGrpc,
             Feature::StartupProbeHttp,
+            Feature::StartupProbeTcp,
         ])
     }
 
