@@ -25,4 +25,9 @@ cargo test
 step 'the suite, as a user runs it'
 cargo conformance
 
+# The tests have run the suite once already; a second run must decide the same.
+step 'the same decisions twice'
+mapfile -t records < <(find target/conformance -name decisions.tsv -printf '%T@ %p\n' | sort -n | tail -2 | cut -d' ' -f2)
+diff "${records[@]}"
+
 step 'done'

@@ -16,7 +16,8 @@ use crate::model::scenario::Scenario;
 use crate::report::console::{Console, Progress};
 use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
-use crate::report::terminal::remark;
+use crate::report::terminal::{remark, say};
+use crate::report::timings;
 use crate::run::setup::{SetupOptions, prepare};
 use crate::run::{Going, RunObserver, exit_code, run};
 use crate::stack::assemble::AgentOverrides;
@@ -66,6 +67,10 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=100))]
     slow_down: Option<u32>,
 
+    /// Say at the end what the scenarios' time was spent on.
+    #[arg(long)]
+    timings: bool,
+
     /// The folder that holds the runs' folders. Default: target/conformance in the project.
     #[arg(long, value_name = "DIR")]
     output: Option<Utf8PathBuf>,
@@ -111,6 +116,7 @@ impl RunOptions {
             agent_env: variables,
             jobs: self.jobs,
             slow_down: self.slow_down.or(Some(earlier.slow_down)),
+            timings: self.timings,
             output: self.output.clone(),
         }
     }
@@ -182,6 +188,9 @@ pub(super) fn run_scenarios(
         let record = run(&setup, scenarios, &observer, going).await;
         let report = files::write(&setup.output, &record)?;
         console.summary(&record, scenarios, &report);
+        if options.timings {
+            drop(say(timings::render(&record.scenarios, setup.jobs)));
+        }
         Ok(record.exit_code)
     });
     // Whatever a scenario left behind in a thread must not hold the command up.

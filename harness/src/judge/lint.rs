@@ -123,9 +123,7 @@ fn is_on_writable_mount(container: &Container, path: &str) -> bool {
 fn grace_period_within_pre_stop(stack: &Stack) -> Option<LintReport> {
     let grace = i64::try_from(stack.grace_period_seconds()).unwrap_or(i64::MAX);
     stack
-        .pod
-        .containers
-        .iter()
+        .containers()
         .find_map(|container| {
             let seconds = pre_stop_sleep_seconds(container)?;
             (seconds >= grace).then_some((container.name.as_str(), seconds))

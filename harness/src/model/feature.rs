@@ -18,6 +18,8 @@ pub enum Feature {
     AgentUnixSocket,
     /// The environment can pause and kill containers.
     ContainerFaults,
+    /// The kubelet (or its rehearsal) starts and ends native sidecars in their order.
+    NativeSidecar,
     /// The kubelet (or its rehearsal) runs exec hooks before it sends TERM.
     PreStopExec,
     /// The kubelet (or its rehearsal) pauses by itself before it sends TERM.
@@ -41,6 +43,7 @@ impl Feature {
             Self::AgentFaultInjection => "agent-fault-injection",
             Self::AgentUnixSocket => "agent-unix-socket",
             Self::ContainerFaults => "container-faults",
+            Self::NativeSidecar => "native-sidecar",
             Self::PreStopExec => "pre-stop-exec",
             Self::PreStopSleep => "pre-stop-sleep",
             Self::ReadOnlyRootfs => "read-only-rootfs",

@@ -17,6 +17,7 @@ pub mod load_seeds;
 pub mod located;
 pub mod outcome;
 pub mod payload;
+pub mod phase;
 pub mod procedure;
 pub mod reload;
 pub mod request;

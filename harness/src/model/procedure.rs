@@ -243,6 +243,9 @@ pub struct StartupSpec {
     pub benign: RequestSpec,
     /// Attacks per second, open loop.
     pub per_second: Located<f64>,
+    /// Where the attacks are sent.
+    #[serde(default)]
+    pub through: Entrance,
     /// Denials in a row that end the stream.
     pub until_denied: Located<u32>,
     /// Whether attacks may reach the application.
@@ -259,6 +262,17 @@ pub struct StartupSpec {
     /// What the static check of the deployment must report, and nothing else.
     #[serde(default)]
     pub lint: Vec<Located<LintRule>>,
+}
+
+/// Where requests enter the pod.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// The proxy's own port, ready or not: what a client sees that does not come through the Service.
+    Proxy,
+    /// The pod's Service, which has the pod once it is ready.
+    #[default]
+    Service,
 }
 
 /// Whether the pod must become ready.

@@ -198,12 +198,17 @@ pub struct StackSettings {
     pub agent_env: BTreeMap<String, String>,
     /// Environment variables of the agent that are taken out.
     pub agent_env_removed: Vec<Located<String>>,
+    /// Where certificates for the hop between proxy and agent are mounted in both, as `ca.crt`, `tls.crt`, `tls.key` and
+    /// `stranger-ca.crt` (an authority that has signed nothing here). The certificate is for `localhost`, `sigsci-agent` and 127.0.0.1.
+    pub certificates_at: Option<Located<String>>,
     /// The pod's grace period, in whole seconds.
     pub grace_period: Option<Located<TimeSpan>>,
     /// `emptyDir` volumes that are added to the manifest's or replace them, by name.
     pub volumes: BTreeMap<String, VolumeSettings>,
     /// The containers in the order in which the kubelet starts them; the manifest's when not given.
     pub start_order: Option<Located<Vec<String>>>,
+    /// What kind of container the agent is.
+    pub agent_place: AgentPlace,
     /// Probes and hooks of the agent.
     pub agent: ContainerSettings,
     /// Probes and hooks of the proxy.
@@ -219,14 +224,27 @@ impl Default for StackSettings {
             envoy: Located::unwritten("fail-closed".into()),
             agent_env: BTreeMap::new(),
             agent_env_removed: Vec::new(),
+            certificates_at: None,
             grace_period: None,
             volumes: BTreeMap::new(),
             start_order: None,
+            agent_place: AgentPlace::default(),
             agent: ContainerSettings::default(),
             front_proxy: ContainerSettings::default(),
             application: ContainerSettings::default(),
         }
     }
+}
+
+/// What kind of container the agent is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentPlace {
+    /// One beside the others, as in the guide.
+    #[default]
+    Main,
+    /// An init container that restarts always: its startup probe holds the others back, and it ends after them.
+    NativeSidecar,
 }
 
 /// An `emptyDir` volume.

@@ -14,10 +14,12 @@ use crate::environment::{Pod, PodHttpRequest};
 use crate::model::identity::{RequestId, RunId};
 use crate::model::load::Corpora;
 use crate::model::outcome::Outcome;
+use crate::model::phase::{Phase, PhaseClock};
 use crate::model::request::RequestSpec;
 use crate::model::scenario::ScenarioName;
 use crate::model::timeouts::Timeouts;
 use crate::stack::keys::AgentKeys;
+use crate::stack::proxy_config::ProxyFacts;
 use crate::stack::{
     ADMIN_PORT, AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, PROXY_PORT, Stack,
 };
@@ -41,8 +43,8 @@ pub struct Deployment {
     pub pod: Arc<dyn Pod>,
     /// What is deployed.
     pub stack: Stack,
-    /// Whether the proxy's configuration sends response data to the agent.
-    pub sends_response_data: bool,
+    /// What the proxy does for the agent.
+    pub proxy: ProxyFacts,
     /// The scenario, for request ids.
     pub scenario: ScenarioName,
     /// The run, for request ids.
@@ -53,6 +55,8 @@ pub struct Deployment {
     pub corpora: Arc<Corpora>,
     /// The agent's keys, to look for them.
     pub keys: Arc<AgentKeys>,
+    /// What the scenario's time is spent on.
+    pub clock: Arc<PhaseClock>,
     /// Every id that was sent to this pod.
     known_ids: Mutex<BTreeSet<String>>,
     /// How many requests were sent whose ids the proxy cannot read.
@@ -79,22 +83,24 @@ impl Deployment {
     pub fn new(
         pod: Arc<dyn Pod>,
         stack: Stack,
-        sends_response_data: bool,
+        proxy: ProxyFacts,
         scenario: ScenarioName,
         run: RunId,
         timeouts: Arc<Timeouts>,
         corpora: Arc<Corpora>,
         keys: Arc<AgentKeys>,
+        clock: Arc<PhaseClock>,
     ) -> Self {
         Self {
             pod,
             stack,
-            sends_response_data,
+            proxy,
             scenario,
             run,
             timeouts,
             corpora,
             keys,
+            clock,
             known_ids: Mutex::default(),
             nameless: AtomicU64::default(),
             reading: tokio::sync::Mutex::default(),
@@ -145,6 +151,7 @@ impl Deployment {
 
     /// Reads a driver to its end and remembers the ids that it sent.
     pub async fn finish_drive(&self, drive: Drive) -> Result<DriveReport, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Traffic);
         let report = drive.finish().await?;
         self.remember(report.records.iter().map(|record| record.id.clone()));
         Ok(report)
@@ -187,13 +194,14 @@ impl Deployment {
     /// Waits until every witness has told of every request, and joins what they say. What is still missing at the
     /// end of the wait is left missing: the outcome then says so.
     pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Settling);
         let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
         loop {
             let joined = self
                 .testimony(|testimony| {
                     records
                         .iter()
-                        .map(|record| Joined::new(record.clone(), testimony))
+                        .map(|record| self.join(record, testimony))
                         .collect::<Vec<_>>()
                 })
                 .await?;
@@ -202,6 +210,14 @@ impl Deployment {
                 return Ok(joined);
             }
             sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Joins what the witnesses say of one request.
+    pub fn join(&self, record: &ClientRecord, testimony: &Testimony) -> Joined {
+        Joined {
+            authorization_timeout: self.proxy.authorization_timeout,
+            ..Joined::new(record.clone(), testimony)
         }
     }
 

@@ -99,7 +99,7 @@ async fn judge_nameless(
                 .iter()
                 .map(|client| Joined {
                     proxy: record.clone().into_iter().collect(),
-                    ..Joined::new(client.clone(), testimony)
+                    ..deployment.join(client, testimony)
                 })
                 .collect::<Vec<_>>()
         })
@@ -146,7 +146,7 @@ pub fn check_deployment(
     expected: &[Located<LintRule>],
     proceedings: &mut Proceedings,
 ) {
-    let reports = lint::check(&deployment.stack, deployment.sends_response_data);
+    let reports = lint::check(&deployment.stack, deployment.proxy.sends_response_data);
     for report in &reports {
         proceedings.observations.insert(
             format!("{LINT} {}", report.rule),
@@ -386,7 +386,7 @@ async fn judge_sent(
             report.summary.sent,
             &outcomes,
             Some((&before, &after)),
-            (deployment.sends_response_data && access_log == AccessLogExpectation::Complete)
+            (deployment.proxy.sends_response_data && access_log == AccessLogExpectation::Complete)
                 .then_some(report.summary.answered),
         )
         .await?;

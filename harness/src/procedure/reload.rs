@@ -99,6 +99,7 @@ pub async fn carry_out(
             &outcomes,
             Some((&before, &after)),
             deployment
+                .proxy
                 .sends_response_data
                 .then_some(report.summary.answered),
         )

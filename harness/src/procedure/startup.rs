@@ -14,7 +14,7 @@ use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{
-    LeakExpectation, ProbeExpectation, ReadinessExpectation, StartupSpec,
+    Entrance, LeakExpectation, ProbeExpectation, ReadinessExpectation, StartupSpec,
 };
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::AGENT_CONTAINER;
@@ -36,7 +36,10 @@ pub async fn carry_out(
     let attack = deployment.prepare_repeated(&spec.attack, CASE)?;
     let stream = repeat_stream(
         CASE,
-        &deployment.pod.addresses().service,
+        &match spec.through {
+            Entrance::Proxy => deployment.proxy_address(),
+            Entrance::Service => deployment.pod.addresses().service,
+        },
         *spec.per_second,
         attack.planned.clone(),
         u32::MAX,
@@ -216,7 +219,10 @@ fn judge_attacks(
             Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {
                 let served = ready.is_some_and(|ready| joined.client.intended_at >= ready)
                     && (proxy_has_answered || judgement.outcome == Outcome::FailedClosed);
-                if *spec.leaks == LeakExpectation::None && served {
+                if *spec.leaks == LeakExpectation::None
+                    && spec.through == Entrance::Service
+                    && served
+                {
                     let mut finding = Finding::new(
                         "gate",
                         spec.leaks.position,
@@ -293,4 +299,10 @@ fn judge_gap(
         leaked.to_string(),
     );
     observations.insert("inspection gap".into(), gap);
+    let closed = attacks
+        .outcomes
+        .iter()
+        .filter(|outcome| **outcome == Outcome::FailedClosed)
+        .count();
+    observations.insert("attacks that failed closed".into(), closed.to_string());
 }

@@ -11,6 +11,7 @@ use super::plan::repeat_stream;
 use crate::judge::lifecycle::{exit_after, first, render};
 use crate::model::causes::chain;
 use crate::model::located::Located;
+use crate::model::phase::Phase;
 use crate::model::request::RequestSpec;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::model::timeouts::TimedOut;
@@ -69,6 +70,7 @@ impl Deployment {
 
     /// Waits until the pod is ready and the proxy answers. A container that ends meanwhile ends the wait.
     pub async fn await_ready(&self) -> Result<(), ProcedureError> {
+        let _phase = self.clock.enter(Phase::Starting);
         let ended = self
             .await_timeline(
                 "the pod to become ready",
@@ -90,6 +92,7 @@ impl Deployment {
 
     /// Waits until nothing of the pod runs.
     pub async fn await_gone(&self) -> Result<(), ProcedureError> {
+        let _phase = self.clock.enter(Phase::Ending);
         let grace = Duration::from_secs(self.stack.grace_period_seconds());
         let budget = TimeSpan::new(grace + self.timeouts.pod_gone.as_duration());
         self.await_timeline("the pod to be gone", budget, |timeline| {
@@ -139,6 +142,7 @@ impl Deployment {
 
     /// Sends a canary until it is denied three times in a row. A time-out is no error: what is wrong shows when the requests are judged.
     pub async fn await_enforcing(&self) -> Result<Enforcement, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Enforcing);
         let spec = RequestSpec {
             target: Located::unwritten(CANARY_TARGET.into()),
             ..RequestSpec::default()
@@ -170,6 +174,7 @@ impl Deployment {
         wanted: usize,
         within: Duration,
     ) -> Result<Enforcement, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Traffic);
         let deadline = Instant::now() + within;
         let mut next_look = Instant::now();
         while drive.next().await?.is_some() && Instant::now() < deadline {

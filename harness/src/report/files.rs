@@ -1,7 +1,8 @@
-//! Writes the reports of a run: `report.json` and `junit.xml`.
+//! Writes the reports of a run: `report.json`, `junit.xml` and `decisions.tsv`.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::decisions;
 use super::evidence::{Output, WriteError};
 use super::junit;
 use super::record::RunRecord;
@@ -29,5 +30,7 @@ pub fn write(output: &Output, record: &RunRecord) -> Result<Utf8PathBuf, Reports
         Utf8Path::new("junit.xml"),
         junit::render(record)?.as_bytes(),
     )?;
+    let decisions = decisions::render(&record.scenarios);
+    output.write(Utf8Path::new("decisions.tsv"), decisions.as_bytes())?;
     Ok(output.folder.join("report.json"))
 }

@@ -1,6 +1,7 @@
-//! One run record, and everything that is made of it: console, JSON, JUnit, evidence folders.
+//! One run record, and everything that is made of it: console, JSON, JUnit, the decision record, evidence folders.
 
 pub mod console;
+pub mod decisions;
 pub mod evidence;
 pub mod files;
 pub mod junit;
@@ -8,3 +9,4 @@ pub mod record;
 pub mod redaction;
 pub mod schema;
 pub mod terminal;
+pub mod timings;

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::decisions::Decisions;
 use crate::executable::Identity;
 use crate::model::feature::Feature;
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
 use crate::model::outcome::Outcome;
+use crate::model::phase::Phase;
 use crate::model::scenario::{Level, ScenarioName};
 use crate::model::timeline::TimelineEvent;
 use crate::procedure::{MatrixCell, MatrixCount};
@@ -45,6 +47,9 @@ pub struct RunRecord {
     pub scenarios: Vec<ScenarioRecord>,
     /// Counts over all scenarios.
     pub totals: Totals,
+    /// SHA-256 of the decision record, `decisions.tsv`, lower-case hex: the same decisions have the same digest.
+    #[serde(default)]
+    pub decisions_sha256: String,
     /// The exit code of the run.
     pub exit_code: u8,
 }
@@ -120,6 +125,9 @@ pub struct ScenarioRecord {
     pub result: ScenarioResult,
     /// From the pod's creation to the verdict, in milliseconds.
     pub elapsed_milliseconds: u64,
+    /// What its time was spent on, in milliseconds.
+    #[serde(default)]
+    pub phases: BTreeMap<Phase, u64>,
     /// The totals of its requests.
     pub books: Books,
     /// Figures that are reported and not judged.
@@ -127,6 +135,9 @@ pub struct ScenarioRecord {
     /// How the requests of a corpus came out, by where their values stood.
     #[serde(default)]
     pub matrix: Vec<MatrixRow>,
+    /// What was decided upon each of its cases; `decisions.tsv` shows them.
+    #[serde(skip)]
+    pub decisions: Decisions,
     /// What happened to the pod.
     pub timeline: Vec<TimelineEvent>,
     /// The evidence folder, relative to the folder of this report; only for what did not pass.

@@ -8,8 +8,10 @@ use tokio::task::JoinSet;
 
 use self::exit_code::Ending;
 use self::setup::RunSetup;
+use crate::model::digest::sha256;
 use crate::model::finding::{Fault, ScenarioResult};
 use crate::model::scenario::{Procedure, Scenario};
+use crate::report::decisions;
 use crate::report::record::{
     EnvironmentRecord, Kubelet, RunRecord, SCHEMA_VERSION, ScenarioRecord, Totals,
 };
@@ -123,6 +125,7 @@ pub fn record_of(
         options: setup.options.clone(),
         subjects: setup.subjects.clone(),
         totals: Totals::of(&scenarios),
+        decisions_sha256: sha256(decisions::render(&scenarios).as_bytes()),
         scenarios,
         exit_code: 0,
     };

@@ -1,6 +1,7 @@
 //! Runs one scenario: deploys its stack, carries its procedure out, keeps evidence, removes the pod.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::judge::lint::LINT;
 use crate::model::causes::chain;
 use crate::model::finding::{Fault, Finding, ScenarioResult};
 use crate::model::identity::PodName;
+use crate::model::phase::{Phase, PhaseClock};
 use crate::model::procedure::LintRule;
 use crate::model::scenario::Scenario;
 use crate::model::timeline::TimelineEvent;
@@ -21,10 +23,11 @@ use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::procedure::{Proceedings, carry_out};
+use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::capture;
 use crate::report::record::{MatrixRow, ScenarioRecord};
 use crate::stack::assemble::{AssembleError, assemble};
-use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError};
+use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError, ProxyFacts};
 use crate::stack::{AGENT_CONTAINER, Stack};
 use crate::witness::books::Books;
 
@@ -82,8 +85,9 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
         return record_without_run(scenario, result);
     }
     let started_at = Timestamp::now();
+    let clock = Arc::new(PhaseClock::default());
     let mut course = Course::default();
-    let result = match attempt(setup, scenario, &mut course).await {
+    let result = match attempt(setup, scenario, &clock, &mut course).await {
         Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
         Ok(()) => ScenarioResult::Failed(redacted(
             setup,
@@ -94,6 +98,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     let elapsed = Timestamp::now().duration_since(started_at);
     ScenarioRecord {
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
+        phases: clock.milliseconds(),
         books: course.proceedings.books,
         observations: course
             .proceedings
@@ -107,6 +112,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
             .into_iter()
             .map(|(cell, count)| MatrixRow { cell, count })
             .collect(),
+        decisions: decisions_of(&scenario.procedure, &course.proceedings.requests),
         timeline: course.timeline,
         evidence: course.evidence,
         ..record_without_run(scenario, result)
@@ -177,9 +183,11 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
         sha256: scenario.sha256.clone(),
         result,
         elapsed_milliseconds: 0,
+        phases: BTreeMap::default(),
         books: Books::default(),
         observations: BTreeMap::default(),
         matrix: Vec::new(),
+        decisions: Decisions::default(),
         timeline: Vec::new(),
         evidence: None,
     }
@@ -188,29 +196,35 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
 async fn attempt(
     setup: &RunSetup,
     scenario: &Scenario,
+    clock: &Arc<PhaseClock>,
     course: &mut Course,
 ) -> Result<(), ScenarioError> {
+    let preparing = clock.enter(Phase::Preparing);
     let stack = assemble(
         &setup.project,
         &scenario.spec.stack,
         &setup.keys,
         &setup.overrides,
     )?;
-    let sends_response_data = validate_proxy(setup, scenario, &stack).await?;
+    let proxy = validate_proxy(setup, scenario, &stack).await?;
     let name = PodName {
         run: setup.run.clone(),
         purpose: scenario.name.as_word(),
     };
+    drop(preparing);
+    let creating = clock.enter(Phase::Creating);
     let pod = setup.environment.create(name, &stack).await?;
+    drop(creating);
     let deployment = Deployment::new(
         pod.clone(),
         stack,
-        sends_response_data,
+        proxy,
         scenario.name.clone(),
         setup.run.clone(),
         setup.timeouts.clone(),
         setup.corpora.clone(),
         setup.keys.clone(),
+        clock.clone(),
     );
     let budget = setup.timeouts.scenario;
     let carried_out = carry_out(&scenario.procedure, &deployment, &mut course.proceedings);
@@ -229,8 +243,10 @@ async fn attempt(
     };
     course.timeline = pod.timeline();
     if result.is_err() || !course.proceedings.findings.is_empty() {
+        let _phase = clock.enter(Phase::Evidence);
         course.evidence = keep_evidence(setup, scenario, &deployment, &course.proceedings).await;
     }
+    let _phase = clock.enter(Phase::Ending);
     pod.remove().await?;
     Ok(result?)
 }
@@ -240,7 +256,7 @@ async fn validate_proxy(
     setup: &RunSetup,
     scenario: &Scenario,
     stack: &Stack,
-) -> Result<bool, ScenarioError> {
+) -> Result<ProxyFacts, ScenarioError> {
     let path = setup
         .project
         .envoy_configs
@@ -250,12 +266,12 @@ async fn validate_proxy(
         .proxy_validator
         .validate(
             &setup.envoy,
-            stack.proxy_config().unwrap_or_default(),
+            stack,
             &setup.output.folder.join("refused"),
             setup.timeouts.proxy_validate,
         )
         .await?;
-    Ok(config.sends_response_data())
+    Ok(config.facts())
 }
 
 async fn keep_evidence(

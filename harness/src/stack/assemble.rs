@@ -4,18 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, ExecAction, GRPCAction,
-    HTTPGetAction, LifecycleHandler, PodSpec, Probe, SleepAction, TCPSocketAction, Volume,
-    VolumeMount,
+    HTTPGetAction, LifecycleHandler, PodSpec, Probe, SecretVolumeSource, SleepAction,
+    TCPSocketAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::certificates::CERTIFICATES_SECRET;
 use super::keys::AgentKeys;
 use super::manifest::{self, ManifestError};
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
 use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
 use crate::model::load::Project;
-use crate::model::scenario::{ContainerSettings, ProbeSettings, StackSettings, VolumeSettings};
+use crate::model::scenario::{
+    AgentPlace, ContainerSettings, ProbeSettings, StackSettings, VolumeSettings,
+};
 
 /// The config map that holds the proxy's configuration.
 pub const PROXY_CONFIG_MAP: &str = "envoy-config";
@@ -106,11 +109,15 @@ pub fn assemble(
         pod.containers
             .sort_by_key(|container| order.iter().position(|name| *name == container.name));
     }
+    match settings.agent_place {
+        AgentPlace::Main => {}
+        AgentPlace::NativeSidecar => make_sidecar(&mut pod, AGENT_CONTAINER),
+    }
     if let Some(grace) = &settings.grace_period {
         pod.termination_grace_period_seconds = i64::try_from(grace.as_duration().as_secs()).ok();
     }
 
-    let secrets = referenced_secrets(&pod)
+    let mut secrets: BTreeMap<_, _> = referenced_secrets(&pod)
         .into_iter()
         .map(|name| {
             let values = BTreeMap::from([
@@ -120,6 +127,12 @@ pub fn assemble(
             (name, values)
         })
         .collect();
+    if let Some(folder) = &settings.certificates_at {
+        mount_certificates(&mut pod, folder);
+        let files = keys.certificates.files();
+        let files = files.map(|(name, content)| (name.to_owned(), content));
+        secrets.insert(CERTIFICATES_SECRET.into(), BTreeMap::from(files));
+    }
     let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text)]);
     Ok(Stack {
         pod,
@@ -132,6 +145,19 @@ fn find<'a>(pod: &'a mut PodSpec, name: &str) -> Option<&'a mut Container> {
     pod.containers
         .iter_mut()
         .find(|container| container.name == name)
+}
+
+/// Makes a container a native sidecar: an init container that restarts always (Kubernetes 1.29 and later).
+fn make_sidecar(pod: &mut PodSpec, name: &str) {
+    if let Some(position) = pod
+        .containers
+        .iter()
+        .position(|container| container.name == name)
+    {
+        let mut container = pod.containers.remove(position);
+        container.restart_policy = Some("Always".into());
+        pod.init_containers.get_or_insert_default().push(container);
+    }
 }
 
 fn set_volume(pod: &mut PodSpec, name: &str, settings: &VolumeSettings) {
@@ -163,6 +189,29 @@ fn prepare_proxy(proxy: &mut Container) {
             read_only: Some(true),
             ..VolumeMount::default()
         });
+}
+
+fn mount_certificates(pod: &mut PodSpec, folder: &str) {
+    for name in [PROXY_CONTAINER, AGENT_CONTAINER] {
+        let mounts =
+            find(pod, name).map(|container| container.volume_mounts.get_or_insert_default());
+        if let Some(mounts) = mounts {
+            mounts.push(VolumeMount {
+                name: CERTIFICATES_SECRET.into(),
+                mount_path: folder.into(),
+                read_only: Some(true),
+                ..VolumeMount::default()
+            });
+        }
+    }
+    pod.volumes.get_or_insert_default().push(Volume {
+        name: CERTIFICATES_SECRET.into(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(CERTIFICATES_SECRET.into()),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
 }
 
 fn proxy_config_volume() -> Volume {
@@ -276,6 +325,7 @@ fn kubernetes_probe(settings: &ProbeSettings) -> Probe {
 fn referenced_secrets(pod: &PodSpec) -> BTreeSet<String> {
     pod.containers
         .iter()
+        .chain(pod.init_containers.iter().flatten())
         .flat_map(|container| container.env.iter().flatten())
         .filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref())
         .map(|reference| reference.name.clone())
@@ -326,6 +376,30 @@ mod tests {
         for key in keys.values() {
             assert!(!shown.contains(key.reveal()));
         }
+    }
+
+    #[test]
+    fn certificates_are_mounted_in_proxy_and_agent_from_a_secret() {
+        let settings = StackSettings {
+            certificates_at: Some(crate::model::located::Located::unwritten("/tls".into())),
+            ..StackSettings::default()
+        };
+        let stack = assembled(&settings, &AgentOverrides::default());
+        for name in [PROXY_CONTAINER, AGENT_CONTAINER] {
+            let container = stack.container(name).expect("the container");
+            let mounted = container
+                .volume_mounts
+                .iter()
+                .flatten()
+                .any(|mount| mount.name == CERTIFICATES_SECRET && mount.mount_path == "/tls");
+            assert!(mounted, "{name}");
+        }
+        let secret = &stack.secrets[CERTIFICATES_SECRET];
+        assert_eq!(
+            secret.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["ca.crt", "stranger-ca.crt", "tls.crt", "tls.key"]
+        );
+        assert!(!default_stack().secrets.contains_key(CERTIFICATES_SECRET));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use self::secret::SecretText;
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
 pub mod assemble;
+pub mod certificates;
 pub mod keys;
 pub mod manifest;
 pub mod proxy_config;
@@ -34,12 +35,15 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Returns the pod's containers in the order in which they are started, native sidecars first.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        let sidecars = self.pod.init_containers.iter().flatten();
+        sidecars.chain(&self.pod.containers)
+    }
+
     /// Returns a container of the pod.
     pub fn container(&self, name: &str) -> Option<&Container> {
-        self.pod
-            .containers
-            .iter()
-            .find(|container| container.name == name)
+        self.containers().find(|container| container.name == name)
     }
 
     /// Returns the value of one of the agent's environment variables that is written out in the pod.
@@ -51,6 +55,23 @@ impl Stack {
             .find(|variable| variable.name == name)?
             .value
             .as_deref()
+    }
+
+    /// Returns the secrets that are mounted in a container, each with its folder there.
+    pub fn mounted_secrets<'a>(
+        &'a self,
+        container: &'a Container,
+    ) -> impl Iterator<Item = (&'a str, &'a BTreeMap<String, SecretText>)> {
+        container
+            .volume_mounts
+            .iter()
+            .flatten()
+            .filter_map(|mount| {
+                let volumes = self.pod.volumes.iter().flatten();
+                let volume = { volumes }.find(|volume| volume.name == mount.name)?;
+                let name = volume.secret.as_ref()?.secret_name.as_ref()?;
+                Some((mount.mount_path.as_str(), self.secrets.get(name)?))
+            })
     }
 
     /// Returns the pod's grace period in seconds.

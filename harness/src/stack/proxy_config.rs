@@ -1,5 +1,7 @@
 //! What a proxy configuration must have so that the proxy can testify, and what it does for the agent.
 
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
@@ -20,6 +22,9 @@ const TESTIMONY_FIELDS: [&str; 9] = [
     "authorization-microseconds",
     "failure-mode-allowed",
 ];
+
+/// How long Envoy waits for an authorization service whose `grpc_service` names no time-out.
+const DEFAULT_AUTHORIZATION_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A proxy configuration that was read and has what the suite needs.
 #[derive(Clone, Debug)]
@@ -122,10 +127,42 @@ impl ProxyConfig {
         Ok(config)
     }
 
-    /// Tells whether the proxy sends response data to the agent.
-    pub fn sends_response_data(&self) -> bool {
-        contains_type(&self.tree, "grpc.v3.HttpGrpcAccessLogConfig")
+    /// Returns what procedures and judges need to know of the configuration.
+    pub fn facts(&self) -> ProxyFacts {
+        let mut filters = Vec::new();
+        find_type(&self.tree, "ext_authz.v3.ExtAuthz", &mut filters);
+        let authorization_timeout = filters
+            .iter()
+            .map(|filter| {
+                filter
+                    .pointer("/grpc_service/timeout")
+                    .and_then(Value::as_str)
+                    .and_then(seconds)
+                    .unwrap_or(DEFAULT_AUTHORIZATION_TIMEOUT)
+            })
+            .min();
+        let mut loggers = Vec::new();
+        find_type(&self.tree, "grpc.v3.HttpGrpcAccessLogConfig", &mut loggers);
+        ProxyFacts {
+            sends_response_data: !loggers.is_empty(),
+            authorization_timeout,
+        }
     }
+}
+
+/// What a proxy does for the agent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ProxyFacts {
+    /// Whether it sends response data.
+    pub sends_response_data: bool,
+    /// How long it waits for a decision; the shortest time where it has several filters, none without a filter.
+    pub authorization_timeout: Option<Duration>,
+}
+
+/// Reads a duration as Envoy's JSON writes it: `5.2s`.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 fn find_key<'a>(tree: &'a Value, wanted: &str) -> Option<&'a Value> {
@@ -138,14 +175,27 @@ fn find_key<'a>(tree: &'a Value, wanted: &str) -> Option<&'a Value> {
     }
 }
 
-fn contains_type(tree: &Value, suffix: &str) -> bool {
+/// Collects the objects of a type, by the end of its URL.
+fn find_type<'a>(tree: &'a Value, suffix: &str, found: &mut Vec<&'a Value>) {
     match tree {
-        Value::Object(fields) => fields.iter().any(|(name, value)| {
-            (name == "@type" && value.as_str().is_some_and(|text| text.ends_with(suffix)))
-                || contains_type(value, suffix)
-        }),
-        Value::Array(items) => items.iter().any(|item| contains_type(item, suffix)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Object(fields) => {
+            let is_wanted = fields
+                .get("@type")
+                .and_then(Value::as_str)
+                .is_some_and(|url| url.ends_with(suffix));
+            if is_wanted {
+                found.push(tree);
+            }
+            for value in fields.values() {
+                find_type(value, suffix, found);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                find_type(item, suffix, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -161,15 +211,22 @@ mod tests {
     }
 
     #[rstest]
-    #[case("fail-closed", true)]
-    #[case("fail-open", true)]
-    #[case("no-access-log-service", false)]
-    fn shipped_configurations_are_fit_and_known_by_what_they_send(
+    #[case("fail-closed", true, 5200)]
+    #[case("fail-open", true, 1000)]
+    #[case("no-access-log-service", false, 5200)]
+    fn shipped_configurations_are_fit_and_known_by_what_they_do_for_the_agent(
         #[case] name: &str,
         #[case] sends: bool,
+        #[case] waits_milliseconds: u64,
     ) {
         let config = ProxyConfig::parse("x.yaml".into(), shipped(name)).expect("fit");
-        assert_eq!(config.sends_response_data(), sends);
+        assert_eq!(
+            config.facts(),
+            ProxyFacts {
+                sends_response_data: sends,
+                authorization_timeout: Some(Duration::from_millis(waits_milliseconds)),
+            }
+        );
     }
 
     #[rstest]

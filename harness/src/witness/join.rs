@@ -1,5 +1,7 @@
 //! Joins what the four witnesses say of one request.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,9 @@ pub struct Joined {
     pub agent: Vec<AgentRecord>,
     /// The application's records; at most one is right.
     pub upstream: Vec<UpstreamRecord>,
+    /// How long the proxy waits for the agent, by its configuration.
+    #[serde(skip)]
+    pub authorization_timeout: Option<Duration>,
 }
 
 impl Joined {
@@ -30,6 +35,7 @@ impl Joined {
             proxy: testimony.proxy.of(&client.id).to_vec(),
             agent: testimony.agent.of(&client.id).to_vec(),
             upstream: testimony.upstream.of(&client.id).to_vec(),
+            authorization_timeout: None,
             client,
         }
     }

@@ -1,5 +1,7 @@
 //! Decides what became of a request. Witnesses that contradict each other make it ambiguous.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,9 @@ use super::join::Joined;
 use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord};
 use crate::model::outcome::Outcome;
 use crate::traffic::record::{ClientResult, ResponseRecord};
+
+/// By how much a proxy's own measure of a wait that it gave up may fall short of the time-out: timers are coarse.
+const TIMER_SLACK: Duration = Duration::from_millis(20);
 
 /// An outcome with what explains it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -59,7 +64,12 @@ pub fn decide(joined: &Joined) -> Judgement {
         );
     }
     let denied_in_grpc = denies_in_grpc(response);
-    let outcome = match timely(joined.agent.first(), proxy, &mut reasons) {
+    let outcome = match timely(
+        joined.agent.first(),
+        proxy,
+        joined.authorization_timeout,
+        &mut reasons,
+    ) {
         Some(agent) => with_decision(agent, proxy, reached, denied_in_grpc, &mut contradictions),
         None => without_decision(proxy, reached, &mut contradictions),
     };
@@ -90,18 +100,27 @@ fn repeated_records(joined: &Joined) -> Vec<String> {
     .collect()
 }
 
-/// Leaves a decision out that was made after the proxy had stopped waiting for it.
+/// Leaves a decision out that the proxy did not wait for.
+///
+/// The time in the agent's log may be that of the request or that of the decision (the vendor's documentation does not say): a
+/// decision is late when it is dated after the proxy's wait, and also when that wait took as long as the proxy waits at all.
 fn timely<'a>(
     agent: Option<&'a AgentRecord>,
     proxy: &ProxyRecord,
+    timeout: Option<Duration>,
     reasons: &mut Vec<String>,
 ) -> Option<&'a AgentRecord> {
     let agent = agent?;
-    let late = proxy.agent_failed()
-        && agent
-            .timestamp
-            .zip(proxy.agent_awaited_until())
-            .is_some_and(|(decided, awaited_until)| decided >= awaited_until);
+    let dated_later = agent
+        .timestamp
+        .zip(proxy.agent_awaited_until())
+        .is_some_and(|(decided, awaited_until)| decided >= awaited_until);
+    let waited_out = proxy
+        .authorization_microseconds
+        .map(Duration::from_micros)
+        .zip(timeout)
+        .is_some_and(|(waited, timeout)| waited + TIMER_SLACK >= timeout);
+    let late = proxy.agent_failed() && (dated_later || waited_out);
     if late {
         reasons.push("the agent decided after the proxy had given up".into());
     }
@@ -298,6 +317,7 @@ mod tests {
                 })
                 .into_iter()
                 .collect(),
+            authorization_timeout: None,
         }
     }
 
@@ -457,6 +477,16 @@ mod tests {
         let judgement = decide(&joined);
         assert_eq!(judgement.outcome, Outcome::FailedOpen);
         assert!(judgement.reasons[0].contains("given up"));
+    }
+
+    #[test]
+    fn a_decision_that_the_proxy_waited_for_in_vain_does_not_count_whatever_its_date() {
+        let mut joined = joined(200, "via_upstream", Some(999_843), true, Some(406), true);
+        joined.authorization_timeout = Some(Duration::from_secs(1));
+        let judgement = decide(&joined);
+        assert_eq!(judgement.outcome, Outcome::FailedOpen);
+        joined.authorization_timeout = Some(Duration::from_secs(2));
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
     }
 
     #[test]

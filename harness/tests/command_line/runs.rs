@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::support::{ROOT, command, conformance, path, report};
+use super::support::{ROOT, command, conformance, path, report, run_folder};
 
 const ACCESS_KEY: &str = "11111111-2222-3333-4444-canary555555";
 const SECRET_KEY: &str = "canary_secret_0123456789_abcdefghijklmnopqrst";
@@ -31,6 +31,30 @@ fn a_green_run_ends_with_0_and_its_report_fits_the_schema() {
         let digest = report["subjects"][subject]["sha256"].as_str();
         assert_eq!(digest.map(str::len), Some(64), "{subject}");
     }
+}
+
+#[test]
+fn two_runs_have_the_same_decision_record_and_another_agents_differs() {
+    let scenarios = ["A01", "A02-sqli", "A09", "A11", "H01"];
+    let decisions = |extra: &[&str]| {
+        let output = TempDir::new().expect("a folder");
+        let mut arguments = vec!["run"];
+        arguments.extend(scenarios);
+        arguments.extend(["--output", path(&output)]);
+        arguments.extend(extra);
+        conformance(&arguments);
+        let digest = report(&output)["decisions-sha256"].clone();
+        let record = fs::read_to_string(run_folder(&output).join("decisions.tsv")).expect("a file");
+        (digest, record)
+    };
+    let (digest, record) = decisions(&[]);
+    assert!(
+        record.contains("decisions::passes-benign-requests\t"),
+        "{record}"
+    );
+    assert_eq!((digest.clone(), record.clone()), decisions(&[]));
+    let (other, changed) = decisions(&["--agent-env", "STUB_MODE=off"]);
+    assert_ne!((other, changed), (digest, record));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Starts the command, and makes projects to start it on.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -85,13 +85,17 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Returns the newest report below an output folder.
-pub(crate) fn report(output: &TempDir) -> serde_json::Value {
-    let run = fs::read_dir(output.path())
+/// Returns the newest run below an output folder.
+pub(crate) fn run_folder(output: &TempDir) -> PathBuf {
+    fs::read_dir(output.path())
         .expect("the output folder")
         .map(|entry| entry.expect("an entry").path())
         .max()
-        .expect("a run");
-    let text = fs::read(run.join("report.json")).expect("a report");
+        .expect("a run")
+}
+
+/// Returns the newest report below an output folder.
+pub(crate) fn report(output: &TempDir) -> serde_json::Value {
+    let text = fs::read(run_folder(output).join("report.json")).expect("a report");
     serde_json::from_slice(&text).expect("JSON")
 }

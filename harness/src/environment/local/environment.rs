@@ -121,6 +121,7 @@ impl Environment for LocalEnvironment {
     fn features(&self) -> FeatureSet {
         FeatureSet::from([
             Feature::ContainerFaults,
+            Feature::NativeSidecar,
             Feature::PreStopExec,
             Feature::PreStopSleep,
             Feature::ReadOnlyRootfs,
