@@ -52,6 +52,11 @@ impl Resources {
             }
         }
         let policy = match &settings.rules_file {
+            // Rules that have not been handed out yet leave the settings as they are; a reload finds them.
+            Some(path) if !path.exists() => {
+                tracing::warn!(path = %path.display(), "the rules file is not there yet");
+                settings.policy.clone()
+            }
             Some(path) => settings.policy.overridden_by(path)?,
             None => settings.policy.clone(),
         };

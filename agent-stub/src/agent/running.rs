@@ -96,6 +96,7 @@ impl RunningAgent {
             resources.data_log.clone(),
             Arc::clone(&resources.statsd),
             phases.clone(),
+            settings.access_log,
         );
         let health = HealthReporter::new();
         let (sender, connections) = mpsc::channel(ADMITTED_WAITING);

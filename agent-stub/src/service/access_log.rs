@@ -18,6 +18,7 @@ use crate::agent::Phase;
 use crate::context::{Contexts, EntryKey, Match};
 use crate::data_log::{DataLog, ResponseData};
 use crate::decision::REQUEST_ID_HEADER;
+use crate::settings::AccessLogConduct;
 use crate::statsd::{Counter, Statsd};
 
 /// Takes access-log entries and completes the requests that they belong to.
@@ -27,6 +28,7 @@ pub struct AccessLog {
     data_log: Option<Arc<DataLog>>,
     statsd: Arc<Statsd>,
     phase: watch::Receiver<Phase>,
+    conduct: AccessLogConduct,
 }
 
 impl AccessLog {
@@ -36,12 +38,14 @@ impl AccessLog {
         data_log: Option<Arc<DataLog>>,
         statsd: Arc<Statsd>,
         phase: watch::Receiver<Phase>,
+        conduct: AccessLogConduct,
     ) -> Self {
         Self {
             contexts,
             data_log,
             statsd,
             phase,
+            conduct,
         }
     }
 
@@ -87,10 +91,28 @@ impl AccessLogService for AccessLog {
     ) -> Result<Response<StreamAccessLogsResponse>, Status> {
         let mut messages = request.into_inner();
         let mut phase = self.phase.clone();
+        let mut left = match self.conduct {
+            AccessLogConduct::Break(count) => Some(count),
+            AccessLogConduct::Refuse => {
+                return Err(Status::unavailable("no access log is taken, on demand"));
+            }
+            AccessLogConduct::Serve => None,
+            AccessLogConduct::Stall => {
+                // Nothing is read, so the proxy's window fills and stays full.
+                let _closing = phase.wait_for(|phase| *phase == Phase::Closing).await;
+                return Ok(Response::new(StreamAccessLogsResponse {}));
+            }
+        };
         loop {
+            if left == Some(0) {
+                return Err(Status::unavailable("the stream ends, on demand"));
+            }
             tokio::select! {
                 message = messages.message() => match message? {
-                    Some(message) => self.take(message),
+                    Some(message) => {
+                        left = left.map(|left| left - 1);
+                        self.take(message);
+                    }
                     None => break,
                 },
                 // Envoy never ends this stream by itself, so the agent must, or it could not stop gracefully.

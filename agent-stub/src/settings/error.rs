@@ -70,6 +70,12 @@ pub enum SettingsError {
         /// What was written.
         text: String,
     },
+    /// The access-log service's conduct is not known.
+    #[error("STUB_ACCESS_LOG: `{text}` is not one of serve, refuse, stall, break=n")]
+    AccessLog {
+        /// What was written.
+        text: String,
+    },
     /// The way of blocking is not known.
     #[error("STUB_BLOCKING: `{text}` is not one of immediate, threshold")]
     Blocking {

@@ -20,6 +20,7 @@ pub use policy::{Mode, Policy, RulesFileError};
 pub use span::{ParseSpanError, parse_span};
 pub use stub_arguments::StubArguments;
 pub use validated::{
-    Access, AddressElement, Blocking, ClientAddressSource, DataLogTarget, Faults, ForwardedRequest,
-    ListenAddress, RulesDelay, Settings, SocketTarget, Switch, Threshold, Timings, TlsFiles,
+    Access, AccessLogConduct, AddressElement, Blocking, ClientAddressSource, DataLogTarget, Faults,
+    ForwardedRequest, ListenAddress, RulesDelay, Settings, SocketTarget, Switch, Threshold,
+    Timings, TlsFiles,
 };

@@ -32,6 +32,14 @@ pub struct StubArguments {
         default_value = "0"
     )]
     pub stub_rules_reload_delay: String,
+    /// How the access-log service behaves while checks are answered: serve, refuse (no stream is taken), stall (nothing is read) or break=n (each stream ends after n messages)
+    #[arg(
+        long,
+        env = "STUB_ACCESS_LOG",
+        hide_env_values = true,
+        default_value = "serve"
+    )]
+    pub stub_access_log: String,
     /// Access key id whose rules never load, as with a cloud that refuses it
     #[arg(long, env = "STUB_REJECTED_ACCESSKEYID", hide_env_values = true)]
     pub stub_rejected_accesskeyid: Option<String>,

@@ -7,7 +7,7 @@ use crate::settings::header_list::{parse_header_list, parse_names};
 use crate::settings::policy::{Mode, Policy};
 use crate::settings::stub_arguments::StubArguments;
 use crate::settings::validated::{
-    Access, AddressElement, Blocking, Faults, ForwardedRequest, Switch, Threshold,
+    Access, AccessLogConduct, AddressElement, Blocking, Faults, ForwardedRequest, Switch, Threshold,
 };
 use crate::settings::validation::{boolean, list, positive_span, written};
 
@@ -52,6 +52,25 @@ pub(super) fn element(text: &str) -> Result<AddressElement, SettingsError> {
         0 => AddressElement::First,
         hops => AddressElement::FromEnd(hops as usize),
     })
+}
+
+pub(super) fn access_log(text: &str) -> Result<AccessLogConduct, SettingsError> {
+    let refused = || SettingsError::AccessLog { text: text.into() };
+    match text.trim().split_once('=') {
+        None => match text.trim() {
+            "serve" => Ok(AccessLogConduct::Serve),
+            "refuse" => Ok(AccessLogConduct::Refuse),
+            "stall" => Ok(AccessLogConduct::Stall),
+            _ => Err(refused()),
+        },
+        Some(("break", count)) => count
+            .parse()
+            .ok()
+            .filter(|count| *count > 0)
+            .map(AccessLogConduct::Break)
+            .ok_or_else(refused),
+        Some(_) => Err(refused()),
+    }
 }
 
 pub(super) fn faults(stub: &StubArguments) -> Result<Faults, SettingsError> {

@@ -34,6 +34,8 @@ pub struct Settings {
     pub rules_file: Option<PathBuf>,
     /// Whether rules are given out for the access key.
     pub access: Access,
+    /// How the access-log service behaves.
+    pub access_log: AccessLogConduct,
     /// When attack signals block.
     pub blocking: Blocking,
     /// Whether anomalies are raised.
@@ -86,6 +88,19 @@ pub struct DataLogTarget {
     pub path: PathBuf,
     /// Whether requests without signals are logged too.
     pub logs_all: bool,
+}
+
+/// How the access-log service behaves while checks are answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AccessLogConduct {
+    /// Each stream ends after this many messages.
+    Break(u32),
+    /// No stream is taken.
+    Refuse,
+    /// Every entry is taken.
+    Serve,
+    /// Streams are taken, and nothing is read from them.
+    Stall,
 }
 
 /// Whether rules are given out for an access key.

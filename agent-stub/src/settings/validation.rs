@@ -10,7 +10,7 @@ use crate::settings::error::SettingsError;
 use crate::settings::header_list::HeaderListError;
 use crate::settings::span::parse_span;
 use crate::settings::stub_validation::{
-    access, blocking, element, faults, forwarded, policy, switch,
+    access, access_log, blocking, element, faults, forwarded, policy, switch,
 };
 use crate::settings::validated::{
     ClientAddressSource, DataLogTarget, RulesDelay, Settings, Timings, TlsFiles,
@@ -62,6 +62,7 @@ impl Settings {
             policy: policy(arguments)?,
             rules_file: written(arguments.stub.stub_rules_file.clone()).map(PathBuf::from),
             access: access(access_key, arguments),
+            access_log: access_log(&arguments.stub.stub_access_log)?,
             blocking: blocking(&arguments.stub)?,
             anomalies: switch(boolean(
                 "STUB_ANOMALY_SIGNALS",
@@ -251,6 +252,8 @@ mod tests {
     #[case("--stub-rules-delay=sometimes")]
     #[case("--custom-request-headers=novalue")]
     #[case("--stub-grpc-max-message-bytes=0")]
+    #[case("--stub-access-log=break=0")]
+    #[case("--stub-access-log=later")]
     #[case("--stub-blocking=later")]
     #[case("--stub-blocking=threshold --stub-threshold=0")]
     #[case("--stub-blocking=threshold --stub-threshold=10001")]

@@ -99,6 +99,22 @@ async fn a_bad_file_at_the_start_ends_the_start() {
 }
 
 #[tokio::test]
+async fn a_rules_file_that_is_not_there_at_the_start_counts_from_its_first_reload() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("rules.json");
+    let agent = TestAgent::start(&[&format!("--stub-rules-file={}", path.display())]).await;
+    assert_eq!(code(&agent).await, 406);
+    std::fs::write(&path, r#"{"block_code":429}"#).expect("writable");
+    agent.agent.reload_rules();
+    await_code(&agent, 429).await;
+    std::fs::remove_file(&path).expect("it is there");
+    agent.agent.reload_rules();
+    for _ in 0..50 {
+        assert_eq!(code(&agent).await, 429, "the last rules hold");
+    }
+}
+
+#[tokio::test]
 async fn a_rejected_access_key_never_gets_rules() {
     let agent = TestAgent::start(&[
         "--stub-rejected-accesskeyid=id",

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
-use crate::model::procedure::{Case, LeakExpectation, ReadinessExpectation};
+use crate::model::kept_clients::CutExpectation;
+use crate::model::procedure::{Case, DrainSpec, LeakExpectation, ReadinessExpectation};
 use crate::model::scenario::{Procedure, Scenario};
 use crate::report::terminal::say;
 use crate::run::exit_code;
@@ -100,15 +101,7 @@ fn explain(scenario: &Scenario) -> String {
 
 /// Says in a line each what a procedure requires to be seen.
 fn asserted(procedure: &Procedure) -> Vec<String> {
-    let case = |case: &Case| {
-        format!(
-            "  asserts:     {} ({} {}) is {}",
-            *case.name,
-            case.request.method(),
-            shortened(&case.request.target),
-            *case.expect.outcome
-        )
-    };
+    let case = asserted_of_case;
     match procedure {
         Procedure::Exchange(spec) => {
             let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
@@ -143,26 +136,22 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
             );
             lines
         }
+        Procedure::Reload(spec) => spec
+            .steps
+            .iter()
+            .map(|step| {
+                format!(
+                    "  asserts:     after {} attacks are denied with {}, and none passes meanwhile",
+                    *step.name, *step.denied_with
+                )
+            })
+            .collect(),
         Procedure::Secrecy(spec) => {
             let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
             lines.push("  asserts:     the agent's keys show nowhere".into());
             lines
         }
-        Procedure::Drain(spec) => {
-            let mut lines: Vec<String> = spec.in_flight.iter().map(case).collect();
-            if spec.stream.is_some() {
-                lines.push(
-                    "  asserts:     until the proxy's TERM every request is answered and inspected, and no attack passes after it".into(),
-                );
-            }
-            lines.extend(spec.containers.iter().map(|end| {
-                format!(
-                    "  asserts:     {} ends with one of {:?}",
-                    *end.name, *end.exit_codes
-                )
-            }));
-            lines
-        }
+        Procedure::Drain(spec) => asserted_of_drain(spec),
         Procedure::Outage(spec) => vec![
             format!(
                 "  asserts:     while the agent is away requests are {}",
@@ -183,6 +172,41 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
             }
         }],
     }
+}
+
+fn asserted_of_case(case: &Case) -> String {
+    format!(
+        "  asserts:     {} ({} {}) is {}",
+        *case.name,
+        case.request.method(),
+        shortened(&case.request.target),
+        *case.expect.outcome
+    )
+}
+
+fn asserted_of_drain(spec: &DrainSpec) -> Vec<String> {
+    let mut lines: Vec<String> = spec.in_flight.iter().map(asserted_of_case).collect();
+    if spec.stream.is_some() {
+        lines.push(
+                    "  asserts:     until the proxy's TERM every request is answered and inspected, and no attack passes after it".into(),
+                );
+    }
+    if let Some(kept) = &spec.kept {
+        lines.push(match *kept.cut {
+            CutExpectation::None => "  asserts:     no request on a kept connection is cut".into(),
+            CutExpectation::Some => {
+                "  asserts:     the proxy's TERM cuts requests on kept connections, and is seen to"
+                    .into()
+            }
+        });
+    }
+    lines.extend(spec.containers.iter().map(|end| {
+        format!(
+            "  asserts:     {} ends with one of {:?}",
+            *end.name, *end.exit_codes
+        )
+    }));
+    lines
 }
 
 fn shortened(target: &str) -> String {

@@ -92,6 +92,14 @@ pub trait Pod: fmt::Debug + Send + Sync {
         limit: u64,
     ) -> Result<Vec<u8>, EnvironmentFault>;
 
+    /// Changes a file of the container. A link is not followed; readers see the old content or the new one.
+    async fn change_file(
+        &self,
+        container: &str,
+        path: &str,
+        change: FileChange,
+    ) -> Result<(), EnvironmentFault>;
+
     /// Does something bad to a container, on purpose.
     async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault>;
 
@@ -161,6 +169,16 @@ pub struct PodHttpResponse {
     pub body: String,
 }
 
+/// A change of one file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileChange {
+    /// It is gone.
+    Remove,
+    /// It holds this text.
+    Write(String),
+}
+
 /// A fault that is injected into a container.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -171,6 +189,8 @@ pub enum ContainerFault {
     Resume,
     /// Kills the container's first process (SIGKILL); the restart policy applies.
     Kill,
+    /// Tells the container's first process to read its files again (SIGHUP).
+    Reload,
 }
 
 /// What a container's file system looks like from the kernel's side.

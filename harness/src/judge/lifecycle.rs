@@ -24,16 +24,13 @@ pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Findi
     let after = &timeline[deletion..];
     let mut findings = judge_order(after, name, expect.name.position);
     let observed = pre_stop_end(after, name);
-    if observed != Some(*expect.pre_stop) {
+    if observed != *expect.pre_stop {
         findings.push(
             Finding::new(
                 "pre-stop",
                 expect.pre_stop.position,
                 format!("preStop of `{name}` {}", describe(*expect.pre_stop)),
-                match observed {
-                    Some(end) => format!("it {}", describe(end)),
-                    None => "it failed to run".into(),
-                },
+                format!("it {}", describe(observed)),
             )
             .note(render(after, Some(name))),
         );
@@ -149,18 +146,18 @@ fn judge_order(after: &[TimelineEvent], name: &str, position: Position) -> Vec<F
         .collect()
 }
 
-fn pre_stop_end(after: &[TimelineEvent], name: &str) -> Option<PreStopEnd> {
-    let mut end = Some(PreStopEnd::Absent);
+fn pre_stop_end(after: &[TimelineEvent], name: &str) -> PreStopEnd {
+    let mut end = PreStopEnd::Absent;
     for event in after
         .iter()
         .filter(|event| event.container.as_deref() == Some(name))
     {
         match &event.event {
-            LifecycleEvent::PreStopFinished { .. } if end != Some(PreStopEnd::Overruns) => {
-                end = Some(PreStopEnd::Finishes);
+            LifecycleEvent::PreStopFinished { .. } if end != PreStopEnd::Overruns => {
+                end = PreStopEnd::Finishes;
             }
-            LifecycleEvent::PreStopOverran => end = Some(PreStopEnd::Overruns),
-            LifecycleEvent::PreStopFailed { .. } => end = None,
+            LifecycleEvent::PreStopOverran => end = PreStopEnd::Overruns,
+            LifecycleEvent::PreStopFailed { .. } => end = PreStopEnd::Fails,
             _ => {}
         }
     }
@@ -170,6 +167,7 @@ fn pre_stop_end(after: &[TimelineEvent], name: &str) -> Option<PreStopEnd> {
 const fn describe(end: PreStopEnd) -> &'static str {
     match end {
         PreStopEnd::Absent => "is absent",
+        PreStopEnd::Fails => "fails to run",
         PreStopEnd::Finishes => "ends before TERM",
         PreStopEnd::Overruns => "uses the grace period up",
     }

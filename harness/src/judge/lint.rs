@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::api::core::v1::{Container, Probe};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
@@ -35,6 +36,7 @@ pub fn check(stack: &Stack, sends_response_data: bool) -> Vec<LintReport> {
     let mut reports = Vec::new();
     reports.extend(read_only_root_without_volume(stack));
     reports.extend(grace_period_within_pre_stop(stack));
+    reports.extend(probe_out_of_reach(stack));
     reports.extend(half_configured_response_data(stack, sends_response_data));
     reports
 }
@@ -121,9 +123,7 @@ fn is_on_writable_mount(container: &Container, path: &str) -> bool {
 fn grace_period_within_pre_stop(stack: &Stack) -> Option<LintReport> {
     let grace = i64::try_from(stack.grace_period_seconds()).unwrap_or(i64::MAX);
     stack
-        .pod
-        .containers
-        .iter()
+        .containers()
         .find_map(|container| {
             let seconds = pre_stop_sleep_seconds(container)?;
             (seconds >= grace).then_some((container.name.as_str(), seconds))
@@ -147,6 +147,54 @@ fn pre_stop_sleep_seconds(container: &Container) -> Option<i64> {
         [program, seconds] if program.ends_with("sleep") => seconds.parse().ok(),
         _ => None,
     }
+}
+
+/// The agent's listeners, by the variables that bind them.
+const AGENT_LISTENERS: [&str; 2] = ["SIGSCI_STARTUP_PROBE_LISTENER", "SIGSCI_ENVOY_GRPC_ADDRESS"];
+
+fn probe_out_of_reach(stack: &Stack) -> Option<LintReport> {
+    let agent = stack.container(AGENT_CONTAINER)?;
+    [
+        ("startupProbe", &agent.startup_probe),
+        ("readinessProbe", &agent.readiness_probe),
+        ("livenessProbe", &agent.liveness_probe),
+    ]
+    .into_iter()
+    .find_map(|(field, probe)| {
+        let port = port_on_pod_address(probe.as_ref()?)?;
+        let (variable, address) = AGENT_LISTENERS.into_iter().find_map(|variable| {
+            let address = stack.agent_variable(variable)?;
+            binds_loopback_only(address, port).then_some((variable, address))
+        })?;
+        Some(LintReport {
+            rule: LintRule::ProbeOutOfReach,
+            explanation: format!(
+                "{field} of `{AGENT_CONTAINER}` asks port {port} of the pod's address, and {variable}={address} binds the loopback address alone: the kubelet never reaches it and the pod is never ready; bind 0.0.0.0:{port}, or probe by `exec`"
+            ),
+        })
+    })
+}
+
+/// Returns the port that a probe asks on the pod's address; none for a command and for a host of its own.
+fn port_on_pod_address(probe: &Probe) -> Option<i32> {
+    let number = |port: &IntOrString| match port {
+        IntOrString::Int(number) => Some(*number),
+        IntOrString::String(_) => None,
+    };
+    if let Some(http) = &probe.http_get {
+        return number(&http.port).filter(|_| http.host.is_none());
+    }
+    if let Some(tcp) = &probe.tcp_socket {
+        return number(&tcp.port).filter(|_| tcp.host.is_none());
+    }
+    probe.grpc.as_ref().map(|grpc| grpc.port)
+}
+
+fn binds_loopback_only(address: &str, port: i32) -> bool {
+    let Some((host, bound)) = address.rsplit_once(':') else {
+        return false;
+    };
+    bound.parse() == Ok(port) && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 fn half_configured_response_data(stack: &Stack, sends: bool) -> Option<LintReport> {
@@ -222,6 +270,27 @@ mod tests {
         assert_eq!(reports[0].rule, LintRule::GracePeriodWithinPreStop);
         stack.pod.termination_grace_period_seconds = Some(31);
         assert_eq!(check(&stack, true), []);
+    }
+
+    #[test]
+    fn a_probe_of_a_port_on_the_loopback_address_is_out_of_reach_unless_it_is_a_command() {
+        let probe = |text: &str| serde_json::from_str::<Probe>(text).expect("a probe");
+        let mut stack = stack("corrected");
+        for (probe, rules) in [
+            (probe(r#"{"tcpSocket":{"port":9999}}"#), 1),
+            (probe(r#"{"grpc":{"port":9999}}"#), 1),
+            (probe(r#"{"httpGet":{"port":9999}}"#), 1),
+            (probe(r#"{"httpGet":{"port":2024}}"#), 0),
+            (
+                probe(r#"{"tcpSocket":{"port":9999,"host":"127.0.0.1"}}"#),
+                0,
+            ),
+            (probe(r#"{"exec":{"command":["true"]}}"#), 0),
+        ] {
+            stack.pod.containers[2].startup_probe = Some(probe);
+            let reports = check(&stack, true);
+            assert_eq!(reports.len(), rules, "{reports:?}");
+        }
     }
 
     #[test]

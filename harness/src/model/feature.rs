@@ -14,16 +14,26 @@ use serde::{Deserialize, Serialize};
 pub enum Feature {
     /// The agent under test reads the reference stub's own `STUB_*` settings.
     AgentFaultInjection,
+    /// The agent under test serves the proxy on a unix socket.
+    AgentUnixSocket,
     /// The environment can pause and kill containers.
     ContainerFaults,
+    /// The kubelet (or its rehearsal) starts and ends native sidecars in their order.
+    NativeSidecar,
     /// The kubelet (or its rehearsal) runs exec hooks before it sends TERM.
     PreStopExec,
+    /// The kubelet (or its rehearsal) pauses by itself before it sends TERM.
+    PreStopSleep,
     /// The kernel enforces a read-only root.
     ReadOnlyRootfs,
     /// The proxy sends response data to the agent and the agent logs it.
     ResponseData,
+    /// The kubelet (or its rehearsal) honours gRPC startup probes.
+    StartupProbeGrpc,
     /// The kubelet (or its rehearsal) honours HTTP startup probes.
     StartupProbeHttp,
+    /// The kubelet (or its rehearsal) honours TCP startup probes.
+    StartupProbeTcp,
 }
 
 impl Feature {
@@ -31,11 +41,16 @@ impl Feature {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AgentFaultInjection => "agent-fault-injection",
+            Self::AgentUnixSocket => "agent-unix-socket",
             Self::ContainerFaults => "container-faults",
+            Self::NativeSidecar => "native-sidecar",
             Self::PreStopExec => "pre-stop-exec",
+            Self::PreStopSleep => "pre-stop-sleep",
             Self::ReadOnlyRootfs => "read-only-rootfs",
             Self::ResponseData => "response-data",
+            Self::StartupProbeGrpc => "startup-probe-grpc",
             Self::StartupProbeHttp => "startup-probe-http",
+            Self::StartupProbeTcp => "startup-probe-tcp",
         }
     }
 }

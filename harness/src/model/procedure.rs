@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::expectation::{ClientExpectation, Expectation};
+use super::kept_clients::KeptClients;
 use super::located::Located;
 use super::outcome::Outcome;
 use super::request::RequestSpec;
@@ -33,6 +34,25 @@ pub struct ExchangeSpec {
     /// What the static check of the deployment must report, and nothing else.
     #[serde(default)]
     pub lint: Vec<Located<LintRule>>,
+    /// Texts that the agent's log must contain, every one.
+    #[serde(default)]
+    pub says: Vec<Located<String>>,
+    /// What must become of the response data that the proxy sends to the agent.
+    #[serde(default)]
+    pub access_log: AccessLogExpectation,
+}
+
+/// What must become of the response data that the proxy sends to the agent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessLogExpectation {
+    /// Any number of entries may be lost on the way to the agent; how many is reported.
+    Any,
+    /// The proxy accounts for one entry for each answered request, and for none dropped.
+    #[default]
+    Complete,
+    /// At least one entry must be lost on the way to the agent; how many is reported.
+    Lossy,
 }
 
 /// Requests that are expanded from seeds: every value at every position and in every encoding at which it applies.
@@ -184,6 +204,8 @@ pub struct RefusalSpec {
 pub enum LintRule {
     /// The grace period is used up by a preStop hook.
     GracePeriodWithinPreStop,
+    /// A probe asks the pod's address for a port that the agent binds on its loopback address.
+    ProbeOutOfReach,
     /// The agent's root is read-only and nothing writable is mounted where it writes.
     ReadOnlyRootWithoutVolume,
     /// The agent expects response data that the proxy never sends.
@@ -197,6 +219,7 @@ impl LintRule {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::GracePeriodWithinPreStop => "grace-period-within-pre-stop",
+            Self::ProbeOutOfReach => "probe-out-of-reach",
             Self::ReadOnlyRootWithoutVolume => "read-only-root-without-volume",
             Self::ResponseDataNeverSent => "response-data-never-sent",
             Self::ResponseDataNotExpected => "response-data-not-expected",
@@ -220,6 +243,9 @@ pub struct StartupSpec {
     pub benign: RequestSpec,
     /// Attacks per second, open loop.
     pub per_second: Located<f64>,
+    /// Where the attacks are sent.
+    #[serde(default)]
+    pub through: Entrance,
     /// Denials in a row that end the stream.
     pub until_denied: Located<u32>,
     /// Whether attacks may reach the application.
@@ -230,6 +256,23 @@ pub struct StartupSpec {
     /// Whether the pod must become ready.
     #[serde(default)]
     pub readiness: ReadinessExpectation,
+    /// Texts that the agent's log must contain, every one.
+    #[serde(default)]
+    pub says: Vec<Located<String>>,
+    /// What the static check of the deployment must report, and nothing else.
+    #[serde(default)]
+    pub lint: Vec<Located<LintRule>>,
+}
+
+/// Where requests enter the pod.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// The proxy's own port, ready or not: what a client sees that does not come through the Service.
+    Proxy,
+    /// The pod's Service, which has the pod once it is ready.
+    #[default]
+    Service,
 }
 
 /// Whether the pod must become ready.
@@ -271,6 +314,9 @@ pub struct DrainSpec {
     /// Requests that are under way when the deletion is asked for. Each must complete.
     #[serde(default)]
     pub in_flight: Vec<Case>,
+    /// Clients of the pod's Service that keep their connections, until the proxy has ended.
+    #[serde(default)]
+    pub kept: Option<Located<KeptClients>>,
     /// What the timeline must show, per container.
     pub containers: Vec<ContainerEnd>,
     /// What the static check of the deployment must report, and nothing else.
@@ -288,6 +334,10 @@ pub struct DrainStream {
     pub attack: RequestSpec,
     /// Requests per second of each, open loop.
     pub per_second: Located<f64>,
+    /// The outcome of requests that are sent once the agent has ended before the proxy; at least one must be. Not given where the agent
+    /// must outlive the proxy.
+    #[serde(default)]
+    pub without_agent: Option<Located<Outcome>>,
 }
 
 /// How a container must end.
@@ -314,6 +364,8 @@ pub struct ContainerEnd {
 pub enum PreStopEnd {
     /// There is none.
     Absent,
+    /// It cannot run or fails: Kubernetes' `FailedPreStopHook`.
+    Fails,
     /// It ends by itself before TERM.
     Finishes,
     /// It uses up the grace period.

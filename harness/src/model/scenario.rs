@@ -12,6 +12,7 @@ use super::located::Located;
 use super::procedure::{
     DrainSpec, ExchangeSpec, FilesystemSpec, OutageSpec, RefusalSpec, SecrecySpec, StartupSpec,
 };
+use super::reload::ReloadSpec;
 use super::timespan::TimeSpan;
 
 /// The groups that scenarios are filed under.
@@ -120,6 +121,9 @@ pub struct ScenarioFile {
     /// What the agent does to its file system.
     #[serde(default)]
     pub filesystem: Option<Located<FilesystemSpec>>,
+    /// Requests while the agent's rules change.
+    #[serde(default)]
+    pub reload: Option<Located<ReloadSpec>>,
     /// Where the agent's keys show up.
     #[serde(default)]
     pub secrecy: Option<Located<SecrecySpec>>,
@@ -129,7 +133,7 @@ pub struct ScenarioFile {
 #[derive(Clone, Debug)]
 pub enum Procedure {
     /// Requests while the pod is deleted.
-    Drain(DrainSpec),
+    Drain(Box<DrainSpec>),
     /// Requests, each judged.
     Exchange(Box<ExchangeSpec>),
     /// What the agent does to its file system.
@@ -138,6 +142,8 @@ pub enum Procedure {
     Outage(OutageSpec),
     /// A deployment that the agent must refuse.
     Refusal(RefusalSpec),
+    /// Requests while the agent's rules change.
+    Reload(Box<ReloadSpec>),
     /// Where the agent's keys show up.
     Secrecy(SecrecySpec),
     /// Attacks from the pod's first moment on.
@@ -153,6 +159,7 @@ impl Procedure {
             Self::Filesystem(_) => "filesystem",
             Self::Outage(_) => "outage",
             Self::Refusal(_) => "refusal",
+            Self::Reload(_) => "reload",
             Self::Secrecy(_) => "secrecy",
             Self::Startup(_) => "startup",
         }
@@ -196,6 +203,12 @@ pub struct StackSettings {
     pub certificates_at: Option<Located<String>>,
     /// The pod's grace period, in whole seconds.
     pub grace_period: Option<Located<TimeSpan>>,
+    /// `emptyDir` volumes that are added to the manifest's or replace them, by name.
+    pub volumes: BTreeMap<String, VolumeSettings>,
+    /// The containers in the order in which the kubelet starts them; the manifest's when not given.
+    pub start_order: Option<Located<Vec<String>>>,
+    /// What kind of container the agent is.
+    pub agent_place: AgentPlace,
     /// Probes and hooks of the agent.
     pub agent: ContainerSettings,
     /// Probes and hooks of the proxy.
@@ -213,6 +226,9 @@ impl Default for StackSettings {
             agent_env_removed: Vec::new(),
             certificates_at: None,
             grace_period: None,
+            volumes: BTreeMap::new(),
+            start_order: None,
+            agent_place: AgentPlace::default(),
             agent: ContainerSettings::default(),
             front_proxy: ContainerSettings::default(),
             application: ContainerSettings::default(),
@@ -220,7 +236,26 @@ impl Default for StackSettings {
     }
 }
 
-/// Probes and hooks of one container.
+/// What kind of container the agent is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentPlace {
+    /// One beside the others, as in the guide.
+    #[default]
+    Main,
+    /// An init container that restarts always: its startup probe holds the others back, and it ends after them.
+    NativeSidecar,
+}
+
+/// An `emptyDir` volume.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct VolumeSettings {
+    /// What it may hold, as Kubernetes writes it: `1Mi`.
+    pub size_limit: Option<String>,
+}
+
+/// Probes, hooks and mounts of one container.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ContainerSettings {
@@ -228,6 +263,14 @@ pub struct ContainerSettings {
     pub startup_probe: Option<Located<ProbeSettings>>,
     /// The preStop hook: a command with its arguments.
     pub pre_stop_exec: Option<Vec<String>>,
+    /// The preStop hook: the kubelet's own pause, in whole seconds (Kubernetes 1.30 and later).
+    pub pre_stop_sleep: Option<Located<TimeSpan>>,
+    /// Arguments that are added to the container's.
+    pub arguments: Vec<String>,
+    /// Volumes that are mounted besides the manifest's, or elsewhere than there: volume name to path.
+    pub mounts: BTreeMap<String, String>,
+    /// Whether the root is read-only; as in the manifest when not given.
+    pub read_only_root: Option<bool>,
 }
 
 /// Where an HTTP probe asks.
@@ -240,7 +283,26 @@ pub struct HttpProbe {
     pub port: u16,
 }
 
-/// A probe: over HTTP or by a command, exactly one of the two.
+/// Where a gRPC health probe asks.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GrpcProbe {
+    /// The port.
+    pub port: u16,
+    /// The service that is asked about; the server as a whole when not given.
+    #[serde(default)]
+    pub service: Option<String>,
+}
+
+/// A port that a TCP probe connects to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TcpProbe {
+    /// The port.
+    pub port: u16,
+}
+
+/// A probe: exactly one of its four kinds.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ProbeSettings {
@@ -250,6 +312,12 @@ pub struct ProbeSettings {
     /// A command in the container, with its arguments.
     #[serde(default)]
     pub exec: Option<Vec<String>>,
+    /// A connection that is made to the pod's address.
+    #[serde(default)]
+    pub tcp_socket: Option<TcpProbe>,
+    /// The health service that is asked on the pod's address.
+    #[serde(default)]
+    pub grpc: Option<GrpcProbe>,
     /// Between two probes, in whole seconds.
     pub period: TimeSpan,
     /// Failures in a row until the container is restarted.

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use camino::Utf8Path;
 
 use super::complaints::Complaints;
+use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::diagnostic::Diagnostic;
 use super::load::{Corpora, Project};
 use super::located::{Located, Position};
 use super::payload::{PayloadClass, PayloadFile};
-use super::scenario::{GROUPS, Procedure, Scenario, ScenarioFile};
+use super::scenario::{
+    ContainerSettings, GROUPS, ProbeSettings, Procedure, Scenario, ScenarioFile,
+};
 use super::validate_procedure::check_procedure;
 use super::validate_requests::{check_request, check_unique_names, is_word};
 
@@ -186,24 +189,66 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             "Kubernetes counts terminationGracePeriodSeconds in seconds",
         );
     }
+    if let Some(order) = &spec.stack.start_order {
+        check_start_order(order, complaints);
+    }
     for settings in [
         &spec.stack.agent,
         &spec.stack.front_proxy,
         &spec.stack.application,
     ] {
+        check_container(settings, complaints);
         if let Some(probe) = &settings.startup_probe
             && (probe.period.as_duration().subsec_nanos() != 0
                 || probe.period.as_duration().is_zero()
                 || probe.failure_threshold < 1
-                || probe.http_get.is_some() == probe.exec.is_some())
+                || kinds_of(probe) != 1)
         {
             complaints.add(
                 probe.position,
-                "a probe asks over `http-get` or by `exec`, not both, and has a period of whole seconds, at least 1s, and a failure threshold of at least 1",
+                "a probe has one of `http-get`, `exec`, `tcp-socket` and `grpc`, and a period of whole seconds, at least 1s, and a failure threshold of at least 1",
                 "Kubernetes refuses anything else",
             );
         }
     }
+}
+
+fn check_container(settings: &ContainerSettings, complaints: &mut Complaints<'_>) {
+    if let Some(sleep) = &settings.pre_stop_sleep
+        && (sleep.as_duration().subsec_nanos() != 0 || settings.pre_stop_exec.is_some())
+    {
+        complaints.add(
+            sleep.position,
+            "a preStop pause is whole seconds and stands alone",
+            "Kubernetes takes one hook, and counts `preStop.sleep` in seconds",
+        );
+    }
+}
+
+fn check_start_order(order: &Located<Vec<String>>, complaints: &mut Complaints<'_>) {
+    let mut sorted: Vec<&str> = order.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    let mut known = [PROXY_CONTAINER, APPLICATION_CONTAINER, AGENT_CONTAINER];
+    known.sort_unstable();
+    if sorted != known {
+        complaints.add(
+            order.position,
+            "`start-order` does not name every container once",
+            format!("the containers: {}", known.join(", ")),
+        );
+    }
+}
+
+fn kinds_of(probe: &ProbeSettings) -> usize {
+    [
+        probe.http_get.is_some(),
+        probe.exec.is_some(),
+        probe.tcp_socket.is_some(),
+        probe.grpc.is_some(),
+    ]
+    .into_iter()
+    .filter(|given| *given)
+    .count()
 }
 
 fn known_names(folder: &Utf8Path) -> String {
@@ -238,13 +283,16 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         section.map(|section| (section.position, wrap(section.value.clone())))
     }
     let mut given: Vec<(Position, Procedure)> = [
-        take(spec.drain.as_ref(), Procedure::Drain),
+        take(spec.drain.as_ref(), |spec| Procedure::Drain(Box::new(spec))),
         take(spec.exchange.as_ref(), |spec| {
             Procedure::Exchange(Box::new(spec))
         }),
         take(spec.filesystem.as_ref(), Procedure::Filesystem),
         take(spec.outage.as_ref(), Procedure::Outage),
         take(spec.refusal.as_ref(), Procedure::Refusal),
+        take(spec.reload.as_ref(), |spec| {
+            Procedure::Reload(Box::new(spec))
+        }),
         take(spec.secrecy.as_ref(), Procedure::Secrecy),
         take(spec.startup.as_ref(), Procedure::Startup),
     ]
@@ -257,7 +305,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, startup, drain, filesystem, secrecy",
+                "add one of exchange, outage, refusal, reload, startup, drain, filesystem, secrecy",
             );
             None
         }

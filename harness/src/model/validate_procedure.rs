@@ -2,12 +2,17 @@
 
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use super::kept_clients::KeptClients;
 use super::located::{Located, Position};
 use super::outcome::Outcome;
 use super::procedure::{Case, DrainSpec, ExchangeSpec};
+use super::reload::ReloadSpec;
 use super::scenario::Procedure;
 use super::validate::Context;
 use super::validate_requests::{check_cases, check_expectation, check_request};
+
+/// The most clients that keep a connection each.
+const MOST_KEPT_CLIENTS: u32 = 64;
 
 pub(super) fn check_procedure(
     context: &Context<'_>,
@@ -52,12 +57,46 @@ pub(super) fn check_procedure(
                 );
             }
         }
+        Procedure::Reload(reload) => check_reload(reload, complaints),
         Procedure::Secrecy(secrecy) => check_some_cases(&secrecy.cases, "secrecy", complaints),
         Procedure::Startup(startup) => {
             check_request(&startup.attack, startup.attack.target.position, complaints);
             check_request(&startup.benign, startup.benign.target.position, complaints);
             check_rate(&startup.per_second, complaints);
         }
+    }
+}
+
+fn check_reload(reload: &ReloadSpec, complaints: &mut Complaints<'_>) {
+    check_request(&reload.attack, reload.attack.target.position, complaints);
+    check_request(&reload.benign, reload.benign.target.position, complaints);
+    check_rate(&reload.per_second, complaints);
+    if reload.steps.is_empty() {
+        complaints.add(
+            reload.file.position,
+            "`reload` changes nothing",
+            "add to `steps:` what the file holds next",
+        );
+    }
+    for step in &reload.steps {
+        if step.says.trim().is_empty() {
+            complaints.add(
+                step.says.position,
+                "the step has no sign by which it is known to be over",
+                "write in `says:` what the agent's log says then",
+            );
+        }
+    }
+}
+
+fn check_kept(kept: &Located<KeptClients>, complaints: &mut Complaints<'_>) {
+    check_request(&kept.request, kept.request.target.position, complaints);
+    if kept.http1 + kept.http2 == 0 || kept.http1 + kept.http2 > MOST_KEPT_CLIENTS {
+        complaints.add(
+            kept.position,
+            "`kept` has no clients, or too many",
+            format!("write `http1:` or `http2:`, together 1 to {MOST_KEPT_CLIENTS}"),
+        );
     }
 }
 
@@ -91,6 +130,9 @@ fn check_drain(drain: &DrainSpec, complaints: &mut Complaints<'_>) {
                 "name the exit codes that are acceptable, as in `[0, 143]`",
             );
         }
+    }
+    if let Some(kept) = &drain.kept {
+        check_kept(kept, complaints);
     }
     if let Some(stream) = &drain.stream {
         check_request(&stream.benign, stream.benign.target.position, complaints);

@@ -12,7 +12,7 @@ use super::exchange::{
 };
 use super::plan::{Prepared, list_stream, repeat_stream};
 use super::waits::DENIED_IN_A_ROW;
-use super::{JudgedRequest, Proceedings};
+use super::{JudgedRequest, Proceedings, kept};
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{first, judge_end, phase_at};
 use crate::model::finding::Finding;
@@ -23,7 +23,7 @@ use crate::model::procedure::{DrainSpec, DrainStream};
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
-use crate::stack::PROXY_CONTAINER;
+use crate::stack::{AGENT_CONTAINER, PROXY_CONTAINER};
 use crate::traffic::plan::Pacing;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
@@ -53,6 +53,10 @@ pub async fn carry_out(
         Some(stream) => Some(start_streams(stream, deployment).await?),
         None => None,
     };
+    let clients = match &spec.kept {
+        Some(kept) => Some((kept, kept::start(kept, deployment).await?)),
+        None => None,
+    };
     let in_flight = requests_of_cases(&spec.in_flight, deployment)?;
     let in_flight_drive = start_in_flight(&in_flight, deployment).await?;
 
@@ -63,6 +67,10 @@ pub async fn carry_out(
         drive.stop().await?;
         let report = deployment.finish_drive(drive).await?;
         judge_streams(spec, &streams.prepared, &report, deployment, proceedings).await?;
+    }
+    if let Some((kept, clients)) = clients {
+        await_proxy_exit(deployment).await?;
+        kept::finish(kept, clients, deployment, proceedings).await?;
     }
     if let Some(drive) = in_flight_drive {
         let report = deployment.finish_drive(drive).await?;
@@ -178,6 +186,19 @@ async fn await_proxy_term(deployment: &Deployment) -> Result<(), ProcedureError>
         .map(|_| ())
 }
 
+async fn await_proxy_exit(deployment: &Deployment) -> Result<(), ProcedureError> {
+    let grace = Duration::from_secs(deployment.stack.grace_period_seconds());
+    let budget = TimeSpan::new(grace + deployment.timeouts.pod_gone.as_duration());
+    deployment
+        .await_timeline("the proxy to end", budget, |timeline| {
+            first(timeline, Some(PROXY_CONTAINER), |event| {
+                matches!(event, LifecycleEvent::Exited(_))
+            })
+        })
+        .await
+        .map(|_| ())
+}
+
 /// Judges the streams: what was due until shortly before the proxy's TERM must be answered and inspected, whenever it ends; of the
 /// rest only that no attack reaches the application.
 async fn judge_streams(
@@ -199,7 +220,9 @@ async fn judge_streams(
         .as_ref()
         .map(|stream| stream.per_second.position)
         .unwrap_or_default();
+    let absence = Absence::of_agent(spec, &timeline);
     let mut judged_while_draining = 0_u64;
+    let mut without_agent = 0_u64;
     let mut outcomes = Vec::new();
     for joined in joined {
         let (case, prepared, usual) = match joined.client.stream.as_str() {
@@ -213,11 +236,16 @@ async fn judge_streams(
             judged_while_draining += 1;
         }
         let leaked = case == ATTACK && judgement.outcome.reached_application();
-        if leaked || (due && judgement.outcome != usual) {
+        let right = absence.right_for(&joined, usual);
+        if due && Some(judgement.outcome) == absence.outcome {
+            without_agent += 1;
+        }
+        if leaked || (due && !right.contains(&judgement.outcome)) {
+            let names: Vec<&str> = right.iter().map(|outcome| outcome.as_str()).collect();
             let mut finding = Finding::new(
                 if leaked { "leaked-attack" } else { "outcome" },
                 position,
-                usual.as_str(),
+                names.join(" or "),
                 judgement.outcome.as_str(),
             )
             .about(case, &RequestId::from_witness(&joined.client.id))
@@ -244,6 +272,24 @@ async fn judge_streams(
         "requests judged between deletion and TERM".into(),
         judged_while_draining.to_string(),
     );
+    if let Some(wanted) = spec
+        .stream
+        .as_ref()
+        .and_then(|stream| stream.without_agent.as_ref())
+    {
+        proceedings.observations.insert(
+            format!("requests {} without the agent", **wanted),
+            without_agent.to_string(),
+        );
+        if without_agent == 0 {
+            proceedings.findings.push(Finding::new(
+                "drain",
+                wanted.position,
+                format!("requests are {} once the agent has ended", **wanted),
+                "none was",
+            ));
+        }
+    }
     if judged_while_draining == 0 {
         proceedings.findings.push(Finding::new(
             "drain",
@@ -253,6 +299,47 @@ async fn judge_streams(
         ));
     }
     close_books(report, &outcomes, deployment, proceedings).await
+}
+
+/// The time in which the agent has ended and the proxy has not.
+struct Absence {
+    outcome: Option<Outcome>,
+    term: Option<Timestamp>,
+    exit: Option<Timestamp>,
+}
+
+impl Absence {
+    fn of_agent(spec: &DrainSpec, timeline: &[TimelineEvent]) -> Self {
+        let stream = spec.stream.as_ref();
+        Self {
+            outcome: stream.and_then(|stream| stream.without_agent.as_deref().copied()),
+            term: first(timeline, Some(AGENT_CONTAINER), |event| {
+                matches!(event, LifecycleEvent::TermSent { .. })
+            }),
+            exit: first(timeline, Some(AGENT_CONTAINER), |event| {
+                matches!(event, LifecycleEvent::Exited(_))
+            }),
+        }
+    }
+
+    /// Returns the outcomes that are right for a request, by when it was under way.
+    fn right_for(&self, joined: &Joined, usual: Outcome) -> Vec<Outcome> {
+        let client = &joined.client;
+        let (Some(outcome), Some(term)) = (self.outcome, self.term) else {
+            return vec![usual];
+        };
+        if client.finished_at < term {
+            return vec![usual];
+        }
+        let is_gone = self
+            .exit
+            .is_some_and(|exit| client.sent_at.is_some_and(|sent| sent > exit));
+        if is_gone {
+            vec![outcome]
+        } else {
+            vec![usual, outcome]
+        }
+    }
 }
 
 fn deletion_asked_at(timeline: &[TimelineEvent]) -> Option<Timestamp> {

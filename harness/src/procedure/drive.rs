@@ -1,5 +1,7 @@
 //! Speaks to a driver: gives it its plan, reads its records.
 
+use std::io;
+
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::error::ProcedureError;
@@ -89,9 +91,14 @@ impl Drive {
         &self.records
     }
 
-    /// Tells the driver to send nothing more.
+    /// Tells the driver to send nothing more. One that has sent everything has ended by itself.
     pub async fn stop(&mut self) -> Result<(), ProcedureError> {
-        self.tell(&Command::Stop).await
+        match self.write(&Command::Stop).await {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(self.lost(error.to_string()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Reads to the driver's summary.
@@ -109,14 +116,17 @@ impl Drive {
     }
 
     async fn tell(&mut self, message: &impl serde::Serialize) -> Result<(), ProcedureError> {
+        self.write(message)
+            .await
+            .map_err(|error| self.lost(error.to_string()))
+    }
+
+    async fn write(&mut self, message: &impl serde::Serialize) -> io::Result<()> {
         let mut line =
             serde_json::to_vec(message).expect("plans and commands have only string keys");
         line.push(b'\n');
-        let told = async {
-            self.stdin.write_all(&line).await?;
-            self.stdin.flush().await
-        };
-        told.await.map_err(|error| self.lost(error.to_string()))
+        self.stdin.write_all(&line).await?;
+        self.stdin.flush().await
     }
 
     fn lost(&self, detail: String) -> ProcedureError {

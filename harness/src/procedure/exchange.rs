@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
+use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::plan::{Prepared, Route, list_stream};
@@ -18,11 +19,14 @@ use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::payload::PayloadClass;
 use crate::model::procedure::{
-    Case, ConnectionChoice, CorpusUse, ExchangeSpec, Intent, LintRule, PayloadUse, Precondition,
+    AccessLogExpectation, Case, ConnectionChoice, CorpusUse, ExchangeSpec, Intent, LintRule,
+    PayloadUse, Precondition,
 };
 use crate::model::request::RequestSpec;
 use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
+use crate::traffic::record::ClientResult;
 use crate::witness::books::Books;
+use crate::witness::counters::Counters;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
@@ -55,12 +59,12 @@ pub async fn carry_out(
             ConnectionChoice::Separate => Sending::Concurrently,
             ConnectionChoice::Shared => Sending::OneConnection,
         };
-        judge_sent(sending, named, deployment, proceedings).await?;
+        judge_sent(sending, named, spec.access_log, deployment, proceedings).await?;
     }
     for request in nameless {
         judge_nameless(request, deployment, proceedings).await?;
     }
-    Ok(())
+    judge_log(&spec.says, deployment, proceedings).await
 }
 
 fn is_nameless(expect: &Expectation) -> bool {
@@ -331,12 +335,20 @@ pub async fn judge_requests(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    judge_sent(Sending::Concurrently, requests, deployment, proceedings).await
+    judge_sent(
+        Sending::Concurrently,
+        requests,
+        AccessLogExpectation::Complete,
+        deployment,
+        proceedings,
+    )
+    .await
 }
 
 async fn judge_sent(
     sending: Sending,
     requests: Vec<Expected>,
+    access_log: AccessLogExpectation,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
@@ -374,14 +386,75 @@ async fn judge_sent(
             report.summary.sent,
             &outcomes,
             Some((&before, &after)),
-            deployment
-                .proxy
-                .sends_response_data
+            (deployment.proxy.sends_response_data && access_log == AccessLogExpectation::Complete)
                 .then_some(report.summary.answered),
         )
         .await?;
     record_books(books, proceedings);
+    judge_access_log(access_log, &before, &after, &joined, proceedings);
     Ok(())
+}
+
+/// Reports what was lost of the response data, by the proxy's account and by the agent's. Envoy counts an entry as written that nobody has
+/// taken, so only the agent's account shows a loss.
+fn judge_access_log(
+    expect: AccessLogExpectation,
+    before: &Counters,
+    after: &Counters,
+    joined: &[Joined],
+    proceedings: &mut Proceedings,
+) {
+    if expect == AccessLogExpectation::Complete {
+        return;
+    }
+    let difference = |ending: &str| {
+        after
+            .sum_ending(ending)
+            .saturating_sub(before.sum_ending(ending))
+    };
+    let written = difference("grpc_access_log.logs_written");
+    let dropped = difference("grpc_access_log.logs_dropped");
+    let flushes_failed = difference("grpc_access_log.grpc_entries_flush_failed");
+    let answered = joined
+        .iter()
+        .filter(|joined| matches!(joined.client.result, ClientResult::Response(_)))
+        .count();
+    let asked = joined.iter().filter(|joined| !joined.agent.is_empty());
+    let lost = asked
+        .clone()
+        .filter(|joined| joined.agent.iter().all(|record| record.response_code == 0))
+        .count();
+    proceedings.observations.extend([
+        (
+            "response data by the proxy's account".into(),
+            format!(
+                "{written} entries written, {dropped} dropped, {flushes_failed} flushes failed"
+            ),
+        ),
+        (
+            "response data by the agent's account".into(),
+            format!("{lost} of {} requests have none", asked.count()),
+        ),
+    ]);
+    if written + dropped != answered as u64 {
+        proceedings.findings.push(Finding::new(
+            "access-log",
+            Position::default(),
+            "the proxy accounts for one entry for each answered request",
+            format!("{answered} were answered, {written} entries written, {dropped} dropped"),
+        ));
+    }
+    match expect {
+        AccessLogExpectation::Lossy if lost == 0 => proceedings.findings.push(Finding::new(
+            "access-log",
+            Position::default(),
+            "response data is lost on the way to the agent",
+            "none was: the meter saw nothing",
+        )),
+        AccessLogExpectation::Any
+        | AccessLogExpectation::Complete
+        | AccessLogExpectation::Lossy => {}
+    }
 }
 
 /// Judges requests by what the witnesses saw, and returns their outcomes. A request without a record has none: the books find it.

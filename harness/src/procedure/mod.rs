@@ -16,6 +16,7 @@ use crate::witness::books::Books;
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 
+pub mod agent_log;
 pub mod closing;
 pub mod deployment;
 pub mod drain;
@@ -23,9 +24,11 @@ pub mod drive;
 pub mod error;
 pub mod exchange;
 pub mod filesystem;
+pub mod kept;
 pub mod outage;
 pub mod plan;
 pub mod refusal;
+pub mod reload;
 pub mod secrecy;
 pub mod startup;
 pub mod waits;
@@ -112,6 +115,7 @@ pub async fn carry_out(
         Procedure::Filesystem(spec) => filesystem::carry_out(spec, deployment, proceedings).await,
         Procedure::Outage(spec) => outage::carry_out(spec, deployment, proceedings).await,
         Procedure::Refusal(spec) => refusal::carry_out(spec, deployment, proceedings).await,
+        Procedure::Reload(spec) => reload::carry_out(spec, deployment, proceedings).await,
         Procedure::Secrecy(spec) => secrecy::carry_out(spec, deployment, proceedings).await,
         Procedure::Startup(spec) => startup::carry_out(spec, deployment, proceedings).await,
     }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{
@@ -77,7 +78,7 @@ pub async fn carry_out(
         proceedings,
     )
     .await?;
-    judge_log(spec, deployment, proceedings).await?;
+    judge_log(&spec.says, deployment, proceedings).await?;
     let requests = requests_of_cases(&spec.cases, deployment)?;
     judge_requests(requests, deployment, proceedings).await
 }
@@ -220,26 +221,5 @@ async fn judge_streams(
     }
     let books = deployment.draw_up(sent, &outcomes, None, None).await?;
     record_books(books, proceedings);
-    Ok(())
-}
-
-async fn judge_log(
-    spec: &RefusalSpec,
-    deployment: &Deployment,
-    proceedings: &mut Proceedings,
-) -> Result<(), ProcedureError> {
-    let log = deployment.pod.log(AGENT_CONTAINER).await?;
-    let log = String::from_utf8_lossy(&log);
-    for text in &spec.says {
-        if !log.contains(text.as_str()) {
-            let last = log.lines().next_back().unwrap_or("(nothing)");
-            proceedings.findings.push(Finding::new(
-                "refusal-log",
-                text.position,
-                format!("the agent's log says `{}`", **text),
-                format!("its last line: {}", last.escape_debug()),
-            ));
-        }
-    }
     Ok(())
 }

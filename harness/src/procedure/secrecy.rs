@@ -95,7 +95,7 @@ fn judge_answers(spec: &SecrecySpec, proceedings: &mut Proceedings) {
 /// Collects everything that a key could have leaked into while the pod stands, by name.
 async fn live_places(deployment: &Deployment) -> Result<Vec<Place>, ProcedureError> {
     let mut places = logs(deployment, "while it ran").await?;
-    for container in &deployment.stack.pod.containers {
+    for container in deployment.stack.containers() {
         let name = &container.name;
         let command_lines = deployment.pod.command_lines(name).await?;
         places.push((
@@ -124,7 +124,7 @@ async fn live_places(deployment: &Deployment) -> Result<Vec<Place>, ProcedureErr
 
 async fn logs(deployment: &Deployment, when: &str) -> Result<Vec<Place>, ProcedureError> {
     let mut places = Vec::new();
-    for container in &deployment.stack.pod.containers {
+    for container in deployment.stack.containers() {
         let name = &container.name;
         places.push((
             format!("the log of `{name}` {when}"),

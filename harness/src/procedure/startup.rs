@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
@@ -13,7 +14,7 @@ use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{
-    LeakExpectation, ProbeExpectation, ReadinessExpectation, StartupSpec,
+    Entrance, LeakExpectation, ProbeExpectation, ReadinessExpectation, StartupSpec,
 };
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::AGENT_CONTAINER;
@@ -31,11 +32,14 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], proceedings);
+    check_deployment(deployment, &spec.lint, proceedings);
     let attack = deployment.prepare_repeated(&spec.attack, CASE)?;
     let stream = repeat_stream(
         CASE,
-        &deployment.pod.addresses().service,
+        &match spec.through {
+            Entrance::Proxy => deployment.proxy_address(),
+            Entrance::Service => deployment.pod.addresses().service,
+        },
         *spec.per_second,
         attack.planned.clone(),
         u32::MAX,
@@ -84,6 +88,7 @@ pub async fn carry_out(
         )
         .await?;
     record_books(books, proceedings);
+    judge_log(&spec.says, deployment, proceedings).await?;
     match spec.readiness {
         ReadinessExpectation::Never => Ok(()),
         ReadinessExpectation::Reached => {
@@ -92,15 +97,20 @@ pub async fn carry_out(
     }
 }
 
-/// Waits until the startup probe has failed so often that the agent is started again.
+/// Waits until the startup probe has failed so often that the agent is started again, or the pod is ready after all.
 async fn await_failed_start(deployment: &Deployment) -> Result<(), ProcedureError> {
     deployment
         .await_timeline(
             "the agent to be restarted because its startup probe fails",
             deployment.timeouts.restarted,
             |timeline| {
-                first(timeline, Some(AGENT_CONTAINER), |event| {
+                let restarted = first(timeline, Some(AGENT_CONTAINER), |event| {
                     matches!(event, LifecycleEvent::Started { restart_count: 1.. })
+                });
+                restarted.or_else(|| {
+                    first(timeline, None, |event| {
+                        matches!(event, LifecycleEvent::PodReady)
+                    })
                 })
             },
         )
@@ -209,7 +219,10 @@ fn judge_attacks(
             Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {
                 let served = ready.is_some_and(|ready| joined.client.intended_at >= ready)
                     && (proxy_has_answered || judgement.outcome == Outcome::FailedClosed);
-                if *spec.leaks == LeakExpectation::None && served {
+                if *spec.leaks == LeakExpectation::None
+                    && spec.through == Entrance::Service
+                    && served
+                {
                     let mut finding = Finding::new(
                         "gate",
                         spec.leaks.position,
@@ -286,4 +299,10 @@ fn judge_gap(
         leaked.to_string(),
     );
     observations.insert("inspection gap".into(), gap);
+    let closed = attacks
+        .outcomes
+        .iter()
+        .filter(|outcome| **outcome == Outcome::FailedClosed)
+        .count();
+    observations.insert("attacks that failed closed".into(), closed.to_string());
 }

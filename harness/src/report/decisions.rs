@@ -38,6 +38,7 @@ pub fn decisions_of(procedure: &Procedure, requests: &[JudgedRequest]) -> Decisi
         Procedure::Drain(_)
         | Procedure::Outage(_)
         | Procedure::Refusal(_)
+        | Procedure::Reload(_)
         | Procedure::Startup(_) => return decisions,
     }
     for request in requests {

@@ -84,7 +84,7 @@ pub async fn capture(
     if let Some(config) = deployment.stack.proxy_config() {
         output.write(&folder.join("envoy.yaml"), config.as_bytes())?;
     }
-    for container in &deployment.stack.pod.containers {
+    for container in deployment.stack.containers() {
         let name = &container.name;
         match deployment.pod.log(name).await {
             Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,

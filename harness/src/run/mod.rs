@@ -140,7 +140,7 @@ fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
         Procedure::Drain(_) => 0,
         Procedure::Startup(_) => 1,
         Procedure::Outage(_) => 2,
-        Procedure::Refusal(_) => 3,
+        Procedure::Refusal(_) | Procedure::Reload(_) => 3,
         Procedure::Exchange(_) | Procedure::Filesystem(_) | Procedure::Secrecy(_) => 4,
     });
     ordered

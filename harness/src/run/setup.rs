@@ -240,6 +240,8 @@ pub async fn prepare(
     }
     if subjects["agent"].is_reference_stub() {
         features.insert(Feature::AgentFaultInjection);
+        // The vendor documents host and port only.
+        features.insert(Feature::AgentUnixSocket);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(RunSetup {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, Container, EnvVar, ExecAction, HTTPGetAction, LifecycleHandler, PodSpec,
-    Probe, SecretVolumeSource, Volume, VolumeMount,
+    ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, ExecAction, GRPCAction,
+    HTTPGetAction, LifecycleHandler, PodSpec, Probe, SecretVolumeSource, SleepAction,
+    TCPSocketAction, Volume, VolumeMount,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::certificates::CERTIFICATES_SECRET;
@@ -14,7 +16,9 @@ use super::manifest::{self, ManifestError};
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
 use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
 use crate::model::load::Project;
-use crate::model::scenario::{ContainerSettings, ProbeSettings, StackSettings};
+use crate::model::scenario::{
+    AgentPlace, ContainerSettings, ProbeSettings, StackSettings, VolumeSettings,
+};
 
 /// The config map that holds the proxy's configuration.
 pub const PROXY_CONFIG_MAP: &str = "envoy-config";
@@ -85,8 +89,11 @@ pub fn assemble(
         }
     }
     if let Some(proxy) = find(&mut pod, PROXY_CONTAINER) {
-        prepare_proxy(proxy);
         apply(proxy, &settings.front_proxy);
+        prepare_proxy(proxy);
+    }
+    for (name, volume) in &settings.volumes {
+        set_volume(&mut pod, name, volume);
     }
     pod.volumes
         .get_or_insert_default()
@@ -97,6 +104,14 @@ pub fn assemble(
     if let Some(agent) = find(&mut pod, AGENT_CONTAINER) {
         prepare_agent(agent, settings, overrides);
         apply(agent, &settings.agent);
+    }
+    if let Some(order) = &settings.start_order {
+        pod.containers
+            .sort_by_key(|container| order.iter().position(|name| *name == container.name));
+    }
+    match settings.agent_place {
+        AgentPlace::Main => {}
+        AgentPlace::NativeSidecar => make_sidecar(&mut pod, AGENT_CONTAINER),
     }
     if let Some(grace) = &settings.grace_period {
         pod.termination_grace_period_seconds = i64::try_from(grace.as_duration().as_secs()).ok();
@@ -130,6 +145,32 @@ fn find<'a>(pod: &'a mut PodSpec, name: &str) -> Option<&'a mut Container> {
     pod.containers
         .iter_mut()
         .find(|container| container.name == name)
+}
+
+/// Makes a container a native sidecar: an init container that restarts always (Kubernetes 1.29 and later).
+fn make_sidecar(pod: &mut PodSpec, name: &str) {
+    if let Some(position) = pod
+        .containers
+        .iter()
+        .position(|container| container.name == name)
+    {
+        let mut container = pod.containers.remove(position);
+        container.restart_policy = Some("Always".into());
+        pod.init_containers.get_or_insert_default().push(container);
+    }
+}
+
+fn set_volume(pod: &mut PodSpec, name: &str, settings: &VolumeSettings) {
+    let volumes = pod.volumes.get_or_insert_default();
+    volumes.retain(|volume| volume.name != name);
+    volumes.push(Volume {
+        name: name.into(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: settings.size_limit.clone().map(Quantity),
+            ..EmptyDirVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
 }
 
 fn prepare_proxy(proxy: &mut Container) {
@@ -226,6 +267,34 @@ fn apply(container: &mut Container, settings: &ContainerSettings) {
         };
         container.lifecycle.get_or_insert_default().pre_stop = Some(hook);
     }
+    if let Some(sleep) = &settings.pre_stop_sleep {
+        let hook = LifecycleHandler {
+            sleep: Some(SleepAction {
+                seconds: i64::try_from(sleep.as_duration().as_secs()).unwrap_or(i64::MAX),
+            }),
+            ..LifecycleHandler::default()
+        };
+        container.lifecycle.get_or_insert_default().pre_stop = Some(hook);
+    }
+    if !settings.arguments.is_empty() {
+        let arguments = container.args.get_or_insert_default();
+        arguments.extend(settings.arguments.iter().cloned());
+    }
+    for (volume, path) in &settings.mounts {
+        let mounts = container.volume_mounts.get_or_insert_default();
+        mounts.retain(|mount| mount.name != *volume);
+        mounts.push(VolumeMount {
+            name: volume.clone(),
+            mount_path: path.clone(),
+            ..VolumeMount::default()
+        });
+    }
+    if let Some(read_only) = settings.read_only_root {
+        container
+            .security_context
+            .get_or_insert_default()
+            .read_only_root_filesystem = Some(read_only);
+    }
 }
 
 fn kubernetes_probe(settings: &ProbeSettings) -> Probe {
@@ -238,6 +307,15 @@ fn kubernetes_probe(settings: &ProbeSettings) -> Probe {
         exec: settings.exec.as_ref().map(|command| ExecAction {
             command: Some(command.clone()),
         }),
+        tcp_socket: settings.tcp_socket.as_ref().map(|tcp| TCPSocketAction {
+            port: IntOrString::Int(i32::from(tcp.port)),
+            ..TCPSocketAction::default()
+        }),
+        grpc: settings.grpc.as_ref().map(|grpc| GRPCAction {
+            port: i32::from(grpc.port),
+            service: grpc.service.clone(),
+            ..GRPCAction::default()
+        }),
         period_seconds: i32::try_from(settings.period.as_duration().as_secs()).ok(),
         failure_threshold: Some(settings.failure_threshold),
         ..Probe::default()
@@ -247,6 +325,7 @@ fn kubernetes_probe(settings: &ProbeSettings) -> Probe {
 fn referenced_secrets(pod: &PodSpec) -> BTreeSet<String> {
     pod.containers
         .iter()
+        .chain(pod.init_containers.iter().flatten())
         .flat_map(|container| container.env.iter().flatten())
         .filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref())
         .map(|reference| reference.name.clone())

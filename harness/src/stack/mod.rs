@@ -35,12 +35,15 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Returns the pod's containers in the order in which they are started, native sidecars first.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        let sidecars = self.pod.init_containers.iter().flatten();
+        sidecars.chain(&self.pod.containers)
+    }
+
     /// Returns a container of the pod.
     pub fn container(&self, name: &str) -> Option<&Container> {
-        self.pod
-            .containers
-            .iter()
-            .find(|container| container.name == name)
+        self.containers().find(|container| container.name == name)
     }
 
     /// Returns the value of one of the agent's environment variables that is written out in the pod.

@@ -103,7 +103,7 @@ impl CheckedStream {
         }
         let requests = CheckedRequests::new(stream.requests, &stream.address)?;
         let is_sequential = matches!(stream.pacing, Pacing::Sequential);
-        if stream.connection == ConnectionUse::Keep && !is_sequential && !requests.are_http2() {
+        if stream.connection != ConnectionUse::New && !is_sequential && !requests.are_http2() {
             return Err(StreamError::KeepWithoutSequence);
         }
         let pacing = match stream.pacing {

@@ -74,6 +74,8 @@ pub enum ConnectionUse {
     /// One connection is used until the other side closes it: with sequential pacing, or for
     /// HTTP/2, which carries many requests at once.
     Keep,
+    /// As `Keep`; the stream ends with the first request for which there is no connection.
+    KeepUntilRefused,
 }
 
 /// What a stream sends.

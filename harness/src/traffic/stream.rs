@@ -1,6 +1,7 @@
 //! Runs one stream of the plan: sends each request when its pacing says so, and records it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
@@ -98,9 +99,13 @@ impl StreamRun {
             };
             let after = self.send(request, Instant::now(), connection.take()).await;
             connection = match (after, self.stream.connection) {
-                (AfterRequest::Reusable(connection), ConnectionUse::Keep) => Some(connection),
+                (
+                    AfterRequest::Reusable(connection),
+                    ConnectionUse::Keep | ConnectionUse::KeepUntilRefused,
+                ) => Some(connection),
                 (AfterRequest::Reusable(_), ConnectionUse::New) | (AfterRequest::Over, _) => None,
-                (AfterRequest::NeverConnected, _) => {
+                (AfterRequest::NeverConnected, ConnectionUse::KeepUntilRefused) => return,
+                (AfterRequest::NeverConnected, ConnectionUse::New | ConnectionUse::Keep) => {
                     sleep(REFUSAL_PAUSE).await;
                     None
                 }
@@ -138,6 +143,7 @@ impl StreamRun {
         let mut sending = self.context.sending.clone();
         let permits = Arc::new(Semaphore::new(OPEN_LOOP_LIMIT));
         let mut under_way = JoinSet::new();
+        let refused = Arc::new(AtomicBool::new(false));
         for number in 0.. {
             let Some(request) = self.stream.nth(number) else {
                 break;
@@ -151,10 +157,19 @@ impl StreamRun {
                     Arc::clone(&permits).acquire_owned().await
                 } => permit,
             };
+            if self.stream.connection == ConnectionUse::KeepUntilRefused
+                && refused.load(Ordering::Relaxed)
+            {
+                break;
+            }
             let run = self.clone();
+            let refused = Arc::clone(&refused);
             under_way.spawn(async move {
                 let _permit = permit;
-                run.send(request, due, None).await;
+                let after = run.send(request, due, None).await;
+                if matches!(after, AfterRequest::NeverConnected) {
+                    refused.store(true, Ordering::Relaxed);
+                }
             });
             reap(&mut under_way);
         }
@@ -229,7 +244,7 @@ impl StreamRun {
             (CheckedPacing::Sequential, _) | (_, ConnectionUse::New) => false,
             (
                 CheckedPacing::Concurrent { .. } | CheckedPacing::OpenLoop { .. },
-                ConnectionUse::Keep,
+                ConnectionUse::Keep | ConnectionUse::KeepUntilRefused,
             ) => true,
         };
         match (&request.manner.form, kept) {

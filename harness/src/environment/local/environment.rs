@@ -121,9 +121,13 @@ impl Environment for LocalEnvironment {
     fn features(&self) -> FeatureSet {
         FeatureSet::from([
             Feature::ContainerFaults,
+            Feature::NativeSidecar,
             Feature::PreStopExec,
+            Feature::PreStopSleep,
             Feature::ReadOnlyRootfs,
+            Feature::StartupProbeGrpc,
             Feature::StartupProbeHttp,
+            Feature::StartupProbeTcp,
         ])
     }
 

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use nix::unistd::geteuid;
 
 use super::expansion::expand;
-use super::kubelet::{ContainerRules, PodRules, RestartPolicy};
+use super::kubelet::{ContainerRules, Place, PodRules, RestartPolicy};
 use super::plan::{ContainerPlan, Identity, MountPlan, PodPlan, RootAccess, VolumePlan};
 use super::{probe_rules, supported, variables, volume_plans};
 use crate::environment::{EnvironmentFault, ImageTable};
@@ -96,12 +96,24 @@ pub(super) fn plan(
     let volumes = volume_plans::volumes(stack)?;
     let mut containers = Vec::new();
     let mut rules = Vec::new();
-    for (position, container) in pod.containers.iter().enumerate() {
+    let sidecars = pod.init_containers.iter().flatten().enumerate();
+    let sidecars = sidecars.map(|(position, container)| {
+        let path = format!("initContainers[{position}]");
+        (Place::Sidecar, path, container)
+    });
+    let mains = pod.containers.iter().enumerate();
+    let mains = mains
+        .map(|(position, container)| (Place::Main, format!("containers[{position}]"), container));
+    for (place, path, container) in sidecars.chain(mains) {
         let template = Template {
             pod,
             container,
-            path: format!("containers[{position}]"),
+            path,
+            place,
         };
+        if place == Place::Sidecar && container.restart_policy.as_deref() != Some("Always") {
+            return Err(template.refuse("restartPolicy", &"not Always"));
+        }
         if !is_label(&container.name) {
             return Err(template.refuse("name", &container.name));
         }
@@ -160,6 +172,7 @@ struct Template<'a> {
     pod: &'a PodSpec,
     container: &'a Container,
     path: String,
+    place: Place,
 }
 
 impl Template<'_> {
@@ -330,6 +343,7 @@ impl Template<'_> {
         let container = self.container;
         Ok(ContainerRules {
             name: container.name.clone(),
+            place: self.place,
             startup: reader.probe("startupProbe", container.startup_probe.as_ref())?,
             readiness: reader.probe("readinessProbe", container.readiness_probe.as_ref())?,
             liveness: reader.probe("livenessProbe", container.liveness_probe.as_ref())?,

@@ -20,7 +20,7 @@ use super::pod_timeline::PodTimeline;
 use super::protocol::{ControlReply, ControlRequest};
 use super::run_folder::RunFolder;
 use crate::environment::{
-    Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileSystemView, Pod,
+    Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
     PodHttpRequest, PodHttpResponse,
 };
 use crate::model::timeline::TimelineEvent;
@@ -99,6 +99,7 @@ impl LocalPod {
             | ControlRequest::Inject { .. }
             | ControlRequest::InspectFiles { .. }
             | ControlRequest::ReadFile { .. }
+            | ControlRequest::ChangeFile { .. }
             | ControlRequest::CommandLines { .. }
             | ControlRequest::RequestDeletion => ANSWERED_WITHIN,
         };
@@ -244,6 +245,20 @@ impl Pod for LocalPod {
             }
             reply => Err(unexpected(&reply)),
         }
+    }
+
+    async fn change_file(
+        &self,
+        container: &str,
+        path: &str,
+        change: FileChange,
+    ) -> Result<(), EnvironmentFault> {
+        let request = ControlRequest::ChangeFile {
+            container: container.into(),
+            path: path.into(),
+            change,
+        };
+        self.ask(request).await.map(|_| ())
     }
 
     async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{
-    ContainerFault, EnvironmentFault, FileSystemView, PodHttpRequest, PodHttpResponse,
+    ContainerFault, EnvironmentFault, FileChange, FileSystemView, PodHttpRequest, PodHttpResponse,
 };
 use crate::model::timeouts::TimedOut;
 
@@ -43,6 +43,12 @@ pub(super) enum ControlRequest {
         container: String,
         path: String,
         limit: u64,
+    },
+    /// Changes a container's file.
+    ChangeFile {
+        container: String,
+        path: String,
+        change: FileChange,
     },
     /// Lists a container's command lines.
     CommandLines { container: String },

@@ -57,6 +57,7 @@ const CARRIED_OUT: &[&str] = &[
     "containers[].volumeMounts[].readOnly",
     "containers[].workingDir",
     "enableServiceLinks",
+    "initContainers[].restartPolicy",
     "restartPolicy",
     "securityContext.runAsGroup",
     "securityContext.runAsNonRoot",
@@ -108,6 +109,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("enableServiceLinks", &["false"]),
     ("fieldRef.fieldPath", &["status.podIP", "metadata.name"]),
     ("httpGet.scheme", &["HTTP"]),
+    ("initContainers[].restartPolicy", &["Always"]),
     ("ports[].protocol", &["TCP"]),
     ("securityContext.privileged", &["false"]),
 ];
@@ -195,13 +197,18 @@ impl Walk {
     }
 
     fn is_known(&self, matches: impl Fn(&str, &str) -> bool) -> bool {
+        // A native sidecar is carried out as any container is.
+        let pattern = match self.pattern.strip_prefix("initContainers[].") {
+            Some("restartPolicy") | None => self.pattern.clone(),
+            Some(field) => format!("containers[].{field}"),
+        };
         CARRIED_OUT.iter().any(|known| {
             let own = match known.strip_suffix(".*") {
-                Some(parent) => match self.pattern.strip_prefix(parent) {
+                Some(parent) => match pattern.strip_prefix(parent) {
                     Some(key) if key.starts_with('.') => return true,
-                    Some(_) | None => &self.pattern,
+                    Some(_) | None => &pattern,
                 },
-                None => &self.pattern,
+                None => &pattern,
             };
             match own.strip_prefix(known) {
                 Some(rest) if known.ends_with("Probe") => {
@@ -274,8 +281,8 @@ mod tests {
         "containers[0].volumeMounts[0].subPath: c"
     )]
     #[case(
-        json!({ "containers": [], "initContainers": [{ "name": "first" }] }),
-        "initContainers[0].name: first"
+        json!({ "containers": [], "initContainers": [{ "name": "first", "restartPolicy": "Never" }] }),
+        "initContainers[0].restartPolicy: Never"
     )]
     #[case(
         json!({ "containers": [{ "name": "a", "lifecycle": { "postStart": { "exec": {

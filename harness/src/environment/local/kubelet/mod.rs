@@ -15,7 +15,7 @@ use crate::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind};
 use crate::model::timespan::TimeSpan;
 
 pub(super) use self::rules::{
-    Check, ContainerRules, Dial, Hook, PodRules, ProbeRules, RestartPolicy,
+    Check, ContainerRules, Dial, Hook, Place, PodRules, ProbeRules, RestartPolicy,
 };
 pub(super) use self::runtime::{ContainerRuntime, DialAnswer, ExecOutcome, StartFault, StopSignal};
 pub(super) use self::state::{Phase, PodState};
@@ -67,8 +67,12 @@ impl<R: ContainerRuntime> Kubelet<R> {
                 break;
             }
             let first = kubelet.start(container, 0).await;
-            let kubelet = Rc::clone(&kubelet);
-            containers.spawn_local(async move { kubelet.keep_running(container, first).await });
+            let keeper = Rc::clone(&kubelet);
+            containers.spawn_local(async move { keeper.keep_running(container, first).await });
+            match kubelet.rules.containers[container].place {
+                Place::Main => {}
+                Place::Sidecar => kubelet.state.started_up(container).await,
+            }
         }
         while containers.join_next().await.is_some() {}
         // Containers can end for good before the pod is deleted.
@@ -119,7 +123,7 @@ impl<R: ContainerRuntime> Kubelet<R> {
             if self.state.is_deleting() {
                 return;
             }
-            let Some(reason) = self.restart_reason(status, &cause) else {
+            let Some(reason) = self.restart_reason(container, status, &cause) else {
                 return;
             };
             let delay = back_off.next(Instant::now());
@@ -174,6 +178,7 @@ impl<R: ContainerRuntime> Kubelet<R> {
             container,
             process,
             pre_stop: rules.pre_stop.as_ref(),
+            place: rules.place,
             grace,
         };
         let status = termination.run().await;
@@ -191,10 +196,23 @@ impl<R: ContainerRuntime> Kubelet<R> {
         self.state.mark_not_ready(container);
     }
 
+    /// A native sidecar restarts always, whatever the pod's policy.
+    fn restart_policy_of(&self, container: usize) -> RestartPolicy {
+        match self.rules.containers[container].place {
+            Place::Main => self.rules.restart_policy,
+            Place::Sidecar => RestartPolicy::Always,
+        }
+    }
+
     /// Returns why the container is started again; none when it stays as it is.
-    fn restart_reason(&self, status: ExitStatus, cause: &EndCause) -> Option<String> {
+    fn restart_reason(
+        &self,
+        container: usize,
+        status: ExitStatus,
+        cause: &EndCause,
+    ) -> Option<String> {
         let code = status.as_container_exit_code();
-        let restarts = match (self.rules.restart_policy, cause) {
+        let restarts = match (self.restart_policy_of(container), cause) {
             (RestartPolicy::Never, _) => false,
             // A container that a probe has ended is restarted whatever it answers to TERM.
             (RestartPolicy::OnFailure, EndCause::Probe(_)) | (RestartPolicy::Always, _) => true,

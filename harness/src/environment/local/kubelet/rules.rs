@@ -28,6 +28,19 @@ pub(in crate::environment::local) struct ContainerRules {
     pub liveness: Option<ProbeRules>,
     /// Runs before TERM.
     pub pre_stop: Option<Hook>,
+    /// Where the container stands in the pod's start and end.
+    pub place: Place,
+}
+
+/// Where a container stands in the pod's start and end.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(in crate::environment::local) enum Place {
+    /// It is started without waiting for the one before it, and gets TERM with the others.
+    #[default]
+    Main,
+    /// A native sidecar (an init container that restarts always): its startup probe holds back the start of what follows it, and its TERM
+    /// waits for what follows it to have ended.
+    Sidecar,
 }
 
 /// When a container that ended is started again.

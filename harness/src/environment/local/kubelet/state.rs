@@ -23,6 +23,7 @@ struct ContainerState<P> {
     name: String,
     ready: bool,
     phase: Phase<P>,
+    has_started_up: bool,
 }
 
 /// What a container is doing.
@@ -42,6 +43,7 @@ impl<P: Clone> PodState<P> {
                 name,
                 ready: false,
                 phase: Phase::Waiting("has not been started".into()),
+                has_started_up: false,
             })
             .collect();
         Self {
@@ -56,6 +58,9 @@ impl<P: Clone> PodState<P> {
     /// Adds an event of one container to the timeline.
     pub(in crate::environment::local) fn record(&self, container: usize, event: LifecycleEvent) {
         let name = self.containers.borrow()[container].name.clone();
+        if event == LifecycleEvent::StartupComplete {
+            self.containers.borrow_mut()[container].has_started_up = true;
+        }
         self.append(Some(name), event);
     }
 
@@ -106,6 +111,32 @@ impl<P: Clone> PodState<P> {
         if !before {
             self.record(container, LifecycleEvent::ContainerReady);
             self.settle_readiness();
+        }
+    }
+
+    /// Waits until the container's start-up is complete for the first time, or the pod is being deleted.
+    pub(super) async fn started_up(&self, container: usize) {
+        self.until(|state| {
+            state.is_deleting() || state.containers.borrow()[container].has_started_up
+        })
+        .await;
+    }
+
+    /// Waits until no container that was started after this one runs.
+    pub(super) async fn followers_ended(&self, container: usize) {
+        self.until(|state| {
+            state.containers.borrow()[container + 1..]
+                .iter()
+                .all(|follower| matches!(follower.phase, Phase::Waiting(_)))
+        })
+        .await;
+    }
+
+    /// Waits for a condition that only changes together with an event.
+    async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        let mut count = self.event_count.subscribe();
+        while !condition(self) {
+            count.changed().await.expect("the sender lives in self");
         }
     }
 

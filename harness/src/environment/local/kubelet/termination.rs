@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
-use super::rules::Hook;
+use super::rules::{Hook, Place};
 use super::runtime::{ContainerRuntime, StopSignal};
 use super::state::PodState;
 use crate::model::timeline::{ExitStatus, LifecycleEvent};
@@ -24,6 +24,7 @@ pub(super) struct Termination<'a, R: ContainerRuntime> {
     pub container: usize,
     pub process: &'a R::Process,
     pub pre_stop: Option<&'a Hook>,
+    pub place: Place,
     /// Covers the hook and TERM together; zero means KILL at once.
     pub grace: Duration,
 }
@@ -47,7 +48,21 @@ impl<R: ContainerRuntime> Termination<'_, R> {
                 () = self.pre_stop(hook) => {}
             }
         }
-        // The kubelet counts the hook's time in whole seconds.
+        match self.place {
+            Place::Main => {}
+            Place::Sidecar => {
+                // A sidecar that ends while it waits has nothing left to be sent; one whose turn never comes is sent TERM at the grace period's
+                // end. Source: the kubelet's `terminationOrdering`.
+                let left = self.grace.saturating_sub(started_at.elapsed());
+                tokio::select! {
+                    biased;
+                    status = self.runtime.wait(self.process) => return status,
+                    () = self.state.followers_ended(self.container) => {}
+                    () = time::sleep(left) => {}
+                }
+            }
+        }
+        // The kubelet counts the time of the hook and of the wait in whole seconds.
         let used = Duration::from_secs(started_at.elapsed().as_secs());
         let window = self.grace.saturating_sub(used).max(SHORTEST_WINDOW);
         self.record(LifecycleEvent::TermSent {

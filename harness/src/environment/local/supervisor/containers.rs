@@ -83,6 +83,11 @@ impl Containers {
     pub(super) fn inject(&self, process: &ContainerProcess, fault: ContainerFault) {
         match fault {
             ContainerFault::Kill => self.signal(process, StopSignal::Kill),
+            ContainerFault::Reload => {
+                if !process.exit.has_ended() {
+                    let _ = kill(process.first, Signal::SIGHUP);
+                }
+            }
             ContainerFault::Pause => signal_all(process, Signal::SIGSTOP),
             ContainerFault::Resume => signal_all(process, Signal::SIGCONT),
         }

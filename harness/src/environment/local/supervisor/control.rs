@@ -17,12 +17,12 @@ use super::containers::{ContainerProcess, Containers};
 use super::files::{self, Known};
 use super::reaper::Reaper;
 use super::{dial, members, spawn};
-use crate::environment::ContainerFault;
 use crate::environment::local::kubelet::{Phase, PodState};
 use crate::environment::local::plan::PodPlan;
 use crate::environment::local::protocol::{
     ControlFault, ControlReply, ControlRequest, LONGEST_LINE,
 };
+use crate::environment::{ContainerFault, FileChange};
 use crate::model::timeline::LifecycleEvent;
 
 /// What the requests act upon.
@@ -105,6 +105,7 @@ impl Control {
                     ContainerFault::Pause => "paused",
                     ContainerFault::Resume => "resumed",
                     ContainerFault::Kill => "killed",
+                    ContainerFault::Reload => "told to reload",
                 };
                 self.state.record(
                     position,
@@ -117,20 +118,12 @@ impl Control {
                 container,
                 path,
                 limit,
-            } => {
-                let (_, process) = self.running(&container)?;
-                files::read(process.first, &path, limit)
-                    .await
-                    .map(|bytes| ControlReply::Content {
-                        base64: STANDARD.encode(bytes),
-                    })
-                    .map_err(|error| {
-                        ControlFault::from_io(
-                            format!("read `{path}` of container `{container}`"),
-                            &error,
-                        )
-                    })
-            }
+            } => self.read_file(&container, &path, limit).await,
+            ControlRequest::ChangeFile {
+                container,
+                path,
+                change,
+            } => self.change_file(&container, &path, &change).await,
             ControlRequest::InspectFiles { container } => {
                 let (position, process) = self.running(&container)?;
                 let known = Known {
@@ -169,6 +162,40 @@ impl Control {
                 errno: None,
             }),
         }
+    }
+
+    async fn read_file(
+        &self,
+        container: &str,
+        path: &str,
+        limit: u64,
+    ) -> Result<ControlReply, ControlFault> {
+        let (_, process) = self.running(container)?;
+        files::read(process.first, path, limit)
+            .await
+            .map(|bytes| ControlReply::Content {
+                base64: STANDARD.encode(bytes),
+            })
+            .map_err(|error| {
+                let action = format!("read `{path}` of container `{container}`");
+                ControlFault::from_io(action, &error)
+            })
+    }
+
+    async fn change_file(
+        &self,
+        container: &str,
+        path: &str,
+        change: &FileChange,
+    ) -> Result<ControlReply, ControlFault> {
+        let (_, process) = self.running(container)?;
+        files::change(process.first, path, change)
+            .await
+            .map(|()| ControlReply::Done)
+            .map_err(|error| {
+                let action = format!("change `{path}` of container `{container}`");
+                ControlFault::from_io(action, &error)
+            })
     }
 
     fn running(&self, name: &str) -> Result<(usize, ContainerProcess), ControlFault> {

@@ -4,7 +4,7 @@
 //! the container's mount namespace, so that a link which the container made leads nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use super::spawn;
 use crate::environment::local::plan::MountPlan;
 use crate::environment::local::protocol::LONGEST_LINE;
-use crate::environment::{FileEntry, FileSystemView};
+use crate::environment::{FileChange, FileEntry, FileSystemView};
 
 /// The most files that are described.
 const MOST_ENTRIES: usize = 20_000;
@@ -108,6 +108,45 @@ fn read_here(path: &str, limit: u64) -> io::Result<Vec<u8>> {
     let mut content = b"+".to_vec();
     file.take(limit).read_to_end(&mut content)?;
     Ok(content)
+}
+
+/// Changes a file of the container whose first process is `first`.
+pub(super) async fn change(first: Pid, path: &str, change: &FileChange) -> io::Result<()> {
+    let reply = spawn::look_into_container(first, LONGEST_COMPLAINT, || {
+        match change_here(path, change) {
+            Ok(()) => DONE.to_vec(),
+            Err(error) => error.to_string().into_bytes(),
+        }
+    })
+    .await?;
+    if reply == DONE {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        String::from_utf8_lossy(&reply).into_owned(),
+    ))
+}
+
+/// Stands for a change that was carried out; anything else is what the system said.
+const DONE: &[u8] = b"+";
+
+/// The most that is read of what the system said, in bytes.
+const LONGEST_COMPLAINT: u64 = 512;
+
+fn change_here(path: &str, change: &FileChange) -> io::Result<()> {
+    match change {
+        FileChange::Remove => fs_err::remove_file(path),
+        FileChange::Write(text) => {
+            let draft = format!("{path}.conformance");
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(&draft)?;
+            file.write_all(text.as_bytes())?;
+            fs_err::rename(&draft, path)
+        }
+    }
 }
 
 fn parse_mount(line: &str) -> Option<Mount> {
