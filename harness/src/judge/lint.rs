@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
 use crate::model::procedure::LintRule;
+use crate::stack::proxy_config::ProxyFacts;
 use crate::stack::{AGENT_CONTAINER, Stack};
 
 /// The kind of a finding of the static check.
@@ -32,12 +33,17 @@ pub struct LintReport {
 }
 
 /// Checks a deployment by every rule.
-pub fn check(stack: &Stack, sends_response_data: bool) -> Vec<LintReport> {
+pub fn check(stack: &Stack, proxy: &ProxyFacts) -> Vec<LintReport> {
     let mut reports = Vec::new();
     reports.extend(read_only_root_without_volume(stack));
     reports.extend(grace_period_within_pre_stop(stack));
     reports.extend(probe_out_of_reach(stack));
-    reports.extend(half_configured_response_data(stack, sends_response_data));
+    reports.extend(half_configured_response_data(
+        stack,
+        proxy.sends_response_data,
+    ));
+    reports.extend(correlation_headers_not_logged(proxy));
+    reports.extend(bodies_not_inspected(proxy));
     reports
 }
 
@@ -214,8 +220,27 @@ fn half_configured_response_data(stack: &Stack, sends: bool) -> Option<LintRepor
     }
 }
 
+fn correlation_headers_not_logged(proxy: &ProxyFacts) -> Option<LintReport> {
+    (!proxy.unlogged_headers.is_empty()).then(|| LintReport {
+        rule: LintRule::CorrelationHeadersNotLogged,
+        explanation: format!(
+            "the proxy's gRPC access log does not carry {}: the agent cannot match a response to its request; add to `additional_request_headers_to_log`",
+            proxy.unlogged_headers.join(" and ")
+        ),
+    })
+}
+
+fn bodies_not_inspected(proxy: &ProxyFacts) -> Option<LintReport> {
+    (!proxy.passes_bodies && proxy.authorization_timeout.is_some()).then(|| LintReport {
+        rule: LintRule::BodiesNotInspected,
+        explanation: "the proxy's ext_authz filter has no `with_request_body`: the agent never sees a body, and an attack in one passes".into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use k8s_openapi::api::core::v1::{ExecAction, Lifecycle, LifecycleHandler};
 
     use super::*;
@@ -240,9 +265,44 @@ mod tests {
         .expect("shipped")
     }
 
+    /// What a proxy does in a deployment without a fault.
+    fn proxy() -> ProxyFacts {
+        ProxyFacts {
+            sends_response_data: true,
+            unlogged_headers: Vec::new(),
+            passes_bodies: true,
+            authorization_timeout: Some(Duration::from_secs(1)),
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_withholds_bodies_or_correlation_headers_is_reported() {
+        let rules = |proxy: &ProxyFacts| {
+            check(&stack("corrected"), proxy)
+                .into_iter()
+                .map(|report| report.rule)
+                .collect::<Vec<_>>()
+        };
+        let blind = ProxyFacts {
+            passes_bodies: false,
+            ..proxy()
+        };
+        assert_eq!(rules(&blind), [LintRule::BodiesNotInspected]);
+        let unmatched = ProxyFacts {
+            unlogged_headers: vec!["x-sigsci-request-id"],
+            ..proxy()
+        };
+        assert_eq!(rules(&unmatched), [LintRule::CorrelationHeadersNotLogged]);
+        let without_filter = ProxyFacts {
+            authorization_timeout: None,
+            ..blind
+        };
+        assert_eq!(rules(&without_filter), []);
+    }
+
     #[test]
     fn the_guides_manifest_as_printed_has_no_volume_mount_on_a_read_only_root() {
-        let reports = check(&stack("as-printed"), true);
+        let reports = check(&stack("as-printed"), &proxy());
         assert_eq!(reports.len(), 1, "{reports:?}");
         assert_eq!(reports[0].rule, LintRule::ReadOnlyRootWithoutVolume);
         assert!(reports[0].explanation.contains("lists no volumeMounts"));
@@ -250,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_corrected_manifest_has_no_fault() {
-        assert_eq!(check(&stack("corrected"), true), []);
+        assert_eq!(check(&stack("corrected"), &proxy()), []);
     }
 
     #[test]
@@ -266,10 +326,10 @@ mod tests {
             pre_stop: Some(hook),
             ..Lifecycle::default()
         });
-        let reports = check(&stack, true);
+        let reports = check(&stack, &proxy());
         assert_eq!(reports[0].rule, LintRule::GracePeriodWithinPreStop);
         stack.pod.termination_grace_period_seconds = Some(31);
-        assert_eq!(check(&stack, true), []);
+        assert_eq!(check(&stack, &proxy()), []);
     }
 
     #[test]
@@ -288,14 +348,20 @@ mod tests {
             (probe(r#"{"exec":{"command":["true"]}}"#), 0),
         ] {
             stack.pod.containers[2].startup_probe = Some(probe);
-            let reports = check(&stack, true);
+            let reports = check(&stack, &proxy());
             assert_eq!(reports.len(), rules, "{reports:?}");
         }
     }
 
     #[test]
     fn a_fault_that_is_not_expected_and_an_expected_one_that_is_absent_are_findings() {
-        let reports = check(&stack("as-printed"), false);
+        let reports = check(
+            &stack("as-printed"),
+            &ProxyFacts {
+                sends_response_data: false,
+                ..proxy()
+            },
+        );
         let expected = [Located::unwritten(LintRule::ResponseDataNotExpected)];
         let findings = judge(&reports, &expected);
         assert_eq!(findings.len(), 3, "{findings:?}");

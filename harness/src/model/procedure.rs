@@ -202,6 +202,10 @@ pub struct RefusalSpec {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum LintRule {
+    /// The proxy passes no bodies to the agent.
+    BodiesNotInspected,
+    /// Response data lacks the headers by which the agent matches it to a request.
+    CorrelationHeadersNotLogged,
     /// The grace period is used up by a preStop hook.
     GracePeriodWithinPreStop,
     /// A probe asks the pod's address for a port that the agent binds on its loopback address.
@@ -218,6 +222,8 @@ impl LintRule {
     /// Returns the name as files and reports write it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::BodiesNotInspected => "bodies-not-inspected",
+            Self::CorrelationHeadersNotLogged => "correlation-headers-not-logged",
             Self::GracePeriodWithinPreStop => "grace-period-within-pre-stop",
             Self::ProbeOutOfReach => "probe-out-of-reach",
             Self::ReadOnlyRootWithoutVolume => "read-only-root-without-volume",

@@ -146,7 +146,7 @@ pub fn check_deployment(
     expected: &[Located<LintRule>],
     proceedings: &mut Proceedings,
 ) {
-    let reports = lint::check(&deployment.stack, deployment.proxy.sends_response_data);
+    let reports = lint::check(&deployment.stack, &deployment.proxy);
     for report in &reports {
         proceedings.observations.insert(
             format!("{LINT} {}", report.rule),

@@ -26,6 +26,11 @@ const TESTIMONY_FIELDS: [&str; 9] = [
 /// How long Envoy waits for an authorization service whose `grpc_service` names no time-out.
 const DEFAULT_AUTHORIZATION_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// The request headers by which the agent matches a response to its request.
+///
+/// Source: the vendor's guide for Envoy, `additional_request_headers_to_log`: "required".
+const CORRELATION_HEADERS: [&str; 2] = ["x-sigsci-request-id", "x-sigsci-waf-response"];
+
 /// A proxy configuration that was read and has what the suite needs.
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
@@ -143,18 +148,40 @@ impl ProxyConfig {
             .min();
         let mut loggers = Vec::new();
         find_type(&self.tree, "grpc.v3.HttpGrpcAccessLogConfig", &mut loggers);
+        let is_logged = |name: &str| {
+            loggers.iter().all(|logger| {
+                let listed = logger.get("additional_request_headers_to_log");
+                let mut listed = listed.and_then(Value::as_array).into_iter().flatten();
+                listed.any(|header| {
+                    header
+                        .as_str()
+                        .is_some_and(|header| header.eq_ignore_ascii_case(name))
+                })
+            })
+        };
         ProxyFacts {
             sends_response_data: !loggers.is_empty(),
+            unlogged_headers: CORRELATION_HEADERS
+                .into_iter()
+                .filter(|name| !is_logged(name))
+                .collect(),
+            passes_bodies: filters
+                .iter()
+                .any(|filter| filter.get("with_request_body").is_some()),
             authorization_timeout,
         }
     }
 }
 
 /// What a proxy does for the agent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ProxyFacts {
     /// Whether it sends response data.
     pub sends_response_data: bool,
+    /// The headers by which the agent matches a response to its request and that response data lacks.
+    pub unlogged_headers: Vec<&'static str>,
+    /// Whether a filter passes bodies to the agent.
+    pub passes_bodies: bool,
     /// How long it waits for a decision; the shortest time where it has several filters, none without a filter.
     pub authorization_timeout: Option<Duration>,
 }
@@ -224,6 +251,8 @@ mod tests {
             config.facts(),
             ProxyFacts {
                 sends_response_data: sends,
+                unlogged_headers: Vec::new(),
+                passes_bodies: true,
                 authorization_timeout: Some(Duration::from_millis(waits_milliseconds)),
             }
         );
