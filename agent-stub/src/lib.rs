@@ -11,6 +11,7 @@ pub mod data_log;
 pub mod decision;
 pub mod exchange;
 pub mod inspect;
+pub mod instance_metadata;
 pub mod listener;
 pub mod mutant;
 pub mod rules;

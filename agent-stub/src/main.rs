@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use agent_stub::agent::RunningAgent;
+use agent_stub::instance_metadata;
 use agent_stub::settings::{Arguments, ReadArguments, Settings, warnings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -57,6 +58,13 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
         () = tokio::time::sleep(settings.timings.start_delay) => {}
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
+    }
+    if let Some(question) = &settings.metadata {
+        tokio::select! {
+            answer = instance_metadata::ask(question) => tracing::info!(?answer, "asked the metadata service"),
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        }
     }
     let mut agent = RunningAgent::start(settings)?;
     tracing::info!(addresses = ?agent.grpc_addresses(), "serving");

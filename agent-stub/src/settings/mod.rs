@@ -21,6 +21,6 @@ pub use span::{ParseSpanError, parse_span};
 pub use stub_arguments::StubArguments;
 pub use validated::{
     Access, AccessLogConduct, AddressElement, Blocking, ClientAddressSource, DataLogTarget, Faults,
-    ForwardedRequest, ListenAddress, RulesDelay, Settings, SocketTarget, Switch, Threshold,
-    Timings, TlsFiles,
+    ForwardedRequest, ListenAddress, MetadataQuestion, RulesDelay, Settings, SocketTarget, Switch,
+    Threshold, Timings, TlsFiles,
 };

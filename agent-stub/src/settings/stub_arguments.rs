@@ -13,6 +13,17 @@ pub struct StubArguments {
         default_value = "0"
     )]
     pub stub_start_delay: String,
+    /// The cloud's metadata service, host:port, that is asked before the listeners open
+    #[arg(long, env = "STUB_METADATA_ADDRESS", hide_env_values = true)]
+    pub stub_metadata_address: Option<String>,
+    /// How long its answer is waited for
+    #[arg(
+        long,
+        env = "STUB_METADATA_TIMEOUT",
+        hide_env_values = true,
+        default_value = "1s"
+    )]
+    pub stub_metadata_timeout: String,
     /// How long after the start the rules are loaded, or `never`
     #[arg(
         long,

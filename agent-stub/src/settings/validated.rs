@@ -42,6 +42,8 @@ pub struct Settings {
     pub anomalies: Switch,
     /// Whether requests may ask for faults.
     pub faults: Faults,
+    /// What is asked of the cloud's metadata service before anything opens.
+    pub metadata: Option<MetadataQuestion>,
     /// The deliberate fault.
     pub mutant: Option<Mutant>,
     /// How the forwarded request is changed.
@@ -79,6 +81,15 @@ pub enum SocketTarget {
     Tcp(ListenAddress),
     /// A unix socket.
     Unix(PathBuf),
+}
+
+/// A question to the cloud's metadata service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MetadataQuestion {
+    /// Where the service is.
+    pub address: ListenAddress,
+    /// How long an answer is waited for.
+    pub patience: Duration,
 }
 
 /// Where the WAF data log goes, and which requests it holds.

@@ -13,7 +13,7 @@ use crate::settings::stub_validation::{
     access, access_log, blocking, element, faults, forwarded, policy, switch,
 };
 use crate::settings::validated::{
-    ClientAddressSource, DataLogTarget, RulesDelay, Settings, Timings, TlsFiles,
+    ClientAddressSource, DataLogTarget, MetadataQuestion, RulesDelay, Settings, Timings, TlsFiles,
 };
 
 impl Settings {
@@ -69,6 +69,17 @@ impl Settings {
                 &arguments.stub.stub_anomaly_signals,
             )?),
             faults: faults(&arguments.stub)?,
+            metadata: written(arguments.stub.stub_metadata_address.clone())
+                .map(|text| {
+                    Ok::<_, SettingsError>(MetadataQuestion {
+                        address: address("STUB_METADATA_ADDRESS", &text)?,
+                        patience: positive_span(
+                            "STUB_METADATA_TIMEOUT",
+                            &arguments.stub.stub_metadata_timeout,
+                        )?,
+                    })
+                })
+                .transpose()?,
             mutant: written(arguments.stub.stub_mutant.clone())
                 .map(|name| Mutant::named(name.trim()))
                 .transpose()?,

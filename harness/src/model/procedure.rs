@@ -262,6 +262,9 @@ pub struct StartupSpec {
     /// Whether the pod must become ready.
     #[serde(default)]
     pub readiness: ReadinessExpectation,
+    /// The bound within which the pod must be ready, from its creation.
+    #[serde(default)]
+    pub ready_within: Option<Located<TimeSpan>>,
     /// Texts that the agent's log must contain, every one.
     #[serde(default)]
     pub says: Vec<Located<String>>,
@@ -384,12 +387,26 @@ pub enum PreStopEnd {
 pub struct FilesystemSpec {
     /// Requests that are judged first, so that the agent has worked.
     pub cases: Vec<Case>,
-    /// Mount points that the agent may write to; no other may exist.
+    /// What the kernel must say of the agent's root.
+    #[serde(default)]
+    pub root: RootExpectation,
+    /// Mount points that the agent may write to. No other may exist but a writable root, and no file of the agent's may lie elsewhere.
     pub writable: Located<Vec<String>>,
     /// Files that must be there, with their kind.
     pub files: Vec<ExpectedFile>,
     /// The most bytes that all its files may take.
     pub size_limit: Located<u64>,
+}
+
+/// What the kernel must say of a container's root.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootExpectation {
+    /// It is mounted read-only.
+    #[default]
+    ReadOnly,
+    /// It is writable: whatever the agent adds to it shows.
+    Writable,
 }
 
 /// A file that must be there.

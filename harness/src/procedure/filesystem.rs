@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8Path;
+
 use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
@@ -9,7 +11,7 @@ use super::exchange::{check_deployment, judge_requests, requests_of_cases};
 use crate::environment::FileSystemView;
 use crate::model::finding::Finding;
 use crate::model::located::Position;
-use crate::model::procedure::FilesystemSpec;
+use crate::model::procedure::{FilesystemSpec, RootExpectation};
 use crate::stack::AGENT_CONTAINER;
 
 /// Carries a file system check out.
@@ -37,16 +39,46 @@ fn total_size(view: &FileSystemView) -> u64 {
 
 fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if !view.root_is_read_only {
+    let (is_as_wanted, wanted, otherwise) = match spec.root {
+        RootExpectation::ReadOnly => (view.root_is_read_only, "read-only", "it is writable"),
+        RootExpectation::Writable => (!view.root_is_read_only, "writable", "it is read-only"),
+    };
+    if !is_as_wanted {
         findings.push(Finding::new(
             "read-only-root",
             Position::default(),
-            "the kernel has the agent's root mounted read-only",
-            "it is writable",
+            format!("the kernel has the agent's root mounted {wanted}"),
+            otherwise,
+        ));
+    }
+    let strays: Vec<&str> = view
+        .files
+        .keys()
+        .map(String::as_str)
+        .filter(|path| {
+            let mut places = spec.writable.iter();
+            !places.any(|place| Utf8Path::new(path).starts_with(place))
+        })
+        .collect();
+    if !strays.is_empty() {
+        findings.push(Finding::new(
+            "stray-files",
+            spec.writable.position,
+            format!("files below {} only", spec.writable.join(", ")),
+            strays.join(", "),
         ));
     }
     let writable: BTreeSet<&str> = view.writable_mounts.keys().map(String::as_str).collect();
-    let wanted: BTreeSet<&str> = spec.writable.iter().map(String::as_str).collect();
+    let root = match spec.root {
+        RootExpectation::ReadOnly => None,
+        RootExpectation::Writable => Some("/"),
+    };
+    let wanted: BTreeSet<&str> = spec
+        .writable
+        .iter()
+        .map(String::as_str)
+        .chain(root)
+        .collect();
     if writable != wanted {
         findings.push(Finding::new(
             "writable-mounts",
@@ -93,6 +125,7 @@ mod tests {
     fn spec() -> FilesystemSpec {
         FilesystemSpec {
             cases: Vec::new(),
+            root: RootExpectation::ReadOnly,
             writable: Located::unwritten(vec!["/sigsci/tmp".into()]),
             files: vec![ExpectedFile {
                 path: Located::unwritten("/sigsci/tmp/sigsci.sock".into()),
@@ -136,7 +169,13 @@ mod tests {
             .collect();
         assert_eq!(
             kinds,
-            ["read-only-root", "writable-mounts", "file", "file-size"]
+            [
+                "read-only-root",
+                "stray-files",
+                "writable-mounts",
+                "file",
+                "file-size"
+            ]
         );
     }
 }

@@ -67,6 +67,9 @@ pub async fn carry_out(
     }
 
     let timeline = deployment.pod.timeline();
+    proceedings
+        .findings
+        .extend(judge_time_to_ready(spec, &timeline));
     let attacks = judge_attacks(spec, joined, &attack.planned, &timeline, proceedings);
     match spec.readiness {
         ReadinessExpectation::Never => judge_closed(spec, &attacks, &timeline, proceedings),
@@ -95,6 +98,24 @@ pub async fn carry_out(
             judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await
         }
     }
+}
+
+/// Holds the time from the pod's creation to its readiness against the bound.
+fn judge_time_to_ready(spec: &StartupSpec, timeline: &[TimelineEvent]) -> Option<Finding> {
+    let bound = spec.ready_within.as_ref()?;
+    let ready = first(timeline, None, |event| {
+        matches!(event, LifecycleEvent::PodReady)
+    })?;
+    let took = ready.duration_since(timeline.first()?.at);
+    (took.unsigned_abs() > bound.as_duration()).then(|| {
+        Finding::new(
+            "ready-within",
+            bound.position,
+            format!("the pod is ready within {}", **bound),
+            format!("after {} ms", took.as_millis()),
+        )
+        .note(render(timeline, None))
+    })
 }
 
 /// Waits until the startup probe has failed so often that the agent is started again, or the pod is ready after all.
