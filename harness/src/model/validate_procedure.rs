@@ -4,7 +4,7 @@ use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::located::{Located, Position};
 use super::outcome::Outcome;
-use super::procedure::{Case, DrainSpec, ExchangeSpec};
+use super::procedure::{Case, DrainSpec, ExchangeSpec, Fault, OutageSpec};
 use super::scenario::Procedure;
 use super::validate::Context;
 use super::validate_requests::{check_cases, check_expectation, check_request};
@@ -38,6 +38,7 @@ pub(super) fn check_procedure(
                     "write failed-open or failed-closed",
                 ),
             }
+            check_admitted(outage, complaints);
         }
         Procedure::Refusal(refusal) => {
             check_some_cases(&refusal.cases, "refusal", complaints);
@@ -58,6 +59,27 @@ pub(super) fn check_procedure(
             check_request(&startup.benign, startup.benign.target.position, complaints);
             check_rate(&startup.per_second, complaints);
         }
+    }
+}
+
+fn check_admitted(outage: &OutageSpec, complaints: &mut Complaints<'_>) {
+    match (*outage.fault, &outage.admits) {
+        (Fault::Overload, None) => complaints.add(
+            outage.fault.position,
+            "`overload` does not say how many requests the proxy admits",
+            "write `admits:` with the `max_requests` of the agent's cluster",
+        ),
+        (Fault::Overload, Some(admits)) if !(1..=100).contains(&**admits) => complaints.add(
+            admits.position,
+            format!("{} requests cannot be held", **admits),
+            "write a number from 1 to 100, as in `max_requests` of the agent's cluster",
+        ),
+        (Fault::Kill | Fault::Pause, Some(admits)) => complaints.add(
+            admits.position,
+            "only `overload` fills the proxy's limit",
+            "take `admits:` out",
+        ),
+        (Fault::Overload, Some(_)) | (Fault::Kill | Fault::Pause, None) => {}
     }
 }
 

@@ -8,12 +8,15 @@ use std::sync::atomic::Ordering;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::plan::{Prepared, Route, list_stream};
+use super::observations::observe_cases;
 use super::{JudgedRequest, MatrixCell, Proceedings};
 use crate::corpus::{ExpansionOptions, RequestKind, expand};
 use crate::judge::exchange::{Subject, judge};
+use crate::judge::journey::judge_undeliverable;
 use crate::judge::lint::{self, LINT};
 use crate::model::expectation::Expectation;
 use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::payload::PayloadClass;
@@ -22,7 +25,7 @@ use crate::model::procedure::{
 };
 use crate::model::request::RequestSpec;
 use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
-use crate::witness::books::Books;
+use crate::witness::books::{Books, EarlierLegs};
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
@@ -60,6 +63,7 @@ pub async fn carry_out(
     for request in nameless {
         judge_nameless(request, deployment, proceedings).await?;
     }
+    observe_cases(&spec.cases, proceedings);
     Ok(())
 }
 
@@ -134,6 +138,8 @@ pub struct Expected {
     pub expect: Expectation,
     /// Where the request is counted in the matrix; only for requests of a corpus.
     pub cell: Option<MatrixCell>,
+    /// What of the request must be delivered to nobody.
+    pub undeliverable: Option<Located<String>>,
 }
 
 /// Runs the static check of the deployment.
@@ -170,6 +176,7 @@ pub fn requests_of_cases(
                 )?,
                 expect: case.expect.clone(),
                 cell: None,
+                undeliverable: case.undeliverable.clone(),
             });
         }
         let Some(twin) = case
@@ -190,7 +197,13 @@ pub fn requests_of_cases(
             Route::Inspected,
             outcome_only(outcome.value, outcome.position),
         )?);
-        requests.push(control(deployment, &case.request, &case.name)?);
+        let mut control = control(deployment, &case.request, &case.name)?;
+        if let Some(text) = &case.undeliverable {
+            // Past the agent the proxy edits the same places.
+            control.undeliverable = Some(text.clone());
+            control.expect.upstream.clone_from(&case.expect.upstream);
+        }
+        requests.push(control);
     }
     Ok(requests)
 }
@@ -277,6 +290,7 @@ fn requests_of_corpus(
             kind: expanded.kind,
             position: expanded.position,
             encoding: expanded.encoding,
+            protocol: expanded.protocol,
         });
         requests.push(request);
         if expanded.kind == RequestKind::Attack {
@@ -322,6 +336,7 @@ fn expected(
         prepared: deployment.prepare(request, case, 0, route)?,
         expect,
         cell: None,
+        undeliverable: None,
     })
 }
 
@@ -370,13 +385,14 @@ async fn judge_sent(
     }
     let outcomes = judge_joined(&requests, &joined, |_| None, proceedings);
     let books = deployment
-        .draw_up(
+        .draw_up_with_legs(
             report.summary.sent,
             &outcomes,
             Some((&before, &after)),
             deployment
                 .sends_response_data
                 .then_some(report.summary.answered),
+            EarlierLegs::of(&joined),
         )
         .await?;
     record_books(books, proceedings);
@@ -409,7 +425,12 @@ pub fn judge_joined(
             joined,
             judgement: &judgement,
         };
-        let findings = judge(&subject, &request.expect);
+        let mut findings = judge(&subject, &request.expect);
+        if let Some(text) = &request.undeliverable {
+            let arrived = judge_undeliverable(text, joined).into_iter();
+            let id = RequestId::from_witness(&planned.id);
+            findings.extend(arrived.map(|finding| finding.about(&request.case, &id)));
+        }
         if let Some(cell) = &request.cell {
             let count = proceedings.matrix.entry(cell.clone()).or_default();
             count.requests += 1;
