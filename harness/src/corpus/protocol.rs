@@ -45,18 +45,17 @@ impl CarrierProtocol {
 }
 
 fn in_chunks(mut request: RequestSpec) -> RequestSpec {
-    match &mut request.body {
-        Some(body) => body.value.framing = Framing::Chunked,
-        None => {
-            let body = BodySpec {
-                text: Some("lang=en&page=2".into()),
-                framing: Framing::Chunked,
-                ..BodySpec::default()
-            };
-            request.body = Some(Located::unwritten(body));
-            let field = "content-type: application/x-www-form-urlencoded";
-            request.headers.push(Located::unwritten(field.into()));
-        }
+    if let Some(body) = &mut request.body {
+        body.value.framing = Framing::Chunked;
+        return request;
     }
+    let body = BodySpec {
+        text: Some("lang=en&page=2".into()),
+        framing: Framing::Chunked,
+        ..BodySpec::default()
+    };
+    request.body = Some(Located::unwritten(body));
+    let field = "content-type: application/x-www-form-urlencoded";
+    request.headers.push(Located::unwritten(field.into()));
     request
 }

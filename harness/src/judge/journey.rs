@@ -51,7 +51,8 @@ pub(super) fn judge_stream(
     let spread = response
         .first_byte_microseconds
         .map(|first| elapsed_microseconds.saturating_sub(first));
-    let is_spread = spread.is_some_and(|spread| u128::from(spread) >= expect.over.as_duration().as_micros());
+    let is_spread =
+        spread.is_some_and(|spread| u128::from(spread) >= expect.over.as_duration().as_micros());
     (!is_spread || response.body_pieces < expect.pieces).then(|| {
         Finding::new(
             "client-stream",
@@ -77,12 +78,17 @@ pub fn judge_undeliverable(text: &Located<String>, joined: &Joined) -> Vec<Findi
     let at_application = joined.upstream.iter().flat_map(|record| {
         let target = [("the target", record.target.as_str())];
         let fields = record.headers.iter().map(pair);
-        target.into_iter().chain(fields).map(|place| ("the application", place))
+        target
+            .into_iter()
+            .chain(fields)
+            .map(|place| ("the application", place))
     });
     let at_agent = joined.agent.iter().flat_map(|record| {
         let path = [("the path", record.path.as_str())];
         let fields = record.headers.iter().map(pair);
-        path.into_iter().chain(fields).map(|place| ("the agent", place))
+        path.into_iter()
+            .chain(fields)
+            .map(|place| ("the agent", place))
     });
     at_application
         .chain(at_agent)
@@ -166,8 +172,12 @@ mod tests {
         let text = Located::unwritten("UNION".to_owned());
         let mut joined = joined();
         assert_eq!(judge_undeliverable(&text, &joined), Vec::new());
-        joined.upstream[0].headers.push(("x-a".into(), "1 UNION 2".into()));
-        joined.agent[0].headers.push(("x-a".into(), "1 UNION 2".into()));
+        joined.upstream[0]
+            .headers
+            .push(("x-a".into(), "1 UNION 2".into()));
+        joined.agent[0]
+            .headers
+            .push(("x-a".into(), "1 UNION 2".into()));
         let observed: Vec<String> = judge_undeliverable(&text, &joined)
             .into_iter()
             .map(|finding| finding.observed)

@@ -44,15 +44,15 @@ pub async fn close(
                     ];
                     let judged = request.joined.record_counts();
                     let late = judged
-                    .into_iter()
-                    .zip(now)
-                    .map(|((witness, judged), now)| (witness, now, judged))
-                    // A record whose id the proxy could not read was given one when it was judged.
-                    .filter(|(witness, now, _)| {
-                        nameless == 0 || *witness != "the proxy" || *now > 0
-                    })
-                    .filter(|(witness, _, _)| !may_be_late(request.judgement.outcome, witness))
-                    .find(|(_, now, judged)| now != judged);
+                        .into_iter()
+                        .zip(now)
+                        .map(|((witness, judged), now)| (witness, now, judged))
+                        // A record whose id the proxy could not read was given one when it was judged.
+                        .filter(|(witness, now, _)| {
+                            nameless == 0 || *witness != "the proxy" || *now > 0
+                        })
+                        .filter(|(witness, _, _)| !may_be_late(request.judgement.outcome, witness))
+                        .find(|(_, now, judged)| now != judged);
                     let (witness, now, judged) = late?;
                     let finding = Finding::new(
                         "late-record",

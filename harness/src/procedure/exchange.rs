@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::plan::{Prepared, Route, list_stream};
 use super::observations::observe_cases;
+use super::plan::{Prepared, Route, list_stream};
 use super::{JudgedRequest, MatrixCell, Proceedings};
 use crate::corpus::{ExpansionOptions, RequestKind, expand};
 use crate::judge::exchange::{Subject, judge};

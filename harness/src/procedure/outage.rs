@@ -203,12 +203,7 @@ pub(super) async fn conclude(
         ));
     }
     let books = deployment
-        .draw_up(
-            report.summary.sent,
-            &outcomes,
-            Some((before, &after)),
-            None,
-        )
+        .draw_up(report.summary.sent, &outcomes, Some((before, &after)), None)
         .await?;
     record_books(books, proceedings);
     Ok(())

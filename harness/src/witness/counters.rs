@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 /// The admin endpoint's question for the counters that the books use.
-pub const QUERY: &str = "/stats?filter=ext_authz|grpc_access_log|helloworld-mirror.upstream_rq_total";
+pub const QUERY: &str =
+    "/stats?filter=ext_authz|grpc_access_log|helloworld-mirror.upstream_rq_total";
 
 /// The question for whether the agent's cluster takes a further request: 1 where it does not.
 pub const LIMIT_QUERY: &str =

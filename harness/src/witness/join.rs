@@ -97,8 +97,7 @@ impl Joined {
         }
         let decided = proxy.asked() && !proxy.agent_failed()
             || proxy.details == DETAILS_DENIED && !proxy.was_denied_unasked();
-        let decisions =
-            earlier().filter(|record| record.asked()).count() + usize::from(decided);
+        let decisions = earlier().filter(|record| record.asked()).count() + usize::from(decided);
         if self.agent.len() < decisions {
             awaited.push("the agent");
         }

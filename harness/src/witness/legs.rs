@@ -58,9 +58,9 @@ pub(super) fn take_earlier(
     earlier.sort_by_key(|record| record.start);
     *proxy = last;
     if let Some(before) = earlier.last() {
-        proxy
-            .iter_mut()
-            .for_each(|record| forget_inherited_check(record, before));
+        for record in proxy.iter_mut() {
+            forget_inherited_check(record, before);
+        }
     }
     let mut decisions = agent.drain(..inspected);
     earlier
@@ -138,7 +138,11 @@ mod tests {
     #[test]
     fn a_leg_that_was_blocked_and_yet_redirected_is_a_contradiction() {
         let mut proxies = vec![proxy(DETAILS_REDIRECT, Some(1))];
-        let legs = take_earlier(&mut proxies, &mut vec![agent(1, 406)], &mut vec![upstream(2)]);
+        let legs = take_earlier(
+            &mut proxies,
+            &mut vec![agent(1, 406)],
+            &mut vec![upstream(2)],
+        );
         let contradiction = legs[0].contradiction().expect("it is one");
         assert!(contradiction.contains("406"), "{contradiction}");
     }
@@ -162,7 +166,10 @@ mod tests {
                 agent_request_id: Some(name.into()),
                 ..proxy(details, Some(1))
             };
-            let mut proxies = vec![named(DETAILS_REDIRECT, "first"), named("via_upstream", name)];
+            let mut proxies = vec![
+                named(DETAILS_REDIRECT, "first"),
+                named("via_upstream", name),
+            ];
             take_earlier(
                 &mut proxies,
                 &mut vec![agent(1, 200)],

@@ -93,7 +93,9 @@ const fn ambiguous(reasons: Vec<String>) -> Judgement {
 
 /// The proxy itself says how often it sent a request to the application. Where it does not, once is right.
 fn repeated_records(joined: &Joined, proxy: &ProxyRecord) -> Vec<String> {
-    let attempts = proxy.attempts.map_or(1, |attempts| attempts.max(1) as usize);
+    let attempts = proxy
+        .attempts
+        .map_or(1, |attempts| attempts.max(1) as usize);
     [
         ("the proxy", joined.proxy.len(), 1),
         ("the agent", joined.agent.len(), 1),
