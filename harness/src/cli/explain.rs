@@ -153,10 +153,16 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
         }
         Procedure::Drain(spec) => asserted_of_drain(spec),
         Procedure::Outage(spec) => vec![
-            format!(
-                "  asserts:     while the agent is away requests are {}",
-                *spec.during
-            ),
+            match &spec.admits {
+                Some(admits) => format!(
+                    "  asserts:     with {} requests in the agent's hands the others are {}",
+                    **admits, *spec.during
+                ),
+                None => format!(
+                    "  asserts:     while the agent is away requests are {}",
+                    *spec.during
+                ),
+            },
             "  asserts:     afterwards attacks are blocked and benign requests pass".into(),
         ],
         Procedure::Startup(spec) => vec![match (*spec.leaks, spec.readiness) {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::protocol::CarrierProtocol;
 use super::random::Random;
 use super::sample::sampled;
 use super::{body, head, multipart, target};
@@ -48,6 +49,8 @@ pub struct ExpandedRequest {
     pub position: SeedPosition,
     /// How the value is written.
     pub encoding: Encoding,
+    /// How the request is sent.
+    pub protocol: CarrierProtocol,
     /// What the request is.
     pub kind: RequestKind,
     /// The request.
@@ -107,9 +110,15 @@ fn placements(seeds: &[Seed]) -> Vec<Placement<'_>> {
 
 fn requests(placement: &Placement<'_>, seed: u64) -> Vec<ExpandedRequest> {
     let name = placement.name();
+    let protocol = CarrierProtocol::chosen(seed, &name);
     let request = |name: String, kind: RequestKind, value: &[u8]| ExpandedRequest {
-        // A twin has its attack's carrier: they differ in the value alone.
-        request: build(placement, value, &mut Random::new(seed, &placement.name())),
+        // A twin has its attack's carrier and protocol: they differ in the value alone.
+        request: protocol.send(build(
+            placement,
+            value,
+            &mut Random::new(seed, &placement.name()),
+        )),
+        protocol,
         name,
         seed_name: placement.seed.name.clone(),
         class: placement.seed.class,

@@ -1,10 +1,11 @@
 //! Which requests an expansion has: order, names, carriers, samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ExpandedRequest, ExpansionOptions, RequestKind, expand};
+use super::{CarrierProtocol, ExpandedRequest, ExpansionOptions, RequestKind, expand};
 use crate::model::located::Located;
 use crate::model::payload::PayloadClass;
+use crate::model::request::{Framing, Protocol};
 use crate::model::seed::Seed;
 use crate::model::seed_position::SeedPosition;
 
@@ -105,6 +106,34 @@ fn another_number_changes_the_carrier_and_not_the_value() {
         "{bodies:?}"
     );
     assert!(bodies.iter().any(|body| *body != bodies[0]), "{bodies:?}");
+}
+
+#[test]
+fn another_number_changes_the_protocol_and_a_twin_has_its_attacks() {
+    let seeds = [seed("one", PayloadClass::Sqli, &[SeedPosition::Header])];
+    let mut seen = BTreeSet::new();
+    for number in 0..40 {
+        let expanded = expand(&seeds, numbered(number, None));
+        assert_eq!(expanded[0].protocol, expanded[1].protocol);
+        seen.insert(expanded[0].protocol);
+    }
+    assert_eq!(seen, BTreeSet::from(CarrierProtocol::ALL));
+}
+
+#[test]
+fn a_request_is_sent_as_its_protocol_says() {
+    for request in expand(&uneven(), numbered(1, None)) {
+        let framing = request.request.body.as_ref().map(|body| body.framing);
+        match request.protocol {
+            CarrierProtocol::H2 => assert_eq!(request.request.protocol, Protocol::H2),
+            CarrierProtocol::Http1 => assert_ne!(framing, Some(Framing::Chunked)),
+            CarrierProtocol::Http1Chunked => {
+                assert_eq!(request.request.protocol, Protocol::Http1);
+                assert_eq!(framing, Some(Framing::Chunked));
+            }
+        }
+        request.request.check_form().expect("it can be sent");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod encode;
 mod expand;
 mod head;
 mod multipart;
+mod protocol;
 mod random;
 mod sample;
 mod target;
@@ -21,3 +22,4 @@ mod round_trip_tests;
 mod shipped_tests;
 
 pub use expand::{ExpandedRequest, ExpansionOptions, RequestKind, expand};
+pub use protocol::CarrierProtocol;

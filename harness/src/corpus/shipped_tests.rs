@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 
-use super::{ExpansionOptions, RequestKind, expand};
+use super::{CarrierProtocol, ExpansionOptions, RequestKind, expand};
 use crate::model::load::{Project, load_catalogue};
 use crate::model::payload::PayloadClass;
 use crate::model::seed::Seed;
@@ -42,6 +42,31 @@ fn every_class_has_the_seeds_that_it_needs() {
     ] {
         let count = counts.get(&class).copied().unwrap_or_default();
         assert!(count >= least, "{class}: {count} of {least}");
+    }
+}
+
+#[test]
+fn every_class_is_sent_in_every_protocol() {
+    // With the number and the limit of the shipped scenarios.
+    let options = ExpansionOptions {
+        seed: 1,
+        limit: Some(400),
+    };
+    let mut counts: BTreeMap<(PayloadClass, CarrierProtocol), usize> = BTreeMap::new();
+    let seeds = shipped();
+    for class in seeds.iter().map(|seed| seed.class).collect::<BTreeSet<_>>() {
+        let own: Vec<Seed> = seeds
+            .iter()
+            .filter(|seed| seed.class == class)
+            .cloned()
+            .collect();
+        for request in expand(&own, options) {
+            *counts.entry((class, request.protocol)).or_default() += 1;
+        }
+        for protocol in CarrierProtocol::ALL {
+            let count = counts.get(&(class, protocol)).copied().unwrap_or_default();
+            assert!(count >= 6, "{class} {protocol:?}: {count}");
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::journey::{judge_journey, judge_stream};
 use crate::model::digest::sha256;
 use crate::model::expectation::{
-    AgentExpectation, ClientExpectation, Expectation, ProxyExpectation, UpstreamExpectation,
+    AgentExpectation, ClientExpectation, Expectation, PEER, ProxyExpectation, UpstreamExpectation,
 };
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
@@ -88,8 +89,19 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
         if let Some(agent) = &expect.agent {
             findings.extend(judge_agent(agent, subject.joined, expect.outcome.position));
         }
+        if let (Some(stream), Some(response)) = (
+            expect
+                .client
+                .as_ref()
+                .and_then(|client| client.streamed.as_ref()),
+            response,
+        ) {
+            let elapsed = subject.joined.client.elapsed_microseconds;
+            findings.extend(judge_stream(stream, response, elapsed));
+        }
+        findings.extend(judge_journey(expect, subject.joined));
         findings.extend(judge_what_the_agent_saw(subject, expect));
-        if let Some(upstream) = subject.joined.upstream.first() {
+        for upstream in &subject.joined.upstream {
             findings.extend(judge_correlation(upstream, subject.joined));
             findings.extend(judge_upstream(expect.upstream.as_ref(), upstream, subject));
         }
@@ -302,6 +314,24 @@ fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) ->
                 expected.position,
                 expected.to_string(),
                 observed.to_string(),
+            ));
+        }
+    }
+    if let Some(expected) = &expect.client_address {
+        let peer = joined
+            .proxy
+            .first()
+            .and_then(|proxy| proxy.peer_address.as_deref());
+        let wanted = match expected.as_str() {
+            PEER => peer.unwrap_or("the peer's address, which the proxy does not log"),
+            address => address,
+        };
+        if agent.client_address != wanted {
+            findings.push(Finding::new(
+                "agent-client-address",
+                expected.position,
+                wanted,
+                &*agent.client_address,
             ));
         }
     }

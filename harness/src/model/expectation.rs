@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::located::Located;
 use super::outcome::Outcome;
+use super::timespan::TimeSpan;
+
+/// What stands for the address from which a client's connection came.
+pub const PEER: &str = "peer";
 
 /// What must be seen of one request. The outcome is mandatory; the rest sharpens it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -61,6 +65,19 @@ pub struct ClientExpectation {
     /// What became of the first message after an upgrade.
     #[serde(default)]
     pub upgraded: Option<Located<UpgradeOutcome>>,
+    /// How the body must have come, where it is streamed.
+    #[serde(default)]
+    pub streamed: Option<Located<StreamExpectation>>,
+}
+
+/// How a streamed body must have come. Both are lower bounds: a busy machine joins pieces, and never takes a stream apart.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StreamExpectation {
+    /// In how many pieces at least.
+    pub pieces: u32,
+    /// How long at least the first byte of the answer came before its end.
+    pub over: TimeSpan,
 }
 
 /// What the proxy's access log must say.
@@ -80,6 +97,12 @@ pub struct ProxyExpectation {
     /// Whether the proxy asked the agent.
     #[serde(default)]
     pub asked: Option<Located<bool>>,
+    /// How often the proxy sent the request to the application; once when not given.
+    #[serde(default)]
+    pub attempts: Option<Located<u32>>,
+    /// How many redirects of the application the proxy followed by itself; none when not given.
+    #[serde(default)]
+    pub redirects: Option<Located<u32>>,
 }
 
 /// What the agent's data log must say.
@@ -101,6 +124,9 @@ pub struct AgentExpectation {
     /// The status that the access log reported back to the agent (`ResponseCode`); 0 for none.
     #[serde(default)]
     pub response_code: Option<Located<i32>>,
+    /// Whose request the agent took it for: an address, or `peer` for the one from which the connection came.
+    #[serde(default)]
+    pub client_address: Option<Located<String>>,
 }
 
 /// What the application must have received.
@@ -116,6 +142,9 @@ pub struct UpstreamExpectation {
     /// Names that no header field may have; a trailing `*` stands for any ending.
     #[serde(default)]
     pub absent_headers: Vec<Located<String>>,
+    /// How many mirrored copies the application must have received; none when not given.
+    #[serde(default)]
+    pub mirrored: Option<Located<u32>>,
 }
 
 /// What became of the first message on a connection that changed its protocol.

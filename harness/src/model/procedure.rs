@@ -111,6 +111,23 @@ pub struct Case {
     /// How often the request is sent; each is judged. Once when not given.
     #[serde(default)]
     pub repeat: Option<Located<u32>>,
+    /// Marks an attack that cannot be delivered, because the proxy edits the place where it stands: this text must then
+    /// reach neither the agent nor the application, and not the application either when the agent is passed by.
+    #[serde(default)]
+    pub undeliverable: Option<Located<String>>,
+    /// Where the case stands on a ladder, whose outcomes the report shows side by side.
+    #[serde(default)]
+    pub rung: Option<Rung>,
+}
+
+/// A case's place among others that differ from it in one thing alone.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rung {
+    /// What is the same, such as the attack.
+    pub ladder: Located<String>,
+    /// What differs, such as the encoding.
+    pub step: Located<String>,
 }
 
 /// What a request is meant as.
@@ -161,6 +178,9 @@ pub struct OutageSpec {
     /// The least time for which the proxy must have waited for the agent (its time-out).
     #[serde(default)]
     pub waits_at_least: Option<Located<TimeSpan>>,
+    /// How many requests the proxy lets wait for the agent at the same time; only for `overload`.
+    #[serde(default)]
+    pub admits: Option<Located<u32>>,
     /// The bound within which every request must be answered.
     #[serde(default)]
     pub answers_within: Option<Located<TimeSpan>>,
@@ -175,6 +195,8 @@ pub struct OutageSpec {
 pub enum Fault {
     /// It is killed under load and restarted by its restart policy.
     Kill,
+    /// It is stopped with as many requests in its hands as the proxy lets wait for it. Those that come then are the excess.
+    Overload,
     /// It is stopped (it holds its connections and answers nothing), then goes on.
     Pause,
 }

@@ -29,6 +29,8 @@ pub struct Timeouts {
     pub pod_gone: TimeSpan,
     /// For a container that was killed until the kubelet has started it again.
     pub restarted: TimeSpan,
+    /// From the first request that a stopped agent holds until the proxy says that it admits no more.
+    pub overloaded: TimeSpan,
     /// For the validation of one proxy configuration.
     pub proxy_validate: TimeSpan,
     /// For one scenario as a whole, clean-up excluded.
@@ -48,6 +50,7 @@ impl Default for Timeouts {
             refusal: seconds(20),
             pod_gone: seconds(15),
             restarted: seconds(30),
+            overloaded: seconds(5),
             proxy_validate: seconds(30),
             scenario: seconds(120),
         }
@@ -69,6 +72,7 @@ impl Timeouts {
             refusal: times(self.refusal),
             pod_gone: times(self.pod_gone),
             restarted: times(self.restarted),
+            overloaded: times(self.overloaded),
             proxy_validate: times(self.proxy_validate),
             scenario: times(self.scenario),
         }

@@ -5,7 +5,7 @@ use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::kept_clients::KeptClients;
 use super::located::{Located, Position};
 use super::outcome::Outcome;
-use super::procedure::{Case, DrainSpec, ExchangeSpec};
+use super::procedure::{Case, DrainSpec, ExchangeSpec, Fault, OutageSpec};
 use super::reload::ReloadSpec;
 use super::scenario::Procedure;
 use super::validate::Context;
@@ -43,6 +43,7 @@ pub(super) fn check_procedure(
                     "write failed-open or failed-closed",
                 ),
             }
+            check_admitted(outage, complaints);
         }
         Procedure::Refusal(refusal) => {
             check_some_cases(&refusal.cases, "refusal", complaints);
@@ -97,6 +98,27 @@ fn check_kept(kept: &Located<KeptClients>, complaints: &mut Complaints<'_>) {
             "`kept` has no clients, or too many",
             format!("write `http1:` or `http2:`, together 1 to {MOST_KEPT_CLIENTS}"),
         );
+    }
+}
+
+fn check_admitted(outage: &OutageSpec, complaints: &mut Complaints<'_>) {
+    match (*outage.fault, &outage.admits) {
+        (Fault::Overload, None) => complaints.add(
+            outage.fault.position,
+            "`overload` does not say how many requests the proxy admits",
+            "write `admits:` with the `max_requests` of the agent's cluster",
+        ),
+        (Fault::Overload, Some(admits)) if !(1..=100).contains(&**admits) => complaints.add(
+            admits.position,
+            format!("{} requests cannot be held", **admits),
+            "write a number from 1 to 100, as in `max_requests` of the agent's cluster",
+        ),
+        (Fault::Kill | Fault::Pause, Some(admits)) => complaints.add(
+            admits.position,
+            "only `overload` fills the proxy's limit",
+            "take `admits:` out",
+        ),
+        (Fault::Overload, Some(_)) | (Fault::Kill | Fault::Pause, None) => {}
     }
 }
 

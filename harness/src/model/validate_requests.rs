@@ -1,9 +1,10 @@
 //! Checks requests, cases and what is expected of them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::complaints::Complaints;
-use super::expectation::Expectation;
+use super::expectation::{Expectation, PEER};
 use super::located::{Located, Position};
 use super::outcome::Outcome;
 use super::procedure::{Case, Intent};
@@ -67,6 +68,48 @@ pub(super) fn check_cases(cases: &[Case], complaints: &mut Complaints<'_>) {
             ),
             (Intent::Benign | Intent::Protocol, None) => {}
         }
+        check_undeliverable(case, complaints);
+    }
+}
+
+/// Checks the mark of an attack that cannot be delivered: its text is what the witnesses are searched for, so it must stand in the head.
+fn check_undeliverable(case: &Case, complaints: &mut Complaints<'_>) {
+    let Some(text) = &case.undeliverable else {
+        return;
+    };
+    let is_in_head = case.request.target.contains(text.as_str())
+        || case
+            .request
+            .headers
+            .iter()
+            .any(|field| field.contains(text.as_str()));
+    if text.is_empty() || !is_in_head {
+        complaints.add(
+            text.position,
+            "what cannot be delivered does not stand in the request's head",
+            "write a part of the target or of a header that makes it an attack",
+        );
+    }
+    match *case.intent {
+        Intent::Attack => {}
+        Intent::Benign | Intent::Protocol => complaints.add(
+            text.position,
+            "only an attack is marked as undeliverable",
+            "write `intent: attack`, or take the mark out",
+        ),
+    }
+    if !matches!(
+        *case.expect.outcome,
+        Outcome::Allowed | Outcome::RejectedByProxy
+    ) {
+        complaints.add(
+            case.expect.outcome.position,
+            format!(
+                "an attack that is not delivered cannot be `{}`",
+                *case.expect.outcome
+            ),
+            "without the attack the request is `allowed`, or the proxy rejects it",
+        );
     }
 }
 
@@ -167,6 +210,19 @@ pub(super) fn check_expectation(expect: &Expectation, complaints: &mut Complaint
                 "take `client:` out",
             );
         }
+    }
+    if let Some(address) = expect
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.client_address.as_ref())
+        && **address != PEER
+        && address.parse::<IpAddr>().is_err()
+    {
+        complaints.add(
+            address.position,
+            format!("`{}` is not an address", **address),
+            "write an address, or `peer` for the one from which the connection came",
+        );
     }
     if let Some(upstream) = &expect.upstream {
         check_headers(&upstream.headers, complaints);

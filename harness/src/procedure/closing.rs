@@ -37,32 +37,22 @@ pub async fn close(
                 .iter()
                 .filter_map(|request| {
                     let id = request.planned.id.as_str();
-                    let joined = &request.joined;
-                    let late = [
-                        (
-                            "the proxy",
-                            testimony.proxy.of(id).len(),
-                            // A record whose id the proxy could not read was given one when it was judged.
-                            if nameless > 0 && testimony.proxy.of(id).is_empty() {
-                                0
-                            } else {
-                                joined.proxy.len()
-                            },
-                        ),
-                        (
-                            "the agent",
-                            testimony.agent.of(id).len(),
-                            joined.agent.len(),
-                        ),
-                        (
-                            "the application",
-                            testimony.upstream.of(id).len(),
-                            joined.upstream.len(),
-                        ),
-                    ]
-                    .into_iter()
-                    .filter(|(witness, _, _)| !may_be_late(request.judgement.outcome, witness))
-                    .find(|(_, now, judged)| now != judged);
+                    let now = [
+                        testimony.proxy.of(id).len(),
+                        testimony.agent.of(id).len(),
+                        testimony.upstream.of(id).len(),
+                    ];
+                    let judged = request.joined.record_counts();
+                    let late = judged
+                        .into_iter()
+                        .zip(now)
+                        .map(|((witness, judged), now)| (witness, now, judged))
+                        // A record whose id the proxy could not read was given one when it was judged.
+                        .filter(|(witness, now, _)| {
+                            nameless == 0 || *witness != "the proxy" || *now > 0
+                        })
+                        .filter(|(witness, _, _)| !may_be_late(request.judgement.outcome, witness))
+                        .find(|(_, now, judged)| now != judged);
                     let (witness, now, judged) = late?;
                     let finding = Finding::new(
                         "late-record",

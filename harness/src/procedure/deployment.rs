@@ -25,8 +25,8 @@ use crate::stack::{
 };
 use crate::traffic::plan::{DrivePlan, Stream};
 use crate::traffic::record::ClientRecord;
-use crate::witness::books::{Books, Sources};
-use crate::witness::counters::{Counters, QUERY};
+use crate::witness::books::{Books, EarlierLegs, Sources};
+use crate::witness::counters::{Counters, MIRRORED, QUERY};
 use crate::witness::join::Joined;
 use crate::witness::proxy::ProxyRecord;
 use crate::witness::testimony::{LineCutter, Testimony};
@@ -196,16 +196,19 @@ impl Deployment {
     pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
         let _phase = self.clock.enter(Phase::Settling);
         let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
+        let copies = self.copies_sent().await?;
         loop {
-            let joined = self
+            let (joined, arrived) = self
                 .testimony(|testimony| {
-                    records
+                    let joined = records
                         .iter()
                         .map(|record| self.join(record, testimony))
-                        .collect::<Vec<_>>()
+                        .collect::<Vec<_>>();
+                    (joined, testimony.mirrored())
                 })
                 .await?;
-            let settled = joined.iter().all(|joined| joined.awaited().is_empty());
+            let settled =
+                arrived >= copies && joined.iter().all(|joined| joined.awaited().is_empty());
             if settled || Instant::now() >= deadline {
                 return Ok(joined);
             }
@@ -218,6 +221,20 @@ impl Deployment {
         Joined {
             authorization_timeout: self.proxy.authorization_timeout,
             ..Joined::new(record.clone(), testimony)
+        }
+    }
+
+    /// Returns how many copies of requests the proxy has mirrored so far. Nobody waits for their answers: an answer to the
+    /// client does not mean that they have arrived.
+    async fn copies_sent(&self) -> Result<u64, ProcedureError> {
+        let mirrors = self
+            .stack
+            .proxy_config()
+            .is_some_and(|config| config.contains("request_mirror_policies"));
+        if mirrors {
+            Ok(self.counters().await?.sum_ending(MIRRORED))
+        } else {
+            Ok(0)
         }
     }
 
@@ -253,6 +270,20 @@ impl Deployment {
         counters: Option<(&Counters, &Counters)>,
         access_log_entries: Option<u64>,
     ) -> Result<Books, ProcedureError> {
+        let none = EarlierLegs::default();
+        self.draw_up_with_legs(sent, outcomes, counters, access_log_entries, none)
+            .await
+    }
+
+    /// Draws the books up from a part of the scenario's requests, of which some came by way of earlier legs.
+    pub async fn draw_up_with_legs(
+        &self,
+        sent: u64,
+        outcomes: &[Outcome],
+        counters: Option<(&Counters, &Counters)>,
+        access_log_entries: Option<u64>,
+        earlier_legs: EarlierLegs,
+    ) -> Result<Books, ProcedureError> {
         let known_ids = self.known_ids();
         self.testimony(|testimony| {
             Books::draw_up(&Sources {
@@ -263,6 +294,7 @@ impl Deployment {
                 testimony,
                 counters,
                 access_log_entries,
+                earlier_legs,
             })
         })
         .await

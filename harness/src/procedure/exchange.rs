@@ -8,13 +8,16 @@ use std::sync::atomic::Ordering;
 use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
+use super::observations::observe_cases;
 use super::plan::{Prepared, Route, list_stream};
 use super::{JudgedRequest, MatrixCell, Proceedings};
 use crate::corpus::{ExpansionOptions, RequestKind, expand};
 use crate::judge::exchange::{Subject, judge};
+use crate::judge::journey::judge_undeliverable;
 use crate::judge::lint::{self, LINT};
 use crate::model::expectation::Expectation;
 use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::payload::PayloadClass;
@@ -25,7 +28,7 @@ use crate::model::procedure::{
 use crate::model::request::RequestSpec;
 use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
 use crate::traffic::record::ClientResult;
-use crate::witness::books::Books;
+use crate::witness::books::{Books, EarlierLegs};
 use crate::witness::counters::Counters;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
@@ -64,6 +67,7 @@ pub async fn carry_out(
     for request in nameless {
         judge_nameless(request, deployment, proceedings).await?;
     }
+    observe_cases(&spec.cases, proceedings);
     judge_log(&spec.says, deployment, proceedings).await
 }
 
@@ -138,6 +142,8 @@ pub struct Expected {
     pub expect: Expectation,
     /// Where the request is counted in the matrix; only for requests of a corpus.
     pub cell: Option<MatrixCell>,
+    /// What of the request must be delivered to nobody.
+    pub undeliverable: Option<Located<String>>,
 }
 
 /// Runs the static check of the deployment.
@@ -174,6 +180,7 @@ pub fn requests_of_cases(
                 )?,
                 expect: case.expect.clone(),
                 cell: None,
+                undeliverable: case.undeliverable.clone(),
             });
         }
         let Some(twin) = case
@@ -194,7 +201,13 @@ pub fn requests_of_cases(
             Route::Inspected,
             outcome_only(outcome.value, outcome.position),
         )?);
-        requests.push(control(deployment, &case.request, &case.name)?);
+        let mut control = control(deployment, &case.request, &case.name)?;
+        if let Some(text) = &case.undeliverable {
+            // Past the agent the proxy edits the same places.
+            control.undeliverable = Some(text.clone());
+            control.expect.upstream.clone_from(&case.expect.upstream);
+        }
+        requests.push(control);
     }
     Ok(requests)
 }
@@ -281,6 +294,7 @@ fn requests_of_corpus(
             kind: expanded.kind,
             position: expanded.position,
             encoding: expanded.encoding,
+            protocol: expanded.protocol,
         });
         requests.push(request);
         if expanded.kind == RequestKind::Attack {
@@ -326,6 +340,7 @@ fn expected(
         prepared: deployment.prepare(request, case, 0, route)?,
         expect,
         cell: None,
+        undeliverable: None,
     })
 }
 
@@ -382,12 +397,13 @@ async fn judge_sent(
     }
     let outcomes = judge_joined(&requests, &joined, |_| None, proceedings);
     let books = deployment
-        .draw_up(
+        .draw_up_with_legs(
             report.summary.sent,
             &outcomes,
             Some((&before, &after)),
             (deployment.proxy.sends_response_data && access_log == AccessLogExpectation::Complete)
                 .then_some(report.summary.answered),
+            EarlierLegs::of(&joined),
         )
         .await?;
     record_books(books, proceedings);
@@ -483,7 +499,12 @@ pub fn judge_joined(
             joined,
             judgement: &judgement,
         };
-        let findings = judge(&subject, &request.expect);
+        let mut findings = judge(&subject, &request.expect);
+        if let Some(text) = &request.undeliverable {
+            let arrived = judge_undeliverable(text, joined).into_iter();
+            let id = RequestId::from_witness(&planned.id);
+            findings.extend(arrived.map(|finding| finding.about(&request.case, &id)));
+        }
         if let Some(cell) = &request.cell {
             let count = proceedings.matrix.entry(cell.clone()).or_default();
             count.requests += 1;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use self::deployment::Deployment;
 use self::error::ProcedureError;
-use crate::corpus::RequestKind;
+use crate::corpus::{CarrierProtocol, RequestKind};
 use crate::model::finding::Finding;
 use crate::model::scenario::Procedure;
 use crate::model::seed_position::{Encoding, SeedPosition};
@@ -25,7 +25,9 @@ pub mod error;
 pub mod exchange;
 pub mod filesystem;
 pub mod kept;
+pub mod observations;
 pub mod outage;
+pub mod overload;
 pub mod plan;
 pub mod refusal;
 pub mod reload;
@@ -60,6 +62,8 @@ pub struct MatrixCell {
     pub position: SeedPosition,
     /// How it was written.
     pub encoding: Encoding,
+    /// How its request was sent.
+    pub protocol: CarrierProtocol,
 }
 
 /// How the requests of a cell came out. Counts only: no score is made of them.

@@ -6,6 +6,7 @@ use super::deployment::Deployment;
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
+use super::overload::overload;
 use super::plan::{Prepared, Route, list_stream, repeat_stream};
 use super::waits::Enforcement;
 use super::{JudgedRequest, Proceedings};
@@ -20,6 +21,7 @@ use crate::model::timeline::LifecycleEvent;
 use crate::stack::AGENT_CONTAINER;
 use crate::traffic::plan::Pacing;
 use crate::traffic::record::ClientRecord;
+use crate::witness::counters::Counters;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
@@ -31,6 +33,8 @@ const LOAD_PER_SECOND: f64 = 100.0;
 const RECOVERED_IN_A_ROW: usize = 50;
 /// Requests of each kind that are sent to a stopped agent.
 const WHILE_PAUSED: u32 = 3;
+/// The most requests that are under way at the same time: over any limit that a scenario fills.
+const AT_ONCE: u32 = 128;
 
 /// Carries an outage out.
 pub async fn carry_out(
@@ -44,6 +48,7 @@ pub async fn carry_out(
     match *spec.fault {
         Fault::Pause => pause(spec, deployment, proceedings).await,
         Fault::Kill => kill(spec, deployment, proceedings).await,
+        Fault::Overload => overload(spec, deployment, proceedings).await,
     }
 }
 
@@ -71,7 +76,7 @@ async fn pause(
 }
 
 /// The agent must be asked again, and go on deciding.
-async fn judge_recovery(
+pub(super) async fn judge_recovery(
     spec: &OutageSpec,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
@@ -93,7 +98,7 @@ async fn judge_recovery(
 
 /// What a request of the streams is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Attack,
     Benign,
 }
@@ -107,7 +112,7 @@ impl Kind {
         }
     }
 
-    const fn usual(self) -> Outcome {
+    pub(super) const fn usual(self) -> Outcome {
         match self {
             Self::Attack => Outcome::BlockedByAgent,
             Self::Benign => Outcome::Allowed,
@@ -115,7 +120,7 @@ impl Kind {
     }
 }
 
-fn prepared(
+pub(super) fn prepared(
     deployment: &Deployment,
     spec: &OutageSpec,
     case: &str,
@@ -130,29 +135,56 @@ fn prepared(
 }
 
 /// Sends requests at once and judges each against the outcome that is right for its kind.
-async fn send(
+pub(super) async fn send(
     deployment: &Deployment,
     requests: &[(String, Prepared)],
     right: impl Fn(Kind) -> Outcome,
     spec: &OutageSpec,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
+    let before = deployment.counters().await?;
+    let drive = start(deployment, requests).await?;
+    let sent = Sent { drive, requests };
+    conclude(sent, &before, right, spec, deployment, proceedings).await
+}
+
+/// Requests that are under way.
+pub(super) struct Sent<'a> {
+    pub(super) drive: Drive,
+    pub(super) requests: &'a [(String, Prepared)],
+}
+
+/// Starts to send requests, all at once.
+pub(super) async fn start(
+    deployment: &Deployment,
+    requests: &[(String, Prepared)],
+) -> Result<Drive, ProcedureError> {
     let stream = list_stream(
         "outage",
         &deployment.proxy_address(),
-        Pacing::Concurrent { limit: 16 },
+        Pacing::Concurrent { limit: AT_ONCE },
         requests
             .iter()
             .map(|(_, prepared)| prepared.planned.clone())
             .collect(),
     );
-    let before = deployment.counters().await?;
-    let drive = deployment.start_drive(vec![stream]).await?;
-    let report = deployment.finish_drive(drive).await?;
+    deployment.start_drive(vec![stream]).await
+}
+
+/// Waits for the answers to requests that are under way, and judges each. `before` are the counters before the first of them was decided.
+pub(super) async fn conclude(
+    sent: Sent<'_>,
+    before: &Counters,
+    right: impl Fn(Kind) -> Outcome,
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let report = deployment.finish_drive(sent.drive).await?;
     let joined = deployment.settle(&report.records).await?;
     let after = deployment.counters().await?;
     let mut outcomes = Vec::new();
-    for (case, prepared) in requests {
+    for (case, prepared) in sent.requests {
         let Some(joined) = joined
             .iter()
             .find(|joined| joined.client.id == prepared.planned.id)
@@ -171,12 +203,7 @@ async fn send(
         ));
     }
     let books = deployment
-        .draw_up(
-            report.summary.sent,
-            &outcomes,
-            Some((&before, &after)),
-            None,
-        )
+        .draw_up(report.summary.sent, &outcomes, Some((before, &after)), None)
         .await?;
     record_books(books, proceedings);
     Ok(())

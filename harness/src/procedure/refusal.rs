@@ -50,6 +50,7 @@ pub async fn carry_out(
             prepared,
             expect: case.expect.clone(),
             cell: None,
+            undeliverable: None,
         });
     }
     let address = deployment.proxy_address();

@@ -33,6 +33,12 @@ pub struct AgentRecord {
     pub method: String,
     /// The path that the agent saw.
     pub path: String,
+    /// Whose request the agent took it for; empty when it does not say.
+    #[serde(default)]
+    pub client_address: String,
+    /// The header fields that the agent saw, as it logs them. They are searched and not kept: the report has what was sent.
+    #[serde(skip)]
+    pub headers: Vec<(String, String)>,
 }
 
 /// What the agent's response code means.
@@ -57,9 +63,10 @@ impl AgentRecord {
         };
         let id = line
             .request_headers
-            .into_iter()
-            .find(|header| header.name.eq_ignore_ascii_case(REQUEST_ID_HEADER));
-        let id = id.map(|header| header.value).unwrap_or_default();
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(REQUEST_ID_HEADER))
+            .map(|header| header.value.clone())
+            .unwrap_or_default();
         let record = Self {
             id,
             request_id: line.request_id,
@@ -74,6 +81,12 @@ impl AgentRecord {
             response_code: line.response_code,
             method: line.method,
             path: line.path,
+            client_address: line.client_address,
+            headers: line
+                .request_headers
+                .into_iter()
+                .map(|header| (header.name, header.value))
+                .collect(),
         };
         if record.id.is_empty() {
             Line::WithoutId(record)
@@ -113,6 +126,8 @@ struct DataLogLine {
     method: String,
     #[serde(default)]
     path: String,
+    #[serde(default, rename = "RemoteAddr")]
+    client_address: String,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +151,7 @@ mod tests {
 
     fn line(decision: i32) -> String {
         format!(
-            r#"{{"Version":"4","Timestamp":"2026-11-24T05:37:33.1Z","Path":"/x","RequestIDStr":"65f0a1b2c3d4e5f601234567","RequestHeaders":[{{"Name":"X-Conformance-Id","Value":"a.b.0.r"}}],"ResponseCode":406,"Signals":[{{"Type":"SQLI","Location":"QUERYSTRING"}}],"WAFResponse":{decision}}}"#
+            r#"{{"Version":"4","Timestamp":"2026-11-24T05:37:33.1Z","Path":"/x","RemoteAddr":"192.0.2.1","RequestIDStr":"65f0a1b2c3d4e5f601234567","RequestHeaders":[{{"Name":"X-Conformance-Id","Value":"a.b.0.r"}}],"ResponseCode":406,"Signals":[{{"Type":"SQLI","Location":"QUERYSTRING"}}],"WAFResponse":{decision}}}"#
         )
     }
 
@@ -146,6 +161,11 @@ mod tests {
         assert_eq!(record.id, "a.b.0.r");
         assert_eq!(record.signals, ["SQLI"]);
         assert_eq!(record.response_code, 406);
+        assert_eq!(record.client_address, "192.0.2.1");
+        assert_eq!(
+            record.headers,
+            [("X-Conformance-Id".into(), "a.b.0.r".into())]
+        );
     }
 
     #[rstest]

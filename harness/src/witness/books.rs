@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counters;
+use super::join::Joined;
 use super::testimony::Testimony;
 use crate::model::outcome::Outcome;
 
@@ -40,6 +41,28 @@ pub struct Sources<'a> {
     pub counters: Option<(&'a Counters, &'a Counters)>,
     /// How many entries Envoy must have put into its gRPC access log; none when it has no such log.
     pub access_log_entries: Option<u64>,
+    /// The earlier legs of requests whose redirects the proxy followed.
+    pub earlier_legs: EarlierLegs,
+}
+
+/// How many legs of requests came before those with an outcome: the proxy checks and logs each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct EarlierLegs {
+    /// All of them.
+    pub logged: u64,
+    /// Those that the agent allowed.
+    pub allowed: u64,
+}
+
+impl EarlierLegs {
+    /// Counts the earlier legs of these requests.
+    pub fn of(requests: &[Joined]) -> Self {
+        let legs = || requests.iter().flat_map(|joined| &joined.earlier);
+        Self {
+            logged: legs().count() as u64,
+            allowed: legs().filter(|leg| leg.agent.is_some()).count() as u64,
+        }
+    }
 }
 
 impl Books {
@@ -88,8 +111,9 @@ impl Books {
         }
         if let Some((before, after)) = sources.counters {
             books.counted_by_proxy = after.since(before);
-            books.compare_counters(before, after);
+            books.compare_counters(before, after, sources.earlier_legs);
             if let Some(expected) = sources.access_log_entries {
+                let expected = expected + sources.earlier_legs.logged;
                 books.compare_access_log(before, after, expected);
             }
         }
@@ -133,22 +157,23 @@ impl Books {
 
     /// Compares Envoy's counters with the outcomes. Requests without a clear outcome may have been counted as anything, and one that
     /// was let through may have failed behind the agent.
-    fn compare_counters(&mut self, before: &Counters, after: &Counters) {
+    fn compare_counters(&mut self, before: &Counters, after: &Counters, earlier: EarlierLegs) {
         let unclear = self.count(&[Outcome::Lost, Outcome::Ambiguous]);
         let rejected = self.count(&[Outcome::RejectedByProxy]);
-        let accounts: [(&str, &[Outcome], u64); 4] = [
+        let accounts: [(&str, &[Outcome], u64, u64); 4] = [
             (
                 "ok",
                 &[Outcome::Allowed, Outcome::AllowedAndTagged],
+                earlier.allowed,
                 rejected,
             ),
-            ("denied", &[Outcome::BlockedByAgent], 0),
-            ("error", &[Outcome::FailedOpen, Outcome::FailedClosed], 0),
-            ("failure_mode_allowed", &[Outcome::FailedOpen], 0),
+            ("denied", &[Outcome::BlockedByAgent], 0, 0),
+            ("error", &[Outcome::FailedOpen, Outcome::FailedClosed], 0, 0),
+            ("failure_mode_allowed", &[Outcome::FailedOpen], 0, 0),
         ];
-        for (counter, outcomes, allowance) in accounts {
+        for (counter, outcomes, earlier_legs, allowance) in accounts {
             let unclear = unclear + allowance;
-            let expected = self.count(outcomes);
+            let expected = self.count(outcomes) + earlier_legs;
             let counted = after
                 .authorization(counter)
                 .unwrap_or_default()
@@ -181,6 +206,7 @@ mod tests {
             testimony: &Testimony::default(),
             counters: Some((&counters(5, 5), after)),
             access_log_entries: None,
+            earlier_legs: EarlierLegs::default(),
         })
     }
 

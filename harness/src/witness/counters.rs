@@ -3,7 +3,15 @@
 use std::collections::BTreeMap;
 
 /// The admin endpoint's question for the counters that the books use.
-pub const QUERY: &str = "/stats?filter=ext_authz|grpc_access_log";
+pub const QUERY: &str =
+    "/stats?filter=ext_authz|grpc_access_log|helloworld-mirror.upstream_rq_total";
+
+/// The question for whether the agent's cluster takes a further request: 1 where it does not.
+pub const LIMIT_QUERY: &str =
+    "/stats?filter=cluster.sigsci-agent-grpc.circuit_breakers.default.rq_open";
+
+/// How often the proxy sent a copy of a request to the cluster that requests are mirrored to.
+pub const MIRRORED: &str = "helloworld-mirror.upstream_rq_total";
 
 const PREFIX: &str = "http.ingress.ext_authz.waf.";
 

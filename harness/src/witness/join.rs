@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agent::AgentRecord;
-use super::proxy::{DETAILS_DENIED, DETAILS_UPSTREAM, ProxyRecord};
+use super::legs::{Leg, take_earlier};
+use super::proxy::{DETAILS_DENIED, DETAILS_REDIRECT, DETAILS_UPSTREAM, ProxyRecord};
 use super::testimony::Testimony;
 use super::upstream::UpstreamRecord;
 use crate::traffic::record::{ClientRecord, ClientResult};
@@ -21,23 +22,54 @@ pub struct Joined {
     pub proxy: Vec<ProxyRecord>,
     /// The agent's records; at most one is right.
     pub agent: Vec<AgentRecord>,
-    /// The application's records; at most one is right.
+    /// The application's records; as many are right as the proxy made attempts.
     pub upstream: Vec<UpstreamRecord>,
     /// How long the proxy waits for the agent, by its configuration.
     #[serde(skip)]
     pub authorization_timeout: Option<Duration>,
+    /// The earlier legs of a request whose redirects the proxy followed by itself; the records above are those of the last leg.
+    #[serde(default)]
+    pub earlier: Vec<Leg>,
+    /// The application's records of copies that the proxy mirrored.
+    #[serde(default)]
+    pub mirrored: Vec<UpstreamRecord>,
 }
 
 impl Joined {
     /// Puts a client's record and the others' testimony together.
     pub fn new(client: ClientRecord, testimony: &Testimony) -> Self {
+        let mut proxy = testimony.proxy.of(&client.id).to_vec();
+        let mut agent = testimony.agent.of(&client.id).to_vec();
+        let (mirrored, mut upstream) = testimony
+            .upstream
+            .of(&client.id)
+            .iter()
+            .cloned()
+            .partition(UpstreamRecord::is_mirrored);
+        let earlier = take_earlier(&mut proxy, &mut agent, &mut upstream);
         Self {
-            proxy: testimony.proxy.of(&client.id).to_vec(),
-            agent: testimony.agent.of(&client.id).to_vec(),
-            upstream: testimony.upstream.of(&client.id).to_vec(),
             authorization_timeout: None,
             client,
+            proxy,
+            agent,
+            upstream,
+            earlier,
+            mirrored,
         }
+    }
+
+    /// Returns how many records the proxy, the agent and the application have, earlier legs and mirrored copies among them.
+    pub fn record_counts(&self) -> [(&'static str, usize); 3] {
+        let earlier = self.earlier.len();
+        let inspected = self.earlier.iter().filter(|leg| leg.agent.is_some());
+        [
+            ("the proxy", self.proxy.len() + earlier),
+            ("the agent", self.agent.len() + inspected.count()),
+            (
+                "the application",
+                self.upstream.len() + earlier + self.mirrored.len(),
+            ),
+        ]
     }
 
     /// Names the witnesses that still owe a record, judged by what the others said.
@@ -48,14 +80,31 @@ impl Joined {
         if !matches!(self.client.result, ClientResult::Response(_)) {
             return awaited;
         }
-        let Some(proxy) = self.proxy.first() else {
+        // A leg whose witnesses have not all told yet still stands among the records of the last one.
+        let Some(proxy) = self
+            .proxy
+            .iter()
+            .find(|record| record.details != DETAILS_REDIRECT)
+        else {
             return vec!["the proxy"];
         };
-        if proxy.details == DETAILS_UPSTREAM && self.upstream.is_empty() {
+        let earlier = || {
+            self.proxy
+                .iter()
+                .filter(|record| record.details == DETAILS_REDIRECT)
+        };
+        let hits = if proxy.details == DETAILS_UPSTREAM {
+            proxy.attempts.map_or(1, |attempts| attempts as usize)
+        } else {
+            0
+        };
+        if self.upstream.len() < earlier().count() + hits {
             awaited.push("the application");
         }
-        let decided = proxy.asked() && !proxy.agent_failed();
-        if (decided || proxy.details == DETAILS_DENIED) && self.agent.is_empty() {
+        let decided = proxy.asked() && !proxy.agent_failed()
+            || proxy.details == DETAILS_DENIED && !proxy.was_denied_unasked();
+        let decisions = earlier().filter(|record| record.asked()).count() + usize::from(decided);
+        if self.agent.len() < decisions {
             awaited.push("the agent");
         }
         awaited

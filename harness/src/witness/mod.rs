@@ -3,7 +3,10 @@
 pub mod agent;
 pub mod books;
 pub mod counters;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod join;
+pub mod legs;
 pub mod outcome;
 pub mod proxy;
 pub mod testimony;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentRecord, Decision};
 use super::join::Joined;
+use super::legs::Leg;
 use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord};
 use crate::model::outcome::Outcome;
 use crate::traffic::record::{ClientResult, ResponseRecord};
@@ -43,7 +44,19 @@ pub fn decide(joined: &Joined) -> Judgement {
     let Some(proxy) = joined.proxy.first() else {
         return ambiguous(vec!["the proxy has no record of the request".into()]);
     };
-    let mut contradictions = repeated_records(joined);
+    let mut contradictions = repeated_records(joined, proxy);
+    contradictions.extend(joined.earlier.iter().filter_map(Leg::contradiction));
+    for leg in &joined.earlier {
+        reasons.push(format!(
+            "the proxy followed a redirect by itself; before it the application received {}{}",
+            leg.upstream.target,
+            if leg.proxy.asked() {
+                ""
+            } else {
+                ", which the agent was not asked about"
+            }
+        ));
+    }
     if proxy.status != response.status {
         contradictions.push(format!(
             "the client received {} and the proxy recorded {}",
@@ -88,15 +101,19 @@ const fn ambiguous(reasons: Vec<String>) -> Judgement {
     }
 }
 
-fn repeated_records(joined: &Joined) -> Vec<String> {
+/// The proxy itself says how often it sent a request to the application. Where it does not, once is right.
+fn repeated_records(joined: &Joined, proxy: &ProxyRecord) -> Vec<String> {
+    let attempts = proxy
+        .attempts
+        .map_or(1, |attempts| attempts.max(1) as usize);
     [
-        ("the proxy", joined.proxy.len()),
-        ("the agent", joined.agent.len()),
-        ("the application", joined.upstream.len()),
+        ("the proxy", joined.proxy.len(), 1),
+        ("the agent", joined.agent.len(), 1),
+        ("the application", joined.upstream.len(), attempts),
     ]
     .into_iter()
-    .filter(|(_, count)| *count > 1)
-    .map(|(witness, count)| format!("{witness} recorded the request {count} times"))
+    .filter(|(_, count, most)| count > most)
+    .map(|(witness, count, _)| format!("{witness} recorded the request {count} times"))
     .collect()
 }
 
@@ -193,7 +210,7 @@ fn with_decision(
             Outcome::BlockedByAgent
         }
         Decision::Allow => {
-            if proxy.details == DETAILS_DENIED {
+            if proxy.details == DETAILS_DENIED && !proxy.asked_another() {
                 contradictions.push("the agent allowed and the proxy denied".into());
             }
             match (reached, agent.signals.is_empty()) {
@@ -217,7 +234,7 @@ fn without_decision(
     reached: bool,
     contradictions: &mut Vec<String>,
 ) -> Outcome {
-    if proxy.details == DETAILS_DENIED {
+    if proxy.details == DETAILS_DENIED && !proxy.was_denied_unasked() {
         contradictions
             .push("the proxy denied in the agent's name, and the agent has no record".into());
     }
@@ -252,10 +269,9 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::traffic::record::{ClientFailure, ClientRecord, FailureCause, RequestPhase};
-    use crate::witness::upstream::UpstreamRecord;
-
-    const NOON: &str = "2026-11-24T12:00:00Z";
+    use crate::traffic::record::{ClientFailure, FailureCause, RequestPhase};
+    use crate::witness::fixture;
+    use crate::witness::legs::Leg;
 
     fn joined(
         client_status: u16,
@@ -265,58 +281,29 @@ mod tests {
         decision: Option<i32>,
         reached: bool,
     ) -> Joined {
-        let id = "a.b.0.r".to_owned();
+        let mut client = fixture::client();
+        if let ClientResult::Response(response) = &mut client.result {
+            response.status = client_status;
+        }
+        let proxy = ProxyRecord {
+            status: client_status,
+            details: details.into(),
+            upstream: reached.then(|| "127.0.0.1:8080".into()),
+            authorization_microseconds: asked,
+            failure_mode_allowed: failed_open,
+            ..fixture::proxy()
+        };
+        let agent = decision.map(|decision| AgentRecord {
+            decision,
+            ..fixture::agent()
+        });
         Joined {
-            client: ClientRecord {
-                id: id.clone(),
-                stream: "x".into(),
-                intended_at: NOON.parse().expect("valid"),
-                sent_at: None,
-                finished_at: NOON.parse().expect("valid"),
-                elapsed_microseconds: 1,
-                result: ClientResult::Response(ResponseRecord {
-                    status: client_status,
-                    ..ResponseRecord::default()
-                }),
-            },
-            proxy: vec![ProxyRecord {
-                id: id.clone(),
-                connection: None,
-                start: NOON.parse().expect("valid"),
-                status: client_status,
-                flags: Vec::new(),
-                details: details.into(),
-                upstream: reached.then(|| "127.0.0.1:8080".into()),
-                authorization_microseconds: asked,
-                failure_mode_allowed: failed_open,
-                duration_milliseconds: 1,
-            }],
-            agent: decision
-                .map(|decision| AgentRecord {
-                    id: id.clone(),
-                    request_id: "r".into(),
-                    timestamp: Some(NOON.parse().expect("valid")),
-                    decision,
-                    signals: Vec::new(),
-                    response_code: 0,
-                    method: "GET".into(),
-                    path: "/".into(),
-                })
-                .into_iter()
-                .collect(),
-            upstream: reached
-                .then(|| UpstreamRecord {
-                    at: NOON.parse().expect("valid"),
-                    id: Some(id),
-                    method: "GET".into(),
-                    target: "/".into(),
-                    headers: Vec::new(),
-                    body_length: 0,
-                    body_sha256: String::new(),
-                    complete: true,
-                })
-                .into_iter()
-                .collect(),
+            client,
+            proxy: vec![proxy],
+            agent: agent.into_iter().collect(),
+            upstream: reached.then(fixture::upstream).into_iter().collect(),
+            earlier: Vec::new(),
+            mirrored: Vec::new(),
             authorization_timeout: None,
         }
     }
@@ -458,6 +445,55 @@ mod tests {
             }
             assert_eq!(decide(&joined).outcome, Outcome::Ambiguous, "{witness}");
         }
+    }
+
+    #[test]
+    fn the_application_may_have_as_many_records_as_the_proxy_made_attempts() {
+        let mut joined = joined(200, "via_upstream", Some(9), false, Some(200), true);
+        joined.upstream.push(joined.upstream[0].clone());
+        joined.proxy[0].attempts = Some(1);
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
+        joined.proxy[0].attempts = Some(2);
+        assert_eq!(decide(&joined).outcome, Outcome::Allowed);
+    }
+
+    #[rstest]
+    #[case::before_the_agent_was_asked(None, None)]
+    #[case::after_the_agent_allowed(Some(9), Some(200))]
+    fn a_denial_of_another_service_is_not_the_agents(
+        #[case] asked: Option<u64>,
+        #[case] decision: Option<i32>,
+    ) {
+        let mut joined = joined(401, "ext_authz_denied", asked, false, decision, false);
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
+        joined.proxy[0].authentication_microseconds = Some(9);
+        assert_eq!(decide(&joined).outcome, Outcome::RejectedByProxy);
+    }
+
+    #[test]
+    fn a_denial_after_the_agent_was_asked_needs_its_record() {
+        let mut joined = joined(406, "ext_authz_denied", Some(9), false, None, false);
+        joined.proxy[0].authentication_microseconds = Some(9);
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
+    }
+
+    #[rstest]
+    #[case(200, Outcome::BlockedByAgent)]
+    #[case(406, Outcome::Ambiguous)]
+    fn a_redirect_leads_to_the_last_legs_outcome_unless_an_earlier_one_contradicts(
+        #[case] earlier_decision: i32,
+        #[case] outcome: Outcome,
+    ) {
+        let mut joined = joined(406, "ext_authz_denied", Some(9), false, Some(406), false);
+        joined.earlier.push(Leg {
+            proxy: fixture::proxy(),
+            agent: Some(AgentRecord {
+                decision: earlier_decision,
+                ..fixture::agent()
+            }),
+            upstream: fixture::upstream(),
+        });
+        assert_eq!(decide(&joined).outcome, outcome);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::stack::proxy_config::TESTIMONY_KEY;
 pub const DETAILS_DENIED: &str = "ext_authz_denied";
 /// Response code details of a request that was denied because the agent could not be asked.
 pub const DETAILS_ERROR: &str = "ext_authz_error";
+/// Response code details of a request that was sent on to where the application redirected it: the client never saw that answer.
+pub const DETAILS_REDIRECT: &str = "internal_redirect";
 /// Response code details of an answer that the application gave.
 pub const DETAILS_UPSTREAM: &str = "via_upstream";
 
@@ -35,6 +37,18 @@ pub struct ProxyRecord {
     pub details: String,
     /// The address of the application that the request went to.
     pub upstream: Option<String>,
+    /// How often the request was sent to the application; none where the configuration does not log it.
+    #[serde(default)]
+    pub attempts: Option<u32>,
+    /// The agent's own name for the request, as the proxy passes it on; none where the configuration does not log it.
+    #[serde(default)]
+    pub agent_request_id: Option<String>,
+    /// The address from which the connection came; none where the configuration does not log it.
+    #[serde(default)]
+    pub peer_address: Option<String>,
+    /// How long an authorization service beside the agent was waited for; none when it was not asked, or is not logged.
+    #[serde(default)]
+    pub authentication_microseconds: Option<u64>,
     /// How long the agent was waited for; none when it was not asked.
     pub authorization_microseconds: Option<u64>,
     /// Whether the request carries the mark of a request that passed because the agent failed.
@@ -82,6 +96,10 @@ impl ProxyRecord {
                 .collect(),
             details: text("details").unwrap_or_default(),
             upstream: text("upstream"),
+            attempts: number("attempts").and_then(|count| u32::try_from(count).ok()),
+            agent_request_id: text("agent-request-id"),
+            peer_address: text("peer-address"),
+            authentication_microseconds: number("authentication-microseconds"),
             authorization_microseconds: number("authorization-microseconds"),
             failure_mode_allowed: text("failure-mode-allowed").is_some_and(|mark| mark == "true"),
             duration_milliseconds: number("duration-milliseconds").unwrap_or_default(),
@@ -91,6 +109,16 @@ impl ProxyRecord {
     /// Tells whether the proxy asked the agent.
     pub const fn asked(&self) -> bool {
         self.authorization_microseconds.is_some()
+    }
+
+    /// Tells whether the proxy asked an authorization service beside the agent. A denial may then be the other's.
+    pub const fn asked_another(&self) -> bool {
+        self.authentication_microseconds.is_some()
+    }
+
+    /// Tells whether another authorization service denied before the agent was asked.
+    pub fn was_denied_unasked(&self) -> bool {
+        self.details == DETAILS_DENIED && self.asked_another() && !self.asked()
     }
 
     /// Tells whether the proxy asked the agent and got no usable answer.
@@ -119,12 +147,27 @@ mod tests {
         assert_eq!(record.status, 200);
         assert_eq!(record.connection, Some(7));
         assert_eq!(record.authorization_microseconds, Some(816));
+        assert_eq!(record.attempts, None);
         assert!(record.agent_failed());
         assert!(record.flags.is_empty());
         assert_eq!(
             record.agent_awaited_until(),
             Some("2026-11-24T05:37:33.100816Z".parse().expect("valid"))
         );
+    }
+
+    #[test]
+    fn what_only_some_configurations_log_is_read() {
+        let line = LINE.replace(
+            r#""connection":7"#,
+            r#""attempts":2,"peer-address":"10.1.0.2","authentication-microseconds":"9""#,
+        );
+        let record = ProxyRecord::parse(&line).expect_record();
+        assert_eq!(record.attempts, Some(2));
+        assert_eq!(record.peer_address.as_deref(), Some("10.1.0.2"));
+        assert_eq!(record.authentication_microseconds, Some(9));
+        assert!(record.asked_another());
+        assert!(!record.was_denied_unasked());
     }
 
     #[test]

@@ -101,6 +101,12 @@ impl Testimony {
         }
     }
 
+    /// Returns how many mirrored copies the application has recorded.
+    pub fn mirrored(&self) -> u64 {
+        let records = self.upstream.by_id.values().flatten();
+        records.filter(|record| record.is_mirrored()).count() as u64
+    }
+
     /// Returns every id that some witness recorded.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.proxy

@@ -49,6 +49,15 @@ impl UpstreamRecord {
         }
     }
 
+    /// Tells whether the record is one of a copy that the proxy mirrored: Envoy puts `-shadow` behind the host of such a copy.
+    pub fn is_mirrored(&self) -> bool {
+        ["host", ":authority"]
+            .into_iter()
+            .flat_map(|name| self.header_values(name))
+            .filter_map(|host| host.split(':').next())
+            .any(|host| host.ends_with("-shadow"))
+    }
+
     /// Returns the values of a header, in order, matched without regard to case.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers
@@ -67,5 +76,17 @@ mod tests {
         let line = r#"{"helloworld-hit":{"at":"2026-11-24T05:37:33.1Z","number":1,"id":"a.b.0.r","method":"GET","target":"/x","headers":[["host","a"],["X-A","1"],["x-a","2"]],"body-length":0,"body-sha256":"e3","complete":true}}"#;
         let record = UpstreamRecord::parse(line).expect_record();
         assert_eq!(record.header_values("x-a").collect::<Vec<_>>(), ["1", "2"]);
+        assert!(!record.is_mirrored());
+    }
+
+    #[test]
+    fn a_mirrored_copy_is_known_by_its_host() {
+        for host in ["a-shadow", "a-shadow:8000"] {
+            let record = UpstreamRecord {
+                headers: vec![("Host".into(), host.into())],
+                ..crate::witness::fixture::upstream()
+            };
+            assert!(record.is_mirrored(), "{host}");
+        }
     }
 }

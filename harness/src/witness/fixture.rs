@@ -1,0 +1,72 @@
+//! One record of each witness, as tests start from them.
+
+use super::agent::AgentRecord;
+use super::proxy::ProxyRecord;
+use super::upstream::UpstreamRecord;
+use crate::traffic::record::{ClientRecord, ClientResult, ResponseRecord};
+
+pub(crate) const NOON: &str = "2026-11-24T12:00:00Z";
+
+pub(crate) const ID: &str = "a.b.0.r";
+
+pub(crate) fn client() -> ClientRecord {
+    ClientRecord {
+        id: ID.into(),
+        stream: "x".into(),
+        intended_at: NOON.parse().expect("valid"),
+        sent_at: None,
+        finished_at: NOON.parse().expect("valid"),
+        elapsed_microseconds: 1,
+        result: ClientResult::Response(ResponseRecord {
+            status: 200,
+            ..ResponseRecord::default()
+        }),
+    }
+}
+
+pub(crate) fn proxy() -> ProxyRecord {
+    ProxyRecord {
+        id: ID.into(),
+        connection: None,
+        start: NOON.parse().expect("valid"),
+        status: 200,
+        flags: Vec::new(),
+        details: "via_upstream".into(),
+        upstream: Some("127.0.0.1:8080".into()),
+        attempts: None,
+        agent_request_id: None,
+        peer_address: None,
+        authentication_microseconds: None,
+        authorization_microseconds: None,
+        failure_mode_allowed: false,
+        duration_milliseconds: 1,
+    }
+}
+
+pub(crate) fn agent() -> AgentRecord {
+    AgentRecord {
+        id: ID.into(),
+        request_id: "r".into(),
+        timestamp: Some(NOON.parse().expect("valid")),
+        decision: 200,
+        signals: Vec::new(),
+        response_code: 0,
+        method: "GET".into(),
+        path: "/".into(),
+        client_address: String::new(),
+        headers: Vec::new(),
+    }
+}
+
+pub(crate) fn upstream() -> UpstreamRecord {
+    UpstreamRecord {
+        at: NOON.parse().expect("valid"),
+        id: Some(ID.into()),
+        method: "GET".into(),
+        target: "/".into(),
+        headers: Vec::new(),
+        body_length: 0,
+        body_sha256: String::new(),
+        complete: true,
+    }
+}
