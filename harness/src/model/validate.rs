@@ -229,6 +229,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         section.map(|section| (section.position, wrap(section.value.clone())))
     }
     let mut given: Vec<(Position, Procedure)> = [
+        take(spec.contract.as_ref(), Procedure::Contract),
         take(spec.drain.as_ref(), Procedure::Drain),
         take(spec.exchange.as_ref(), |spec| {
             Procedure::Exchange(Box::new(spec))
@@ -248,7 +249,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, startup, drain, filesystem, secrecy",
+                "add one of exchange, outage, refusal, startup, drain, filesystem, secrecy, contract",
             );
             None
         }

@@ -7,6 +7,7 @@ use super::outcome::Outcome;
 use super::procedure::{Case, DrainSpec, ExchangeSpec};
 use super::scenario::Procedure;
 use super::validate::Context;
+use super::validate_contract::check_contract;
 use super::validate_requests::{check_cases, check_expectation, check_request};
 
 pub(super) fn check_procedure(
@@ -16,6 +17,7 @@ pub(super) fn check_procedure(
 ) {
     match procedure {
         Procedure::Exchange(exchange) => check_exchange(context, exchange, complaints),
+        Procedure::Contract(contract) => check_contract(contract, complaints),
         Procedure::Drain(drain) => check_drain(drain, complaints),
         Procedure::Filesystem(files) => {
             check_some_cases(&files.cases, "filesystem", complaints);
