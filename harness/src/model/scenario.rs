@@ -199,6 +199,9 @@ pub struct StackSettings {
     pub agent_env: BTreeMap<String, String>,
     /// Environment variables of the agent that are taken out.
     pub agent_env_removed: Vec<Located<String>>,
+    /// Where certificates for the hop between proxy and agent are mounted in both, as `ca.crt`, `tls.crt`, `tls.key` and
+    /// `stranger-ca.crt` (an authority that has signed nothing here). The certificate is for `localhost`, `sigsci-agent` and 127.0.0.1.
+    pub certificates_at: Option<Located<String>>,
     /// The pod's grace period, in whole seconds.
     pub grace_period: Option<Located<TimeSpan>>,
     /// Probes and hooks of the agent.
@@ -216,6 +219,7 @@ impl Default for StackSettings {
             envoy: Located::unwritten("fail-closed".into()),
             agent_env: BTreeMap::new(),
             agent_env_removed: Vec::new(),
+            certificates_at: None,
             grace_period: None,
             agent: ContainerSettings::default(),
             front_proxy: ContainerSettings::default(),

@@ -168,6 +168,15 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             );
         }
     }
+    if let Some(folder) = &spec.stack.certificates_at
+        && !Utf8Path::new(folder.as_str()).is_absolute()
+    {
+        complaints.add(
+            folder.position,
+            format!("`{}` is not an absolute path", **folder),
+            "write the folder in the containers, as `/etc/conformance/tls`",
+        );
+    }
     if let Some(grace) = &spec.stack.grace_period
         && grace.as_duration().subsec_nanos() != 0
     {

@@ -36,6 +36,14 @@ impl Redactor {
                 forms.extend(base64_inside(&URL_SAFE_NO_PAD, bytes, offset));
             }
         }
+        // Of a private key in PEM any whole line is enough to be a secret.
+        let private_key = keys.certificates.key.reveal();
+        forms.extend(
+            private_key
+                .lines()
+                .filter(|line| !line.starts_with("-----"))
+                .map(|line| line.as_bytes().to_vec()),
+        );
         // The parts of base64 that do not depend on the neighbours can be short: they would redact innocent text.
         forms.retain(|form| form.len() >= SHORTEST_KEY_BYTES);
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
@@ -93,6 +101,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::stack::certificates::Certificates;
     use crate::stack::secret::SecretText;
 
     const SECRET: &str = "abcdefg_hijklmn_opqrstuvwxy_z0123456789ABCD";
@@ -101,6 +110,7 @@ mod tests {
         Redactor::new(&AgentKeys {
             access_key: SecretText::new("12345678-abcd-1234-abcd-1234567890ab"),
             secret_key: SecretText::new(SECRET),
+            certificates: Certificates::invent().expect("certificates"),
         })
     }
 
@@ -122,6 +132,26 @@ mod tests {
             String::from_utf8_lossy(&clean).contains("[redacted]"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_private_key_is_found_and_replaced_line_by_line() {
+        let keys = AgentKeys::invent().expect("keys");
+        let redactor = Redactor::new(&keys);
+        let line = keys
+            .certificates
+            .key
+            .reveal()
+            .lines()
+            .nth(1)
+            .expect("a line");
+        let text = format!("read {line} from the disk");
+        assert!(redactor.finds_secret(text.as_bytes()));
+        assert_eq!(
+            redactor.redact(text.as_bytes()),
+            b"read [redacted] from the disk"
+        );
+        assert!(!redactor.finds_secret(keys.certificates.certificate.as_bytes()));
     }
 
     #[test]

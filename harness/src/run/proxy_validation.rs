@@ -1,7 +1,6 @@
 //! Has Envoy check each configuration before it is deployed.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::model::digest::sha256;
 use crate::model::timespan::TimeSpan;
+use crate::stack::{PROXY_CONTAINER, Stack};
 
 /// How many lines of Envoy's words an error shows.
 const LAST_LINES: usize = 4;
@@ -38,14 +38,15 @@ pub struct InvalidProxyConfig {
 }
 
 impl ProxyValidator {
-    /// Lets Envoy check a configuration, once per text. The rendered file is left in `folder` when it is refused.
+    /// Lets Envoy check the configuration of a stack, once per text. The rendered file is left in `folder` when it is refused.
     pub async fn validate(
         &self,
         envoy: &Utf8Path,
-        config: &str,
+        stack: &Stack,
         folder: &Utf8Path,
         within: TimeSpan,
     ) -> Result<(), InvalidProxyConfig> {
+        let config = stack.proxy_config().unwrap_or_default();
         let digest = sha256(config.as_bytes());
         let cell = self
             .verdicts
@@ -55,14 +56,36 @@ impl ProxyValidator {
             .or_default()
             .clone();
         let path = folder.join(format!("envoy-{}.yaml", &digest[..12]));
-        cell.get_or_init(|| check(envoy, config, path, within))
+        cell.get_or_init(|| check(envoy, stack, config, path, within))
             .await
             .clone()
     }
 }
 
+/// Writes the configuration beside the files that the proxy has in the pod, and lets it name them where they are now: Envoy refuses
+/// a configuration whose certificates it cannot read.
+fn write_files(stack: &Stack, config: &str, room: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
+    let mut config = config.to_owned();
+    let proxy = stack.container(PROXY_CONTAINER);
+    let mounted = proxy
+        .into_iter()
+        .flat_map(|proxy| stack.mounted_secrets(proxy));
+    for (number, (folder, files)) in mounted.enumerate() {
+        let copy = room.join(number.to_string());
+        fs_err::create_dir(&copy)?;
+        for (name, content) in files {
+            fs_err::write(copy.join(name), content.reveal())?;
+        }
+        config = config.replace(&format!("{folder}/"), &format!("{copy}/"));
+    }
+    let file = room.join("envoy.yaml");
+    fs_err::write(&file, config)?;
+    Ok(file)
+}
+
 async fn check(
     envoy: &Utf8Path,
+    stack: &Stack,
     config: &str,
     path: Utf8PathBuf,
     within: TimeSpan,
@@ -72,14 +95,16 @@ async fn check(
         exit,
         words,
     };
-    let file = tempfile::Builder::new()
-        .suffix(".yaml")
-        .tempfile()
-        .and_then(|mut file| file.write_all(config.as_bytes()).map(|()| file))
-        .map_err(|error| invalid("not run".into(), error.to_string()))?;
+    let room = tempfile::tempdir().map_err(|error| invalid("not run".into(), error.to_string()))?;
+    let file = Utf8Path::from_path(room.path())
+        .ok_or_else(|| invalid("not run".into(), "the folder's name is not UTF-8".into()))
+        .and_then(|room| {
+            write_files(stack, config, room)
+                .map_err(|error| invalid("not run".into(), error.to_string()))
+        })?;
     let command = Command::new(envoy)
         .args(["--mode", "validate", "--disable-hot-restart", "-c"])
-        .arg(file.path())
+        .arg(&file)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();

@@ -250,7 +250,7 @@ async fn validate_proxy(
         .proxy_validator
         .validate(
             &setup.envoy,
-            stack.proxy_config().unwrap_or_default(),
+            stack,
             &setup.output.folder.join("refused"),
             setup.timeouts.proxy_validate,
         )

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, Container, EnvVar, ExecAction, HTTPGetAction, LifecycleHandler, PodSpec,
-    Probe, Volume, VolumeMount,
+    Probe, SecretVolumeSource, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::certificates::CERTIFICATES_SECRET;
 use super::keys::AgentKeys;
 use super::manifest::{self, ManifestError};
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
@@ -101,7 +102,7 @@ pub fn assemble(
         pod.termination_grace_period_seconds = i64::try_from(grace.as_duration().as_secs()).ok();
     }
 
-    let secrets = referenced_secrets(&pod)
+    let mut secrets: BTreeMap<_, _> = referenced_secrets(&pod)
         .into_iter()
         .map(|name| {
             let values = BTreeMap::from([
@@ -111,6 +112,12 @@ pub fn assemble(
             (name, values)
         })
         .collect();
+    if let Some(folder) = &settings.certificates_at {
+        mount_certificates(&mut pod, folder);
+        let files = keys.certificates.files();
+        let files = files.map(|(name, content)| (name.to_owned(), content));
+        secrets.insert(CERTIFICATES_SECRET.into(), BTreeMap::from(files));
+    }
     let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text)]);
     Ok(Stack {
         pod,
@@ -141,6 +148,29 @@ fn prepare_proxy(proxy: &mut Container) {
             read_only: Some(true),
             ..VolumeMount::default()
         });
+}
+
+fn mount_certificates(pod: &mut PodSpec, folder: &str) {
+    for name in [PROXY_CONTAINER, AGENT_CONTAINER] {
+        let mounts =
+            find(pod, name).map(|container| container.volume_mounts.get_or_insert_default());
+        if let Some(mounts) = mounts {
+            mounts.push(VolumeMount {
+                name: CERTIFICATES_SECRET.into(),
+                mount_path: folder.into(),
+                read_only: Some(true),
+                ..VolumeMount::default()
+            });
+        }
+    }
+    pod.volumes.get_or_insert_default().push(Volume {
+        name: CERTIFICATES_SECRET.into(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(CERTIFICATES_SECRET.into()),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
 }
 
 fn proxy_config_volume() -> Volume {
@@ -267,6 +297,30 @@ mod tests {
         for key in keys.values() {
             assert!(!shown.contains(key.reveal()));
         }
+    }
+
+    #[test]
+    fn certificates_are_mounted_in_proxy_and_agent_from_a_secret() {
+        let settings = StackSettings {
+            certificates_at: Some(crate::model::located::Located::unwritten("/tls".into())),
+            ..StackSettings::default()
+        };
+        let stack = assembled(&settings, &AgentOverrides::default());
+        for name in [PROXY_CONTAINER, AGENT_CONTAINER] {
+            let container = stack.container(name).expect("the container");
+            let mounted = container
+                .volume_mounts
+                .iter()
+                .flatten()
+                .any(|mount| mount.name == CERTIFICATES_SECRET && mount.mount_path == "/tls");
+            assert!(mounted, "{name}");
+        }
+        let secret = &stack.secrets[CERTIFICATES_SECRET];
+        assert_eq!(
+            secret.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["ca.crt", "stranger-ca.crt", "tls.crt", "tls.key"]
+        );
+        assert!(!default_stack().secrets.contains_key(CERTIFICATES_SECRET));
     }
 
     #[test]

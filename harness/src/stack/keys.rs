@@ -1,7 +1,8 @@
-//! The agent's two keys: the user's own, or invented ones that no report may ever show.
+//! What the agent proves itself with: its two keys, the user's own or invented ones, and a certificate. No report may ever show them.
 
 use std::io::Read;
 
+use super::certificates::{CertificateError, Certificates};
 use super::secret::SecretText;
 
 /// The environment variable of the harness that holds the agent's access key.
@@ -19,6 +20,8 @@ pub struct AgentKeys {
     pub access_key: SecretText,
     /// Authenticates the agent; 44 characters.
     pub secret_key: SecretText,
+    /// For a hop between proxy and agent that is secured by TLS.
+    pub certificates: Certificates,
 }
 
 impl AgentKeys {
@@ -26,7 +29,7 @@ impl AgentKeys {
     ///
     /// # Errors
     ///
-    /// When only one of the two is set, or no random bytes can be had.
+    /// When only one of the two is set, or no random bytes or certificates can be had.
     pub fn from_environment() -> Result<Self, KeysError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         match (variable(ACCESS_KEY_VARIABLE), variable(SECRET_KEY_VARIABLE)) {
@@ -42,6 +45,7 @@ impl AgentKeys {
                 Ok(Self {
                     access_key: SecretText::new(access),
                     secret_key: SecretText::new(secret),
+                    certificates: Certificates::invent()?,
                 })
             }
             (None, None) => Self::invent(),
@@ -72,6 +76,7 @@ impl AgentKeys {
                 &access[20..]
             )),
             secret_key: SecretText::new(hex::encode(secret)),
+            certificates: Certificates::invent()?,
         })
     }
 }
@@ -79,6 +84,9 @@ impl AgentKeys {
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
+    /// No certificates can be made.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
     /// Only one of the two variables is set.
     #[error("one of the agent's keys is given and `{missing}` is not set")]
     HalfSet {

@@ -9,6 +9,7 @@ use self::secret::SecretText;
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
 pub mod assemble;
+pub mod certificates;
 pub mod keys;
 pub mod manifest;
 pub mod proxy_config;
@@ -51,6 +52,23 @@ impl Stack {
             .find(|variable| variable.name == name)?
             .value
             .as_deref()
+    }
+
+    /// Returns the secrets that are mounted in a container, each with its folder there.
+    pub fn mounted_secrets<'a>(
+        &'a self,
+        container: &'a Container,
+    ) -> impl Iterator<Item = (&'a str, &'a BTreeMap<String, SecretText>)> {
+        container
+            .volume_mounts
+            .iter()
+            .flatten()
+            .filter_map(|mount| {
+                let volumes = self.pod.volumes.iter().flatten();
+                let volume = { volumes }.find(|volume| volume.name == mount.name)?;
+                let name = volume.secret.as_ref()?.secret_name.as_ref()?;
+                Some((mount.mount_path.as_str(), self.secrets.get(name)?))
+            })
     }
 
     /// Returns the pod's grace period in seconds.
