@@ -13,6 +13,7 @@ use crate::model::request::parse_header;
 use crate::traffic::escape::escape;
 use crate::traffic::plan::PlannedRequest;
 use crate::traffic::record::{ClientResult, ResponseRecord};
+use crate::witness::agent::AgentRecord;
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 use crate::witness::upstream::UpstreamRecord;
@@ -85,7 +86,11 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
             findings.extend(judge_proxy(proxy, subject.joined));
         }
         if let Some(agent) = &expect.agent {
-            findings.extend(judge_agent(agent, subject.joined, expect.outcome.position));
+            findings.extend(judge_agent(
+                agent,
+                subject.joined.agent.first(),
+                expect.outcome.position,
+            ));
         }
         findings.extend(judge_what_the_agent_saw(subject, expect));
         if let Some(upstream) = subject.joined.upstream.first() {
@@ -253,8 +258,13 @@ fn judge_proxy(expect: &ProxyExpectation, joined: &Joined) -> Vec<Finding> {
     findings
 }
 
-fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) -> Vec<Finding> {
-    let Some(agent) = joined.agent.first() else {
+/// Holds what the agent must have recorded against its record.
+pub(super) fn judge_agent(
+    expect: &AgentExpectation,
+    agent: Option<&AgentRecord>,
+    implied: Position,
+) -> Vec<Finding> {
+    let Some(agent) = agent else {
         return vec![Finding::new(
             "agent-record",
             implied,
@@ -446,7 +456,8 @@ fn lost_headers(
         .collect()
 }
 
-fn missing_header(
+/// Finds a header field that is not there once with its value.
+pub(super) fn missing_header(
     kind: &str,
     field: &Located<String>,
     headers: &[(String, String)],
@@ -467,7 +478,8 @@ fn missing_header(
     })
 }
 
-fn present_header(
+/// Finds a header field that must not be there.
+pub(super) fn present_header(
     kind: &str,
     pattern: &Located<String>,
     headers: &[(String, String)],

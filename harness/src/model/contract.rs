@@ -23,7 +23,18 @@ pub struct ContractSpec {
 
 /// How the agent's port is reached.
 #[derive(
-    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    Deserialize,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum ContractConnection {
@@ -34,6 +45,16 @@ pub enum ContractConnection {
     Tls,
     /// TLS that trusts another authority only.
     TlsTrustingAStranger,
+}
+
+impl fmt::Display for ContractConnection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Plaintext => "plaintext",
+            Self::Tls => "tls",
+            Self::TlsTrustingAStranger => "tls-trusting-a-stranger",
+        })
+    }
 }
 
 /// One call with what must be seen of it: exactly one of `check`, `access-log` and `health`.

@@ -50,7 +50,9 @@ pub(super) fn check_contract(contract: &ContractSpec, complaints: &mut Complaint
             }
             Some(ContractCall::AccessLog(log)) => check_access_log(
                 log,
-                case.access_log.as_ref().map_or(case.name.position, |log| log.position),
+                case.access_log
+                    .as_ref()
+                    .map_or(case.name.position, |log| log.position),
                 &checks,
                 complaints,
             ),
@@ -134,7 +136,12 @@ fn check_check(check: &CheckSpec, fallback: Position, complaints: &mut Complaint
             "write at least `1ms`",
         );
     }
-    bounded(check.numbered_headers.as_ref(), COUNT_LIMIT, "headers", complaints);
+    bounded(
+        check.numbered_headers.as_ref(),
+        COUNT_LIMIT,
+        "headers",
+        complaints,
+    );
     bounded(check.repeat.as_ref(), COUNT_LIMIT, "calls", complaints);
     if check.pacing == CallPacing::AtOnce && check.repeat.is_none() {
         complaints.add(
@@ -170,7 +177,12 @@ fn check_access_log(
             "add to `entries:` at least one of {check: …}, {unknown: …} and {tcp: …}",
         );
     }
-    bounded(log.batch.as_ref(), COUNT_LIMIT, "entries a message", complaints);
+    bounded(
+        log.batch.as_ref(),
+        COUNT_LIMIT,
+        "entries a message",
+        complaints,
+    );
     bounded(log.streams.as_ref(), STREAM_LIMIT, "streams", complaints);
     for entry in &log.entries {
         check_entry(entry, checks, complaints);
@@ -270,7 +282,11 @@ fn check_expectation(case: &ContractCase, complaints: &mut Complaints<'_>) {
     }
 }
 
-fn check_sharpened(expect: &CallExpectation, outcome: CallOutcome, complaints: &mut Complaints<'_>) {
+fn check_sharpened(
+    expect: &CallExpectation,
+    outcome: CallOutcome,
+    complaints: &mut Complaints<'_>,
+) {
     let sharpens = [
         (
             expect.grpc_status.as_ref().map(|status| status.position),
@@ -315,7 +331,10 @@ fn check_sharpened(expect: &CallExpectation, outcome: CallOutcome, complaints: &
             "add to `grpc-status:` the codes that are right, as in `[4]`",
         ),
         Some(codes)
-            if codes.is_empty() || codes.iter().any(|code| !(1..=GRPC_STATUS_LIMIT).contains(code)) =>
+            if codes.is_empty()
+                || codes
+                    .iter()
+                    .any(|code| !(1..=GRPC_STATUS_LIMIT).contains(code)) =>
         {
             complaints.add(
                 codes.position,
@@ -337,12 +356,7 @@ fn check_header(field: &Located<String>, complaints: &mut Complaints<'_>) {
     }
 }
 
-fn bounded(
-    number: Option<&Located<u32>>,
-    limit: u32,
-    what: &str,
-    complaints: &mut Complaints<'_>,
-) {
+fn bounded(number: Option<&Located<u32>>, limit: u32, what: &str, complaints: &mut Complaints<'_>) {
     if let Some(number) = number
         && !(1..=limit).contains(&**number)
     {

@@ -123,7 +123,9 @@ impl Drive {
                 DriverLine::Request(record) => records.push(*record),
                 DriverLine::Summary(summary) => break summary,
                 DriverLine::Refused { reason } => panic!("refused: {reason}"),
-                line @ (DriverLine::Call(_) | DriverLine::Group(_)) => panic!("no record: {line:?}"),
+                line @ (DriverLine::Call(_) | DriverLine::Group(_)) => {
+                    panic!("no record: {line:?}")
+                }
             }
         };
         let mut rest = String::new();

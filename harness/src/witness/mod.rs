@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod books;
+pub mod call;
 pub mod counters;
 pub mod join;
 pub mod outcome;

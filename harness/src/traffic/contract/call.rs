@@ -49,9 +49,9 @@ enum CallError {
 impl OpenCall {
     /// Completes the call, once that is allowed, and waits for its end.
     pub(super) async fn complete(mut self, allowed: watch::Receiver<Completing>) -> CallResult {
-        let bound = self.deadline.map_or(self.timeout, |deadline| {
-            deadline.min(self.timeout)
-        });
+        let bound = self
+            .deadline
+            .map_or(self.timeout, |deadline| deadline.min(self.timeout));
         let until = self.started + bound;
         let usage = Arc::clone(&self.usage);
         let ended = timeout_at(until, self.converse(allowed)).await;
@@ -77,7 +77,10 @@ impl OpenCall {
     }
 
     fn out_of_time(&self) -> CallResult {
-        if self.deadline.is_some_and(|deadline| deadline <= self.timeout) {
+        if self
+            .deadline
+            .is_some_and(|deadline| deadline <= self.timeout)
+        {
             return CallResult::Ended(CallEnd {
                 status: DEADLINE_EXCEEDED,
                 given_by: StatusGiver::Deadline,

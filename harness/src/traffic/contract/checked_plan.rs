@@ -165,13 +165,12 @@ impl CheckedCall {
         }
         let mut bytes = Vec::new();
         for message in &call.messages_base64 {
-            let message =
-                STANDARD
-                    .decode(message)
-                    .map_err(|source| ContractPlanError::Base64 {
-                        id: call.id.clone(),
-                        source,
-                    })?;
+            let message = STANDARD
+                .decode(message)
+                .map_err(|source| ContractPlanError::Base64 {
+                    id: call.id.clone(),
+                    source,
+                })?;
             bytes.extend(frame(&message));
         }
         let method = match call.method.parse::<PathAndQuery>() {
@@ -223,7 +222,10 @@ mod tests {
     #[test]
     fn a_good_plan_is_taken_with_its_messages_framed() {
         let plan = plan(|_| {}).expect("a good plan");
-        assert_eq!(&plan.connections[0].groups[0].calls[1].bytes[..], b"\0\0\0\0\x01a");
+        assert_eq!(
+            &plan.connections[0].groups[0].calls[1].bytes[..],
+            b"\0\0\0\0\x01a"
+        );
     }
 
     #[rstest]

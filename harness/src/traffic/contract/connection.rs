@@ -9,9 +9,9 @@ use http::uri::Scheme;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::traffic::failure::DETAIL_LIMIT;
 use crate::traffic::error_chain::error_chain;
 use crate::traffic::escape::escape_bounded;
+use crate::traffic::failure::DETAIL_LIMIT;
 use crate::traffic::transport::Destination;
 
 /// The bytes of answers that may be under way on a stream.

@@ -81,9 +81,9 @@ async fn run_group(
         match open(connection, call, call_timeout, authority, group.completion).await {
             Ok(call) => {
                 let allowed = allowed.clone();
-                calls.spawn(async move {
-                    beginning.record(id, &name, call.complete(allowed).await)
-                });
+                calls.spawn(
+                    async move { beginning.record(id, &name, call.complete(allowed).await) },
+                );
             }
             Err(result) => {
                 calls.spawn(async move { beginning.record(id, &name, result) });
