@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::executable::Identity;
+use crate::model::contract::CallOutcome;
 use crate::model::feature::Feature;
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -154,6 +155,9 @@ pub struct Totals {
     pub requests: u64,
     /// Judged requests by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
+    /// Judged calls to the agent by what they came to.
+    #[serde(default)]
+    pub calls: BTreeMap<CallOutcome, u64>,
 }
 
 impl Totals {
@@ -168,6 +172,9 @@ impl Totals {
             for (outcome, count) in &scenario.books.outcomes {
                 *totals.outcomes.entry(*outcome).or_default() += count;
                 totals.requests += count;
+            }
+            for (outcome, count) in &scenario.books.calls {
+                *totals.calls.entry(*outcome).or_default() += count;
             }
         }
         totals

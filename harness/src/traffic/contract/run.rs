@@ -230,3 +230,7 @@ async fn report(lines: &mpsc::Sender<DriverLine>, line: DriverLine) {
     // A receiver that has gone has said why itself.
     let _ = lines.send(line).await;
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;
