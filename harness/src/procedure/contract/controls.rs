@@ -9,10 +9,13 @@ use crate::model::located::Located;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::error::ProcedureError;
 use crate::traffic::contract::plan::Completion;
+use crate::traffic::contract::record::CallRecord;
 use crate::witness::call::CallAnswer;
 
 /// A path that every agent with loaded rules blocks.
 const ATTACK_PATH: &str = "/items?id=1%27%20UNION%20SELECT%20name%20FROM%20accounts--";
+/// Names the attack that is sent until it is blocked.
+const CANARY: &str = "control-canary";
 /// The nearest path that it lets through.
 const BENIGN_PATH: &str = "/items?id=1";
 
@@ -35,40 +38,36 @@ pub(super) fn controls(
     .collect()
 }
 
-/// Sends the attack until it is blocked. A time-out is no error: what is wrong shows when the controls are judged.
+/// Sends the attack until it is blocked, and returns the one that was, with its record. A time-out is no error: what is wrong shows when
+/// the controls are judged.
 pub(super) async fn await_enforcing(
     connection: ContractConnection,
     deployment: &Deployment,
-) -> Result<(), ProcedureError> {
+) -> Result<Option<(SentCall, CallRecord)>, ProcedureError> {
     let deadline = Instant::now() + deployment.timeouts.enforcing.as_duration();
-    for number in 0_u32.. {
-        let call = control(
-            "control-canary",
-            ATTACK_PATH,
-            number,
-            connection,
-            deployment,
-        )?;
-        let kind = call.kind;
+    let mut number = 0;
+    while number == 0 || Instant::now() < deadline {
+        let call = control(CANARY, ATTACK_PATH, number, connection, deployment)?;
         let round = Round {
             steps: vec![Step {
-                name: call.case,
+                name: call.case.clone(),
                 connection,
                 completion: Completion::AtOnce,
-                calls: vec![call.planned],
+                calls: vec![call.planned.clone()],
             }],
         };
         let report = deployment.make_calls(round.plan(deployment)).await?;
-        let is_blocked = report
+        let blocked = report
             .records
-            .iter()
-            .any(|record| CallAnswer::read(kind, record).outcome == CallOutcome::Blocked);
-        if is_blocked || Instant::now() >= deadline {
-            break;
+            .into_iter()
+            .find(|record| CallAnswer::read(call.kind, record).outcome == CallOutcome::Blocked);
+        if let Some(record) = blocked {
+            return Ok(Some((call, record)));
         }
+        number += 1;
         sleep(POLL_INTERVAL).await;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Expects an outcome and nothing else.

@@ -48,8 +48,14 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     deployment.await_ready().await?;
-    await_enforcing(spec.connection, deployment).await?;
     let mut course = Course::default();
+    if let Some((call, record)) = await_enforcing(spec.connection, deployment).await? {
+        course.sent += 1;
+        course.records.insert(record.id.clone(), record);
+        course
+            .calls
+            .push((call, controls::expect(CallOutcome::Blocked)));
+    }
     let mut round = Round::default();
     let first = controls("control-first", spec.connection, deployment)?;
     course.add_controls(&mut round, first);
