@@ -68,7 +68,7 @@ const HEALTH_SERVICES: &[&str] = &[
     "envoy.service.auth.v3.Authorization",
     "envoy.service.accesslog.v3.AccessLogService",
 ];
-const MOST_STREAMS: u32 = 512;
-const MOST_CALLS: usize = 512;
+const MOST_STREAMS: u32 = 4_096;
+const MOST_CALLS: usize = 4_096;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
+use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
 use crate::model::kept_clients::CutExpectation;
 use crate::model::procedure::{Case, DrainSpec, LeakExpectation, ReadinessExpectation};
 use crate::model::scenario::{Procedure, Scenario};
@@ -103,6 +104,14 @@ fn explain(scenario: &Scenario) -> String {
 fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
+        Procedure::Contract(spec) => {
+            let mut lines = vec![format!(
+                "  asserts:     over {}, an attack is blocked and its twin allowed, first and last",
+                spec.connection
+            )];
+            lines.extend(spec.cases.iter().map(call));
+            lines
+        }
         Procedure::Exchange(spec) => {
             let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
             if let Some(used) = &spec.payloads {
@@ -213,6 +222,52 @@ fn asserted_of_drain(spec: &DrainSpec) -> Vec<String> {
         )
     }));
     lines
+}
+
+/// Says what a call to the agent must come to.
+fn call(case: &ContractCase) -> String {
+    let what = match case.call() {
+        Some(ContractCall::AccessLog(log)) => {
+            let streams = case.times();
+            let kinds: Vec<String> = log.entries.iter().map(|entry| describe(entry)).collect();
+            format!("access log of {} on {streams} stream(s)", kinds.join(", "))
+        }
+        Some(ContractCall::Check(check)) => {
+            let path = match (&check.path, &check.path_filled) {
+                (_, Some(filled)) => format!("a path of {} bytes", filled.length),
+                (Some(path), None) => shortened(path),
+                (None, None) => "/".into(),
+            };
+            match check.missing {
+                Some(_) => "check without a request".into(),
+                None => format!("check of {path}, {} time(s)", case.times()),
+            }
+        }
+        Some(ContractCall::Health(health)) => format!("health of `{}`", health.service),
+        None => String::new(),
+    };
+    let over = case
+        .connection
+        .as_ref()
+        .map_or_else(String::new, |connection| format!(" over {}", **connection));
+    let codes = case
+        .expect
+        .grpc_status
+        .as_ref()
+        .map_or_else(String::new, |codes| format!(" with one of {:?}", **codes));
+    format!(
+        "  asserts:     {} ({what}){over} is {}{codes}",
+        *case.name, *case.expect.outcome
+    )
+}
+
+fn describe(entry: &LogEntrySpec) -> String {
+    match (&entry.check, &entry.unknown, &entry.tcp) {
+        (Some(check), _, _) => format!("`{}`", **check),
+        (None, Some(count), _) => format!("{} unknown requests", **count),
+        (None, None, Some(count)) => format!("{} TCP connections", **count),
+        (None, None, None) => String::new(),
+    }
 }
 
 fn shortened(target: &str) -> String {

@@ -14,6 +14,7 @@ use crate::model::request::parse_header;
 use crate::traffic::escape::escape;
 use crate::traffic::plan::PlannedRequest;
 use crate::traffic::record::{ClientResult, ResponseRecord};
+use crate::witness::agent::AgentRecord;
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 use crate::witness::proxy::ProxyRecord;
@@ -87,7 +88,16 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
             findings.extend(judge_proxy(proxy, subject.joined));
         }
         if let Some(agent) = &expect.agent {
-            findings.extend(judge_agent(agent, subject.joined, expect.outcome.position));
+            findings.extend(judge_agent(
+                agent,
+                subject.joined.agent.first(),
+                subject
+                    .joined
+                    .proxy
+                    .first()
+                    .and_then(|proxy| proxy.peer_address.as_deref()),
+                expect.outcome.position,
+            ));
         }
         if let (Some(stream), Some(response)) = (
             expect
@@ -266,8 +276,14 @@ fn judge_proxy(expect: &ProxyExpectation, joined: &Joined) -> Vec<Finding> {
     findings
 }
 
-fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) -> Vec<Finding> {
-    let Some(agent) = joined.agent.first() else {
+/// Holds what the agent must have recorded against its record. `peer` is the address from which the request came, by the proxy's word.
+pub(super) fn judge_agent(
+    expect: &AgentExpectation,
+    agent: Option<&AgentRecord>,
+    peer: Option<&str>,
+    implied: Position,
+) -> Vec<Finding> {
+    let Some(agent) = agent else {
         return vec![Finding::new(
             "agent-record",
             implied,
@@ -318,10 +334,6 @@ fn judge_agent(expect: &AgentExpectation, joined: &Joined, implied: Position) ->
         }
     }
     if let Some(expected) = &expect.client_address {
-        let peer = joined
-            .proxy
-            .first()
-            .and_then(|proxy| proxy.peer_address.as_deref());
         let wanted = match expected.as_str() {
             PEER => peer.unwrap_or("the peer's address, which the proxy does not log"),
             address => address,
@@ -480,7 +492,8 @@ fn lost_headers(
         .collect()
 }
 
-fn missing_header(
+/// Finds a header field that is not there once with its value.
+pub(super) fn missing_header(
     kind: &str,
     field: &Located<String>,
     headers: &[(String, String)],
@@ -501,7 +514,8 @@ fn missing_header(
     })
 }
 
-fn present_header(
+/// Finds a header field that must not be there.
+pub(super) fn present_header(
     kind: &str,
     pattern: &Located<String>,
     headers: &[(String, String)],

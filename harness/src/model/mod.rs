@@ -5,6 +5,7 @@
 pub mod causes;
 mod complaints;
 pub mod container;
+pub mod contract;
 pub mod diagnostic;
 pub mod digest;
 pub mod expectation;
@@ -29,6 +30,7 @@ pub mod timeline;
 pub mod timeouts;
 pub mod timespan;
 mod validate;
+mod validate_contract;
 mod validate_procedure;
 mod validate_requests;
 mod validate_seeds;

@@ -255,16 +255,7 @@ impl RequestSpec {
 
     /// Checks that the body can be made, without making it: listing scenarios must not write out their long bodies.
     pub fn check_body(&self) -> Result<(), RequestSpecError> {
-        match self.body.as_ref().map(|body| &body.value) {
-            Some(BodySpec {
-                text: None,
-                base64: None,
-                filled: Some(filled),
-                ..
-            }) => filled.gap().map(|_| ()),
-            Some(body) => body.bytes().map(|_| ()),
-            None => Ok(()),
-        }
+        self.body.as_ref().map_or(Ok(()), |body| body.check())
     }
 
     /// Returns the bytes of the body.
@@ -274,6 +265,19 @@ impl RequestSpec {
 }
 
 impl BodySpec {
+    /// Checks that the body can be made. A long one is not made for it.
+    pub fn check(&self) -> Result<(), RequestSpecError> {
+        match self {
+            Self {
+                text: None,
+                base64: None,
+                filled: Some(filled),
+                ..
+            } => filled.check(),
+            Self { .. } => self.bytes().map(|_| ()),
+        }
+    }
+
     /// Returns the bytes that the description stands for.
     pub fn bytes(&self) -> Result<Vec<u8>, RequestSpecError> {
         match (&self.text, &self.base64, &self.filled) {
@@ -315,6 +319,11 @@ fn parse_headers(fields: &[Located<String>]) -> Result<Vec<(String, String)>, Re
 }
 
 impl FilledBody {
+    /// Checks that the body can be made, without making it.
+    pub fn check(&self) -> Result<(), RequestSpecError> {
+        self.gap().map(|_| ())
+    }
+
     /// Returns how many bytes of `fill` the body has, or why there is no such body.
     fn gap(&self) -> Result<usize, RequestSpecError> {
         let length = self.length;
@@ -332,7 +341,8 @@ impl FilledBody {
             })
     }
 
-    fn bytes(&self) -> Result<Vec<u8>, RequestSpecError> {
+    /// Returns the bytes.
+    pub fn bytes(&self) -> Result<Vec<u8>, RequestSpecError> {
         let gap = self.gap()?;
         let fill = self.fill.as_deref().unwrap_or("a");
         let mut bytes = Vec::with_capacity(self.before.len() + gap + self.after.len());

@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::contract::ContractSpec;
 use super::feature::Feature;
 use super::located::Located;
 use super::procedure::{
@@ -16,7 +17,7 @@ use super::reload::ReloadSpec;
 use super::timespan::TimeSpan;
 
 /// The groups that scenarios are filed under.
-pub const GROUPS: [&str; 10] = [
+pub const GROUPS: [&str; 11] = [
     "decisions",
     "bodies",
     "protocol",
@@ -26,6 +27,7 @@ pub const GROUPS: [&str; 10] = [
     "filesystem",
     "response-data",
     "configuration",
+    "contract",
     "performance",
 ];
 
@@ -127,11 +129,16 @@ pub struct ScenarioFile {
     /// Where the agent's keys show up.
     #[serde(default)]
     pub secrecy: Option<Located<SecrecySpec>>,
+    /// Calls to the agent without a proxy, each judged.
+    #[serde(default)]
+    pub contract: Option<Located<ContractSpec>>,
 }
 
 /// The one procedure of a scenario.
 #[derive(Clone, Debug)]
 pub enum Procedure {
+    /// Calls to the agent without a proxy, each judged.
+    Contract(ContractSpec),
     /// Requests while the pod is deleted.
     Drain(Box<DrainSpec>),
     /// Requests, each judged.
@@ -154,6 +161,7 @@ impl Procedure {
     /// Returns the name of the section that gives it.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Contract(_) => "contract",
             Self::Drain(_) => "drain",
             Self::Exchange(_) => "exchange",
             Self::Filesystem(_) => "filesystem",

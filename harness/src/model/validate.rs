@@ -283,6 +283,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         section.map(|section| (section.position, wrap(section.value.clone())))
     }
     let mut given: Vec<(Position, Procedure)> = [
+        take(spec.contract.as_ref(), Procedure::Contract),
         take(spec.drain.as_ref(), |spec| Procedure::Drain(Box::new(spec))),
         take(spec.exchange.as_ref(), |spec| {
             Procedure::Exchange(Box::new(spec))
@@ -305,7 +306,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, reload, startup, drain, filesystem, secrecy",
+                "add one of exchange, outage, refusal, reload, startup, drain, filesystem, secrecy, contract",
             );
             None
         }

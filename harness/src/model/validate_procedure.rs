@@ -9,6 +9,7 @@ use super::procedure::{Case, DrainSpec, ExchangeSpec, Fault, OutageSpec};
 use super::reload::ReloadSpec;
 use super::scenario::Procedure;
 use super::validate::Context;
+use super::validate_contract::check_contract;
 use super::validate_requests::{check_cases, check_expectation, check_request};
 
 /// The most clients that keep a connection each.
@@ -21,6 +22,7 @@ pub(super) fn check_procedure(
 ) {
     match procedure {
         Procedure::Exchange(exchange) => check_exchange(context, exchange, complaints),
+        Procedure::Contract(contract) => check_contract(contract, complaints),
         Procedure::Drain(drain) => check_drain(drain, complaints),
         Procedure::Filesystem(files) => {
             check_some_cases(&files.cases, "filesystem", complaints);

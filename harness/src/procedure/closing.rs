@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
+use super::{JudgedCall, Proceedings};
+use crate::model::contract::CallOutcome;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::Position;
 use crate::model::outcome::Outcome;
 use crate::model::timeline::LifecycleEvent;
+use crate::witness::testimony::Testimony;
 
 /// Ends the pod and compares what the witnesses have recorded by now with what was judged.
 pub async fn close(
@@ -31,6 +33,7 @@ pub async fn close(
     let nameless =
         usize::try_from(deployment.nameless.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
     let requests = &proceedings.requests;
+    let calls = &proceedings.calls;
     let findings = deployment
         .testimony(|testimony| {
             let mut findings: Vec<Finding> = requests
@@ -65,6 +68,7 @@ pub async fn close(
                     Some(finding.about(&request.case, &RequestId::from_witness(id)))
                 })
                 .collect();
+            findings.extend(calls.iter().filter_map(|call| late_call(call, testimony)));
             let strangers: BTreeSet<&str> = testimony
                 .ids()
                 .filter(|id| !known_ids.contains(*id))
@@ -86,6 +90,24 @@ pub async fn close(
         .await?;
     proceedings.findings.extend(findings);
     Ok(())
+}
+
+/// Finds a call of which the agent says something else at the pod's end. It may have taken up later what the client gave up.
+fn late_call(call: &JudgedCall, testimony: &Testimony) -> Option<Finding> {
+    let id = call.record.id.as_str();
+    let now = testimony.agent.of(id).len();
+    let judged = call.agent.len();
+    let may_be_late = call.answer.outcome == CallOutcome::Failed && judged == 0 && now == 1;
+    if now == judged || may_be_late {
+        return None;
+    }
+    let finding = Finding::new(
+        "late-record",
+        Position::default(),
+        "the agent has said all when a call is judged",
+        format!("it had {judged} records of the call, and has {now} at the pod's end"),
+    );
+    Some(finding.about(&call.case, &RequestId::from_witness(id)))
 }
 
 /// Tells whether a witness may have more to say after the judgement: of a request without an answer, and of one that an agent took up after

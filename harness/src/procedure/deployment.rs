@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::drive::{Drive, DriveReport};
+use super::drive::{ContractReport, Drive, DriveReport, make_calls};
 use super::error::ProcedureError;
 use super::plan::{Prepared, Route, plan, prepare};
 use crate::environment::{Pod, PodHttpRequest};
@@ -23,6 +23,7 @@ use crate::stack::proxy_config::ProxyFacts;
 use crate::stack::{
     ADMIN_PORT, AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, PROXY_PORT, Stack,
 };
+use crate::traffic::contract::plan::ContractPlan;
 use crate::traffic::plan::{DrivePlan, Stream};
 use crate::traffic::record::ClientRecord;
 use crate::witness::books::{Books, EarlierLegs, Sources};
@@ -146,7 +147,19 @@ impl Deployment {
     /// Starts a driver on these streams.
     pub async fn start_drive(&self, streams: Vec<Stream>) -> Result<Drive, ProcedureError> {
         let plan: DrivePlan = plan(streams, self.timeouts.request.as_duration());
-        Drive::start(self.pod.start_driver().await?, &plan).await
+        Drive::start(self.pod.start_driver().await?, plan).await
+    }
+
+    /// Makes the id of a call, and remembers it.
+    pub fn call_id(&self, case: &str, number: u32) -> RequestId {
+        let id = RequestId::new(self.scenario.as_str(), case, number, &self.run);
+        self.remember([id.as_str().to_owned()]);
+        id
+    }
+
+    /// Lets a driver make calls to the agent, and reads it to its end.
+    pub async fn make_calls(&self, plan: ContractPlan) -> Result<ContractReport, ProcedureError> {
+        make_calls(self.pod.start_driver().await?, plan).await
     }
 
     /// Reads a driver to its end and remembers the ids that it sent.

@@ -6,19 +6,30 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufRea
 
 use super::error::ProcedureError;
 use crate::environment::DriverProcess;
-use crate::traffic::plan::{Command, DrivePlan};
+use crate::traffic::contract::plan::ContractPlan;
+use crate::traffic::contract::record::{CallRecord, GroupRecord};
+use crate::traffic::plan::{Command, DrivePlan, Task};
 use crate::traffic::record::{ClientRecord, DriverLine, DriverSummary};
 
 /// The longest line that a driver may write, in bytes.
 const LINE_LIMIT_BYTES: u64 = 1024 * 1024;
 
-/// A driver that is carrying out its plan.
+/// A driver that is carrying out a plan of requests.
 pub struct Drive {
-    stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    stdout: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
-    _guard: Box<dyn Send + Sync>,
+    lines: Lines,
     records: Vec<ClientRecord>,
     summary: Option<DriverSummary>,
+}
+
+/// What a driver reported of calls.
+#[derive(Clone, Debug)]
+pub struct ContractReport {
+    /// What became of each call, in the order in which they ended.
+    pub records: Vec<CallRecord>,
+    /// How many calls of each group were under way.
+    pub groups: Vec<GroupRecord>,
+    /// The driver's own totals.
+    pub summary: DriverSummary,
 }
 
 /// What a driver reported in all.
@@ -40,18 +51,47 @@ impl std::fmt::Debug for Drive {
     }
 }
 
+/// Gives a driver a plan of calls, and reads it to its summary.
+pub async fn make_calls(
+    process: DriverProcess,
+    plan: ContractPlan,
+) -> Result<ContractReport, ProcedureError> {
+    let mut lines = Lines::new(process);
+    let mut records = Vec::new();
+    let mut groups = Vec::new();
+    let told = lines.tell(&Task::Contract(plan)).await;
+    told.map_err(|detail| lost(0, detail))?;
+    loop {
+        let line = lines.next().await;
+        match line.map_err(|detail| lost(records.len(), detail))? {
+            DriverLine::Call(record) => records.push(*record),
+            DriverLine::Group(group) => groups.push(group),
+            DriverLine::Summary(summary) => {
+                return Ok(ContractReport {
+                    records,
+                    groups,
+                    summary,
+                });
+            }
+            DriverLine::Refused { reason } => return Err(ProcedureError::DriverRefused { reason }),
+            DriverLine::Request(_) => {
+                return Err(lost(records.len(), "it reports a request".into()));
+            }
+        }
+    }
+}
+
 impl Drive {
     /// Gives a driver its plan.
-    pub async fn start(process: DriverProcess, plan: &DrivePlan) -> Result<Self, ProcedureError> {
-        let mut drive = Self {
-            stdin: process.stdin,
-            stdout: BufReader::new(process.stdout),
-            _guard: process.guard,
+    pub async fn start(process: DriverProcess, plan: DrivePlan) -> Result<Self, ProcedureError> {
+        let mut lines = Lines::new(process);
+        let told = lines.tell(&Task::Traffic(plan)).await;
+        told.map_err(|detail| lost(0, detail))?;
+        Ok(Self {
+            lines,
             records: Vec::new(),
             summary: None,
-        };
-        drive.tell(plan).await?;
-        Ok(drive)
+        })
     }
 
     /// Waits for the next record; none when the driver has ended with its summary.
@@ -63,26 +103,20 @@ impl Drive {
         if self.summary.is_some() {
             return Ok(None);
         }
-        let mut line = Vec::new();
-        let read = (&mut self.stdout)
-            .take(LINE_LIMIT_BYTES)
-            .read_until(b'\n', &mut line)
-            .await
-            .map_err(|error| self.lost(error.to_string()))?;
-        if read == 0 || line.last() != Some(&b'\n') {
-            return Err(self.lost("its output ended".into()));
-        }
-        match serde_json::from_slice::<DriverLine>(&line) {
-            Ok(DriverLine::Request(record)) => {
+        let line = self.lines.next().await;
+        match line.map_err(|detail| self.lost(detail))? {
+            DriverLine::Request(record) => {
                 self.records.push(*record);
                 Ok(self.records.last())
             }
-            Ok(DriverLine::Summary(summary)) => {
+            DriverLine::Summary(summary) => {
                 self.summary = Some(summary);
                 Ok(None)
             }
-            Ok(DriverLine::Refused { reason }) => Err(ProcedureError::DriverRefused { reason }),
-            Err(error) => Err(self.lost(format!("a line cannot be read: {error}"))),
+            DriverLine::Refused { reason } => Err(ProcedureError::DriverRefused { reason }),
+            DriverLine::Call(_) | DriverLine::Group(_) => {
+                Err(self.lost("it reports a call".into()))
+            }
         }
     }
 
@@ -93,7 +127,7 @@ impl Drive {
 
     /// Tells the driver to send nothing more. One that has sent everything has ended by itself.
     pub async fn stop(&mut self) -> Result<(), ProcedureError> {
-        match self.write(&Command::Stop).await {
+        match self.lines.write(&Command::Stop).await {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(self.lost(error.to_string()))
             }
@@ -104,21 +138,41 @@ impl Drive {
     /// Reads to the driver's summary.
     pub async fn finish(mut self) -> Result<DriveReport, ProcedureError> {
         while self.next().await?.is_some() {}
-        let records = self.records.len();
-        let summary = self.summary.ok_or_else(|| ProcedureError::DriverLost {
-            records,
-            detail: "no summary".into(),
-        })?;
+        let summary = self.summary.ok_or_else(|| self.lost("no summary".into()))?;
         Ok(DriveReport {
             records: self.records,
             summary,
         })
     }
 
-    async fn tell(&mut self, message: &impl serde::Serialize) -> Result<(), ProcedureError> {
-        self.write(message)
-            .await
-            .map_err(|error| self.lost(error.to_string()))
+    fn lost(&self, detail: String) -> ProcedureError {
+        lost(self.records.len(), detail)
+    }
+}
+
+fn lost(records: usize, detail: String) -> ProcedureError {
+    ProcedureError::DriverLost { records, detail }
+}
+
+/// The lines that are exchanged with a driver.
+struct Lines {
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    stdout: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
+    _guard: Box<dyn Send + Sync>,
+}
+
+impl Lines {
+    fn new(process: DriverProcess) -> Self {
+        Self {
+            stdin: process.stdin,
+            stdout: BufReader::new(process.stdout),
+            _guard: process.guard,
+        }
+    }
+
+    /// Writes a line, or says what was seen instead.
+    async fn tell(&mut self, message: &impl serde::Serialize) -> Result<(), String> {
+        self.write(message).await.map_err(|error| error.to_string())
     }
 
     async fn write(&mut self, message: &impl serde::Serialize) -> io::Result<()> {
@@ -129,10 +183,17 @@ impl Drive {
         self.stdin.flush().await
     }
 
-    fn lost(&self, detail: String) -> ProcedureError {
-        ProcedureError::DriverLost {
-            records: self.records.len(),
-            detail,
+    /// Reads a line, or says what was seen instead.
+    async fn next(&mut self) -> Result<DriverLine, String> {
+        let mut line = Vec::new();
+        let read = (&mut self.stdout)
+            .take(LINE_LIMIT_BYTES)
+            .read_until(b'\n', &mut line)
+            .await
+            .map_err(|error| error.to_string())?;
+        if read == 0 || line.last() != Some(&b'\n') {
+            return Err("its output ended".into());
         }
+        serde_json::from_slice(&line).map_err(|error| format!("a line cannot be read: {error}"))
     }
 }

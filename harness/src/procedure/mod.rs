@@ -11,13 +11,17 @@ use crate::corpus::{CarrierProtocol, RequestKind};
 use crate::model::finding::Finding;
 use crate::model::scenario::Procedure;
 use crate::model::seed_position::{Encoding, SeedPosition};
+use crate::traffic::contract::record::CallRecord;
 use crate::traffic::plan::PlannedRequest;
+use crate::witness::agent::AgentRecord;
 use crate::witness::books::Books;
+use crate::witness::call::{CallAnswer, CallKind};
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 
 pub mod agent_log;
 pub mod closing;
+pub mod contract;
 pub mod deployment;
 pub mod drain;
 pub mod drive;
@@ -42,6 +46,8 @@ pub struct Proceedings {
     pub findings: Vec<Finding>,
     /// Every judged request.
     pub requests: Vec<JudgedRequest>,
+    /// Every judged call.
+    pub calls: Vec<JudgedCall>,
     /// The totals.
     pub books: Books,
     /// Figures that are reported and not judged, by name.
@@ -91,6 +97,22 @@ pub struct JudgedRequest {
     pub judgement: Judgement,
 }
 
+/// One call with its testimony and what its answer says.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct JudgedCall {
+    /// The case that the call belongs to.
+    pub case: String,
+    /// The service.
+    pub kind: CallKind,
+    /// The client's record.
+    pub record: CallRecord,
+    /// What the answer says.
+    pub answer: CallAnswer,
+    /// The agent's records; at most one is right.
+    pub agent: Vec<AgentRecord>,
+}
+
 impl JudgedRequest {
     /// Puts a judged request together. A request that was sent again and again has the id of this time.
     pub fn new(case: &str, planned: &PlannedRequest, joined: Joined, judgement: Judgement) -> Self {
@@ -114,6 +136,7 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     match procedure {
+        Procedure::Contract(spec) => contract::carry_out(spec, deployment, proceedings).await,
         Procedure::Drain(spec) => drain::carry_out(spec, deployment, proceedings).await,
         Procedure::Exchange(spec) => exchange::carry_out(spec, deployment, proceedings).await,
         Procedure::Filesystem(spec) => filesystem::carry_out(spec, deployment, proceedings).await,

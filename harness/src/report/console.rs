@@ -181,6 +181,19 @@ impl Console {
             totals.requests,
             outcomes.join(", ")
         );
+        if !totals.calls.is_empty() {
+            let calls: Vec<String> = totals
+                .calls
+                .iter()
+                .map(|(outcome, count)| format!("{count} {outcome}"))
+                .collect();
+            let _ = write!(
+                text,
+                "\n{} calls to the agent judged: {}",
+                totals.calls.values().sum::<u64>(),
+                calls.join(", ")
+            );
+        }
         text
     }
 

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::record::ScenarioRecord;
+use crate::model::contract::CallOutcome;
 use crate::model::outcome::Outcome;
 use crate::model::scenario::Procedure;
-use crate::procedure::JudgedRequest;
+use crate::procedure::{JudgedCall, JudgedRequest, Proceedings};
 use crate::traffic::record::ClientResult;
+use crate::witness::agent::AgentRecord;
 
 /// The columns of the record.
 const COLUMNS: &str = "scenario\tcase\toutcome\tstatus\tsignals\trequests\n";
@@ -22,27 +24,31 @@ pub type Decisions = BTreeMap<Decision, u64>;
 pub struct Decision {
     /// The case.
     pub case: String,
-    /// What it added up to.
-    pub outcome: Outcome,
-    /// The status that the client received; none without an answer.
+    /// What it added up to: an outcome of a request, or of a call to the agent.
+    pub outcome: &'static str,
+    /// The status that the client received, or was to be given; none without an answer.
     pub status: Option<u16>,
     /// The signals that the agent raised, sorted.
     pub signals: Vec<String>,
 }
 
 /// Counts the decisions of a scenario. A procedure that sends requests until something happens has none: their number is a matter of time.
-pub fn decisions_of(procedure: &Procedure, requests: &[JudgedRequest]) -> Decisions {
+pub fn decisions_of(procedure: &Procedure, proceedings: &Proceedings) -> Decisions {
     let mut decisions = Decisions::new();
     match procedure {
-        Procedure::Exchange(_) | Procedure::Filesystem(_) | Procedure::Secrecy(_) => {}
+        Procedure::Contract(_)
+        | Procedure::Exchange(_)
+        | Procedure::Filesystem(_)
+        | Procedure::Secrecy(_) => {}
         Procedure::Drain(_)
         | Procedure::Outage(_)
         | Procedure::Refusal(_)
         | Procedure::Reload(_)
         | Procedure::Startup(_) => return decisions,
     }
-    for request in requests {
-        *decisions.entry(decision(request)).or_default() += 1;
+    let requests = proceedings.requests.iter().map(decision);
+    for decision in requests.chain(proceedings.calls.iter().map(decision_of_call)) {
+        *decisions.entry(decision).or_default() += 1;
     }
     decisions
 }
@@ -53,29 +59,56 @@ fn decision(request: &JudgedRequest) -> Decision {
         ClientResult::Response(response) => Some(response.status),
         ClientResult::Failed(_) => None,
     };
-    let mut signals: Vec<String> = match outcome {
+    let agent = match outcome {
         // Whether an agent that was not waited for still gets to its record is a matter of time.
-        Outcome::FailedClosed | Outcome::FailedOpen => Vec::new(),
+        Outcome::FailedClosed | Outcome::FailedOpen => &[],
         Outcome::Allowed
         | Outcome::AllowedAndTagged
         | Outcome::Ambiguous
         | Outcome::BlockedByAgent
         | Outcome::Lost
         | Outcome::NotInspected
-        | Outcome::RejectedByProxy => request
-            .joined
-            .agent
-            .iter()
-            .flat_map(|record| record.signals.clone())
-            .collect(),
+        | Outcome::RejectedByProxy => request.joined.agent.as_slice(),
     };
-    signals.sort();
     Decision {
         case: request.case.clone(),
-        outcome,
+        outcome: outcome.as_str(),
         status,
-        signals,
+        signals: signals(agent),
     }
+}
+
+fn decision_of_call(call: &JudgedCall) -> Decision {
+    let agent = match call.answer.outcome {
+        CallOutcome::Accepted
+        | CallOutcome::Allowed
+        | CallOutcome::Answered
+        | CallOutcome::Blocked
+        | CallOutcome::NotServing
+        | CallOutcome::Serving => call.agent.as_slice(),
+        CallOutcome::Failed
+        | CallOutcome::Lost
+        | CallOutcome::Malformed
+        | CallOutcome::NoConnection => &[],
+    };
+    Decision {
+        case: call.case.clone(),
+        outcome: call.answer.outcome.as_str(),
+        status: call
+            .answer
+            .denied_status
+            .and_then(|status| u16::try_from(status).ok()),
+        signals: signals(agent),
+    }
+}
+
+fn signals(agent: &[AgentRecord]) -> Vec<String> {
+    let mut signals: Vec<String> = agent
+        .iter()
+        .flat_map(|record| record.signals.clone())
+        .collect();
+    signals.sort();
+    signals
 }
 
 /// Writes the decision record of a run: tab-separated, sorted, one line for each different decision of a case.

@@ -103,6 +103,7 @@ pub async fn capture(
         }
     }
     write_requests(output, folder, proceedings)?;
+    write_calls(output, folder, proceedings)?;
     if !missing.is_empty() {
         output.write(
             &folder.join("incomplete.txt"),
@@ -143,7 +144,7 @@ fn write_requests(
         if !concerned {
             continue;
         }
-        let folder = folder.join("requests").join(file_name(&request.planned));
+        let folder = folder.join("requests").join(file_name(&request.planned.id));
         output.write(
             &folder.join("request.http"),
             &request_bytes(&request.planned),
@@ -167,11 +168,30 @@ fn write_requests(
     Ok(())
 }
 
+/// Writes the calls that a finding names, with what both witnesses said.
+fn write_calls(
+    output: &Output,
+    folder: &Utf8Path,
+    proceedings: &Proceedings,
+) -> Result<(), WriteError> {
+    for call in &proceedings.calls {
+        let concerned = proceedings.findings.iter().any(|finding| {
+            finding
+                .request
+                .as_ref()
+                .is_some_and(|id| id.as_str() == call.record.id)
+        });
+        if concerned {
+            let file = format!("calls/{}.json", file_name(&call.record.id));
+            output.write_json(&folder.join(file), call)?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns a request's id as a file name: nothing but letters, digits, dots and hyphens.
-fn file_name(request: &PlannedRequest) -> String {
-    request
-        .id
-        .chars()
+fn file_name(id: &str) -> String {
+    id.chars()
         .map(|character| match character {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => character,
             _ => '_',

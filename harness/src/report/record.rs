@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decisions::Decisions;
 use crate::executable::Identity;
+use crate::model::contract::CallOutcome;
 use crate::model::feature::Feature;
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -165,6 +166,9 @@ pub struct Totals {
     pub requests: u64,
     /// Judged requests by outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
+    /// Judged calls to the agent by what they came to.
+    #[serde(default)]
+    pub calls: BTreeMap<CallOutcome, u64>,
 }
 
 impl Totals {
@@ -179,6 +183,9 @@ impl Totals {
             for (outcome, count) in &scenario.books.outcomes {
                 *totals.outcomes.entry(*outcome).or_default() += count;
                 totals.requests += count;
+            }
+            for (outcome, count) in &scenario.books.calls {
+                *totals.calls.entry(*outcome).or_default() += count;
             }
         }
         totals

@@ -141,7 +141,10 @@ fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
         Procedure::Startup(_) => 1,
         Procedure::Outage(_) => 2,
         Procedure::Refusal(_) | Procedure::Reload(_) => 3,
-        Procedure::Exchange(_) | Procedure::Filesystem(_) | Procedure::Secrecy(_) => 4,
+        Procedure::Contract(_)
+        | Procedure::Exchange(_)
+        | Procedure::Filesystem(_)
+        | Procedure::Secrecy(_) => 4,
     });
     ordered
 }

@@ -95,6 +95,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
         )),
         Err(error) => without_judgement(setup, &error, &mut course),
     };
+    let decisions = decisions_of(&scenario.procedure, &course.proceedings);
     let elapsed = Timestamp::now().duration_since(started_at);
     ScenarioRecord {
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
@@ -112,7 +113,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
             .into_iter()
             .map(|(cell, count)| MatrixRow { cell, count })
             .collect(),
-        decisions: decisions_of(&scenario.procedure, &course.proceedings.requests),
+        decisions,
         timeline: course.timeline,
         evidence: course.evidence,
         ..record_without_run(scenario, result)

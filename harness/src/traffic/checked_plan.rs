@@ -1,4 +1,4 @@
-//! Reads the plan, and refuses it as a whole before anything is sent if any part cannot be.
+//! Reads the task, and refuses it as a whole before anything is sent if any part cannot be.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use tokio::io::AsyncBufRead;
 
 use crate::traffic::bounded_lines::{LineError, next_line};
 use crate::traffic::checked_stream::{CheckedStream, StreamError};
-use crate::traffic::plan::DrivePlan;
+use crate::traffic::contract::{CheckedContract, ContractPlanError};
+use crate::traffic::plan::{DrivePlan, Task};
 
 /// The most bytes of the plan.
 const PLAN_LIMIT: usize = 64 * 1024 * 1024;
@@ -19,6 +20,9 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 /// Why a plan cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
+    /// A call cannot be made.
+    #[error("the calls cannot be made")]
+    Contract(#[from] ContractPlanError),
     /// Two records could not be told apart.
     #[error("two requests have the id `{id}`")]
     DuplicateId {
@@ -57,6 +61,15 @@ pub(crate) enum PlanError {
     },
 }
 
+/// A task of which everything can be done.
+#[derive(Debug)]
+pub(crate) enum CheckedTask {
+    /// Calls to a gRPC server.
+    Contract(CheckedContract),
+    /// Requests over HTTP.
+    Traffic(CheckedPlan),
+}
+
 /// A plan whose every request can be sent.
 #[derive(Debug)]
 pub(crate) struct CheckedPlan {
@@ -66,15 +79,21 @@ pub(crate) struct CheckedPlan {
     pub(crate) request_timeout: Duration,
 }
 
-/// Reads the plan, which is the first line of the input.
-pub(crate) async fn read_plan(
+/// Reads the task, which is the first line of the input.
+pub(crate) async fn read_task(
     input: &mut (impl AsyncBufRead + Unpin),
-) -> Result<CheckedPlan, PlanError> {
+) -> Result<CheckedTask, PlanError> {
     let line = next_line(input, PLAN_LIMIT)
         .await
         .map_err(PlanError::Line)?
         .ok_or(PlanError::Missing)?;
-    let plan: DrivePlan = serde_json::from_slice(&line).map_err(PlanError::Syntax)?;
+    match serde_json::from_slice(&line).map_err(PlanError::Syntax)? {
+        Task::Contract(plan) => Ok(CheckedTask::Contract(CheckedContract::new(plan)?)),
+        Task::Traffic(plan) => Ok(CheckedTask::Traffic(check_traffic(plan)?)),
+    }
+}
+
+fn check_traffic(plan: DrivePlan) -> Result<CheckedPlan, PlanError> {
     let milliseconds = plan.request_timeout_milliseconds;
     let request_timeout = Duration::from_millis(milliseconds);
     if request_timeout.is_zero() || request_timeout > LONGEST_TIMEOUT {
@@ -115,8 +134,11 @@ mod tests {
     use crate::traffic::error_chain::error_chain;
 
     async fn read(plan: &serde_json::Value) -> Result<CheckedPlan, PlanError> {
-        let line = format!("{plan}\n");
-        read_plan(&mut line.as_bytes()).await
+        let line = format!("{}\n", json!({ "traffic": plan }));
+        match read_task(&mut line.as_bytes()).await? {
+            CheckedTask::Traffic(plan) => Ok(plan),
+            CheckedTask::Contract(_) => panic!("no traffic"),
+        }
     }
 
     fn request(id: &str) -> serde_json::Value {

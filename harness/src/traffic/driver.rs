@@ -7,7 +7,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::traffic::bounded_lines::next_line;
-use crate::traffic::checked_plan::read_plan;
+use crate::traffic::checked_plan::{CheckedPlan, CheckedTask, read_task};
+use crate::traffic::contract::record::CallResult;
+use crate::traffic::contract::{CheckedContract, run_contract};
 use crate::traffic::descriptor_limit::raise_descriptor_limit;
 use crate::traffic::error_chain::error_chain;
 use crate::traffic::pacing::Clock;
@@ -70,8 +72,8 @@ pub async fn drive(
 ) -> Result<(), DriveError> {
     let mut input = BufReader::new(input);
     let mut output = LineWriter(BufWriter::new(output));
-    let plan = match read_plan(&mut input).await {
-        Ok(plan) => plan,
+    let task = match read_task(&mut input).await {
+        Ok(task) => task,
         Err(error) => {
             let reason = error_chain(&error);
             output
@@ -86,6 +88,24 @@ pub async fn drive(
     raise_descriptor_limit();
     let (sending_control, sending) = watch::channel(Sending::Continues);
     let commands = tokio::spawn(watch_commands(input, sending_control));
+    let summary = match task {
+        CheckedTask::Contract(plan) => make_calls(plan, sending, &mut output).await?,
+        CheckedTask::Traffic(plan) => send_requests(plan, sending, &mut output).await?,
+    };
+    output.write(&DriverLine::Summary(summary)).await?;
+    output.flush().await?;
+    if commands.is_finished() {
+        return commands.await.expect("the command reader does not panic");
+    }
+    commands.abort();
+    Ok(())
+}
+
+async fn send_requests(
+    plan: CheckedPlan,
+    sending: watch::Receiver<Sending>,
+    output: &mut LineWriter<impl AsyncWrite + Unpin>,
+) -> Result<DriverSummary, DriveError> {
     let (records, mut finished) = mpsc::channel(RECORD_QUEUE);
     let context = StreamContext {
         clock: Clock::start(),
@@ -100,15 +120,45 @@ pub async fn drive(
     }
     drop(context);
 
-    let summary = write_records(&mut finished, &mut output).await?;
+    let summary = write_records(&mut finished, output).await?;
     streams.join_all().await;
-    output.write(&DriverLine::Summary(summary)).await?;
-    output.flush().await?;
-    if commands.is_finished() {
-        return commands.await.expect("the command reader does not panic");
-    }
-    commands.abort();
-    Ok(())
+    Ok(summary)
+}
+
+/// Makes calls until all are through or the sending has been stopped: what is under way then is dropped, and has no record.
+async fn make_calls(
+    plan: CheckedContract,
+    mut sending: watch::Receiver<Sending>,
+    output: &mut LineWriter<impl AsyncWrite + Unpin>,
+) -> Result<DriverSummary, DriveError> {
+    let (lines, mut reported) = mpsc::channel(RECORD_QUEUE);
+    let calls = async move {
+        tokio::select! {
+            () = run_contract(plan, lines) => {}
+            _ = sending.wait_for(|sending| *sending == Sending::Stopped) => {}
+        }
+    };
+    let writing = async {
+        let mut summary = DriverSummary::default();
+        while let Some(line) = reported.recv().await {
+            if let DriverLine::Call(record) = &line {
+                summary.sent += 1;
+                match record.result {
+                    CallResult::Ended(_) => summary.answered += 1,
+                    CallResult::Lost { .. }
+                    | CallResult::Malformed { .. }
+                    | CallResult::NoConnection { .. } => summary.failed += 1,
+                }
+            }
+            output.write(&line).await?;
+            if reported.is_empty() {
+                output.flush().await?;
+            }
+        }
+        Ok(summary)
+    };
+    let ((), summary) = tokio::join!(calls, writing);
+    summary
 }
 
 /// Reads commands until one ends the sending, which the end of the input does as well.
@@ -133,12 +183,7 @@ async fn write_records(
     finished: &mut mpsc::Receiver<FinishedRequest>,
     output: &mut LineWriter<impl AsyncWrite + Unpin>,
 ) -> Result<DriverSummary, DriveError> {
-    let mut summary = DriverSummary {
-        sent: 0,
-        answered: 0,
-        failed: 0,
-        worst_lag_microseconds: 0,
-    };
+    let mut summary = DriverSummary::default();
     while let Some(request) = finished.recv().await {
         summary.sent += 1;
         match &request.record.result {

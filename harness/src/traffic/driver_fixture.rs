@@ -73,7 +73,13 @@ pub(super) struct Drive {
 }
 
 impl Drive {
+    /// Starts a drive of requests.
     pub(super) async fn start(plan: &serde_json::Value) -> Self {
+        Self::start_task(&json!({ "traffic": plan })).await
+    }
+
+    /// Starts a drive of whatever task.
+    pub(super) async fn start_task(plan: &serde_json::Value) -> Self {
         let (mut input, driver_input) = duplex(64 * 1024);
         let (output, driver_output) = duplex(64 * 1024);
         let task = tokio::spawn(drive(driver_input, driver_output));
@@ -100,7 +106,10 @@ impl Drive {
     pub(super) async fn next_record(&mut self) -> ClientRecord {
         match self.next_line().await {
             DriverLine::Request(record) => *record,
-            line @ (DriverLine::Summary(_) | DriverLine::Refused { .. }) => {
+            line @ (DriverLine::Call(_)
+            | DriverLine::Group(_)
+            | DriverLine::Summary(_)
+            | DriverLine::Refused { .. }) => {
                 panic!("no record: {line:?}")
             }
         }
@@ -114,6 +123,9 @@ impl Drive {
                 DriverLine::Request(record) => records.push(*record),
                 DriverLine::Summary(summary) => break summary,
                 DriverLine::Refused { reason } => panic!("refused: {reason}"),
+                line @ (DriverLine::Call(_) | DriverLine::Group(_)) => {
+                    panic!("no record: {line:?}")
+                }
             }
         };
         let mut rest = String::new();

@@ -147,6 +147,7 @@ async fn the_end_of_the_input_is_a_stop() {
             DriverLine::Request(_) => seen += 1,
             DriverLine::Summary(summary) => break summary,
             DriverLine::Refused { reason } => panic!("refused: {reason}"),
+            DriverLine::Call(_) | DriverLine::Group(_) => panic!("nothing was called"),
         }
     };
     assert_eq!(summary.sent, seen);

@@ -1,5 +1,6 @@
 //! Requests as bytes, the driver that sends them, and the records that it keeps.
 
+pub mod contract;
 pub mod driver;
 pub mod plan;
 pub mod record;

@@ -2,9 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::contract::plan::ContractPlan;
 pub use crate::model::request::{BodyPacing, BodyStart, Framing, Protocol, Upgrade};
 
-/// The driver's whole task.
+/// The driver's whole task: the first line of its input.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Calls to a gRPC server.
+    Contract(ContractPlan),
+    /// Requests over HTTP.
+    Traffic(DrivePlan),
+}
+
+/// Requests over HTTP.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DrivePlan {

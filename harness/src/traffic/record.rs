@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::contract::record::{CallRecord, GroupRecord};
 pub use crate::model::expectation::UpgradeOutcome;
 
 /// One line of the driver's output.
@@ -12,6 +13,10 @@ pub use crate::model::expectation::UpgradeOutcome;
 pub enum DriverLine {
     /// What became of one request.
     Request(Box<ClientRecord>),
+    /// What became of one call.
+    Call(Box<CallRecord>),
+    /// How many calls of a group were under way.
+    Group(GroupRecord),
     /// The last line: everything has been reported.
     Summary(DriverSummary),
     /// The plan could not be carried out at all; nothing was sent. The last line.
@@ -155,7 +160,7 @@ pub enum FailureCause {
 }
 
 /// The driver's own account: its part of the books.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DriverSummary {
     /// Requests for which a record was written.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::counters::Counters;
 use super::join::Joined;
 use super::testimony::Testimony;
+use crate::model::contract::CallOutcome;
 use crate::model::outcome::Outcome;
 
 /// The totals of a scenario, each from its own source.
@@ -18,6 +19,9 @@ pub struct Books {
     pub sent: u64,
     /// How many requests had each outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
+    /// How many calls came to what, where the agent was called without a proxy.
+    #[serde(default)]
+    pub calls: BTreeMap<CallOutcome, u64>,
     /// What Envoy counted meanwhile, by counter.
     pub counted_by_proxy: BTreeMap<String, u64>,
     /// Where totals do not agree, each a line.
@@ -65,7 +69,70 @@ impl EarlierLegs {
     }
 }
 
+/// What the books of calls to the agent are drawn up from.
+#[derive(Debug)]
+pub struct CallSources<'a> {
+    /// Calls that were planned.
+    pub planned: u64,
+    /// Calls for which the driver wrote a record, by its own summary.
+    pub sent: u64,
+    /// What each judged call came to.
+    pub outcomes: &'a [CallOutcome],
+    /// How many checks had no id that the agent could record.
+    pub nameless: u64,
+    /// Every id that the harness has sent to this pod.
+    pub known_ids: &'a BTreeSet<String>,
+    /// The witnesses' records.
+    pub testimony: &'a Testimony,
+}
+
 impl Books {
+    /// Draws the books of calls up. The proxy and the application have no part in them.
+    pub fn of_calls(sources: &CallSources<'_>) -> Self {
+        let mut books = Self {
+            sent: sources.sent,
+            ..Self::default()
+        };
+        for outcome in sources.outcomes {
+            *books.calls.entry(*outcome).or_default() += 1;
+        }
+        let judged = sources.outcomes.len() as u64;
+        if sources.planned != sources.sent || judged != sources.sent {
+            books.discrepancies.push(format!(
+                "{} calls were planned, the driver made {} and {judged} have an outcome",
+                sources.planned, sources.sent
+            ));
+        }
+        let testimony = sources.testimony;
+        let strangers: BTreeSet<&str> = testimony
+            .ids()
+            .filter(|id| !sources.known_ids.contains(*id))
+            .collect();
+        if let Some(first) = strangers.first() {
+            books.discrepancies.push(format!(
+                "witnesses recorded {} requests that nobody sent, the first `{first}`",
+                strangers.len()
+            ));
+        }
+        let without_id = testimony.agent.without_id.len() as u64;
+        if without_id > sources.nameless {
+            books.discrepancies.push(format!(
+                "the agent recorded {without_id} requests without an id, and {} checks had none",
+                sources.nameless
+            ));
+        }
+        let elsewhere = testimony.proxy.by_id.len()
+            + testimony.proxy.without_id.len()
+            + testimony.upstream.by_id.len()
+            + testimony.upstream.without_id.len();
+        if elsewhere > 0 {
+            books.discrepancies.push(format!(
+                "proxy and application recorded {elsewhere} requests, and none was sent to them"
+            ));
+        }
+        books
+    }
+
     /// Draws the books up.
     pub fn draw_up(sources: &Sources<'_>) -> Self {
         let mut books = Self {
@@ -125,6 +192,9 @@ impl Books {
         self.sent += other.sent;
         for (outcome, count) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
+        }
+        for (outcome, count) in other.calls {
+            *self.calls.entry(outcome).or_default() += count;
         }
         for (counter, count) in other.counted_by_proxy {
             *self.counted_by_proxy.entry(counter).or_default() += count;

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod books;
+pub mod call;
 pub mod counters;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -1,5 +1,6 @@
 //! The command as its users meet it: exit codes, errors with their places, reports, and what a run leaves behind.
 
+mod bad_contracts;
 mod bad_input;
 mod bad_seeds;
 mod ending;
