@@ -73,7 +73,7 @@ fn a_good_file_is_listed() {
     "exchange:",
     "stack: { envoy: fail-shut }\nexchange:",
     ":4:17",
-    "known: fail-closed"
+    "fail-closed, fail-closed-1s"
 )]
 #[case::two_procedures(
     "exchange:",
