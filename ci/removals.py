@@ -38,6 +38,13 @@ MUTANTS = [
     ("ignores-position-postbody", ["A04-cmdexe"], "expected blocked-by-agent"),
     ("ignores-position-querystring", ["A04-cmdexe"], "expected blocked-by-agent"),
     ("ignores-position-xml", ["A04-cmdexe"], "expected blocked-by-agent"),
+    ("ignores-header-list", ["W03"], "expected blocked"),
+    ("ignores-header-map", ["W03", "P03"], "expected blocked"),
+    ("ignores-raw-body", ["W04", "B10"], "expected blocked"),
+    ("ignores-text-body", ["W04", "B01"], "expected blocked"),
+    ("dies-of-checks-without-request", ["W02"], "no-http"),
+    ("wants-identifier-in-each-message", ["W11"], "expected accepted"),
+    ("repeats-request-ids", ["W08"], "request-id"),
 ]
 
 # A name, the line that goes, what stands in its place, and as above.

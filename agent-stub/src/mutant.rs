@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
+
 use crate::inspect::{Location, Signal, SignalKind};
 
 /// The attack signals; a mutant leaves one of them out.
@@ -33,13 +35,38 @@ const LOCATIONS: [Location; 10] = [
     Location::Xml,
 ];
 
+/// The mutants that are wrong about the wire.
+const WIRE: [Mutant; 7] = [
+    Mutant::IgnoresHeaderList,
+    Mutant::IgnoresHeaderMap,
+    Mutant::IgnoresRawBody,
+    Mutant::IgnoresTextBody,
+    Mutant::DiesOfChecksWithoutRequest,
+    Mutant::WantsIdentifierInEachMessage,
+    Mutant::RepeatsRequestIds,
+];
+
 /// One way in which an agent can be wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mutant {
+    /// A check without an HTTP request ends the process.
+    DiesOfChecksWithoutRequest,
+    /// It does not read `header_map`.
+    IgnoresHeaderList,
+    /// It does not read `headers`.
+    IgnoresHeaderMap,
     /// It passes over a part of the request.
     IgnoresLocation(Location),
+    /// It does not read `raw_body`.
+    IgnoresRawBody,
     /// It does not know a class of attacks.
     IgnoresSignal(SignalKind),
+    /// It does not read `body`.
+    IgnoresTextBody,
+    /// All requests of a process have one id.
+    RepeatsRequestIds,
+    /// It ends an access-log stream whose later messages do not name the log again.
+    WantsIdentifierInEachMessage,
 }
 
 /// There is no mutant of that name.
@@ -54,7 +81,9 @@ impl Mutant {
     /// Returns all mutants, in the order in which they are listed.
     pub fn all() -> impl Iterator<Item = Self> {
         let signals = ATTACKS.into_iter().map(Self::IgnoresSignal);
-        signals.chain(LOCATIONS.into_iter().map(Self::IgnoresLocation))
+        signals
+            .chain(LOCATIONS.into_iter().map(Self::IgnoresLocation))
+            .chain(WIRE)
     }
 
     /// Finds a mutant by its name.
@@ -71,6 +100,15 @@ impl Mutant {
     /// Says in one line what is wrong.
     pub fn describe(self) -> String {
         match self {
+            Self::DiesOfChecksWithoutRequest => "ends when a check has no HTTP request".into(),
+            Self::IgnoresHeaderList => "does not read `header_map`".into(),
+            Self::IgnoresHeaderMap => "does not read `headers`".into(),
+            Self::IgnoresRawBody => "does not read `raw_body`".into(),
+            Self::IgnoresTextBody => "does not read `body`".into(),
+            Self::RepeatsRequestIds => "gives every request the same id".into(),
+            Self::WantsIdentifierInEachMessage => {
+                "ends an access-log stream whose later messages have no identifier".into()
+            }
             Self::IgnoresLocation(location) => {
                 format!("finds nothing at the position {}", location.as_str())
             }
@@ -83,6 +121,36 @@ impl Mutant {
         match self {
             Self::IgnoresLocation(location) => signal.location == location,
             Self::IgnoresSignal(kind) => signal.kind == kind,
+            Self::DiesOfChecksWithoutRequest
+            | Self::IgnoresHeaderList
+            | Self::IgnoresHeaderMap
+            | Self::IgnoresRawBody
+            | Self::IgnoresTextBody
+            | Self::RepeatsRequestIds
+            | Self::WantsIdentifierInEachMessage => false,
+        }
+    }
+
+    /// Takes out of a check what the mutant does not read.
+    pub fn overlook(self, check: &mut CheckRequest) {
+        let http = check
+            .attributes
+            .as_mut()
+            .and_then(|attributes| attributes.request.as_mut())
+            .and_then(|request| request.http.as_mut());
+        let Some(http) = http else {
+            return;
+        };
+        match self {
+            Self::IgnoresHeaderList => http.header_map = None,
+            Self::IgnoresHeaderMap => http.headers.clear(),
+            Self::IgnoresRawBody => http.raw_body.clear(),
+            Self::IgnoresTextBody => http.body.clear(),
+            Self::DiesOfChecksWithoutRequest
+            | Self::IgnoresLocation(_)
+            | Self::IgnoresSignal(_)
+            | Self::RepeatsRequestIds
+            | Self::WantsIdentifierInEachMessage => {}
         }
     }
 }
@@ -90,6 +158,17 @@ impl Mutant {
 impl fmt::Display for Mutant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DiesOfChecksWithoutRequest => {
+                formatter.write_str("dies-of-checks-without-request")
+            }
+            Self::IgnoresHeaderList => formatter.write_str("ignores-header-list"),
+            Self::IgnoresHeaderMap => formatter.write_str("ignores-header-map"),
+            Self::IgnoresRawBody => formatter.write_str("ignores-raw-body"),
+            Self::IgnoresTextBody => formatter.write_str("ignores-text-body"),
+            Self::RepeatsRequestIds => formatter.write_str("repeats-request-ids"),
+            Self::WantsIdentifierInEachMessage => {
+                formatter.write_str("wants-identifier-in-each-message")
+            }
             Self::IgnoresLocation(location) => {
                 let name = location.as_str().to_ascii_lowercase();
                 write!(formatter, "ignores-position-{name}")

@@ -96,7 +96,7 @@ impl RunningAgent {
             resources.data_log.clone(),
             Arc::clone(&resources.statsd),
             phases.clone(),
-            settings.access_log,
+            settings,
         );
         let health = HealthReporter::new();
         let (sender, connections) = mpsc::channel(ADMITTED_WAITING);

@@ -18,7 +18,8 @@ use crate::agent::Phase;
 use crate::context::{Contexts, EntryKey, Match};
 use crate::data_log::{DataLog, ResponseData};
 use crate::decision::REQUEST_ID_HEADER;
-use crate::settings::AccessLogConduct;
+use crate::mutant::Mutant;
+use crate::settings::{AccessLogConduct, Settings};
 use crate::statsd::{Counter, Statsd};
 
 /// Takes access-log entries and completes the requests that they belong to.
@@ -29,6 +30,7 @@ pub struct AccessLog {
     statsd: Arc<Statsd>,
     phase: watch::Receiver<Phase>,
     conduct: AccessLogConduct,
+    mutant: Option<Mutant>,
 }
 
 impl AccessLog {
@@ -38,14 +40,15 @@ impl AccessLog {
         data_log: Option<Arc<DataLog>>,
         statsd: Arc<Statsd>,
         phase: watch::Receiver<Phase>,
-        conduct: AccessLogConduct,
+        settings: &Settings,
     ) -> Self {
         Self {
             contexts,
             data_log,
             statsd,
             phase,
-            conduct,
+            conduct: settings.access_log,
+            mutant: settings.mutant,
         }
     }
 
@@ -109,6 +112,12 @@ impl AccessLogService for AccessLog {
             }
             tokio::select! {
                 message = messages.message() => match message? {
+                    Some(message)
+                        if message.identifier.is_none()
+                            && self.mutant == Some(Mutant::WantsIdentifierInEachMessage) =>
+                    {
+                        return Err(Status::invalid_argument("the message names no log"));
+                    }
                     Some(message) => {
                         left = left.map(|left| left - 1);
                         self.take(message);

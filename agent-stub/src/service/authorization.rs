@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::connection::ConnectionControl;
 use crate::exchange::CheckedRequest;
+use crate::mutant::Mutant;
 use crate::service::decisions::Decisions;
 use crate::service::fault::{Failure, Fault};
 use crate::service::stream_reset::ResetStream;
@@ -20,6 +21,7 @@ pub struct Authorizer {
     decisions: Arc<Decisions>,
     answer_delay: Duration,
     faults: Faults,
+    mutant: Option<Mutant>,
 }
 
 impl Authorizer {
@@ -29,6 +31,7 @@ impl Authorizer {
             decisions: Arc::new(decisions),
             answer_delay: settings.timings.decision_delay,
             faults: settings.faults,
+            mutant: settings.mutant,
         }
     }
 
@@ -68,7 +71,14 @@ impl Authorization for Authorizer {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let connection = request.extensions().get::<ConnectionControl>().cloned();
-        let request = CheckedRequest::try_from(request.into_inner()).map_err(|error| {
+        let mut check = request.into_inner();
+        if let Some(mutant) = self.mutant {
+            mutant.overlook(&mut check);
+        }
+        let request = CheckedRequest::try_from(check).map_err(|error| {
+            if self.mutant == Some(Mutant::DiesOfChecksWithoutRequest) {
+                std::process::abort();
+            }
             self.decisions
                 .refuse(Status::invalid_argument(error.to_string()))
         })?;

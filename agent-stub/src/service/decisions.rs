@@ -88,7 +88,10 @@ impl Decisions {
         let address = self.client_address.address_of(request);
         let standing = self.standing(&address, &signals);
         let decided = Verdict::of(policy.mode, standing, &signals);
-        let request_id = self.request_ids.next();
+        let request_id = match self.mutant {
+            Some(Mutant::RepeatsRequestIds) => "0".repeat(24),
+            Some(_) | None => self.request_ids.next(),
+        };
         let response = match (wrong, decided) {
             (Some(wrong), _) => {
                 wrong_answer::respond(wrong, request, &request_id, &signals, &self.forwarded)

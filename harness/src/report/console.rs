@@ -175,12 +175,14 @@ impl Console {
             .iter()
             .map(|(outcome, count)| format!("{count} {outcome}"))
             .collect();
-        let _ = write!(
-            text,
-            "\n{} requests judged: {}",
-            totals.requests,
-            outcomes.join(", ")
-        );
+        if totals.requests > 0 || totals.calls.is_empty() {
+            let _ = write!(
+                text,
+                "\n{} requests judged: {}",
+                totals.requests,
+                outcomes.join(", ")
+            );
+        }
         if !totals.calls.is_empty() {
             let calls: Vec<String> = totals
                 .calls

@@ -188,7 +188,7 @@ async fn a_call_whose_deadline_passes_is_cancelled_and_says_so() {
 async fn a_connection_that_never_answers_is_none_and_one_that_has_answered_loses_the_call() {
     let address = serve(Manner::Silence, 100).await;
     let short = plan(address, 1, |plan| {
-        plan["call-timeout-milliseconds"] = json!(50)
+        plan["call-timeout-milliseconds"] = json!(50);
     });
     let (calls, _) = run(short).await;
     assert!(
