@@ -30,4 +30,7 @@ step 'the same decisions twice'
 mapfile -t records < <(find target/conformance -name decisions.tsv -printf '%T@ %p\n' | sort -n | tail -2 | cut -d' ' -f2)
 diff "${records[@]}"
 
+step 'what is taken away is missed'
+python3 ci/removals.py
+
 step 'done'

@@ -43,7 +43,7 @@ MUTANTS = [
     ("ignores-raw-body", ["W04", "B10"], "expected blocked"),
     ("ignores-text-body", ["W04", "B01"], "expected blocked"),
     ("dies-of-checks-without-request", ["W02"], "no-http"),
-    ("wants-identifier-in-each-message", ["W11"], "expected accepted"),
+    ("wants-identifier-in-each-message", ["W11"], "expected one line in the agent's data log"),
     ("repeats-request-ids", ["W08"], "request-id"),
 ]
 
