@@ -1,6 +1,7 @@
 //! Holds one call's expectation against what the client and the agent's data log say of it.
 
-use super::exchange::{judge_agent, missing_header, present_header};
+use super::exchange::judge_agent;
+use super::header_fields::{missing_header, present_header};
 use crate::model::contract::{CallExpectation, CallOutcome};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;

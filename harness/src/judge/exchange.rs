@@ -2,45 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use super::header_fields::{missing_header, present_header};
 use super::journey::{judge_journey, judge_stream};
+use super::upstream::{judge_correlation, judge_upstream};
 use crate::model::digest::sha256;
 use crate::model::expectation::{
-    AgentExpectation, ClientExpectation, Expectation, PEER, ProxyExpectation, UpstreamExpectation,
+    AgentExpectation, ClientExpectation, Expectation, PEER, ProxyExpectation,
 };
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
-use crate::model::request::parse_header;
-use crate::traffic::escape::escape;
 use crate::traffic::plan::PlannedRequest;
 use crate::traffic::record::{ClientResult, ResponseRecord};
 use crate::witness::agent::AgentRecord;
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
-use crate::witness::proxy::ProxyRecord;
-use crate::witness::upstream::UpstreamRecord;
 
 /// Header names that belong to the agent: none may reach a client.
 ///
 /// Source: "X-SigSci headers" of the vendor's documentation ("end users cannot see them").
-const AGENT_HEADERS: &str = "x-sigsci-*";
-
-/// The header by which the agent recognises a request in the access log.
-const CORRELATION_HEADER: &str = "x-sigsci-request-id";
-
-/// Header names that a proxy may change on the way, by HTTP's own rules or by Envoy's documentation.
-const CHANGED_IN_TRANSIT: [&str; 10] = [
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-    "x-forwarded-for",
-    "x-request-id",
-];
+pub(super) const AGENT_HEADERS: &str = "x-sigsci-*";
 
 /// One request with everything that its judgement needs.
 #[derive(Clone, Copy, Debug)]
@@ -375,183 +356,4 @@ fn judge_what_the_agent_saw(subject: &Subject<'_>, expect: &Expectation) -> Vec<
     .filter(|(_, wanted, seen, _)| wanted != seen)
     .map(|(kind, wanted, seen, position)| Finding::new(kind, position, wanted, seen.as_str()))
     .collect()
-}
-
-/// Checks that the application received the agent's own id for the request, once: the access log returns it to the agent, and a
-/// client's forgery in its place would give one request the response of another. An agent that was not waited for has not given it one.
-fn judge_correlation(upstream: &UpstreamRecord, joined: &Joined) -> Option<Finding> {
-    let agent = joined.agent.first()?;
-    if joined.proxy.first().is_some_and(ProxyRecord::agent_failed) {
-        return None;
-    }
-    let arrived: Vec<&str> = upstream.header_values(CORRELATION_HEADER).collect();
-    (arrived != [agent.request_id.as_str()]).then(|| {
-        Finding::new(
-            "correlation-header",
-            Position::default(),
-            format!("{CORRELATION_HEADER}: {}, once", agent.request_id),
-            values(CORRELATION_HEADER, &upstream.headers),
-        )
-    })
-}
-
-/// Checks that the application received what was sent, but for what the expectation says is changed.
-fn judge_upstream(
-    expect: Option<&UpstreamExpectation>,
-    upstream: &UpstreamRecord,
-    subject: &Subject<'_>,
-) -> Vec<Finding> {
-    let none = UpstreamExpectation::default();
-    let expect = expect.unwrap_or(&none);
-    let planned = subject.planned;
-    let mut findings = Vec::new();
-    let as_sent = Located::unwritten(escape(planned.target.as_bytes()));
-    let target = expect.target.as_ref().unwrap_or(&as_sent);
-    if **target != upstream.target {
-        findings.push(Finding::new(
-            "upstream-target",
-            target.position,
-            target.as_str(),
-            &*upstream.target,
-        ));
-    }
-    if planned.method != upstream.method {
-        findings.push(Finding::new(
-            "upstream-method",
-            Position::default(),
-            &*planned.method,
-            &*upstream.method,
-        ));
-    }
-    if !upstream.complete || upstream.body_sha256 != subject.body_sha256 {
-        findings.push(Finding::new(
-            "upstream-body",
-            Position::default(),
-            format!("the body as sent, SHA-256 {}", subject.body_sha256),
-            format!(
-                "{} bytes, {}, SHA-256 {}",
-                upstream.body_length,
-                if upstream.complete {
-                    "complete"
-                } else {
-                    "cut short"
-                },
-                upstream.body_sha256
-            ),
-        ));
-    }
-    for field in &expect.headers {
-        findings.extend(missing_header("upstream-header", field, &upstream.headers));
-    }
-    for name in &expect.absent_headers {
-        findings.extend(present_header("upstream-header", name, &upstream.headers));
-    }
-    findings.extend(lost_headers(expect, upstream, planned));
-    findings
-}
-
-/// Finds header fields that were sent and did not arrive, except those that may change on the way.
-fn lost_headers(
-    expect: &UpstreamExpectation,
-    upstream: &UpstreamRecord,
-    planned: &PlannedRequest,
-) -> Vec<Finding> {
-    let spoken_for = |name: &str| {
-        CHANGED_IN_TRANSIT
-            .iter()
-            .any(|changed| name.eq_ignore_ascii_case(changed))
-            || matches_pattern(AGENT_HEADERS, name)
-            || matches_pattern("x-envoy-*", name)
-            || expect
-                .absent_headers
-                .iter()
-                .any(|pattern| matches_pattern(pattern, name))
-            || expect.headers.iter().any(|field| {
-                parse_header(field).is_ok_and(|(wanted, _)| wanted.eq_ignore_ascii_case(name))
-            })
-    };
-    planned
-        .headers
-        .iter()
-        .filter(|(name, _)| !spoken_for(name))
-        .filter(|(name, value)| {
-            // The hit log escapes what is not printable and doubles a backslash.
-            let logged = escape(value.as_bytes());
-            !upstream
-                .header_values(name)
-                .any(|arrived| arrived == logged)
-        })
-        .map(|(name, value)| {
-            Finding::new(
-                "upstream-header",
-                Position::default(),
-                format!("{name}: {value}"),
-                values(name, &upstream.headers),
-            )
-        })
-        .collect()
-}
-
-/// Finds a header field that is not there once with its value.
-pub(super) fn missing_header(
-    kind: &str,
-    field: &Located<String>,
-    headers: &[(String, String)],
-) -> Option<Finding> {
-    let (name, value) = parse_header(field).ok()?;
-    let found: Vec<&str> = headers
-        .iter()
-        .filter(|(other, _)| other.eq_ignore_ascii_case(&name))
-        .map(|(_, value)| value.as_str())
-        .collect();
-    (found != [value.as_str()]).then(|| {
-        Finding::new(
-            kind,
-            field.position,
-            format!("{name}: {value}, once"),
-            values(&name, headers),
-        )
-    })
-}
-
-/// Finds a header field that must not be there.
-pub(super) fn present_header(
-    kind: &str,
-    pattern: &Located<String>,
-    headers: &[(String, String)],
-) -> Option<Finding> {
-    headers
-        .iter()
-        .find(|(name, _)| matches_pattern(pattern, name))
-        .map(|(name, value)| {
-            Finding::new(
-                kind,
-                pattern.position,
-                format!("no header `{}`", **pattern),
-                format!("{name}: {value}"),
-            )
-        })
-}
-
-fn values(name: &str, headers: &[(String, String)]) -> String {
-    let found: Vec<String> = headers
-        .iter()
-        .filter(|(other, _)| other.eq_ignore_ascii_case(name))
-        .map(|(_, value)| format!("{name}: {value}"))
-        .collect();
-    if found.is_empty() {
-        format!("no header `{name}`")
-    } else {
-        found.join("; ")
-    }
-}
-
-/// Tells whether a header name fits a name or a `prefix*`, without regard to case.
-pub fn matches_pattern(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => name
-            .get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
-        None => pattern.eq_ignore_ascii_case(name),
-    }
 }

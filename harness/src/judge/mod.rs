@@ -2,6 +2,8 @@
 
 pub mod contract;
 pub mod exchange;
+pub mod header_fields;
 pub mod journey;
 pub mod lifecycle;
 pub mod lint;
+pub mod upstream;

@@ -7,9 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::{Drive, DriveReport};
 use super::error::ProcedureError;
-use super::exchange::{
-    Expected, check_deployment, judge_controls, judge_joined, record_books, requests_of_cases,
-};
+use super::exchange::{check_deployment, judge_controls, judge_joined, record_books};
+use super::expected::{Expected, requests_of_cases};
 use super::plan::{Prepared, list_stream, repeat_stream};
 use super::waits::DENIED_IN_A_ROW;
 use super::{JudgedRequest, Proceedings, kept};

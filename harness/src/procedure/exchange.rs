@@ -1,6 +1,4 @@
 //! `exchange`: requests are sent to a pod that stands, and each is judged.
-//!
-//! Every attack is followed by its benign twin and by its deliverability control: the same request past the agent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -8,10 +6,12 @@ use std::sync::atomic::Ordering;
 use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
+use super::expected::{
+    Expected, expected, outcome_only, requests_of_cases, requests_of_corpus, requests_of_payloads,
+};
 use super::observations::observe_cases;
-use super::plan::{Prepared, Route, list_stream};
-use super::{JudgedRequest, MatrixCell, Proceedings};
-use crate::corpus::{ExpansionOptions, RequestKind, expand};
+use super::plan::{Route, list_stream};
+use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::{Subject, judge};
 use crate::judge::journey::judge_undeliverable;
 use crate::judge::lint::{self, LINT};
@@ -20,10 +20,8 @@ use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
-use crate::model::payload::PayloadClass;
 use crate::model::procedure::{
-    AccessLogExpectation, Case, ConnectionChoice, CorpusUse, ExchangeSpec, Intent, LintRule,
-    PayloadUse, Precondition,
+    AccessLogExpectation, ConnectionChoice, ExchangeSpec, LintRule, Precondition,
 };
 use crate::model::request::RequestSpec;
 use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
@@ -131,21 +129,6 @@ enum Sending {
     OneConnection,
 }
 
-/// One request with what must be seen of it.
-#[derive(Clone, Debug)]
-pub struct Expected {
-    /// The case, as findings name it.
-    pub case: String,
-    /// The request.
-    pub prepared: Prepared,
-    /// What must be seen.
-    pub expect: Expectation,
-    /// Where the request is counted in the matrix; only for requests of a corpus.
-    pub cell: Option<MatrixCell>,
-    /// What of the request must be delivered to nobody.
-    pub undeliverable: Option<Located<String>>,
-}
-
 /// Runs the static check of the deployment.
 pub fn check_deployment(
     deployment: &Deployment,
@@ -160,188 +143,6 @@ pub fn check_deployment(
         );
     }
     proceedings.findings.extend(lint::judge(&reports, expected));
-}
-
-/// Makes the requests of a scenario's own cases: each attack with its twin and its control.
-pub fn requests_of_cases(
-    cases: &[Case],
-    deployment: &Deployment,
-) -> Result<Vec<Expected>, ProcedureError> {
-    let mut requests = Vec::new();
-    for case in cases {
-        for number in 0..case.repeat.as_ref().map_or(1, |repeat| repeat.value) {
-            requests.push(Expected {
-                case: case.name.value.clone(),
-                prepared: deployment.prepare(
-                    &case.request,
-                    &case.name,
-                    number,
-                    Route::Inspected,
-                )?,
-                expect: case.expect.clone(),
-                cell: None,
-                undeliverable: case.undeliverable.clone(),
-            });
-        }
-        let Some(twin) = case
-            .twin
-            .as_ref()
-            .filter(|_| *case.intent == Intent::Attack)
-        else {
-            continue;
-        };
-        let outcome = twin.outcome.unwrap_or(Located {
-            value: Outcome::Allowed,
-            position: case.name.position,
-        });
-        requests.push(expected(
-            deployment,
-            &twin.request,
-            &format!("{}-twin", *case.name),
-            Route::Inspected,
-            outcome_only(outcome.value, outcome.position),
-        )?);
-        let mut control = control(deployment, &case.request, &case.name)?;
-        if let Some(text) = &case.undeliverable {
-            // Past the agent the proxy edits the same places.
-            control.undeliverable = Some(text.clone());
-            control.expect.upstream.clone_from(&case.expect.upstream);
-        }
-        requests.push(control);
-    }
-    Ok(requests)
-}
-
-/// Makes the requests of a payload file.
-fn requests_of_payloads(
-    used: &PayloadUse,
-    deployment: &Deployment,
-) -> Result<Vec<Expected>, ProcedureError> {
-    let mut requests = Vec::new();
-    let Some(loaded) = deployment.corpora.payloads.get(used.file.as_str()) else {
-        return Ok(requests);
-    };
-    let class: PayloadClass = *loaded.content.class;
-    for payload in &loaded.content.payloads {
-        let mut expect = used.expect.clone();
-        if let Some(signal) = class.signal() {
-            let agent = expect.agent.get_or_insert_default();
-            agent.signals.push(Located {
-                value: signal.into(),
-                position: used.file.position,
-            });
-        }
-        requests.push(expected(
-            deployment,
-            &payload.request,
-            &payload.name,
-            Route::Inspected,
-            expect,
-        )?);
-        if let Some(twin) = &payload.twin {
-            requests.push(expected(
-                deployment,
-                twin,
-                &format!("{}-twin", *payload.name),
-                Route::Inspected,
-                outcome_only(Outcome::Allowed, used.file.position),
-            )?);
-            requests.push(control(deployment, &payload.request, &payload.name)?);
-        }
-    }
-    Ok(requests)
-}
-
-/// Makes the requests of a corpus: each attack with its control, each twin beside it.
-fn requests_of_corpus(
-    used: &CorpusUse,
-    deployment: &Deployment,
-) -> Result<Vec<Expected>, ProcedureError> {
-    let Some(loaded) = deployment.corpora.seeds.get(used.seeds.as_str()) else {
-        return Ok(Vec::new());
-    };
-    let options = ExpansionOptions {
-        seed: used.number.unwrap_or(1),
-        limit: used.limit,
-    };
-    let mut requests = Vec::new();
-    for expanded in expand(&loaded.seeds, options) {
-        let expect = match expanded.kind {
-            RequestKind::Attack => {
-                let mut expect = used.expect.clone();
-                if let Some(signal) = expanded.class.signal() {
-                    let agent = expect.agent.get_or_insert_default();
-                    agent.signals_include.push(Located {
-                        value: signal.into(),
-                        position: used.seeds.position,
-                    });
-                }
-                expect
-            }
-            RequestKind::Twin | RequestKind::Benign => {
-                outcome_only(Outcome::Allowed, used.seeds.position)
-            }
-        };
-        let mut request = expected(
-            deployment,
-            &expanded.request,
-            &expanded.name,
-            Route::Inspected,
-            expect,
-        )?;
-        request.cell = Some(MatrixCell {
-            class: expanded.class.to_string(),
-            kind: expanded.kind,
-            position: expanded.position,
-            encoding: expanded.encoding,
-            protocol: expanded.protocol,
-        });
-        requests.push(request);
-        if expanded.kind == RequestKind::Attack {
-            let name = Located {
-                value: expanded.name,
-                position: used.seeds.position,
-            };
-            requests.push(control(deployment, &expanded.request, &name)?);
-        }
-    }
-    Ok(requests)
-}
-
-fn control(
-    deployment: &Deployment,
-    request: &RequestSpec,
-    name: &Located<String>,
-) -> Result<Expected, ProcedureError> {
-    expected(
-        deployment,
-        request,
-        &format!("{}-control", **name),
-        Route::Control,
-        outcome_only(Outcome::NotInspected, name.position),
-    )
-}
-
-fn outcome_only(outcome: Outcome, position: Position) -> Expectation {
-    let mut expect = Expectation::outcome_only(outcome);
-    expect.outcome.position = position;
-    expect
-}
-
-fn expected(
-    deployment: &Deployment,
-    request: &RequestSpec,
-    case: &str,
-    route: Route,
-    expect: Expectation,
-) -> Result<Expected, ProcedureError> {
-    Ok(Expected {
-        case: case.into(),
-        prepared: deployment.prepare(request, case, 0, route)?,
-        expect,
-        cell: None,
-        undeliverable: None,
-    })
 }
 
 /// Sends requests several at a time, waits for their testimony, judges each and draws the books up.

@@ -27,6 +27,7 @@ pub mod drain;
 pub mod drive;
 pub mod error;
 pub mod exchange;
+pub mod expected;
 pub mod filesystem;
 pub mod kept;
 pub mod observations;

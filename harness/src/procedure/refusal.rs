@@ -8,9 +8,8 @@ use std::time::Duration;
 use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{
-    Expected, check_deployment, judge_requests, record_books, requests_of_cases,
-};
+use super::exchange::{check_deployment, judge_requests, record_books};
+use super::expected::{Expected, requests_of_cases};
 use super::plan::repeat_stream;
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;

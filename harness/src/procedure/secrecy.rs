@@ -3,7 +3,8 @@
 use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_requests, requests_of_cases};
+use super::exchange::{check_deployment, judge_requests};
+use super::expected::requests_of_cases;
 use crate::judge::exchange::judge_client;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;

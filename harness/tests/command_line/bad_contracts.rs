@@ -32,7 +32,7 @@ fn a_good_contract_is_listed_and_explained() {
 }
 
 #[rstest]
-#[case::unknown_check("{ check: ask }", "{ check: aks }", ":10:38", "known here: ask")]
+#[case::unknown_check("{ check: ask }", "{ check: aks }", ":10:40", "known here: ask")]
 #[case::two_kinds_of_entry("{ check: ask }", "{ check: ask, tcp: 1 }", ":10:31", "exactly one")]
 #[case::no_entries("[{ check: ask }]", "[]", ":10:19", "at least one")]
 #[case::bad_status(
@@ -49,13 +49,13 @@ fn a_good_contract_is_listed_and_explained() {
 #[case::missing_with_a_path(
     "{ path: \"/\" }",
     "{ path: /, missing: http }",
-    ":7:35",
+    ":7:34",
     "leave method"
 )]
 #[case::headers_nowhere(
     "{ path: \"/\" }",
     "{ headers: [\"a: b\"], header-form: neither }",
-    ":7:27",
+    ":7:26",
     "another form"
 )]
 #[case::two_paths(
@@ -71,7 +71,7 @@ fn a_good_contract_is_listed_and_explained() {
     "room for them"
 )]
 #[case::long_message("{ path: \"/\" }", "{ message-length: 99999999 }", ":7:32", "16777216")]
-#[case::bad_header("{ path: \"/\" }", "{ headers: [none] }", ":7:27", "name: value")]
+#[case::bad_header("{ path: \"/\" }", "{ headers: [none] }", ":7:26", "name: value")]
 #[case::two_calls(
     "check: { path: \"/\" }",
     "check: { path: \"/\" }\n      health: {}",
@@ -89,13 +89,13 @@ fn a_good_contract_is_listed_and_explained() {
 #[case::no_failure(
     "{ outcome: allowed }",
     "{ outcome: failed, grpc-status: [0] }",
-    ":8:48",
+    ":8:47",
     "1 to 16"
 )]
 #[case::status_of_what_is_allowed(
     "{ outcome: allowed }",
     "{ outcome: allowed, denied-status: 406 }",
-    ":8:51",
+    ":8:50",
     "`blocked`"
 )]
 #[case::name_of_our_own("name: ask", "name: control-ask", ":6:13", "starts with `control-`")]
