@@ -236,7 +236,7 @@ pub enum UnknownFields {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallPacing {
-    /// All are under way at the same time, on one connection.
+    /// All are under way at the same time, on one connection. Of calls with a deadline so many as are opened before the first ends.
     AtOnce,
     /// Each as soon as the one before it has been answered.
     #[default]

@@ -146,8 +146,14 @@ impl Course {
         };
         match pacing {
             CallPacing::AtOnce => {
-                self.simultaneous
-                    .insert(case.name.value.clone(), case.name.position);
+                // Calls with a deadline may end while others are opened: how many are open together is a matter of time.
+                if calls
+                    .iter()
+                    .all(|call| call.planned.deadline_milliseconds.is_none())
+                {
+                    self.simultaneous
+                        .insert(case.name.value.clone(), case.name.position);
+                }
                 round.steps.push(step(&calls, Completion::OnceAllAreOpen));
             }
             CallPacing::OneByOne => round
