@@ -5,8 +5,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
-use crate::executable::{EnvoySelection, build_for_images, locate};
-use crate::image::{ImageRole, ImageSources, build_image};
+use crate::executable::{EnvoySelection, ImageExecutables, build_for_images, locate};
+use crate::image::{ImageRole, build_image, prune_archives};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::setup::{SetupError, image_folder};
@@ -55,32 +55,60 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         Some(folder) => camino::absolute_utf8(folder)?,
         None => image_folder(&arguments.project.project()?.root),
     };
-    let sources = sources(arguments)?;
+    let mut checkout = Checkout::default();
     for role in ImageRole::ALL {
         if !arguments.roles.is_empty() && !arguments.roles.contains(&role) {
             continue;
         }
-        let image = build_image(role, sources.of(role), &folder)?;
+        let executable = find_executable(arguments, role, &mut checkout)?;
+        let image = build_image(role, &executable, &folder)?;
         say(format_args!(
             "{}\t{}\t{}\t{}",
             image.name, image.digest, image.size, image.archive
         ))?;
     }
+    if arguments.output.is_none() {
+        prune_archives(&folder)?;
+    }
     Ok(exit_code::PASSED)
 }
 
-fn sources(arguments: &Arguments) -> Result<ImageSources, CliError> {
-    remark("building the executables; the first time takes minutes");
-    let built = build_for_images().map_err(SetupError::from)?;
-    let variable = std::env::var_os("ENVOY");
-    let proxy = EnvoySelection::choose(arguments.envoy.as_deref(), variable.as_deref())
-        .and_then(|selection| locate(&selection, &mut |step| remark(step)))
-        .map_err(SetupError::from)?
-        .path;
-    Ok(ImageSources {
-        agent: arguments.agent_binary.clone().unwrap_or(built.agent_stub),
-        application: arguments.app_binary.clone().unwrap_or(built.helloworld),
-        proxy,
-        driver: built.conformance,
-    })
+/// The executables of the checkout, built when the first of them is asked for.
+#[derive(Debug, Default)]
+struct Checkout {
+    built: Option<ImageExecutables>,
+}
+
+impl Checkout {
+    fn executables(&mut self) -> Result<&ImageExecutables, SetupError> {
+        if self.built.is_none() {
+            remark("building the executables; the first time takes minutes");
+            self.built = Some(build_for_images()?);
+        }
+        Ok(self.built.as_ref().expect("it has been built above"))
+    }
+}
+
+fn find_executable(
+    arguments: &Arguments,
+    role: ImageRole,
+    checkout: &mut Checkout,
+) -> Result<Utf8PathBuf, SetupError> {
+    match role {
+        ImageRole::Agent => match &arguments.agent_binary {
+            Some(path) => Ok(path.clone()),
+            None => Ok(checkout.executables()?.agent_stub.clone()),
+        },
+        ImageRole::Application => match &arguments.app_binary {
+            Some(path) => Ok(path.clone()),
+            None => Ok(checkout.executables()?.helloworld.clone()),
+        },
+        ImageRole::Driver => Ok(checkout.executables()?.conformance.clone()),
+        ImageRole::Proxy => {
+            let variable = std::env::var_os("ENVOY");
+            let selection =
+                EnvoySelection::choose(arguments.envoy.as_deref(), variable.as_deref())?;
+            Ok(locate(&selection, &mut |step| remark(step))?.path)
+        }
+    }
 }

@@ -9,6 +9,7 @@ use camino::Utf8Path;
 use tar::{Builder, EntryType, Header};
 use tempfile::NamedTempFile;
 
+use crate::image::cache::mark_used;
 use crate::image::contents::Contents;
 use crate::image::description::{Description, blob_path};
 use crate::image::error::ImageError;
@@ -41,6 +42,8 @@ impl Archive<'_> {
             .metadata()
             .is_ok_and(|metadata| metadata.is_file() && metadata.len() == length)
         {
+            // Only its age is at stake.
+            let _ = mark_used(path);
             return Ok(length);
         }
         let failed = |source| ImageError::Io {

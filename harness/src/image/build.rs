@@ -6,6 +6,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::image::archive::Archive;
+use crate::image::cache::{archive_name, prune_archives};
 use crate::image::contents::Contents;
 use crate::image::description::{Description, Purpose};
 use crate::image::error::ImageError;
@@ -90,7 +91,8 @@ impl Images {
     }
 }
 
-/// Makes the images, with their archives in `folder`. An archive that is there already is not written again.
+/// Makes the images, with their archives in `folder`. An archive that is there already is not written again, and old ones that
+/// no run has used for two days are removed.
 ///
 /// This blocks: call it where blocking is allowed.
 ///
@@ -99,12 +101,14 @@ impl Images {
 /// When an executable cannot be read, is none, or lacks a library, and when the archive cannot be written.
 pub fn build_images(sources: &ImageSources, folder: &Utf8Path) -> Result<Images, ImageError> {
     let build = |role| build_image(role, sources.of(role), folder);
-    Ok(Images {
+    let images = Images {
         agent: build(ImageRole::Agent)?,
         application: build(ImageRole::Application)?,
         proxy: build(ImageRole::Proxy)?,
         driver: build(ImageRole::Driver)?,
-    })
+    };
+    prune_archives(folder)?;
+    Ok(images)
 }
 
 /// Makes the image of one role.
@@ -153,7 +157,7 @@ pub fn build_image(
         .take(TAG_LENGTH)
         .collect();
     let name = format!("{}:{tag}", role.repository());
-    let path = folder.join(format!("{}-{tag}.tar", role.short_name()));
+    let path = folder.join(archive_name(role, &tag));
     let archive = Archive {
         name: &name,
         contents: &contents,

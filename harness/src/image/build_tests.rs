@@ -78,7 +78,7 @@ impl Built {
             panic!("one layer: {manifest:?}");
         };
         assert_eq!(*layer.media_type(), MediaType::ImageLayer);
-        let bytes = self.blob(&layer.digest().to_string());
+        let bytes = self.blob(layer.digest().as_ref());
         assert_eq!(layer.size(), bytes.len() as u64);
         bytes
     }
@@ -155,8 +155,7 @@ fn a_layer_holds_the_executable_its_libraries_and_the_tools_and_names_no_time() 
         "{:?}",
         paths.keys()
     );
-    assert_eq!(paths["sigsci/tmp"].1, 65_532);
-    assert_eq!(paths["app/sh"].1, 0);
+    assert!(paths.values().all(|(_, owner, _)| *owner == 0), "{paths:?}");
 }
 
 #[test]

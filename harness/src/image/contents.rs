@@ -1,4 +1,4 @@
-//! What an image's root holds: folders, files and links, and who owns them. Nothing is read or written here.
+//! What an image's root holds: folders, files and links, all of them root's. Nothing is read or written here.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ pub(crate) const CONTAINER_USER: u32 = 65_532;
 /// The folders of the root that are links, as in every current distribution: a program looks for its loader in `/lib64`.
 const MERGED_FOLDERS: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
-/// Where the agent keeps its socket and its cache. The vendor's image has it; a volume usually covers it.
+/// Where the agent keeps its socket and its cache. A volume usually covers it; where none does and the root is writable, the
+/// container's user writes here, whoever that is.
 const AGENT_FOLDER: &str = "/sigsci/tmp";
 
 /// Everything in an image's root, in the order of the paths.
@@ -42,8 +43,6 @@ pub(crate) enum Entry {
     Folder {
         /// Its permission bits.
         mode: u32,
-        /// Whose it is.
-        owner: Owner,
     },
     /// A symbolic link.
     Link {
@@ -52,29 +51,20 @@ pub(crate) enum Entry {
     },
 }
 
-/// Whose a folder is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Owner {
-    /// The container's user.
-    Container,
-    /// Root, as all files are.
-    Root,
-}
-
 impl Contents {
     /// Returns what every image holds: the folders that a runtime mounts on, a user database with the container's user, and a
     /// place for temporary files.
     pub(crate) fn base() -> Self {
         let mut contents = Self::default();
         for name in ["dev", "etc", "proc", "run", "sys", "var"] {
-            contents.folder(Utf8Path::new("/").join(name), 0o755, Owner::Root);
+            contents.folder(&Utf8Path::new("/").join(name), 0o755);
         }
-        contents.folder("/tmp".into(), 0o1777, Owner::Root);
-        contents.folder("/root".into(), 0o700, Owner::Root);
-        contents.folder(AGENT_FOLDER.into(), 0o755, Owner::Container);
+        contents.folder("/tmp".into(), 0o1777);
+        contents.folder("/root".into(), 0o700);
+        contents.folder(AGENT_FOLDER.into(), 0o1777);
         for name in MERGED_FOLDERS {
             let target = Utf8Path::new("usr").join(name);
-            contents.folder(Utf8Path::new("/").join(&target), 0o755, Owner::Root);
+            contents.folder(&Utf8Path::new("/").join(&target), 0o755);
             contents.entries.insert(name.into(), Entry::Link { target });
         }
         for (path, text) in [
@@ -116,8 +106,8 @@ impl Contents {
             .map(|(path, entry)| (path.as_path(), entry))
     }
 
-    fn folder(&mut self, path: Utf8PathBuf, mode: u32, owner: Owner) {
-        self.insert(&path, Entry::Folder { mode, owner });
+    fn folder(&mut self, path: &Utf8Path, mode: u32) {
+        self.insert(path, Entry::Folder { mode });
     }
 
     /// Puts something at an absolute path, and makes the folders above it.
@@ -126,10 +116,7 @@ impl Contents {
         for above in place.ancestors().skip(1).filter(|above| *above != "") {
             self.entries
                 .entry(above.to_owned())
-                .or_insert(Entry::Folder {
-                    mode: 0o755,
-                    owner: Owner::Root,
-                });
+                .or_insert(Entry::Folder { mode: 0o755 });
         }
         self.entries.insert(place, entry);
     }
@@ -193,13 +180,12 @@ mod tests {
         assert!(seen.iter().any(|path| path == "opt/a-b"), "{seen:?}");
     }
 
-    #[test]
-    fn the_agents_folder_is_the_users_and_temporary_files_are_everybodys() {
+    #[rstest]
+    #[case("tmp")]
+    #[case("sigsci/tmp")]
+    fn any_user_can_write_where_programs_keep_short_lived_files(#[case] path: &str) {
         let contents = Contents::base();
-        let entry_at = |path: &str| contents.entries.get(Utf8Path::new(path)).cloned();
-        let (mode, owner) = (0o755, Owner::Container);
-        assert_eq!(entry_at("sigsci/tmp"), Some(Entry::Folder { mode, owner }));
-        let (mode, owner) = (0o1777, Owner::Root);
-        assert_eq!(entry_at("tmp"), Some(Entry::Folder { mode, owner }));
+        let entry = contents.entries.get(Utf8Path::new(path));
+        assert_eq!(entry, Some(&Entry::Folder { mode: 0o1777 }));
     }
 }

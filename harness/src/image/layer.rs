@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use crate::image::contents::{CONTAINER_USER, Contents, Entry, Owner};
+use crate::image::contents::{Contents, Entry};
 use crate::image::error::ImageError;
 
 /// The digest and the length of a layer.
@@ -48,7 +48,7 @@ fn append<W: Write>(
     };
     match entry {
         Entry::Bytes { bytes, mode } => {
-            let mut header = header(EntryType::Regular, *mode, 0);
+            let mut header = header(EntryType::Regular, *mode);
             header.set_size(bytes.len() as u64);
             builder
                 .append_data(&mut header, path, bytes.as_slice())
@@ -61,7 +61,7 @@ fn append<W: Write>(
             };
             let file = std::fs::File::open(source).map_err(unreadable)?;
             let size = file.metadata().map_err(unreadable)?.len();
-            let mut header = header(EntryType::Regular, *mode, 0);
+            let mut header = header(EntryType::Regular, *mode);
             header.set_size(size);
             let mut counted = Counted {
                 inner: file.take(size),
@@ -78,18 +78,14 @@ fn append<W: Write>(
                 })
             }
         }
-        Entry::Folder { mode, owner } => {
-            let owner = match owner {
-                Owner::Container => CONTAINER_USER,
-                Owner::Root => 0,
-            };
-            let mut header = header(EntryType::Directory, *mode, owner);
+        Entry::Folder { mode } => {
+            let mut header = header(EntryType::Directory, *mode);
             builder
                 .append_data(&mut header, format!("{path}/"), io::empty())
                 .map_err(written)
         }
         Entry::Link { target } => {
-            let mut header = header(EntryType::Symlink, 0o777, 0);
+            let mut header = header(EntryType::Symlink, 0o777);
             builder
                 .append_link(&mut header, path, target)
                 .map_err(written)
@@ -97,12 +93,12 @@ fn append<W: Write>(
     }
 }
 
-fn header(kind: EntryType, mode: u32, owner: u32) -> Header {
+fn header(kind: EntryType, mode: u32) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
-    header.set_uid(owner.into());
-    header.set_gid(owner.into());
+    header.set_uid(0);
+    header.set_gid(0);
     header.set_mtime(0);
     header.set_size(0);
     header

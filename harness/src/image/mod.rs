@@ -5,6 +5,7 @@
 
 mod archive;
 mod build;
+mod cache;
 mod contents;
 mod description;
 mod error;
@@ -14,5 +15,6 @@ mod program;
 mod tools;
 
 pub use self::build::{BuiltImage, ImageSources, Images, build_image, build_images};
+pub use self::cache::prune_archives;
 pub use self::error::ImageError;
 pub use self::names::{ImageRole, without_tag};
