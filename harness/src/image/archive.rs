@@ -140,3 +140,41 @@ fn header(size: u64) -> Header {
     header.set_size(size);
     header
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::image::description::Purpose;
+    use crate::image::program::Architecture;
+
+    #[test]
+    fn a_file_that_changes_after_it_was_measured_ends_the_build_and_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = Utf8Path::from_path(folder.path()).expect("UTF-8");
+        let (source, output) = (folder.join("agent"), folder.join("images"));
+        fs_err::write(&source, "one").expect("writable");
+        let mut contents = Contents::base();
+        contents.copy(&source, "/app/agent".into(), 0o755);
+        let layer = write_layer(&contents, io::sink()).expect("it is measured");
+        let purpose = Purpose {
+            entrypoint: "/app/agent".into(),
+            architecture: Architecture::Amd64,
+            labels: BTreeMap::new(),
+        };
+        let description = Description::new(&purpose, &layer);
+        let archive = Archive {
+            name: "conformance.local/agent-stub:0123456789ab",
+            contents: &contents,
+            layer: &layer,
+            description: &description,
+        };
+        fs_err::write(&source, "two").expect("writable");
+        let error = archive
+            .write_once(&output.join("agent.tar"))
+            .expect_err("the name would lie");
+        assert!(matches!(error, ImageError::Changed { .. }), "{error}");
+        assert_eq!(fs_err::read_dir(&output).expect("a folder").count(), 0);
+    }
+}
