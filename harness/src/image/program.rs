@@ -215,26 +215,71 @@ mod tests {
         assert!(error.contains("libwaf.so.1"), "{error}");
     }
 
-    #[rstest]
-    #[case::a_script(b"#!/bin/sh\n".to_vec())]
-    #[case::nothing(Vec::new())]
-    #[case::the_mark_alone(b"\x7fELF\x02\x01\x01".to_vec())]
-    #[case::headers_beyond_the_end({
-        let mut header = vec![0; 64];
-        header[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-        header[16] = 2;
-        header[18] = 62;
-        header[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
-        header[54] = 56;
-        header[56] = 1;
-        header
-    })]
-    fn what_is_no_program_is_refused(#[case] content: Vec<u8>) {
+    #[test]
+    fn a_static_program_needs_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
+        let path = written(&folder, &elf(elf::ET_EXEC, elf::EM_AARCH64, None));
+        let program = Program::inspect(&path).expect("it is a program");
+        assert_eq!(program.architecture, Architecture::Arm64);
+        assert!(program.libraries.is_empty(), "{:?}", program.libraries);
+    }
+
+    #[rstest]
+    #[case::a_script(b"#!/bin/sh\n".to_vec(), "")]
+    #[case::nothing(Vec::new(), "")]
+    #[case::the_mark_alone(b"\x7fELF\x02\x01\x01".to_vec(), "")]
+    #[case::headers_beyond_the_end({
+        let mut file = elf(elf::ET_EXEC, elf::EM_X86_64, None);
+        file[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
+        file[56] = 1;
+        file
+    }, "")]
+    #[case::a_part_of_a_program(elf(elf::ET_REL, elf::EM_X86_64, None), "no executable")]
+    #[case::another_processor(elf(elf::ET_EXEC, elf::EM_S390, None), "number 22")]
+    #[case::a_relative_loader(elf(elf::ET_DYN, elf::EM_X86_64, Some(b"ld.so\0")), "is none")]
+    #[case::an_endless_loader(elf(elf::ET_DYN, elf::EM_X86_64, Some(&[b'/'; 5000])), "too long")]
+    fn what_is_no_program_is_refused(#[case] content: Vec<u8>, #[case] reason: &str) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = Program::inspect(&written(&folder, &content)).expect_err("no program");
+        assert!(matches!(error, ImageError::NotAProgram { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn a_program_whose_loader_is_missing_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let loader = Some(&b"/nonexistent/ld.so\0"[..]);
+        let path = written(&folder, &elf(elf::ET_DYN, elf::EM_X86_64, loader));
+        let error = Program::inspect(&path).expect_err("it cannot start");
+        assert!(matches!(error, ImageError::Libraries { .. }), "{error}");
+        assert!(error.to_string().contains("/nonexistent/ld.so"), "{error}");
+    }
+
+    fn written(folder: &tempfile::TempDir, content: &[u8]) -> Utf8PathBuf {
         let path = Utf8PathBuf::from_path_buf(folder.path().join("program")).expect("UTF-8");
         fs_err::write(&path, content).expect("writable");
-        let error = Program::inspect(&path).expect_err("it is no program");
-        assert!(matches!(error, ImageError::NotAProgram { .. }), "{error}");
-        assert!(error.hint().is_some());
+        path
+    }
+
+    /// Returns the headers of a program, with the path of its loader behind them.
+    fn elf(kind: elf::FileType, machine: elf::Machine, loader: Option<&[u8]>) -> Vec<u8> {
+        let mut file = vec![0; 64];
+        file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        file[16..18].copy_from_slice(&kind.0.to_le_bytes());
+        file[18..20].copy_from_slice(&machine.0.to_le_bytes());
+        // Where the program headers start, how long one is, and how many there are.
+        file[32] = 64;
+        file[54] = 56;
+        if let Some(loader) = loader {
+            file[56] = 1;
+            let mut header = [0; 56];
+            header[..4].copy_from_slice(&elf::PT_INTERP.0.to_le_bytes());
+            header[8] = 64 + 56;
+            header[32..40].copy_from_slice(&(loader.len() as u64).to_le_bytes());
+            file.extend(header);
+            file.extend(loader);
+        }
+        file
     }
 }
