@@ -40,7 +40,7 @@ pub(super) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-No container engine and no registry is needed. The reference stub, helloworld and the harness are linked statically; Envoy,
+No container engine and no registry is needed. The reference stub, helloworld and the harness are linked statically; Envoy, \
 and any other executable that is given, goes in with the libraries that it links. The same executables give the same tag.
 
 Each line says name, digest, size and archive, with tabs between them. An archive can be loaded with
