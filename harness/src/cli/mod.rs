@@ -15,6 +15,7 @@ mod doctor;
 mod drive;
 mod error;
 mod explain;
+mod images;
 mod list;
 mod options;
 mod replay;
@@ -81,6 +82,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Remove what runs that did not end properly have left.
     Clean(clean::Arguments),
+    /// Make the container images that a cluster needs, as archives, without a container engine.
+    Images(images::Arguments),
     /// Print a completion script for a shell.
     Completions(schema::CompletionArguments),
     /// Send the traffic of a plan; for the harness's own use inside a pod.
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments),
+        Command::Images(arguments) => images::main(&arguments),
         Command::Completions(arguments) => schema::completions(&arguments),
         Command::Drive => drive::main(),
     };

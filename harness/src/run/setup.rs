@@ -11,6 +11,7 @@ use super::proxy_validation::ProxyValidator;
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
 use crate::environment::{Environment, EnvironmentFault, ImageTable};
 use crate::executable::{EnvoySelection, ExecutableError, Identity, build_siblings, locate};
+use crate::image::ImageRole;
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -23,11 +24,6 @@ use crate::report::record::RunOptionsRecord;
 use crate::report::redaction::Redactor;
 use crate::stack::assemble::AgentOverrides;
 use crate::stack::keys::{AgentKeys, KeysError};
-
-/// The image names of the guide, without tags.
-const PROXY_IMAGE: &str = "signalsciences/envoy-frontproxy";
-const APPLICATION_IMAGE: &str = "signalsciences/example-helloworld";
-const AGENT_IMAGE: &str = "signalsciences/sigsci-agent";
 
 /// Where the logs of a run's pods lie while it goes on: with what the next start sweeps away, since they are not redacted.
 const POD_LOGS: &str = "pods";
@@ -222,11 +218,10 @@ pub async fn prepare(
         ("harness".to_owned(), Identity::of(&conformance)?),
     ]);
     let images = ImageTable {
-        executables: BTreeMap::from([
-            (PROXY_IMAGE.to_owned(), programs.envoy.clone()),
-            (APPLICATION_IMAGE.to_owned(), programs.application),
-            (AGENT_IMAGE.to_owned(), programs.agent),
-        ]),
+        executables: ImageRole::ALL
+            .into_iter()
+            .filter_map(|role| Some((role.manifest_image()?.to_owned(), programs.of(role)?)))
+            .collect(),
     };
     let environment = LocalEnvironment::new(LocalOptions {
         images,
@@ -268,6 +263,18 @@ struct Programs {
     application: Utf8PathBuf,
 }
 
+impl Programs {
+    /// Returns the executable of a role; the driver runs in no container here.
+    fn of(&self, role: ImageRole) -> Option<Utf8PathBuf> {
+        match role {
+            ImageRole::Agent => Some(self.agent.clone()),
+            ImageRole::Application => Some(self.application.clone()),
+            ImageRole::Driver => None,
+            ImageRole::Proxy => Some(self.envoy.clone()),
+        }
+    }
+}
+
 fn find_programs(options: &SetupOptions, say: &impl Fn(&str)) -> Result<Programs, ExecutableError> {
     let variable = std::env::var_os("ENVOY");
     let selection = EnvoySelection::choose(options.envoy.as_deref(), variable.as_deref())?;
@@ -298,6 +305,12 @@ pub fn runtime_folder() -> Utf8PathBuf {
     let base = Utf8PathBuf::from_path_buf(std::env::temp_dir())
         .unwrap_or_else(|_| Utf8PathBuf::from("/tmp"));
     base.join(format!("conformance-{}", nix::unistd::getuid()))
+}
+
+/// Returns the folder in which the archives of images are kept from run to run. Their names carry their digests, so that what
+/// lies there is never stale.
+pub fn image_folder(project: &Utf8Path) -> Utf8PathBuf {
+    project.join("target/conformance-images")
 }
 
 /// Makes the folder so that no other user reads what is in it, and refuses one that another user has made.
