@@ -9,7 +9,7 @@ use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 
 /// What has happened to a pod so far.
 #[derive(Debug)]
-pub(super) struct PodTimeline {
+pub(in crate::environment) struct PodTimeline {
     events: Mutex<Vec<TimelineEvent>>,
     progress: watch::Sender<Progress>,
 }
@@ -21,7 +21,7 @@ struct Progress {
 }
 
 impl PodTimeline {
-    pub(super) fn new() -> Self {
+    pub(in crate::environment) fn new() -> Self {
         Self {
             events: Mutex::default(),
             progress: watch::Sender::default(),
@@ -29,12 +29,12 @@ impl PodTimeline {
     }
 
     /// Returns everything so far, in order.
-    pub(super) fn events(&self) -> Vec<TimelineEvent> {
+    pub(in crate::environment) fn events(&self) -> Vec<TimelineEvent> {
         self.lock().clone()
     }
 
     /// Adds what the supervisor reported.
-    pub(super) fn append(&self, event: TimelineEvent) {
+    pub(in crate::environment) fn append(&self, event: TimelineEvent) {
         let mut events = self.lock();
         events.push(event);
         let count = events.len();
@@ -44,7 +44,7 @@ impl PodTimeline {
     }
 
     /// Closes the timeline: nothing of the pod runs any more.
-    pub(super) fn complete(&self) {
+    pub(in crate::environment) fn complete(&self) {
         let is_gone = |event: &TimelineEvent| event.event == LifecycleEvent::PodGone;
         if !self.lock().iter().any(is_gone) {
             self.append(TimelineEvent {
@@ -58,7 +58,7 @@ impl PodTimeline {
     }
 
     /// Waits until there are more than `seen` events, or there will be no more.
-    pub(super) async fn beyond(&self, seen: usize) {
+    pub(in crate::environment) async fn beyond(&self, seen: usize) {
         let mut progress = self.progress.subscribe();
         let _ = progress
             .wait_for(|progress| progress.complete || progress.events > seen)
@@ -66,13 +66,13 @@ impl PodTimeline {
     }
 
     /// Waits until the timeline has been closed.
-    pub(super) async fn completed(&self) {
+    pub(in crate::environment) async fn completed(&self) {
         let mut progress = self.progress.subscribe();
         let _ = progress.wait_for(|progress| progress.complete).await;
     }
 
     /// Tells whether the pod is an endpoint of its Service now.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::environment) fn is_ready(&self) -> bool {
         self.lock()
             .iter()
             .rev()
