@@ -6,6 +6,7 @@ pub mod cli;
 pub mod corpus;
 pub mod environment;
 pub mod executable;
+pub mod image;
 pub mod judge;
 pub mod model;
 pub mod procedure;

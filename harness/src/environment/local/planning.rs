@@ -11,6 +11,7 @@ use super::kubelet::{ContainerRules, Place, PodRules, RestartPolicy};
 use super::plan::{ContainerPlan, Identity, MountPlan, PodPlan, RootAccess, VolumePlan};
 use super::{probe_rules, supported, variables, volume_plans};
 use crate::environment::{EnvironmentFault, ImageTable};
+use crate::image::without_tag;
 use crate::model::identity::PodName;
 use crate::stack::Stack;
 
@@ -363,15 +364,6 @@ fn restart_policy(pod: &PodSpec) -> Result<RestartPolicy, EnvironmentFault> {
         Some("OnFailure") => Ok(RestartPolicy::OnFailure),
         Some("Never") => Ok(RestartPolicy::Never),
         Some(other) => Err(not_carried_out("restartPolicy", &other)),
-    }
-}
-
-/// Strips tag and digest from an image's name. A colon before the last slash is a port.
-fn without_tag(image: &str) -> &str {
-    let image = image.split_once('@').map_or(image, |(name, _)| name);
-    match image.rfind(':') {
-        Some(colon) if !image[colon..].contains('/') => &image[..colon],
-        Some(_) | None => image,
     }
 }
 

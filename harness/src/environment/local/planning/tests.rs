@@ -52,17 +52,6 @@ fn container(further: Value) -> Value {
     json!({ "containers": [container] })
 }
 
-#[rstest]
-#[case("a/b", "a/b")]
-#[case("a/b:1.2", "a/b")]
-#[case("registry:5000/a/b", "registry:5000/a/b")]
-#[case("registry:5000/a/b:latest", "registry:5000/a/b")]
-#[case("a/b@sha256:0123", "a/b")]
-#[case("a/b:1@sha256:0123", "a/b")]
-fn tag_and_digest_are_no_part_of_an_images_name(#[case] image: &str, #[case] name: &str) {
-    assert_eq!(without_tag(image), name);
-}
-
 #[test]
 fn arguments_follow_the_images_executable_and_a_command_replaces_it() {
     let pod = container(json!({ "args": ["-c", "x"] }));
