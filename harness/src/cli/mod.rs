@@ -15,6 +15,7 @@ mod doctor;
 mod drive;
 mod error;
 mod explain;
+mod in_pod;
 mod list;
 mod options;
 mod replay;
@@ -99,6 +100,9 @@ pub fn main() -> ExitCode {
     {
         Some("pod-stage") => return pod_stage_main(),
         Some("pod-init") => return pod_init_main(),
+        // In a cluster's pods.
+        Some("observe") => return in_pod::observe_main(),
+        Some("stand-by") => return in_pod::stand_by_main(),
         Some(_) | None => {}
     }
     let arguments = match Arguments::try_parse() {

@@ -43,6 +43,20 @@ impl PodTimeline {
             .send_modify(|progress| progress.events = count);
     }
 
+    /// Adds what happened at a moment of which others may have been told of later moments already.
+    pub(in crate::environment) fn place(&self, event: TimelineEvent) {
+        let mut events = self.lock();
+        let position = events
+            .iter()
+            .rposition(|earlier| earlier.at <= event.at)
+            .map_or(0, |position| position + 1);
+        events.insert(position, event);
+        let count = events.len();
+        drop(events);
+        self.progress
+            .send_modify(|progress| progress.events = count);
+    }
+
     /// Closes the timeline: nothing of the pod runs any more.
     pub(in crate::environment) fn complete(&self) {
         let is_gone = |event: &TimelineEvent| event.event == LifecycleEvent::PodGone;

@@ -1,73 +1,94 @@
-//! The images that a run uses: archives that were built for it, and the names under which a cluster knows them.
+//! The names under which a cluster knows the images of a run.
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use k8s_openapi::api::core::v1::PodSpec;
 
-/// One image as it was built.
-#[derive(Clone, Debug)]
-pub struct BuiltImage {
-    /// The name with its tag.
-    pub name: String,
-    /// The archive.
-    pub archive: Utf8PathBuf,
-    /// The digest of its configuration.
-    pub image_id: String,
-}
+use crate::image::{ImageRole, Images};
 
-/// The four images of a run.
-#[derive(Clone, Debug)]
-pub struct Images {
-    /// The agent under test.
-    pub agent: BuiltImage,
-    /// The application.
-    pub application: BuiltImage,
-    /// Envoy.
-    pub proxy: BuiltImage,
-    /// The harness: driver and observer.
-    pub driver: BuiltImage,
-}
-
-/// The names of the images in the cluster.
-#[derive(Clone, Debug)]
-pub struct ImageNames {
-    /// What the pod template's names, without tag, stand for.
-    pub of_template: BTreeMap<String, String>,
-    /// The harness: driver and observer.
-    pub driver: String,
-}
+/// An image's name by what it is for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ImageNames(BTreeMap<ImageRole, String>);
 
 impl ImageNames {
-    /// Returns the image that a name of the pod template stands for; none where it means itself.
-    pub(super) fn replacement(&self, image: &str) -> Option<&str> {
-        self.of_template
-            .get(without_tag(image))
-            .map(String::as_str)
+    /// Takes the names of images that were built here.
+    pub fn of_built(images: &Images) -> Self {
+        Self(
+            ImageRole::ALL
+                .into_iter()
+                .map(|role| (role, images.of(role).name.clone()))
+                .collect(),
+        )
     }
-}
 
-fn without_tag(image: &str) -> &str {
-    let image = image.split('@').next().unwrap_or(image);
-    match image.rsplit_once(':') {
-        // A colon before a slash is that of a registry's port.
-        Some((name, tag)) if !tag.contains('/') => name,
-        Some(_) | None => image,
+    /// Names an image that the user has made.
+    #[must_use]
+    pub fn with(mut self, role: ImageRole, name: impl Into<String>) -> Self {
+        self.0.insert(role, name.into());
+        self
+    }
+
+    /// Returns an image's name; none where nobody has said.
+    pub fn of(&self, role: ImageRole) -> Option<&str> {
+        self.0.get(&role).map(String::as_str)
+    }
+
+    /// Returns the roles that have no name.
+    pub fn missing(&self) -> Vec<ImageRole> {
+        ImageRole::ALL
+            .into_iter()
+            .filter(|role| !self.0.contains_key(role))
+            .collect()
+    }
+
+    /// Lets the template's containers run the run's images. Those are never pulled where they are there.
+    pub(super) fn put_into(&self, pod: &mut PodSpec) {
+        let sidecars = pod.init_containers.iter_mut().flatten();
+        for container in sidecars.chain(&mut pod.containers) {
+            let image = container.image.as_deref().unwrap_or_default();
+            let own = ImageRole::of_manifest_image(image).and_then(|role| self.of(role));
+            if let Some(own) = own {
+                container.image = Some(own.to_owned());
+                container.image_pull_policy = Some("IfNotPresent".into());
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::Container;
+
     use super::*;
 
-    #[test]
-    fn a_tag_is_cut_off_and_a_port_is_not() {
-        for (image, name) in [
-            ("a/b:latest", "a/b"),
-            ("a/b", "a/b"),
-            ("registry:5000/a", "registry:5000/a"),
-            ("registry:5000/a:1@sha256:00", "registry:5000/a"),
-        ] {
-            assert_eq!(without_tag(image), name);
+    fn pod(image: &str) -> PodSpec {
+        PodSpec {
+            containers: vec![Container {
+                name: "a".into(),
+                image: Some(image.into()),
+                image_pull_policy: Some("Always".into()),
+                ..Container::default()
+            }],
+            ..PodSpec::default()
         }
+    }
+
+    #[test]
+    fn an_image_of_the_guide_becomes_the_runs_own_and_is_not_pulled() {
+        let names = ImageNames::default().with(ImageRole::Agent, "own/agent:1");
+        let mut agent = pod("signalsciences/sigsci-agent:latest");
+        names.put_into(&mut agent);
+        assert_eq!(agent.containers[0].image.as_deref(), Some("own/agent:1"));
+        assert_eq!(
+            agent.containers[0].image_pull_policy.as_deref(),
+            Some("IfNotPresent")
+        );
+    }
+
+    #[test]
+    fn any_other_image_stays_as_it_is() {
+        let mut other = pod("elsewhere/image:1");
+        ImageNames::default().put_into(&mut other);
+        assert_eq!(other, pod("elsewhere/image:1"));
     }
 }

@@ -3,9 +3,11 @@
 //! Each pod under test has a namespace of its own. What serves the run as a whole, the driver and the observers, is in the run's namespace.
 //! Every object carries the run's id, and nothing without it is ever changed or removed.
 
+pub use self::agent_probe::AgentTraits;
 pub use self::cluster::{ClusterChoice, ClusterTool};
 pub use self::environment::{KubeEnvironment, KubeOptions};
-pub use self::images::{ImageNames, Images};
+pub use self::images::ImageNames;
+pub use self::run_space::Keeping;
 pub use self::sweep::sweep;
 
 mod agent_probe;

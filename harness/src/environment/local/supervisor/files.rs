@@ -97,19 +97,3 @@ const DONE: &[u8] = b"+";
 
 /// The most that is read of what the system said, in bytes.
 const LONGEST_COMPLAINT: u64 = 512;
-
-fn change_here(path: &str, change: &FileChange) -> io::Result<()> {
-    match change {
-        FileChange::Remove => fs_err::remove_file(path),
-        FileChange::Write(text) => {
-            let draft = format!("{path}.conformance");
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o644)
-                .open(&draft)?;
-            file.write_all(text.as_bytes())?;
-            fs_err::rename(&draft, path)
-        }
-    }
-}
