@@ -27,6 +27,8 @@ pub(super) const DRIVER: &str = "driver";
 /// The role of observers; also the name of their container.
 pub(super) const OBSERVER: &str = "observer";
 
+/// Kubernetes' default, written out: it is part of a port's key, and server-side apply of older releases refuses a key with a gap.
+const PROTOCOL: &str = "TCP";
 /// Where the harness is in its image.
 const CONFORMANCE: &str = "conformance";
 
@@ -81,6 +83,7 @@ pub(super) fn service(run: &RunId) -> Service {
             ports: Some(vec![ServicePort {
                 name: Some("http".into()),
                 port: i32::from(PROXY_PORT),
+                protocol: Some(PROTOCOL.into()),
                 target_port: Some(IntOrString::Int(i32::from(PROXY_PORT))),
                 ..ServicePort::default()
             }]),
@@ -94,6 +97,14 @@ pub(super) fn service(run: &RunId) -> Service {
 pub(super) fn pod(run: &RunId, stack: &Stack, images: &super::images::ImageNames) -> Pod {
     let mut spec = stack.pod.clone();
     images.put_into(&mut spec);
+    let ports = spec
+        .containers
+        .iter_mut()
+        .chain(spec.init_containers.iter_mut().flatten())
+        .flat_map(|container| container.ports.iter_mut().flatten());
+    for port in ports {
+        port.protocol.get_or_insert_with(|| PROTOCOL.into());
+    }
     Pod {
         metadata: metadata(POD, run, POD_ROLE),
         spec: Some(spec),
