@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 
+use crate::image::ImageError;
 use crate::model::causes::chain;
 use crate::model::diagnostic::Colour;
 use crate::model::load::LoadError;
@@ -19,6 +20,9 @@ pub(super) enum CliError {
     /// A filter matches nothing.
     #[error(transparent)]
     NothingSelected(#[from] NothingSelected),
+    /// An image cannot be made.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// The run cannot begin.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -69,6 +73,7 @@ impl CliError {
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
             Self::NothingSelected(_) => exit_code::NOTHING_SELECTED,
             Self::Setup(_)
+            | Self::Image(_)
             | Self::Output(_)
             | Self::Reports(_)
             | Self::Drive(_)
@@ -107,6 +112,7 @@ impl CliError {
                 )]
             }
             Self::Setup(error) => error.hints(),
+            Self::Image(error) => error.hint().into_iter().collect(),
             Self::NoProject { .. } => {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }

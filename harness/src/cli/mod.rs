@@ -15,6 +15,7 @@ mod doctor;
 mod drive;
 mod error;
 mod explain;
+mod images;
 mod in_pod;
 mod list;
 mod options;
@@ -82,6 +83,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Remove what runs that did not end properly have left.
     Clean(clean::Arguments),
+    /// Make the container images that a cluster needs, as archives, without a container engine.
+    Images(images::Arguments),
     /// Print a completion script for a shell.
     Completions(schema::CompletionArguments),
     /// Send the traffic of a plan; for the harness's own use inside a pod.
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Some("pod-init") => return pod_init_main(),
         // In a cluster's pods.
         Some("observe") => return in_pod::observe_main(),
+        Some("await-refusal") => return in_pod::await_refusal_main(),
         Some("stand-by") => return in_pod::stand_by_main(),
         Some(_) | None => {}
     }
@@ -127,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments),
+        Command::Images(arguments) => images::main(&arguments),
         Command::Completions(arguments) => schema::completions(&arguments),
         Command::Drive => drive::main(),
     };

@@ -1,6 +1,6 @@
 //! The executables that a run needs: Envoy, the fixtures, and what identifies each of them.
 
-mod bounded_command;
+pub(crate) mod bounded_command;
 mod envoy;
 mod envoy_cache;
 mod envoy_install;
@@ -8,6 +8,7 @@ mod error;
 mod identity;
 mod install_step;
 mod pip;
+mod static_build;
 mod workspace;
 
 pub use self::envoy::{
@@ -16,4 +17,5 @@ pub use self::envoy::{
 pub use self::error::ExecutableError;
 pub use self::identity::Identity;
 pub use self::install_step::InstallStep;
+pub use self::static_build::{ImageExecutables, build_for_images};
 pub use self::workspace::{SiblingExecutables, build_siblings, look_for_siblings};

@@ -13,8 +13,8 @@ use crate::executable::bounded_command::{
 use crate::executable::error::ExecutableError;
 
 /// The packages that are built, each with an executable of its name.
-const AGENT_STUB: &str = "agent-stub";
-const HELLOWORLD: &str = "helloworld";
+pub(super) const AGENT_STUB: &str = "agent-stub";
+pub(super) const HELLOWORLD: &str = "helloworld";
 /// The bounds of the build. The time is for a first build on a slow machine.
 const BUILD_BOUNDS: Bounds = Bounds {
     time: Duration::from_mins(30),
@@ -49,20 +49,12 @@ pub struct SiblingExecutables {
 ///
 /// When the build fails, or a fixture is not there.
 pub fn build_siblings() -> Result<SiblingExecutables, ExecutableError> {
-    let own = env::current_exe().map_err(|source| ExecutableError::Io {
-        action: "find the running executable".into(),
-        source,
-    })?;
-    let own = Utf8PathBuf::from_path_buf(own).map_err(|path| ExecutableError::NotUtf8 {
-        path: path.to_string_lossy().into_owned(),
-    })?;
-    let place = BuildPlace::of(&own);
-    let manifest = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    let place = BuildPlace::of(&own_executable()?);
     if let Some(cargo) = env::var_os("CARGO")
-        && manifest.exists()
+        && let Some(manifest) = workspace_manifest()
         && let Some(arguments) = place.cargo_arguments(manifest)
     {
-        build(cargo, &arguments)?;
+        run_cargo(cargo, &arguments, &[])?;
     }
     place.siblings()
 }
@@ -74,23 +66,43 @@ pub fn look_for_siblings() -> Option<SiblingExecutables> {
     BuildPlace::of(&own).siblings().ok()
 }
 
+/// Returns the path of the running executable.
+pub(super) fn own_executable() -> Result<Utf8PathBuf, ExecutableError> {
+    let own = env::current_exe().map_err(|source| ExecutableError::Io {
+        action: "find the running executable".into(),
+        source,
+    })?;
+    Utf8PathBuf::from_path_buf(own).map_err(|path| ExecutableError::NotUtf8 {
+        path: path.to_string_lossy().into_owned(),
+    })
+}
+
+/// Returns the manifest of the checkout that the harness was built from, if it is still there.
+pub(super) fn workspace_manifest() -> Option<&'static Utf8Path> {
+    let manifest = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    manifest.exists().then_some(manifest)
+}
+
 /// Where cargo put the running executable.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct BuildPlace {
+pub(super) struct BuildPlace {
     folder: Utf8PathBuf,
 }
 
 impl BuildPlace {
     /// Cargo puts programs into `target/<profile>/` and tests into `target/<profile>/deps/`.
-    fn of(own_executable: &Utf8Path) -> Self {
+    pub(super) fn of(own_executable: &Utf8Path) -> Self {
         let folder = own_executable.parent().unwrap_or(Utf8Path::new("/"));
         let folder = match (folder.file_name(), folder.parent()) {
             (Some("deps"), Some(profile_folder)) => profile_folder,
             _ => folder,
         };
-        Self {
-            folder: folder.to_owned(),
-        }
+        Self::at(folder.to_owned())
+    }
+
+    /// The place whose executables lie in this folder.
+    pub(super) const fn at(folder: Utf8PathBuf) -> Self {
+        Self { folder }
     }
 
     /// Returns the arguments that make cargo put the fixtures into this very place; none where it
@@ -109,32 +121,36 @@ impl BuildPlace {
             arguments.extend(["--package".into(), package.into()]);
         }
         arguments.extend(["--profile".into(), profile.into()]);
-        // With `--target`, the folder above the profile's is named after the target.
-        let target = parent
-            .file_name()
-            .filter(|name| name.matches('-').count() >= 2 && parent.parent().is_some());
-        let target_folder = match (target, parent.parent()) {
-            (Some(target), Some(above)) if is_target_folder(above) => {
-                arguments.extend(["--target".into(), target.into()]);
-                above
-            }
-            _ => parent,
-        };
-        if !is_target_folder(target_folder) {
-            return None;
+        let target_folder = self.target_folder()?;
+        if target_folder != parent {
+            let target = parent.file_name()?;
+            arguments.extend(["--target".into(), target.into()]);
         }
         arguments.extend(["--target-dir".into(), target_folder.to_string()]);
         Some(arguments)
     }
 
-    fn siblings(&self) -> Result<SiblingExecutables, ExecutableError> {
+    /// Returns cargo's target folder; none where the place is none of cargo's.
+    pub(super) fn target_folder(&self) -> Option<&Utf8Path> {
+        let parent = self.folder.parent()?;
+        // With `--target`, the folder above the profile's is named after the target.
+        let is_named_after_target = parent
+            .file_name()
+            .is_some_and(|name| name.matches('-').count() >= 2);
+        match parent.parent() {
+            Some(above) if is_named_after_target && is_target_folder(above) => Some(above),
+            Some(_) | None => is_target_folder(parent).then_some(parent),
+        }
+    }
+
+    pub(super) fn siblings(&self) -> Result<SiblingExecutables, ExecutableError> {
         Ok(SiblingExecutables {
             agent_stub: self.sibling(AGENT_STUB)?,
             helloworld: self.sibling(HELLOWORLD)?,
         })
     }
 
-    fn sibling(&self, name: &str) -> Result<Utf8PathBuf, ExecutableError> {
+    pub(super) fn sibling(&self, name: &str) -> Result<Utf8PathBuf, ExecutableError> {
         let path = self.folder.join(name);
         if !path.is_file() {
             return Err(ExecutableError::SiblingMissing { path });
@@ -148,11 +164,16 @@ fn is_target_folder(folder: &Utf8Path) -> bool {
     folder.join("CACHEDIR.TAG").exists() || folder.join(".rustc_info.json").exists()
 }
 
-fn build(cargo: OsString, arguments: &[String]) -> Result<(), ExecutableError> {
+/// Runs cargo to its end, without these variables besides those that no inner cargo may see.
+pub(super) fn run_cargo(
+    cargo: OsString,
+    arguments: &[String],
+    removed_variables: &[&str],
+) -> Result<(), ExecutableError> {
     let program = cargo.to_string_lossy().into_owned();
     let mut command = Command::new(cargo);
     command.args(arguments);
-    for variable in REMOVED_VARIABLES {
+    for variable in REMOVED_VARIABLES.iter().chain(removed_variables) {
         command.env_remove(variable);
     }
     let finished = run_bounded(&mut command, BUILD_BOUNDS).map_err(|error| match error {
@@ -242,9 +263,10 @@ mod tests {
 
     #[test]
     fn a_failed_build_shows_what_the_compiler_said() {
-        let error = build(
+        let error = run_cargo(
             "sh".into(),
             &["-c".into(), "echo oh no >&2; exit 101".into()],
+            &[],
         )
         .expect_err("it failed");
         assert!(error.to_string().contains("oh no"), "{error}");

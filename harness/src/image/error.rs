@@ -16,6 +16,12 @@ pub enum ImageError {
         #[source]
         source: io::Error,
     },
+    /// A file changed while the image was being made.
+    #[error("what goes into `{path}` changed while it was read")]
+    Changed {
+        /// The file, or the archive that it goes into.
+        path: Utf8PathBuf,
+    },
     /// A file is no program for Linux.
     #[error("`{path}` is no program of Linux: {reason}")]
     NotAProgram {
@@ -44,6 +50,7 @@ impl ImageError {
     /// Returns what the user can do, if there is something.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Changed { .. } => Some("let the build come to its end, and try again".into()),
             Self::Io { .. } => None,
             Self::NotAProgram { .. } => Some(
                 "give a program for Linux, built for this machine's architecture; a script needs an image of its own".into(),

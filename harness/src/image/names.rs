@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,17 @@ const REGISTRY: &str = "conformance.local";
 
 /// What an image is for.
 #[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Deserialize,
+    Eq,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    Serialize,
+    ValueEnum,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageRole {
@@ -25,8 +36,8 @@ pub enum ImageRole {
 }
 
 impl ImageRole {
-    /// Every role, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Agent, Self::Application, Self::Proxy, Self::Driver];
+    /// Every role. The proxy comes first: that its executable is wrong is known at once, the others may have to be built.
+    pub const ALL: [Self; 4] = [Self::Proxy, Self::Agent, Self::Application, Self::Driver];
 
     /// Returns the role of an image that a manifest of the guide names, whatever its tag.
     pub fn of_manifest_image(image: &str) -> Option<Self> {

@@ -13,8 +13,10 @@ use crate::environment::kube::{
 };
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
 use crate::environment::{Environment, EnvironmentFault, ImageTable};
-use crate::executable::{EnvoySelection, ExecutableError, Identity, build_siblings, locate};
-use crate::image::{ImageError, ImageSources, build_images};
+use crate::executable::{
+    EnvoySelection, ExecutableError, Identity, build_for_images, build_siblings, locate,
+};
+use crate::image::{ImageError, ImageRole, ImageSources, build_images};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -28,11 +30,6 @@ use crate::report::redaction::Redactor;
 use crate::stack::assemble::AgentOverrides;
 use crate::stack::keys::{AgentKeys, KeysError};
 
-/// The image names of the guide, without tags.
-const PROXY_IMAGE: &str = "signalsciences/envoy-frontproxy";
-const APPLICATION_IMAGE: &str = "signalsciences/example-helloworld";
-const AGENT_IMAGE: &str = "signalsciences/sigsci-agent";
-
 /// Where the logs of a run's pods lie while it goes on: with what the next start sweeps away, since they are not redacted.
 const POD_LOGS: &str = "pods";
 
@@ -43,6 +40,10 @@ const RESPONSE_DATA_OPTION: &str = "envoy-expect-response-data";
 
 /// Scenarios under way per core: most of a lifecycle scenario is waiting.
 const JOBS_PER_CORE: usize = 3;
+/// The same in a cluster, where each pod costs a kubelet, a container runtime and an API server their time as well.
+const JOBS_PER_CORE_OF_A_CLUSTER: usize = 1;
+/// By how much every bound is multiplied in a cluster: a kubelet looks once a second where its rehearsal is told at once.
+const SLOWNESS_OF_A_CLUSTER: u32 = 3;
 
 /// Where the pods run.
 #[derive(Clone, Debug, Default)]
@@ -264,6 +265,13 @@ pub async fn prepare(
         conformance: &conformance,
         runtime: &runtime,
         agent: &subjects["agent"],
+        agent_binary: options.agent_binary.as_deref(),
+        app_binary: options.app_binary.as_deref(),
+        archives: image_folder(&project.root),
+    };
+    let (slowness, jobs_per_core) = match options.place {
+        Place::Local => (1, JOBS_PER_CORE),
+        Place::Kubernetes(_) => (SLOWNESS_OF_A_CLUSTER, JOBS_PER_CORE_OF_A_CLUSTER),
     };
     let (environment, agent) = match options.place {
         Place::Local => local_environment(&place).await?,
@@ -291,9 +299,9 @@ pub async fn prepare(
         features,
         keys: Arc::new(keys),
         overrides: options.overrides,
-        timeouts: Arc::new(Timeouts::default().slowed_down(slow_down)),
+        timeouts: Arc::new(Timeouts::default().slowed_down(slow_down.saturating_mul(slowness))),
         options: record,
-        jobs: options.jobs.unwrap_or(cores * JOBS_PER_CORE),
+        jobs: options.jobs.unwrap_or(cores * jobs_per_core),
     })
 }
 
@@ -304,6 +312,9 @@ struct PlaceSetup<'a> {
     conformance: &'a Utf8Path,
     runtime: &'a Utf8Path,
     agent: &'a Identity,
+    agent_binary: Option<&'a Utf8Path>,
+    app_binary: Option<&'a Utf8Path>,
+    archives: Utf8PathBuf,
 }
 
 /// What the agent under test can do.
@@ -327,11 +338,10 @@ async fn local_environment(setup: &PlaceSetup<'_>) -> Result<PlaceMade, SetupErr
     probe_support(setup.conformance).await?;
     let programs = setup.programs;
     let images = ImageTable {
-        executables: BTreeMap::from([
-            (PROXY_IMAGE.to_owned(), programs.envoy.clone()),
-            (APPLICATION_IMAGE.to_owned(), programs.application.clone()),
-            (AGENT_IMAGE.to_owned(), programs.agent.clone()),
-        ]),
+        executables: ImageRole::ALL
+            .into_iter()
+            .filter_map(|role| Some((role.manifest_image()?.to_owned(), programs.of(role)?)))
+            .collect(),
     };
     let environment = LocalEnvironment::new(LocalOptions {
         images,
@@ -360,14 +370,17 @@ async fn kubernetes_environment(
     let built = if chosen.images.missing().is_empty() {
         None
     } else {
+        say("making the images; the first time takes minutes");
+        let built = tokio::task::spawn_blocking(build_for_images)
+            .await
+            .expect("the build does not panic")?;
         let sources = ImageSources {
-            agent: setup.programs.agent.clone(),
-            application: setup.programs.application.clone(),
+            agent: setup.agent_binary.map_or(built.agent_stub, Into::into),
+            application: setup.app_binary.map_or(built.helloworld, Into::into),
             proxy: setup.programs.envoy.clone(),
-            driver: setup.conformance.into(),
+            driver: built.conformance,
         };
-        say("making the images");
-        Some(build_images(&sources, &folder)?)
+        Some(build_images(&sources, &setup.archives)?)
     };
     let environment = KubeEnvironment::prepare(
         KubeOptions {
@@ -396,6 +409,18 @@ struct Programs {
     envoy: Utf8PathBuf,
     agent: Utf8PathBuf,
     application: Utf8PathBuf,
+}
+
+impl Programs {
+    /// Returns the executable of a role; the driver runs in no container here.
+    fn of(&self, role: ImageRole) -> Option<Utf8PathBuf> {
+        match role {
+            ImageRole::Agent => Some(self.agent.clone()),
+            ImageRole::Application => Some(self.application.clone()),
+            ImageRole::Driver => None,
+            ImageRole::Proxy => Some(self.envoy.clone()),
+        }
+    }
 }
 
 fn find_programs(options: &SetupOptions, say: &impl Fn(&str)) -> Result<Programs, ExecutableError> {
@@ -428,6 +453,12 @@ pub fn runtime_folder() -> Utf8PathBuf {
     let base = Utf8PathBuf::from_path_buf(std::env::temp_dir())
         .unwrap_or_else(|_| Utf8PathBuf::from("/tmp"));
     base.join(format!("conformance-{}", nix::unistd::getuid()))
+}
+
+/// Returns the folder in which the archives of images are kept from run to run. Their names carry their digests, so that what
+/// lies there is never stale.
+pub fn image_folder(project: &Utf8Path) -> Utf8PathBuf {
+    project.join("target/conformance-images")
 }
 
 /// Makes the folder so that no other user reads what is in it, and refuses one that another user has made.

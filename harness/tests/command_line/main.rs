@@ -4,5 +4,6 @@ mod bad_input;
 mod bad_seeds;
 mod ending;
 mod files;
+mod images;
 mod runs;
 mod support;

@@ -15,7 +15,8 @@ use super::connection::Connection;
 use super::course::Course;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
-use super::objects::{self, POD, SERVICE};
+use super::exec::{ask_line, exec};
+use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::Observers;
 use super::pod::{KubePod, PodParts};
 use super::pod_watch::{PodView, follow_pod};
@@ -31,6 +32,10 @@ use crate::stack::{PROXY_PORT, Stack};
 
 /// How long a pod may take from its creation until it has an address.
 const ADDRESS_WITHIN: Duration = Duration::from_secs(60);
+/// How long the word about a Service may take.
+const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
+/// The longest word, in bytes.
+const LONGEST_WORD: u64 = 1024;
 
 /// What a cluster's environment is made of.
 #[derive(Clone, Debug)]
@@ -166,6 +171,7 @@ impl KubeEnvironment {
         space.make_namespace(namespace, &name.purpose).await?;
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) = tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        self.await_service(&service).await?;
         let view = Arc::new(PodView::new(
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
@@ -196,6 +202,21 @@ impl KubeEnvironment {
             node,
         );
         Ok(Arc::new(pod))
+    }
+
+    /// Waits until the nodes know the Service. Before that its address is nobody's, and traffic to it may leave the cluster.
+    async fn await_service(&self, address: &str) -> Result<(), EnvironmentFault> {
+        let pods = self.space.driver_pods().await?;
+        let mut command = objects::command("await-refusal");
+        command.push(format!("{address}:{PROXY_PORT}"));
+        let mut exec = exec(&pods, DRIVER, DRIVER, command).await?;
+        let said = ask_line(&mut exec, b"", LONGEST_WORD, SERVICE_KNOWN_WITHIN).await?;
+        let said = String::from_utf8_lossy(&said);
+        if said.trim() != "refused" {
+            // Some networks answer nothing for a Service without endpoints; its traffic stays inside all the same.
+            tracing::warn!(%address, said = said.trim(), "a Service without endpoints does not refuse connections");
+        }
+        Ok(())
     }
 
     /// Applies everything but the pod; returns the Service's address.

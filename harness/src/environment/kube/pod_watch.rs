@@ -93,6 +93,10 @@ impl PodView {
     }
 
     fn status(&self, pod: &Pod) {
+        tracing::trace!(
+            status = %serde_json::to_string(&pod.status).unwrap_or_default(),
+            "the API tells of a pod"
+        );
         self.learn(|course, now| course.status(now, pod));
         self.latest.send_modify(|latest| latest.pod = Some(pod.clone()));
     }

@@ -20,6 +20,18 @@ use crate::environment::{ContainerFault, FileSystemView};
 /// The longest request, in bytes.
 const LONGEST_REQUEST: u64 = 32 * 1024 * 1024;
 
+/// What kubelet and runtime mount into every container, writable though the root is not. Files in it are told of, as any others are.
+const PROVIDED: [&str; 8] = [
+    "/dev",
+    "/dev/mqueue",
+    "/dev/shm",
+    "/dev/termination-log",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/sys/fs/cgroup",
+];
+
 /// Carries out the request on standard input and writes the answer to standard output.
 ///
 /// # Errors
@@ -134,7 +146,7 @@ fn inspect(container: &ContainerId) -> io::Result<FileSystemView> {
     let places: Vec<String> = access
         .writable
         .iter()
-        .filter(|place| *place != "/")
+        .filter(|place| *place != "/" && !place.starts_with("/sys/"))
         .cloned()
         .collect();
     let mut files = walk_all(&places, &BTreeSet::new());
@@ -143,15 +155,22 @@ fn inspect(container: &ContainerId) -> io::Result<FileSystemView> {
             files.insert(path, entry);
         }
     }
+    // The runtime's own devices are no files that the container has written.
+    files.retain(|path, entry| !is_device(path) || entry.kind == "file");
     Ok(FileSystemView {
         root_is_read_only: access.root_is_read_only,
         writable_mounts: access
             .writable
             .into_iter()
+            .filter(|place| !PROVIDED.contains(&place.as_str()))
             .map(|place| (place, None))
             .collect::<BTreeMap<_, _>>(),
         files,
     })
+}
+
+fn is_device(path: &str) -> bool {
+    path.starts_with("/dev/") && !path.starts_with("/dev/shm/")
 }
 
 /// Returns the paths in the upper layer of the container's root.
