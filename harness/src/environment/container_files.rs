@@ -127,7 +127,10 @@ fn unescape(text: &str) -> String {
 }
 
 /// Describes every file below these places, but those of `initial`.
-pub(in crate::environment) fn walk_all(places: &[String], initial: &BTreeSet<String>) -> BTreeMap<String, FileEntry> {
+pub(in crate::environment) fn walk_all(
+    places: &[String],
+    initial: &BTreeSet<String>,
+) -> BTreeMap<String, FileEntry> {
     let mut files = BTreeMap::new();
     for place in places {
         let place = Path::new(place);

@@ -275,7 +275,7 @@ pub async fn prepare(
     };
     let (environment, agent) = match options.place {
         Place::Local => local_environment(&place).await?,
-        Place::Kubernetes(chosen) => kubernetes_environment(&place, chosen, &say).await?,
+        Place::Kubernetes(chosen) => Box::pin(kubernetes_environment(&place, chosen, &say)).await?,
     };
     let mut features = environment.features();
     if agent.takes_response_data {
@@ -382,19 +382,16 @@ async fn kubernetes_environment(
         };
         Some(build_images(&sources, &setup.archives)?)
     };
-    let environment = KubeEnvironment::prepare(
-        KubeOptions {
-            cluster: chosen.cluster,
-            run: setup.run.clone(),
-            built,
-            named: chosen.images,
-            keeping: chosen.keeping,
-            folder,
-            records,
-        },
-        say,
-    )
-    .await?;
+    let options = KubeOptions {
+        cluster: chosen.cluster,
+        run: setup.run.clone(),
+        built,
+        named: chosen.images,
+        keeping: chosen.keeping,
+        folder,
+        records,
+    };
+    let environment = Box::pin(KubeEnvironment::prepare(options, say)).await?;
     let agent = match environment.agent() {
         Some(traits) => AgentAbilities {
             takes_response_data: traits.has_option(RESPONSE_DATA_OPTION),

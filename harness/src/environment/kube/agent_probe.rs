@@ -64,5 +64,9 @@ async fn answer(
         limit_bytes: Some(LONGEST_ANSWER),
         ..LogParams::default()
     };
-    ask("read what the agent says of itself", pods.logs(name, &parameters)).await
+    ask(
+        "read what the agent says of itself",
+        pods.logs(name, &parameters),
+    )
+    .await
 }

@@ -18,11 +18,11 @@ use crate::image::{ImageRole, Images};
 use crate::model::timeouts::TimedOut;
 
 /// How long a cluster may take to come up.
-const MADE_WITHIN: Duration = Duration::from_secs(300);
+const MADE_WITHIN: Duration = Duration::from_mins(5);
 /// How long an image may take to be loaded.
-const LOADED_WITHIN: Duration = Duration::from_secs(180);
+const LOADED_WITHIN: Duration = Duration::from_mins(3);
 /// How long a cluster may take to be removed.
-const REMOVED_WITHIN: Duration = Duration::from_secs(120);
+const REMOVED_WITHIN: Duration = Duration::from_mins(2);
 /// How much of what a tool says is shown, in bytes.
 const SHOWN_BYTES: usize = 2048;
 
@@ -173,7 +173,9 @@ impl Cluster {
         if options.keeping == Keeping::Remove {
             // Before the cluster: whenever this process ends, the next run finds what it has made.
             fs_err::create_dir_all(&options.records).map_err(io("make the folder of clusters"))?;
-            let record = options.records.join(format!("{}.{}", made.name, tool.name()));
+            let record = options
+                .records
+                .join(format!("{}.{}", made.name, tool.name()));
             fs_err::write(&record, Owner::this_process().to_string())
                 .map_err(io("write down which cluster is made"))?;
             made.record = Some(record);
@@ -320,7 +322,9 @@ async fn run_tool(
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(refused(
                 format!("there is no command `{name}`"),
-                Some(format!("install {name}, or use a cluster of yours with `--environment existing`")),
+                Some(format!(
+                    "install {name}, or use a cluster of yours with `--environment existing`"
+                )),
             ));
         }
         Ok(Err(error)) => return Err(refused(error.to_string(), None)),
@@ -368,7 +372,10 @@ mod tests {
         assert!(kind.contains("--kubeconfig /run/own.kubeconfig"), "{kind}");
         assert!(kind.ends_with("--image i"), "{kind}");
         let removed = ClusterTool::Kind.delete("n", own).join(" ");
-        assert!(removed.contains("--kubeconfig /run/own.kubeconfig"), "{removed}");
+        assert!(
+            removed.contains("--kubeconfig /run/own.kubeconfig"),
+            "{removed}"
+        );
         let k3d = ClusterTool::K3d.create("n", None, own).join(" ");
         assert!(k3d.contains("--kubeconfig-update-default=false"), "{k3d}");
         assert!(k3d.contains("--kubeconfig-switch-context=false"), "{k3d}");

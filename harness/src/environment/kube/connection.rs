@@ -46,13 +46,16 @@ impl Connection {
     pub(super) async fn open(source: &Source) -> Result<Self, EnvironmentFault> {
         let config = read_config(source).await?;
         let server = config.cluster_url.to_string();
-        let client =
-            Client::try_from(config).map_err(|error| super::fault::fault("use the kubeconfig", &error))?;
+        let client = Client::try_from(config)
+            .map_err(|error| super::fault::fault("use the kubeconfig", &error))?;
         let action = format!("ask the Kubernetes API at {server} for its version");
         let version = ask(&action, client.apiserver_version()).await?;
         Ok(Self {
             client,
-            release: (leading_number(&version.major), leading_number(&version.minor)),
+            release: (
+                leading_number(&version.major),
+                leading_number(&version.minor),
+            ),
             version: version.git_version,
             server,
         })
@@ -77,13 +80,15 @@ async fn read_config(source: &Source) -> Result<Config, EnvironmentFault> {
         Source::Context(context) => (Kubeconfig::read(), context.clone()),
         Source::File(path) => (Kubeconfig::read_from(path), None),
     };
-    let unusable = |error: &dyn std::error::Error| EnvironmentFault::Cluster {
+    let unusable = |error: &dyn std::error::Error| {
+        EnvironmentFault::Cluster {
         action: "use the kubeconfig".into(),
         detail: chain(error).join(": "),
         hint: Some(
             "`kubectl config get-contexts` lists the contexts; `--context NAME` chooses one, KUBECONFIG another file"
                 .into(),
         ),
+    }
     };
     let kubeconfig = kubeconfig.map_err(|error| unusable(&error))?;
     let options = KubeConfigOptions {

@@ -185,7 +185,12 @@ impl Course {
         if count <= before {
             return events;
         }
-        let Some(name) = seen.involved_object.field_path.as_deref().and_then(container_of) else {
+        let Some(name) = seen
+            .involved_object
+            .field_path
+            .as_deref()
+            .and_then(container_of)
+        else {
             return events;
         };
         let message = seen.message.clone().unwrap_or_default();
@@ -235,7 +240,10 @@ impl Course {
                 container.entered(now, name, (*process, command), deleted_at, &mut events);
             }
             ProcessChange::Left { process } => {
-                if let HookState::Runs { since, process: Some(own) } = container.hook_state
+                if let HookState::Runs {
+                    since,
+                    process: Some(own),
+                } = container.hook_state
                     && own == *process
                 {
                     let finished = LifecycleEvent::PreStopFinished { exit_code: None };
@@ -265,10 +273,15 @@ impl Course {
             };
             let used = now.duration_since(since);
             let whole = |seconds: u64| {
-                SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::MAX)
+                SignedDuration::try_from(Duration::from_secs(seconds))
+                    .unwrap_or(SignedDuration::MAX)
             };
             if used >= whole(grace) {
-                events.push(event(now, Some(name.clone()), LifecycleEvent::PreStopOverran));
+                events.push(event(
+                    now,
+                    Some(name.clone()),
+                    LifecycleEvent::PreStopOverran,
+                ));
                 container.term(now, name, 0, &mut events);
             } else if let Some(Hook::Sleep(seconds)) = container.hook
                 && used >= whole(seconds)
@@ -406,7 +419,11 @@ impl ContainerCourse {
         if status.as_container_exit_code() == 137 && self.term_sent.is_some() {
             events.push(event(at, Some(name.to_owned()), LifecycleEvent::KillSent));
         }
-        events.push(event(at, Some(name.to_owned()), LifecycleEvent::Exited(status)));
+        events.push(event(
+            at,
+            Some(name.to_owned()),
+            LifecycleEvent::Exited(status),
+        ));
     }
 
     /// A process was started from outside: the hook's, unless it is a probe's.
@@ -422,8 +439,7 @@ impl ContainerCourse {
             return;
         };
         let is_hook = command == hook
-            || (deleted_at.is_some()
-                && !self.probe_commands.iter().any(|probe| probe == command));
+            || (deleted_at.is_some() && !self.probe_commands.iter().any(|probe| probe == command));
         if is_hook {
             self.begin_hook(now, name, Some(process), events);
         }
@@ -442,7 +458,11 @@ impl ContainerCourse {
                     since: now,
                     process,
                 };
-                events.push(event(now, Some(name.to_owned()), LifecycleEvent::PreStopStarted));
+                events.push(event(
+                    now,
+                    Some(name.to_owned()),
+                    LifecycleEvent::PreStopStarted,
+                ));
             }
             HookState::Runs { process: known, .. } => *known = known.or(process),
             HookState::Over => {}
@@ -486,7 +506,9 @@ fn hook_of(container: &k8s_openapi::api::core::v1::Container) -> Option<Hook> {
         return Some(Hook::Exec(exec.command.clone().unwrap_or_default()));
     }
     if let Some(sleep) = &hook.sleep {
-        return Some(Hook::Sleep(u64::try_from(sleep.seconds).unwrap_or_default()));
+        return Some(Hook::Sleep(
+            u64::try_from(sleep.seconds).unwrap_or_default(),
+        ));
     }
     Some(Hook::Http)
 }

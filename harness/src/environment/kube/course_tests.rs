@@ -6,7 +6,8 @@ use super::*;
 use crate::model::timeline::ExitStatus;
 
 fn course(hook: Option<Value>) -> Course {
-    let mut container = json!({ "name": "a", "startupProbe": { "exec": { "command": ["probe"] } } });
+    let mut container =
+        json!({ "name": "a", "startupProbe": { "exec": { "command": ["probe"] } } });
     if let Some(hook) = hook {
         container["lifecycle"] = json!({ "preStop": hook });
     }
@@ -119,7 +120,11 @@ fn without_a_hook_term_is_sent_when_the_kubelet_stops_the_container() {
     assert_eq!(names(&stopped), ["TermSent"]);
     assert_eq!(
         names(&course.status(at(10_500), &ended(0))),
-        ["ContainerNotReady", "Exited"].map(str::to_owned).into_iter().rev().collect::<Vec<_>>()
+        ["ContainerNotReady", "Exited"]
+            .map(str::to_owned)
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
     );
 }
 
@@ -141,8 +146,14 @@ fn with_a_hook_term_follows_the_end_of_the_hooks_process() {
     course.status(at(0), &running(true));
     course.status(at(9000), &deleted());
     let command = vec!["sleep".to_owned(), "1".to_owned()];
-    let entered = process(ProcessChange::Entered { process: 7, command });
-    assert_eq!(names(&course.process(at(9010), &entered)), ["PreStopStarted"]);
+    let entered = process(ProcessChange::Entered {
+        process: 7,
+        command,
+    });
+    assert_eq!(
+        names(&course.process(at(9010), &entered)),
+        ["PreStopStarted"]
+    );
     let stop = kubelet("Killing", "Stopping container a", 1);
     assert_eq!(names(&course.kubelet_event(at(9050), &stop)), [""; 0]);
     let left = course.process(at(10_020), &process(ProcessChange::Left { process: 7 }));

@@ -13,9 +13,9 @@ use super::agent_probe::{AgentTraits, probe_agent};
 use super::cluster::{Cluster, ClusterChoice};
 use super::connection::Connection;
 use super::course::Course;
+use super::exec::{ask_line, exec};
 use super::images::ImageNames;
 use super::labels::pod_namespace;
-use super::exec::{ask_line, exec};
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::Observers;
 use super::pod::{KubePod, PodParts};
@@ -31,7 +31,7 @@ use crate::model::timeouts::TimedOut;
 use crate::stack::{PROXY_PORT, Stack};
 
 /// How long a pod may take from its creation until it has an address.
-const ADDRESS_WITHIN: Duration = Duration::from_secs(60);
+const ADDRESS_WITHIN: Duration = Duration::from_mins(1);
 /// How long the word about a Service may take.
 const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
 /// The longest word, in bytes.
@@ -86,7 +86,11 @@ impl KubeEnvironment {
         options: KubeOptions,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
-        let mut images = options.built.as_ref().map(ImageNames::of_built).unwrap_or_default();
+        let mut images = options
+            .built
+            .as_ref()
+            .map(ImageNames::of_built)
+            .unwrap_or_default();
         for role in ImageRole::ALL {
             if let Some(name) = options.named.of(role) {
                 images = images.with(role, name);
@@ -108,7 +112,10 @@ impl KubeEnvironment {
             let connection = Connection::open(&cluster.source()).await?;
             let swept = sweep_namespaces(&connection.client).await?;
             if !swept.is_empty() {
-                say(&format!("removed what earlier runs left: {}", swept.join(", ")));
+                say(&format!(
+                    "removed what earlier runs left: {}",
+                    swept.join(", ")
+                ));
             }
             let space = Arc::new(RunSpace::new(
                 connection.client.clone(),
@@ -170,7 +177,8 @@ impl KubeEnvironment {
         let space = &self.space;
         space.make_namespace(namespace, &name.purpose).await?;
         // The traffic that shows how a pod starts must not wait for its driver.
-        let (service, _) = tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        let (service, _) =
+            tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
         self.await_service(&service).await?;
         let view = Arc::new(PodView::new(
             Course::of(&stack.pod, stack.grace_period_seconds()),
@@ -191,7 +199,11 @@ impl KubeEnvironment {
         // From here on the follower ends with the pod's handle.
         let mut pod = KubePod::new(parts, follower);
         space
-            .apply(namespace, POD, &objects::pod(&name.run, stack, &self.images))
+            .apply(
+                namespace,
+                POD,
+                &objects::pod(&name.run, stack, &self.images),
+            )
             .await?;
         let (pod_ip, node) = await_address(&view).await?;
         pod.place(
@@ -220,7 +232,11 @@ impl KubeEnvironment {
     }
 
     /// Applies everything but the pod; returns the Service's address.
-    async fn apply_parts(&self, namespace: &str, stack: &Stack) -> Result<String, EnvironmentFault> {
+    async fn apply_parts(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+    ) -> Result<String, EnvironmentFault> {
         let space = &self.space;
         for (name, values) in &stack.secrets {
             let object = objects::secret(name, &space.run, values);
@@ -326,17 +342,25 @@ async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFa
         let found = latest
             .wait_for(|latest| latest.gone || latest.pod.as_ref().and_then(placed).is_some())
             .await;
-        found.ok().and_then(|found| found.pod.as_ref().and_then(placed))
+        found
+            .ok()
+            .and_then(|found| found.pod.as_ref().and_then(placed))
     };
     let last_seen = || {
         let latest = view.latest();
         let latest = latest.borrow();
-        latest.pod.as_ref().map_or_else(|| "no pod yet".into(), status::describe)
+        latest
+            .pod
+            .as_ref()
+            .map_or_else(|| "no pod yet".into(), status::describe)
     };
     match timeout(ADDRESS_WITHIN, wait).await {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(EnvironmentFault::PodLost {
-            reason: format!("it went before it had an address; last seen: {}", last_seen()),
+            reason: format!(
+                "it went before it had an address; last seen: {}",
+                last_seen()
+            ),
         }),
         Err(_) => Err(TimedOut {
             waited_for: "the pod to get an address".into(),

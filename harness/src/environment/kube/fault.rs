@@ -50,7 +50,9 @@ pub(super) fn fault(action: &str, error: &Error) -> EnvironmentFault {
         ),
         Error::UpgradeConnection(_) => (
             words(error),
-            Some("exec and port-forward need a WebSocket to the API; a proxy in between may not let it through"),
+            Some(
+                "exec and port-forward need a WebSocket to the API; a proxy in between may not let it through",
+            ),
         ),
         _ => (words(error), None),
     };
@@ -73,15 +75,26 @@ fn words(error: &Error) -> String {
 fn hint_for(code: u16, message: &str) -> Option<&'static str> {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if says(&["exceeded quota", "maximum cpu", "maximum memory"]) {
-        return Some("a quota of the cluster refuses it: run fewer scenarios at a time with `--jobs`, or ask for more");
+        return Some(
+            "a quota of the cluster refuses it: run fewer scenarios at a time with `--jobs`, or ask for more",
+        );
     }
-    if says(&["violates PodSecurity", "admission webhook", "denied the request", "denied by"]) {
-        return Some("an admission policy of the cluster refuses it: the suite's namespaces are labelled `conformance/run`, by which a policy can exempt them");
+    if says(&[
+        "violates PodSecurity",
+        "admission webhook",
+        "denied the request",
+        "denied by",
+    ]) {
+        return Some(
+            "an admission policy of the cluster refuses it: the suite's namespaces are labelled `conformance/run`, by which a policy can exempt them",
+        );
     }
     match code {
         401 => Some("log in to the cluster again: the kubeconfig's credentials were not accepted"),
         403 => Some(PERMISSIONS),
-        409 => Some("something of that name is there already and is not this run's: it was left as it is"),
+        409 => Some(
+            "something of that name is there already and is not this run's: it was left as it is",
+        ),
         429 | 500..=599 => Some("the cluster's API is overloaded or out of order"),
         _ => None,
     }
@@ -94,9 +107,17 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(403, "pods is forbidden: User \"x\" cannot create", Some("kubectl auth can-i"))]
+    #[case(
+        403,
+        "pods is forbidden: User \"x\" cannot create",
+        Some("kubectl auth can-i")
+    )]
     #[case(403, "pods \"x\" is forbidden: exceeded quota: q", Some("--jobs"))]
-    #[case(403, "pods \"x\" is forbidden: violates PodSecurity \"restricted\"", Some("admission policy"))]
+    #[case(
+        403,
+        "pods \"x\" is forbidden: violates PodSecurity \"restricted\"",
+        Some("admission policy")
+    )]
     #[case(404, "namespaces \"x\" not found", None)]
     fn a_refusal_of_the_api_has_the_hint_that_fits(
         #[case] code: u16,
@@ -105,12 +126,16 @@ mod tests {
     ) {
         let found = hint_for(code, message);
         assert_eq!(found.is_some(), hint.is_some(), "{found:?}");
-        assert!(found.unwrap_or_default().contains(hint.unwrap_or_default()), "{found:?}");
+        assert!(
+            found.unwrap_or_default().contains(hint.unwrap_or_default()),
+            "{found:?}"
+        );
     }
 
     #[test]
     fn a_fault_carries_the_apis_own_words() {
-        let status = kube::core::Status::failure("pods is forbidden: no", "Forbidden").with_code(403);
+        let status =
+            kube::core::Status::failure("pods is forbidden: no", "Forbidden").with_code(403);
         let fault = fault("create the pod", &Error::Api(Box::new(status)));
         assert_eq!(
             fault.to_string(),

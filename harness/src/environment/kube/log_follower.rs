@@ -41,7 +41,9 @@ impl ContainerLog {
     /// Returns what lies beyond the first `offset` bytes, at most `limit` bytes of it.
     pub(super) fn beyond(&self, offset: u64, limit: usize) -> Vec<u8> {
         let bytes = self.lock();
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
         let end = start.saturating_add(limit).min(bytes.len());
         bytes[start..end].to_vec()
     }
@@ -76,8 +78,7 @@ pub(super) async fn follow(
         let next = latest
             .wait_for(|latest| next_instance(latest, &container, &done).is_some() || latest.gone)
             .await;
-        let Ok(Some(mut instance)) =
-            next.map(|latest| next_instance(&latest, &container, &done))
+        let Ok(Some(mut instance)) = next.map(|latest| next_instance(&latest, &container, &done))
         else {
             return;
         };

@@ -33,7 +33,12 @@ const PROTOCOL: &str = "TCP";
 const CONFORMANCE: &str = "conformance";
 
 /// Makes a namespace of a run.
-pub(super) fn namespace(name: &str, run: &RunId, purpose: &str, owner: Option<&Owner>) -> Namespace {
+pub(super) fn namespace(
+    name: &str,
+    run: &RunId,
+    purpose: &str,
+    owner: Option<&Owner>,
+) -> Namespace {
     let mut annotations = BTreeMap::from([(PURPOSE_ANNOTATION.to_owned(), purpose.to_owned())]);
     if let Some(owner) = owner {
         annotations.insert(OWNER_ANNOTATION.into(), owner.to_string());
@@ -232,6 +237,10 @@ mod tests {
     fn the_service_selects_the_pod_under_test_and_no_driver() {
         let selector = service(&run()).spec.expect("a spec").selector.expect("one");
         let driver = driver(&run(), "i").metadata.labels.expect("labels");
-        assert!(selector.iter().any(|(key, value)| driver.get(key) != Some(value)));
+        assert!(
+            selector
+                .iter()
+                .any(|(key, value)| driver.get(key) != Some(value))
+        );
     }
 }

@@ -84,7 +84,11 @@ impl Observers {
         let question = serde_json::to_vec(request).expect("requests have only string keys");
         let first = ask_line(&mut exec, &question, LONGEST_REPLY, ANSWERS_WITHIN).await?;
         tracing::debug!(first = %String::from_utf8_lossy(&first), "processes are watched");
-        let super::exec::Exec { stdin, stdout, guard } = exec;
+        let super::exec::Exec {
+            stdin,
+            stdout,
+            guard,
+        } = exec;
         let task = tokio::spawn(async move {
             let mut stdin = stdin;
             let mut lines = BufReader::new(stdout).lines();

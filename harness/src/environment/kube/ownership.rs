@@ -37,7 +37,8 @@ impl Owner {
         if self.boot != boot() {
             return true;
         }
-        self.process_namespace == process_namespace() && start_of(self.process) != Some(self.started)
+        self.process_namespace == process_namespace()
+            && start_of(self.process) != Some(self.started)
     }
 
     /// Reads what [`fmt::Display`] has written.

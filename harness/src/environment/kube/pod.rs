@@ -295,9 +295,11 @@ impl Pod for KubePod {
         let completed = || self.parts.view.timeline.completed();
         if timeout(Duration::ZERO, completed()).await.is_err() {
             // The kubelet takes one second for none; with none the API forgets the pod while it still runs.
-            self.delete(&DeleteParams::default().grace_period(1)).await?;
+            self.delete(&DeleteParams::default().grace_period(1))
+                .await?;
             if timeout(GONE_WITHIN, completed()).await.is_err() {
-                self.delete(&DeleteParams::default().grace_period(0)).await?;
+                self.delete(&DeleteParams::default().grace_period(0))
+                    .await?;
                 timeout(GONE_WITHIN, completed())
                     .await
                     .map_err(|_| TimedOut {

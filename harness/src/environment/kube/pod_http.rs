@@ -63,7 +63,10 @@ async fn answer(
     let question = http::Request::builder()
         .method(request.method.as_str())
         .uri(&request.path)
-        .header(http::header::HOST, format!("{}:{}", request.host, request.port))
+        .header(
+            http::header::HOST,
+            format!("{}:{}", request.host, request.port),
+        )
         .header(http::header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| failed(&error))?;

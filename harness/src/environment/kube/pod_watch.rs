@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::Client;
 use kube::api::Api;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
-use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
@@ -98,7 +98,8 @@ impl PodView {
             "the API tells of a pod"
         );
         self.learn(|course, now| course.status(now, pod));
-        self.latest.send_modify(|latest| latest.pod = Some(pod.clone()));
+        self.latest
+            .send_modify(|latest| latest.pod = Some(pod.clone()));
     }
 }
 
@@ -175,7 +176,9 @@ enum Seen {
 impl Seen {
     fn after<K>(self, change: &watcher::Event<K>) -> Self {
         match (change, self) {
-            (watcher::Event::Delete(_), _) | (watcher::Event::InitDone, Self::Missing) => Self::Gone,
+            (watcher::Event::Delete(_), _) | (watcher::Event::InitDone, Self::Missing) => {
+                Self::Gone
+            }
             (watcher::Event::Apply(_) | watcher::Event::InitApply(_), _) => Self::There,
             (watcher::Event::Init, Self::There) => Self::Missing,
             (watcher::Event::Init | watcher::Event::InitDone, seen) => seen,

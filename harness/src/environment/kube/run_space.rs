@@ -26,9 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 /// How long a namespace may take to get its service account.
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(30);
 /// How long a pod that serves the run may take until it runs.
-const SERVING_WITHIN: Duration = Duration::from_secs(60);
+const SERVING_WITHIN: Duration = Duration::from_mins(1);
 /// How long the run's namespaces may take to be gone.
-const REMOVED_WITHIN: Duration = Duration::from_secs(120);
+const REMOVED_WITHIN: Duration = Duration::from_mins(2);
 
 /// Whether a run's objects are left behind on purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -217,12 +217,13 @@ impl RunSpace {
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
         let deadline = Instant::now() + REMOVED_WITHIN;
         loop {
-            let left: Vec<String> = ask("list the run's namespaces", namespaces.list_metadata(&own))
-                .await?
-                .items
-                .into_iter()
-                .filter_map(|namespace| namespace.metadata.name)
-                .collect();
+            let left: Vec<String> =
+                ask("list the run's namespaces", namespaces.list_metadata(&own))
+                    .await?
+                    .items
+                    .into_iter()
+                    .filter_map(|namespace| namespace.metadata.name)
+                    .collect();
             if left.is_empty() {
                 return Ok(());
             }

@@ -69,7 +69,13 @@ pub(super) fn describe(pod: &Pod) -> String {
         .map(|container| {
             let state = match (&container.waiting, container.instances.last()) {
                 (Some(reason), _) => format!("waits: {reason}"),
-                (None, Some(Instance { end: Some((status, _)), .. })) => {
+                (
+                    None,
+                    Some(Instance {
+                        end: Some((status, _)),
+                        ..
+                    }),
+                ) => {
                     format!("ended with {}", status.as_container_exit_code())
                 }
                 (None, Some(_)) if container.ready => "ready".into(),
@@ -87,7 +93,9 @@ pub(super) fn describe(pod: &Pod) -> String {
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a str> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let found = conditions.iter().find(|condition| condition.type_ == kind)?;
+    let found = conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)?;
     Some(found.status.as_str())
 }
 
@@ -102,7 +110,11 @@ fn view(status: &ContainerStatus) -> ContainerView {
     }) = &status.last_state
     {
         // While nothing runs the count is that of the last instance.
-        let before = if runs_or_ended { count.saturating_sub(1) } else { count };
+        let before = if runs_or_ended {
+            count.saturating_sub(1)
+        } else {
+            count
+        };
         instances.extend(ended(last, before));
     }
     if let Some(running) = &state.running {
@@ -152,14 +164,16 @@ mod tests {
 
     use super::*;
 
-    fn pod(status: serde_json::Value) -> Pod {
-        serde_json::from_value(json!({ "metadata": {}, "status": { "containerStatuses": [status] } }))
-            .expect("a pod")
+    fn pod(status: &serde_json::Value) -> Pod {
+        serde_json::from_value(
+            json!({ "metadata": {}, "status": { "containerStatuses": [status] } }),
+        )
+        .expect("a pod")
     }
 
     #[test]
     fn a_container_in_its_back_off_tells_how_its_last_instance_ended() {
-        let pod = pod(json!({
+        let pod = pod(&json!({
             "name": "a", "restartCount": 1, "ready": false, "image": "", "imageID": "",
             "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s" } },
             "lastState": { "terminated": { "exitCode": 2, "containerID": "containerd://b",
@@ -177,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_restarted_container_shows_both_instances_with_their_numbers() {
-        let pod = pod(json!({
+        let pod = pod(&json!({
             "name": "a", "restartCount": 3, "ready": true, "image": "", "imageID": "",
             "containerID": "containerd://c",
             "state": { "running": { "startedAt": "2026-01-01T00:00:02Z" } },

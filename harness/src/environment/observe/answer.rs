@@ -178,7 +178,10 @@ fn added_to_root(list: &str) -> io::Result<BTreeSet<String>> {
     let upper = list
         .lines()
         .filter(|line| line.split(' ').nth(4) == Some("/"))
-        .find_map(|line| line.split([' ', ',']).find_map(|option| option.strip_prefix("upperdir=")))
+        .find_map(|line| {
+            line.split([' ', ','])
+                .find_map(|option| option.strip_prefix("upperdir="))
+        })
         .ok_or_else(|| {
             io::Error::other("the root can be written to, and what was added cannot be told apart")
         })?;

@@ -46,17 +46,21 @@ fn names(part: &str, container: &ContainerId) -> bool {
 /// Returns the first process: the one that has number 1 in its own namespace, else the one whose parent is not in the container.
 pub(super) fn first(container: &ContainerId) -> Option<i32> {
     let processes = of(container);
-    let one = |process: &&i32| status_field(**process, "NSpid:").is_some_and(|numbers| {
-        let mut numbers = numbers.split_whitespace();
-        numbers.next().is_some() && numbers.next_back() == Some("1")
-    });
+    let one = |process: &&i32| {
+        status_field(**process, "NSpid:").is_some_and(|numbers| {
+            let mut numbers = numbers.split_whitespace();
+            numbers.next().is_some() && numbers.next_back() == Some("1")
+        })
+    };
     processes
         .iter()
         .find(one)
         .or_else(|| {
             processes
                 .iter()
-                .filter(|process| !parent(**process).is_some_and(|parent| processes.contains(&parent)))
+                .filter(|process| {
+                    !parent(**process).is_some_and(|parent| processes.contains(&parent))
+                })
                 .min()
         })
         .copied()

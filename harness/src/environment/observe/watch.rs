@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long a new process may take until it has entered its control group.
 const ENTERS_WITHIN: Duration = Duration::from_secs(2);
 /// The longest watch: no pod's end is waited for so long.
-const LONGEST_WATCH: Duration = Duration::from_secs(15 * 60);
+const LONGEST_WATCH: Duration = Duration::from_mins(15);
 
 /// Reports until nobody reads the reports.
 pub(super) fn watch(

@@ -9,11 +9,11 @@ use std::io;
 use nix::unistd::Pid;
 
 use super::spawn;
-use crate::environment::local::plan::MountPlan;
-use crate::environment::local::protocol::LONGEST_LINE;
 use crate::environment::container_files::{
     Access, MOST_CONTENT_BYTES, change_here, read_here, walk_all,
 };
+use crate::environment::local::plan::MountPlan;
+use crate::environment::local::protocol::LONGEST_LINE;
 use crate::environment::{FileChange, FileSystemView};
 
 /// What the inspection knows about the container beforehand.
