@@ -97,6 +97,7 @@ impl PodTimeline {
                 | LifecycleEvent::PodCreated => Some(false),
                 LifecycleEvent::Started { .. }
                 | LifecycleEvent::Exited(_)
+                | LifecycleEvent::EndUnknown { .. }
                 | LifecycleEvent::Probed { .. }
                 | LifecycleEvent::StartupComplete
                 | LifecycleEvent::ContainerReady

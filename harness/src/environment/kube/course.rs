@@ -55,6 +55,8 @@ struct ContainerCourse {
     ready: bool,
     hook_state: HookState,
     term_sent: Option<(Timestamp, u64)>,
+    overran: bool,
+    lost: bool,
     process_ended: Option<Timestamp>,
 }
 
@@ -135,6 +137,9 @@ impl Course {
             };
             for instance in &view.instances {
                 container.instance(now, &view.name, instance, &mut events);
+            }
+            if let Some(reason) = &view.lost {
+                container.lost(now, &view.name, reason, &mut events);
             }
             let name = || Some(view.name.clone());
             if view.started && !container.startup_complete {
@@ -357,10 +362,7 @@ impl Course {
             return;
         };
         // A hook that is cut short by its container's end has overrun; the kubelet says that it failed as well.
-        let overran = container
-            .term_sent
-            .is_some_and(|(_, seconds)| seconds == LEAST_GRACE_SECONDS && seconds < grace);
-        if overran {
+        if container.overran {
             return;
         }
         container.begin_hook(now, name, None, events);
@@ -424,6 +426,18 @@ impl ContainerCourse {
             Some(name.to_owned()),
             LifecycleEvent::Exited(status),
         ));
+    }
+
+    /// The kubelet finds the container no more; only its node may have seen when it ended.
+    fn lost(&mut self, now: Timestamp, name: &str, reason: &str, events: &mut Vec<TimelineEvent>) {
+        if std::mem::replace(&mut self.lost, true) {
+            return;
+        }
+        let at = self.process_ended.unwrap_or(now);
+        let unknown = LifecycleEvent::EndUnknown {
+            reason: reason.to_owned(),
+        };
+        events.push(event(at, Some(name.to_owned()), unknown));
     }
 
     /// A process was started from outside: the hook's, unless it is a probe's.

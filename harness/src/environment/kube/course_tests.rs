@@ -225,3 +225,37 @@ fn a_moment_in_whole_seconds_is_read_as_late_as_it_can_be() {
     assert_eq!(moment(at(7300), Some(at(5000))), at(5999));
     assert_eq!(moment(at(4000), Some(at(5000))), at(5000));
 }
+
+#[test]
+fn a_hook_cut_short_at_the_least_grace_period_has_overrun_as_well() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "9"] } })));
+    course.grace_seconds = LEAST_GRACE_SECONDS;
+    course.status(at(0), &running(true));
+    course.deleted_at = Some(at(9000));
+    course.kubelet_event(at(9000), &kubelet("Killing", "Stopping container a", 1));
+    assert_eq!(
+        names(&course.tick(at(11_000))),
+        ["PreStopOverran", "TermSent"]
+    );
+    let failed = kubelet("FailedPreStopHook", "Exec lifecycle hook failed", 1);
+    assert_eq!(names(&course.kubelet_event(at(11_050), &failed)), [""; 0]);
+}
+
+#[test]
+fn a_container_that_the_kubelet_has_lost_has_an_unknown_end_and_no_exit() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    let lost: Pod = serde_json::from_value(json!({
+        "metadata": { "deletionTimestamp": at(30_000).to_string() },
+        "status": { "containerStatuses": [{
+            "name": "a", "restartCount": 0, "ready": false, "image": "", "imageID": "",
+            "state": { "waiting": { "reason": "ContainerCreating" } },
+            "lastState": { "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown",
+                "message": "could not be located" } },
+        }] },
+    }))
+    .expect("a pod");
+    let seen = names(&course.status(at(9000), &lost));
+    assert!(seen.contains(&"EndUnknown".to_owned()), "{seen:?}");
+    assert!(!seen.contains(&"Exited".to_owned()), "{seen:?}");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod as KubePodObject;
 use kube::api::{Api, DeleteParams};
 use tokio::sync::OnceCell;
@@ -245,12 +246,17 @@ impl Pod for KubePod {
             ContainerFault::Kill => "killed",
             ContainerFault::Reload => "told to reload",
         };
-        // What follows from it may be seen before the answer.
-        self.parts.view.record(
-            container,
-            LifecycleEvent::FaultInjected { fault: name.into() },
-        );
-        self.observe(request).await.map(|_| ())
+        let asked = Timestamp::now();
+        match self.observe(request).await? {
+            ObserveReply::Done { at } => {
+                // The node's clock may differ from this one: it is believed within what is possible.
+                let at = at.clamp(asked, Timestamp::now());
+                let injected = LifecycleEvent::FaultInjected { fault: name.into() };
+                self.parts.view.record(at, container, injected);
+                Ok(())
+            }
+            reply => Err(unexpected(&reply)),
+        }
     }
 
     async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault> {

@@ -69,9 +69,9 @@ impl PodView {
     }
 
     /// Adds what the harness itself did.
-    pub(super) fn record(&self, container: &str, event: LifecycleEvent) {
+    pub(super) fn record(&self, at: Timestamp, container: &str, event: LifecycleEvent) {
         self.timeline.place(TimelineEvent {
-            at: Timestamp::now(),
+            at,
             container: Some(container.to_owned()),
             event,
         });

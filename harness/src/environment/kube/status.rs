@@ -5,6 +5,9 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Conta
 
 use crate::model::timeline::ExitStatus;
 
+/// What the kubelet calls the end of a container that it finds no more.
+const STATUS_UNKNOWN: &str = "ContainerStatusUnknown";
+
 /// One start of a container.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Instance {
@@ -29,6 +32,8 @@ pub(super) struct ContainerView {
     pub started: bool,
     /// Whether it counts as ready.
     pub ready: bool,
+    /// The kubelet's words where it has lost an instance and cannot say how it ended.
+    pub lost: Option<String>,
     /// Why it does not run yet or again: `ImagePullBackOff: …`.
     pub waiting: Option<String>,
 }
@@ -128,8 +133,18 @@ fn view(status: &ContainerStatus) -> ContainerView {
     if let Some(terminated) = &state.terminated {
         instances.extend(ended(terminated, count));
     }
+    let last = status.last_state.clone().unwrap_or_default();
+    let lost = [state.terminated.as_ref(), last.terminated.as_ref()]
+        .into_iter()
+        .flatten()
+        .find(|ended| {
+            ended.container_id.as_deref().unwrap_or_default().is_empty()
+                && ended.reason.as_deref() == Some(STATUS_UNKNOWN)
+        })
+        .map(|ended| ended.message.clone().unwrap_or_default());
     ContainerView {
         name: status.name.clone(),
+        lost,
         instances,
         started: status.started.unwrap_or(false),
         ready: status.ready,

@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, Read as _, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -65,7 +66,9 @@ fn carry_out(request: ObserveRequest) -> io::Result<ObserveReply> {
         } => {
             enter(first_of(&container)?)?;
             change_here(&path, &change)?;
-            Ok(ObserveReply::Done)
+            Ok(ObserveReply::Done {
+                at: Timestamp::now(),
+            })
         }
         ObserveRequest::CommandLines { container } => {
             let lines = processes::of(&container)
@@ -76,8 +79,9 @@ fn carry_out(request: ObserveRequest) -> io::Result<ObserveReply> {
             Ok(ObserveReply::CommandLines(lines))
         }
         ObserveRequest::Inject { container, fault } => {
+            let at = Timestamp::now();
             inject(&container, fault)?;
-            Ok(ObserveReply::Done)
+            Ok(ObserveReply::Done { at })
         }
         ObserveRequest::InspectFiles { container } => inspect(&container).map(ObserveReply::Files),
         ObserveRequest::ReadFile {

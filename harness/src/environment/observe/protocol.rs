@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{ContainerFault, FileChange, FileSystemView};
@@ -89,10 +90,17 @@ pub(in crate::environment) enum ObserveRequest {
 #[serde(rename_all = "kebab-case")]
 pub(in crate::environment) enum ObserveReply {
     CommandLines(Vec<String>),
-    Content { base64: String },
-    Done,
+    Content {
+        base64: String,
+    },
+    /// It was done, at this moment by the node's clock.
+    Done {
+        at: Timestamp,
+    },
     Files(FileSystemView),
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 /// A process that came or went.
