@@ -145,6 +145,19 @@ struct MadeCluster {
     keeping: Keeping,
 }
 
+impl MadeCluster {
+    /// Removes what this machine keeps of a cluster that is gone: its credentials, and the record of its owner.
+    fn forget(&self) {
+        let _ = fs_err::remove_file(&self.kubeconfig);
+        if let Some(folder) = self.kubeconfig.parent() {
+            let _ = fs_err::remove_dir(folder);
+        }
+        if let Some(record) = &self.record {
+            let _ = fs_err::remove_file(record);
+        }
+    }
+}
+
 impl Cluster {
     /// Makes the cluster where it is to be made.
     pub(super) async fn have(
@@ -256,9 +269,7 @@ impl Cluster {
         }
         if let Kind::Made(made) = &self.0 {
             remove_made(made.tool, &made.name, &made.kubeconfig).await?;
-            if let Some(record) = &made.record {
-                let _ = fs_err::remove_file(record);
-            }
+            made.forget();
         }
         self.0 = Kind::Removed;
         Ok(())
@@ -276,10 +287,8 @@ impl Drop for Cluster {
                 .args(made.tool.delete(&made.name, &made.kubeconfig))
                 .stdin(Stdio::null())
                 .output();
-            if let (Ok(output), Some(record)) = (removed, &made.record)
-                && output.status.success()
-            {
-                let _ = fs_err::remove_file(record);
+            if removed.is_ok_and(|output| output.status.success()) {
+                made.forget();
             }
         }
     }

@@ -45,6 +45,10 @@ enum HookState {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that was told of and is not told again"
+)]
 struct ContainerCourse {
     hook: Option<Hook>,
     has_startup_probe: bool,

@@ -133,8 +133,8 @@ fn view(status: &ContainerStatus) -> ContainerView {
     if let Some(terminated) = &state.terminated {
         instances.extend(ended(terminated, count));
     }
-    let last = status.last_state.clone().unwrap_or_default();
-    let lost = [state.terminated.as_ref(), last.terminated.as_ref()]
+    let before = status.last_state.clone().unwrap_or_default();
+    let lost = [state.terminated.as_ref(), before.terminated.as_ref()]
         .into_iter()
         .flatten()
         .find(|ended| {
