@@ -16,6 +16,7 @@ mod drive;
 mod error;
 mod explain;
 mod images;
+mod in_pod;
 mod list;
 mod options;
 mod replay;
@@ -102,6 +103,10 @@ pub fn main() -> ExitCode {
     {
         Some("pod-stage") => return pod_stage_main(),
         Some("pod-init") => return pod_init_main(),
+        // In a cluster's pods.
+        Some("observe") => return in_pod::observe_main(),
+        Some("await-refusal") => return in_pod::await_refusal_main(),
+        Some("stand-by") => return in_pod::stand_by_main(),
         Some(_) | None => {}
     }
     let arguments = match Arguments::try_parse() {

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 use super::error::CliError;
 use super::options::{ProjectOptions, SelectionOptions};
+use crate::environment::kube::{ClusterChoice, ClusterTool, ImageNames, Keeping};
+use crate::image::ImageRole;
 use crate::model::diagnostic::Colour;
 use crate::model::load::{Corpora, Project};
 use crate::model::scenario::Scenario;
@@ -18,7 +20,7 @@ use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
 use crate::report::terminal::{remark, say};
 use crate::report::timings;
-use crate::run::setup::{SetupOptions, prepare};
+use crate::run::setup::{KubernetesPlace, Place, SetupError, SetupOptions, prepare};
 use crate::run::{Going, RunObserver, exit_code, run};
 use crate::stack::assemble::AgentOverrides;
 
@@ -41,6 +43,34 @@ pub(super) struct RunOptions {
     /// Where the pods run.
     #[arg(long, value_enum, default_value_t = EnvironmentChoice::Local)]
     environment: EnvironmentChoice,
+
+    /// With `--environment existing`: the context of the kubeconfig. Default: the current one.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+
+    /// With `kind` and `k3d`: the image of the cluster's nodes, which chooses the version of Kubernetes.
+    #[arg(long, value_name = "IMAGE")]
+    node_image: Option<String>,
+
+    /// In a cluster: leave everything that was made there, to look at it. Nothing removes it later.
+    #[arg(long)]
+    keep: bool,
+
+    /// In a cluster: the agent's image, in place of one that is made of the executable.
+    #[arg(long, value_name = "IMAGE")]
+    agent_image: Option<String>,
+
+    /// In a cluster: Envoy's image, in place of one that is made of the executable.
+    #[arg(long, value_name = "IMAGE")]
+    envoy_image: Option<String>,
+
+    /// In a cluster: the application's image, in place of one that is made of the executable.
+    #[arg(long, value_name = "IMAGE")]
+    app_image: Option<String>,
+
+    /// In a cluster: the image of this program, in place of one that is made of it.
+    #[arg(long, value_name = "IMAGE")]
+    driver_image: Option<String>,
 
     /// The Envoy: a path, or a version that is installed into the user's cache. Default: $ENVOY, else the pinned version.
     #[arg(long, value_name = "PATH|VERSION")]
@@ -79,6 +109,12 @@ pub(super) struct RunOptions {
 /// Where pods can run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum EnvironmentChoice {
+    /// A cluster of yours, by the kubeconfig; only namespaces that the run makes are touched.
+    Existing,
+    /// A cluster that k3d makes for the run.
+    K3d,
+    /// A cluster that kind makes for the run.
+    Kind,
     /// Namespaces of this machine; the kubelet's rules are rehearsed.
     Local,
 }
@@ -104,6 +140,13 @@ impl RunOptions {
         variables.extend(self.agent_env.iter().cloned());
         Self {
             environment: self.environment,
+            context: self.context.clone(),
+            node_image: self.node_image.clone(),
+            keep: self.keep,
+            agent_image: self.agent_image.clone(),
+            envoy_image: self.envoy_image.clone(),
+            app_image: self.app_image.clone(),
+            driver_image: self.driver_image.clone(),
             envoy: self.envoy.clone().or_else(|| earlier.envoy.clone()),
             agent_binary: self
                 .agent_binary
@@ -121,11 +164,44 @@ impl RunOptions {
         }
     }
 
+    fn place(&self) -> Place {
+        let made = |tool| ClusterChoice::Made {
+            tool,
+            node_image: self.node_image.clone(),
+        };
+        let cluster = match self.environment {
+            EnvironmentChoice::Local => return Place::Local,
+            EnvironmentChoice::Existing => ClusterChoice::Existing {
+                context: self.context.clone(),
+            },
+            EnvironmentChoice::K3d => made(ClusterTool::K3d),
+            EnvironmentChoice::Kind => made(ClusterTool::Kind),
+        };
+        let images = [
+            (ImageRole::Agent, &self.agent_image),
+            (ImageRole::Application, &self.app_image),
+            (ImageRole::Driver, &self.driver_image),
+            (ImageRole::Proxy, &self.envoy_image),
+        ]
+        .into_iter()
+        .filter_map(|(role, name)| Some((role, name.as_ref()?)))
+        .fold(ImageNames::default(), |names, (role, name)| {
+            names.with(role, name)
+        });
+        Place::Kubernetes(KubernetesPlace {
+            cluster,
+            images,
+            keeping: if self.keep {
+                Keeping::Keep
+            } else {
+                Keeping::Remove
+            },
+        })
+    }
+
     fn setup_options(&self) -> SetupOptions {
-        match self.environment {
-            EnvironmentChoice::Local => {}
-        }
         SetupOptions {
+            place: self.place(),
             envoy: self.envoy.clone(),
             agent_binary: self.agent_binary.clone(),
             app_binary: self.app_binary.clone(),
@@ -186,11 +262,13 @@ pub(super) fn run_scenarios(
             under_way: Mutex::default(),
         });
         let record = run(&setup, scenarios, &observer, going).await;
+        let finished = setup.environment.finish().await;
         let report = files::write(&setup.output, &record)?;
         console.summary(&record, scenarios, &report);
         if options.timings {
             drop(say(timings::render(&record.scenarios, setup.jobs)));
         }
+        finished.map_err(SetupError::from)?;
         Ok(record.exit_code)
     });
     // Whatever a scenario left behind in a thread must not hold the command up.

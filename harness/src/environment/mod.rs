@@ -16,7 +16,12 @@ use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
 use crate::stack::Stack;
 
+pub mod kube;
 pub mod local;
+pub mod observe;
+
+mod container_files;
+mod pod_timeline;
 
 /// A place that can run pods.
 #[async_trait]
@@ -38,6 +43,15 @@ pub trait Environment: fmt::Debug + Send + Sync {
     /// When the pod cannot be created at all. A container that refuses to start is not an error
     /// here: it shows in the pod's timeline.
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault>;
+
+    /// Removes what was made for the run as a whole, and every pod that is left of it. No pod is created afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When something of it is left.
+    async fn finish(&self) -> Result<(), EnvironmentFault> {
+        Ok(())
+    }
 }
 
 /// A pod that was created.
@@ -243,6 +257,16 @@ pub enum EnvironmentFault {
     NotCarriedOut {
         /// The field and its value.
         what: String,
+    },
+    /// A cluster, or the tool that makes clusters, refused or did not answer.
+    #[error("cannot {action}: {detail}")]
+    Cluster {
+        /// What was attempted, after "cannot".
+        action: String,
+        /// What the API or the tool said.
+        detail: String,
+        /// What the user can do, where something is known.
+        hint: Option<String>,
     },
     /// A wait ended without its condition.
     #[error(transparent)]

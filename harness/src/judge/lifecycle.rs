@@ -295,6 +295,7 @@ fn line(event: &TimelineEvent) -> String {
         LifecycleEvent::Started { restart_count: 0 } => "started".into(),
         LifecycleEvent::Started { restart_count } => format!("started again ({restart_count})"),
         LifecycleEvent::Exited(status) => format!("exited {}", status.as_container_exit_code()),
+        LifecycleEvent::EndUnknown { reason } => format!("ended, nobody knows how: {reason}"),
         LifecycleEvent::Probed {
             probe,
             success,

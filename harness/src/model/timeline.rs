@@ -30,6 +30,11 @@ pub enum LifecycleEvent {
     },
     /// The container's process ended.
     Exited(ExitStatus),
+    /// The container's process ended, and the kubelet cannot say how.
+    EndUnknown {
+        /// The kubelet's words.
+        reason: String,
+    },
     /// A probe was carried out.
     Probed {
         /// Which of the three probes.

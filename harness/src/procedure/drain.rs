@@ -12,6 +12,7 @@ use super::expected::{Expected, requests_of_cases};
 use super::plan::{Prepared, list_stream, repeat_stream};
 use super::waits::DENIED_IN_A_ROW;
 use super::{JudgedRequest, Proceedings, kept};
+use crate::environment::EnvironmentFault;
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{first, judge_end, phase_at};
 use crate::model::finding::Finding;
@@ -77,6 +78,20 @@ pub async fn carry_out(
     }
     deployment.await_gone().await?;
     let timeline = deployment.pod.timeline();
+    for event in &timeline {
+        if let (Some(container), LifecycleEvent::EndUnknown { reason }) =
+            (&event.container, &event.event)
+            && spec
+                .containers
+                .iter()
+                .any(|judged| *judged.name == *container)
+        {
+            return Err(EnvironmentFault::PodLost {
+                reason: format!("the kubelet cannot say how `{container}` ended: {reason}"),
+            }
+            .into());
+        }
+    }
     for container in &spec.containers {
         proceedings.findings.extend(judge_end(&timeline, container));
     }
@@ -191,7 +206,10 @@ async fn await_proxy_exit(deployment: &Deployment) -> Result<(), ProcedureError>
     deployment
         .await_timeline("the proxy to end", budget, |timeline| {
             first(timeline, Some(PROXY_CONTAINER), |event| {
-                matches!(event, LifecycleEvent::Exited(_))
+                matches!(
+                    event,
+                    LifecycleEvent::Exited(_) | LifecycleEvent::EndUnknown { .. }
+                )
             })
         })
         .await

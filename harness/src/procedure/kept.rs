@@ -86,6 +86,7 @@ pub async fn start(kept: &KeptClients, deployment: &Deployment) -> Result<Client
             prepared.push((name, repeated));
         }
     }
+    deployment.await_service().await?;
     let mut drive = deployment.start_drive(streams).await?;
     while !all_warm(drive.records(), &prepared) && drive.next().await?.is_some() {}
     Ok(Clients { drive, prepared })

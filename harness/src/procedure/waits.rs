@@ -17,7 +17,7 @@ use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
 use crate::stack::PROXY_CONTAINER;
-use crate::traffic::record::ClientRecord;
+use crate::traffic::record::{ClientRecord, ClientResult};
 use crate::witness::proxy::DETAILS_DENIED;
 use crate::witness::testimony::Testimony;
 
@@ -137,6 +137,41 @@ impl Deployment {
         {
             return Err(self.will_not_start(&container).await);
         }
+        Ok(())
+    }
+
+    /// Waits until the Service carries a ready pod's traffic: the nodes learn of an endpoint some time after the pod is ready.
+    pub async fn await_service(&self) -> Result<(), ProcedureError> {
+        let _phase = self.clock.enter(Phase::Starting);
+        let canary = self.prepare_repeated(&RequestSpec::default(), "service")?;
+        let address = self.pod.addresses().service;
+        let budget = self.timeouts.pod_ready;
+        let stream = repeat_stream(
+            "service",
+            &address,
+            CANARY_PER_SECOND,
+            canary.planned,
+            u32::MAX,
+        );
+        let mut drive = self.start_drive(vec![stream]).await?;
+        let answered = async {
+            while let Some(record) = drive.next().await? {
+                if let ClientResult::Response(_) = record.result {
+                    return Ok::<_, ProcedureError>(());
+                }
+            }
+            Ok(())
+        };
+        timeout(budget.as_duration(), answered)
+            .await
+            .map_err(|_| TimedOut {
+                waited_for: "the Service to carry traffic to the ready pod".into(),
+                budget,
+                last_seen: format!("no answer from {address}"),
+            })??;
+        drive.stop().await?;
+        let report = self.finish_drive(drive).await?;
+        self.settle(&report.records).await?;
         Ok(())
     }
 

@@ -8,10 +8,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use super::proxy_validation::ProxyValidator;
+use crate::environment::kube::{
+    self, ClusterChoice, ImageNames, Keeping, KubeEnvironment, KubeOptions,
+};
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
 use crate::environment::{Environment, EnvironmentFault, ImageTable};
-use crate::executable::{EnvoySelection, ExecutableError, Identity, build_siblings, locate};
-use crate::image::ImageRole;
+use crate::executable::{
+    EnvoySelection, ExecutableError, Identity, build_for_images, build_siblings, locate,
+};
+use crate::image::{ImageError, ImageRole, ImageSources, build_images};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -28,12 +33,44 @@ use crate::stack::keys::{AgentKeys, KeysError};
 /// Where the logs of a run's pods lie while it goes on: with what the next start sweeps away, since they are not redacted.
 const POD_LOGS: &str = "pods";
 
+/// What the names of the folders begin with in which runs keep their clusters' kubeconfigs and images.
+const KUBE_FOLDER: &str = "cluster-of-";
+/// The option of the agent that makes it take response data.
+const RESPONSE_DATA_OPTION: &str = "envoy-expect-response-data";
+
 /// Scenarios under way per core: most of a lifecycle scenario is waiting.
 const JOBS_PER_CORE: usize = 3;
+/// The same in a cluster, where each pod costs a kubelet, a container runtime and an API server their time as well.
+const JOBS_PER_CORE_OF_A_CLUSTER: usize = 1;
+/// By how much every bound is multiplied in a cluster: a kubelet looks once a second where its rehearsal is told at once.
+const SLOWNESS_OF_A_CLUSTER: u32 = 3;
+
+/// Where the pods run.
+#[derive(Clone, Debug, Default)]
+pub enum Place {
+    /// Namespaces of this machine.
+    #[default]
+    Local,
+    /// A cluster.
+    Kubernetes(KubernetesPlace),
+}
+
+/// What the user chose of a cluster.
+#[derive(Clone, Debug)]
+pub struct KubernetesPlace {
+    /// `--environment`, `--context`, `--node-image`.
+    pub cluster: ClusterChoice,
+    /// `--agent-image` and its like.
+    pub images: ImageNames,
+    /// `--keep`.
+    pub keeping: Keeping,
+}
 
 /// What the user chose.
 #[derive(Clone, Debug, Default)]
 pub struct SetupOptions {
+    /// `--environment`.
+    pub place: Place,
     /// `--envoy`: a path or a version.
     pub envoy: Option<String>,
     /// `--agent-binary`.
@@ -97,6 +134,9 @@ pub enum SetupError {
     /// The environment cannot run pods.
     #[error(transparent)]
     Environment(#[from] EnvironmentFault),
+    /// An image cannot be made.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// What an earlier run left cannot be removed.
     #[error("cannot remove what an earlier run left in {path}")]
     Sweep {
@@ -135,6 +175,7 @@ impl SetupError {
         match self {
             Self::Executable(error) => error.hint().into_iter().collect(),
             Self::Environment(fault) => fault_hints(fault),
+            Self::Image(_) => vec!["images can be named instead: `--agent-image`, `--envoy-image`, `--app-image`, `--driver-image`".into()],
             Self::Keys(_) => vec![
                 "set both CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY, or neither for invented keys".into(),
             ],
@@ -159,12 +200,15 @@ impl RunSetup {
     }
 }
 
-/// Prepares a run in the `local` environment. `say` hears what takes time.
+/// The folder, beside those of the runs, that says which clusters are whose. Its name is no run's.
+const CLUSTERS: &str = "made-clusters";
+
+/// Prepares a run. `say` hears what takes time.
 pub async fn prepare(
     project: Project,
     corpora: Corpora,
     options: SetupOptions,
-    say: impl Fn(&str) + Send + 'static,
+    say: impl Fn(&str) + Send + Sync + 'static,
 ) -> Result<RunSetup, SetupError> {
     let runtime = runtime_folder();
     private_folder(&runtime).map_err(|source| SetupError::Runtime {
@@ -186,8 +230,6 @@ pub async fn prepare(
         Some(path) => path.clone(),
         None => own_executable()?,
     };
-    probe_support(&conformance).await?;
-
     let slow_down = options.slow_down.max(1);
     let record = RunOptionsRecord {
         project: project.root.clone(),
@@ -217,23 +259,29 @@ pub async fn prepare(
         ("envoy".to_owned(), Identity::of(&programs.envoy)?),
         ("harness".to_owned(), Identity::of(&conformance)?),
     ]);
-    let images = ImageTable {
-        executables: ImageRole::ALL
-            .into_iter()
-            .filter_map(|role| Some((role.manifest_image()?.to_owned(), programs.of(role)?)))
-            .collect(),
+    let place = PlaceSetup {
+        run: &run,
+        programs: &programs,
+        conformance: &conformance,
+        runtime: &runtime,
+        agent: &subjects["agent"],
+        agent_binary: options.agent_binary.as_deref(),
+        app_binary: options.app_binary.as_deref(),
+        archives: image_folder(&project.root),
     };
-    let environment = LocalEnvironment::new(LocalOptions {
-        images,
-        conformance,
-        logs: runtime.join(run.as_str()).join(POD_LOGS),
-        runtime,
-    });
+    let (slowness, jobs_per_core) = match options.place {
+        Place::Local => (1, JOBS_PER_CORE),
+        Place::Kubernetes(_) => (SLOWNESS_OF_A_CLUSTER, JOBS_PER_CORE_OF_A_CLUSTER),
+    };
+    let (environment, agent) = match options.place {
+        Place::Local => local_environment(&place).await?,
+        Place::Kubernetes(chosen) => Box::pin(kubernetes_environment(&place, chosen, &say)).await?,
+    };
     let mut features = environment.features();
-    if subjects["agent"].has_option("envoy-expect-response-data") {
+    if agent.takes_response_data {
         features.insert(Feature::ResponseData);
     }
-    if subjects["agent"].is_reference_stub() {
+    if agent.is_reference_stub {
         features.insert(Feature::AgentFaultInjection);
         // The vendor documents host and port only.
         features.insert(Feature::AgentUnixSocket);
@@ -244,17 +292,114 @@ pub async fn prepare(
         output: Output::new(folder, Redactor::new(&keys)),
         project,
         corpora: Arc::new(corpora),
-        environment: Arc::new(environment),
+        environment,
         envoy: programs.envoy,
         proxy_validator: ProxyValidator::default(),
         subjects,
         features,
         keys: Arc::new(keys),
         overrides: options.overrides,
-        timeouts: Arc::new(Timeouts::default().slowed_down(slow_down)),
+        timeouts: Arc::new(Timeouts::default().slowed_down(slow_down.saturating_mul(slowness))),
         options: record,
-        jobs: options.jobs.unwrap_or(cores * JOBS_PER_CORE),
+        jobs: options.jobs.unwrap_or(cores * jobs_per_core),
     })
+}
+
+/// What making an environment needs.
+struct PlaceSetup<'a> {
+    run: &'a RunId,
+    programs: &'a Programs,
+    conformance: &'a Utf8Path,
+    runtime: &'a Utf8Path,
+    agent: &'a Identity,
+    agent_binary: Option<&'a Utf8Path>,
+    app_binary: Option<&'a Utf8Path>,
+    archives: Utf8PathBuf,
+}
+
+/// What the agent under test can do.
+struct AgentAbilities {
+    takes_response_data: bool,
+    is_reference_stub: bool,
+}
+
+impl AgentAbilities {
+    fn of(agent: &Identity) -> Self {
+        Self {
+            takes_response_data: agent.has_option(RESPONSE_DATA_OPTION),
+            is_reference_stub: agent.is_reference_stub(),
+        }
+    }
+}
+
+type PlaceMade = (Arc<dyn Environment>, AgentAbilities);
+
+async fn local_environment(setup: &PlaceSetup<'_>) -> Result<PlaceMade, SetupError> {
+    probe_support(setup.conformance).await?;
+    let programs = setup.programs;
+    let images = ImageTable {
+        executables: ImageRole::ALL
+            .into_iter()
+            .filter_map(|role| Some((role.manifest_image()?.to_owned(), programs.of(role)?)))
+            .collect(),
+    };
+    let environment = LocalEnvironment::new(LocalOptions {
+        images,
+        conformance: setup.conformance.into(),
+        logs: setup.runtime.join(setup.run.as_str()).join(POD_LOGS),
+        runtime: setup.runtime.into(),
+    });
+    Ok((Arc::new(environment), AgentAbilities::of(setup.agent)))
+}
+
+async fn kubernetes_environment(
+    setup: &PlaceSetup<'_>,
+    chosen: KubernetesPlace,
+    say: &(impl Fn(&str) + Sync),
+) -> Result<PlaceMade, SetupError> {
+    let records = setup.runtime.join(CLUSTERS);
+    let swept = kube::sweep(&records).await?;
+    if !swept.is_empty() {
+        say(&format!(
+            "removed clusters of earlier runs: {}",
+            swept.join(", ")
+        ));
+    }
+    // The folder is locked as a local run's is, and goes with it: a kubeconfig is a key.
+    let folder = setup.runtime.join(format!("{}{}", KUBE_FOLDER, setup.run));
+    let built = if chosen.images.missing().is_empty() {
+        None
+    } else {
+        say("making the images; the first time takes minutes");
+        let built = tokio::task::spawn_blocking(build_for_images)
+            .await
+            .expect("the build does not panic")?;
+        let sources = ImageSources {
+            agent: setup.agent_binary.map_or(built.agent_stub, Into::into),
+            application: setup.app_binary.map_or(built.helloworld, Into::into),
+            proxy: setup.programs.envoy.clone(),
+            driver: built.conformance,
+        };
+        Some(build_images(&sources, &setup.archives)?)
+    };
+    let options = KubeOptions {
+        cluster: chosen.cluster,
+        run: setup.run.clone(),
+        built,
+        named: chosen.images,
+        keeping: chosen.keeping,
+        folder,
+        records,
+    };
+    let environment = Box::pin(KubeEnvironment::prepare(options, say)).await?;
+    let agent = match environment.agent() {
+        Some(traits) => AgentAbilities {
+            takes_response_data: traits.has_option(RESPONSE_DATA_OPTION),
+            is_reference_stub: traits.is_reference_stub(),
+        },
+        None => AgentAbilities::of(setup.agent),
+    };
+    Ok((Arc::new(environment), agent))
 }
 
 struct Programs {

@@ -17,7 +17,6 @@ mod kubelet;
 mod plan;
 mod planning;
 mod pod;
-mod pod_timeline;
 mod probe_rules;
 mod protocol;
 mod run_folder;

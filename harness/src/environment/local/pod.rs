@@ -16,9 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time;
 
 use super::control_client::{ControlClient, read_reply_exactly};
-use super::pod_timeline::PodTimeline;
 use super::protocol::{ControlReply, ControlRequest};
 use super::run_folder::RunFolder;
+use crate::environment::pod_timeline::PodTimeline;
 use crate::environment::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
     PodHttpRequest, PodHttpResponse,

@@ -9,7 +9,7 @@ use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 
 /// What has happened to a pod so far.
 #[derive(Debug)]
-pub(super) struct PodTimeline {
+pub(in crate::environment) struct PodTimeline {
     events: Mutex<Vec<TimelineEvent>>,
     progress: watch::Sender<Progress>,
 }
@@ -21,7 +21,7 @@ struct Progress {
 }
 
 impl PodTimeline {
-    pub(super) fn new() -> Self {
+    pub(in crate::environment) fn new() -> Self {
         Self {
             events: Mutex::default(),
             progress: watch::Sender::default(),
@@ -29,12 +29,12 @@ impl PodTimeline {
     }
 
     /// Returns everything so far, in order.
-    pub(super) fn events(&self) -> Vec<TimelineEvent> {
+    pub(in crate::environment) fn events(&self) -> Vec<TimelineEvent> {
         self.lock().clone()
     }
 
     /// Adds what the supervisor reported.
-    pub(super) fn append(&self, event: TimelineEvent) {
+    pub(in crate::environment) fn append(&self, event: TimelineEvent) {
         let mut events = self.lock();
         events.push(event);
         let count = events.len();
@@ -43,8 +43,22 @@ impl PodTimeline {
             .send_modify(|progress| progress.events = count);
     }
 
+    /// Adds what happened at a moment of which others may have been told of later moments already.
+    pub(in crate::environment) fn place(&self, event: TimelineEvent) {
+        let mut events = self.lock();
+        let position = events
+            .iter()
+            .rposition(|earlier| earlier.at <= event.at)
+            .map_or(0, |position| position + 1);
+        events.insert(position, event);
+        let count = events.len();
+        drop(events);
+        self.progress
+            .send_modify(|progress| progress.events = count);
+    }
+
     /// Closes the timeline: nothing of the pod runs any more.
-    pub(super) fn complete(&self) {
+    pub(in crate::environment) fn complete(&self) {
         let is_gone = |event: &TimelineEvent| event.event == LifecycleEvent::PodGone;
         if !self.lock().iter().any(is_gone) {
             self.append(TimelineEvent {
@@ -58,7 +72,7 @@ impl PodTimeline {
     }
 
     /// Waits until there are more than `seen` events, or there will be no more.
-    pub(super) async fn beyond(&self, seen: usize) {
+    pub(in crate::environment) async fn beyond(&self, seen: usize) {
         let mut progress = self.progress.subscribe();
         let _ = progress
             .wait_for(|progress| progress.complete || progress.events > seen)
@@ -66,13 +80,13 @@ impl PodTimeline {
     }
 
     /// Waits until the timeline has been closed.
-    pub(super) async fn completed(&self) {
+    pub(in crate::environment) async fn completed(&self) {
         let mut progress = self.progress.subscribe();
         let _ = progress.wait_for(|progress| progress.complete).await;
     }
 
     /// Tells whether the pod is an endpoint of its Service now.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::environment) fn is_ready(&self) -> bool {
         self.lock()
             .iter()
             .rev()
@@ -83,6 +97,7 @@ impl PodTimeline {
                 | LifecycleEvent::PodCreated => Some(false),
                 LifecycleEvent::Started { .. }
                 | LifecycleEvent::Exited(_)
+                | LifecycleEvent::EndUnknown { .. }
                 | LifecycleEvent::Probed { .. }
                 | LifecycleEvent::StartupComplete
                 | LifecycleEvent::ContainerReady

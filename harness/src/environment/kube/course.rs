@@ -1,0 +1,566 @@
+//! Makes one timeline of what a real kubelet lets be seen: the pod's status, its events, and the processes in its containers.
+//!
+//! A status tells times in whole seconds and is a moment late; what the kubelet does to a container it tells of only in part. So a moment is
+//! taken from the most exact witness there is, and TERM, which none of them tells of, follows from the kubelet's rules: it is sent when
+//! the hook has ended, or at once where there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Event, Pod, PodSpec};
+
+use super::status::{self, Instance};
+use crate::environment::observe::{ProcessChange, ProcessReport};
+use crate::model::timeline::{LifecycleEvent, ProbeKind, TimelineEvent};
+
+/// What is left to a container of which the hook has used the grace period up, in seconds.
+const LEAST_GRACE_SECONDS: u64 = 2;
+/// A status tells whole seconds: the moment lies within this time after it.
+const STATUS_RESOLUTION: SignedDuration = SignedDuration::from_millis(999);
+/// The most failed probes that one event can stand for.
+const MOST_REPEATS: i32 = 10;
+
+/// What a container does before it is sent TERM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Hook {
+    /// A command runs in it.
+    Exec(Vec<String>),
+    /// The kubelet asks a port.
+    Http,
+    /// The kubelet waits.
+    Sleep(u64),
+}
+
+/// How far a container's hook is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum HookState {
+    #[default]
+    NotBegun,
+    Runs {
+        since: Timestamp,
+        process: Option<i32>,
+    },
+    Over,
+}
+
+#[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that was told of and is not told again"
+)]
+struct ContainerCourse {
+    hook: Option<Hook>,
+    has_startup_probe: bool,
+    probe_commands: Vec<Vec<String>>,
+    started: BTreeSet<String>,
+    ended: BTreeSet<String>,
+    startup_complete: bool,
+    ready: bool,
+    hook_state: HookState,
+    term_sent: Option<(Timestamp, u64)>,
+    overran: bool,
+    lost: bool,
+    process_ended: Option<Timestamp>,
+}
+
+/// What has been seen of a pod, and what follows from it.
+#[derive(Debug)]
+pub(super) struct Course {
+    containers: BTreeMap<String, ContainerCourse>,
+    grace_seconds: u64,
+    created: bool,
+    ready: bool,
+    deleted_at: Option<Timestamp>,
+    /// Containers that the kubelet says it stops, before the status has told of the deletion.
+    early_stops: Vec<(String, Timestamp)>,
+    repeats: BTreeMap<String, i32>,
+}
+
+impl Course {
+    /// Begins with what the pod template says.
+    pub(super) fn of(pod: &PodSpec, grace_seconds: u64) -> Self {
+        let sidecars = pod.init_containers.iter().flatten();
+        let containers = sidecars
+            .chain(&pod.containers)
+            .map(|container| {
+                let probes = [
+                    &container.startup_probe,
+                    &container.readiness_probe,
+                    &container.liveness_probe,
+                ];
+                let course = ContainerCourse {
+                    hook: hook_of(container),
+                    has_startup_probe: container.startup_probe.is_some(),
+                    probe_commands: probes
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|probe| probe.exec.as_ref()?.command.clone())
+                        .collect(),
+                    ..ContainerCourse::default()
+                };
+                (container.name.clone(), course)
+            })
+            .collect();
+        Self {
+            containers,
+            grace_seconds,
+            created: false,
+            ready: false,
+            deleted_at: None,
+            early_stops: Vec::new(),
+            repeats: BTreeMap::new(),
+        }
+    }
+
+    /// Tells whether a hook runs a command, whose end only the processes tell of.
+    pub(super) fn has_exec_hook(&self) -> bool {
+        self.containers
+            .values()
+            .any(|container| matches!(container.hook, Some(Hook::Exec(_))))
+    }
+
+    /// Takes in a status.
+    pub(super) fn status(&mut self, now: Timestamp, pod: &Pod) -> Vec<TimelineEvent> {
+        let mut events = Vec::new();
+        if !self.created {
+            self.created = true;
+            events.push(event(now, None, LifecycleEvent::PodCreated));
+        }
+        let deletion = pod.metadata.deletion_timestamp.is_some() && self.deleted_at.is_none();
+        if deletion {
+            let grace = pod.metadata.deletion_grace_period_seconds;
+            if let Some(grace) = grace.and_then(|grace| u64::try_from(grace).ok()) {
+                self.grace_seconds = grace;
+            }
+            self.deletion(now, &mut events);
+        }
+        for view in status::containers(pod) {
+            let Some(container) = self.containers.get_mut(&view.name) else {
+                continue;
+            };
+            for instance in &view.instances {
+                container.instance(now, &view.name, instance, &mut events);
+            }
+            if let Some(reason) = &view.lost {
+                container.lost(now, &view.name, reason, &mut events);
+            }
+            let name = || Some(view.name.clone());
+            if view.started && !container.startup_complete {
+                container.startup_complete = true;
+                if container.has_startup_probe {
+                    events.push(event(
+                        now,
+                        name(),
+                        LifecycleEvent::Probed {
+                            probe: ProbeKind::Startup,
+                            success: true,
+                            detail: "the status says `started`".into(),
+                        },
+                    ));
+                }
+                events.push(event(now, name(), LifecycleEvent::StartupComplete));
+            }
+            if view.ready != container.ready {
+                container.ready = view.ready;
+                let change = if view.ready {
+                    LifecycleEvent::ContainerReady
+                } else {
+                    LifecycleEvent::ContainerNotReady
+                };
+                events.push(event(now, name(), change));
+            }
+        }
+        // A pod that is being deleted is no endpoint, whatever its condition says.
+        let ready = status::is_ready(pod) && self.deleted_at.is_none();
+        if ready != self.ready {
+            self.ready = ready;
+            let change = if ready {
+                LifecycleEvent::PodReady
+            } else {
+                LifecycleEvent::PodNotReady
+            };
+            events.push(event(now, None, change));
+        }
+        events
+    }
+
+    /// Takes in one of the kubelet's events.
+    pub(super) fn kubelet_event(&mut self, now: Timestamp, seen: &Event) -> Vec<TimelineEvent> {
+        let mut events = Vec::new();
+        let count = seen.count.unwrap_or(1).max(1);
+        let id = seen.metadata.uid.clone().unwrap_or_default();
+        let before = self.repeats.insert(id, count).unwrap_or_default();
+        if count <= before {
+            return events;
+        }
+        let Some(name) = seen
+            .involved_object
+            .field_path
+            .as_deref()
+            .and_then(container_of)
+        else {
+            return events;
+        };
+        let message = seen.message.clone().unwrap_or_default();
+        match seen.reason.as_deref() {
+            Some("Unhealthy") => {
+                if let Some(probe) = probe_of(&message) {
+                    for _ in 0..(count - before).min(MOST_REPEATS) {
+                        let failed = LifecycleEvent::Probed {
+                            probe,
+                            success: false,
+                            detail: message.clone(),
+                        };
+                        events.push(event(now, Some(name.to_owned()), failed));
+                    }
+                }
+            }
+            Some("Killing") if message.contains("probe") => {
+                let again = LifecycleEvent::Restarting { reason: message };
+                events.push(event(now, Some(name.to_owned()), again));
+                self.stop(now, name, &mut events);
+            }
+            Some("Killing") if self.deleted_at.is_none() => {
+                self.early_stops.push((name.to_owned(), now));
+            }
+            Some("Killing") => self.stop(now, name, &mut events),
+            Some("FailedPreStopHook") => self.hook_failed(now, name, &message, &mut events),
+            Some(_) | None => {}
+        }
+        events
+    }
+
+    /// Takes in what the processes on the node did.
+    pub(super) fn process(&mut self, now: Timestamp, seen: &ProcessReport) -> Vec<TimelineEvent> {
+        let mut events = Vec::new();
+        let deleted_at = self.deleted_at;
+        let grace = self.grace_seconds;
+        let Some((name, container)) = seen
+            .container
+            .as_ref()
+            .and_then(|name| Some((name, self.containers.get_mut(name)?)))
+        else {
+            return events;
+        };
+        match &seen.change {
+            ProcessChange::Begun => {}
+            ProcessChange::Entered { process, command } => {
+                container.entered(now, name, (*process, command), deleted_at, &mut events);
+            }
+            ProcessChange::Left { process } => {
+                if let HookState::Runs {
+                    since,
+                    process: Some(own),
+                } = container.hook_state
+                    && own == *process
+                {
+                    let finished = LifecycleEvent::PreStopFinished { exit_code: None };
+                    events.push(event(now, Some(name.clone()), finished));
+                    let used = seconds_between(since, now);
+                    container.term(now, name, grace.saturating_sub(used), &mut events);
+                }
+            }
+            ProcessChange::Ended => {
+                container.process_ended = Some(now);
+                // TERM was sent before; the kubelet's own word may come later.
+                if deleted_at.is_some() && container.hook.is_none() {
+                    container.term(now, name, grace, &mut events);
+                }
+            }
+        }
+        events
+    }
+
+    /// Takes in that time has passed.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Vec<TimelineEvent> {
+        let mut events = Vec::new();
+        let grace = self.grace_seconds;
+        for (name, container) in &mut self.containers {
+            let HookState::Runs { since, .. } = container.hook_state else {
+                continue;
+            };
+            let used = now.duration_since(since);
+            let whole = |seconds: u64| {
+                SignedDuration::try_from(Duration::from_secs(seconds))
+                    .unwrap_or(SignedDuration::MAX)
+            };
+            if used >= whole(grace) {
+                events.push(event(
+                    now,
+                    Some(name.clone()),
+                    LifecycleEvent::PreStopOverran,
+                ));
+                container.term(now, name, 0, &mut events);
+            } else if let Some(Hook::Sleep(seconds)) = container.hook
+                && used >= whole(seconds)
+            {
+                let finished = LifecycleEvent::PreStopFinished { exit_code: None };
+                events.push(event(now, Some(name.clone()), finished));
+                container.term(now, name, grace.saturating_sub(seconds), &mut events);
+            }
+        }
+        events
+    }
+
+    /// Returns the containers' names and the ids of those that run.
+    pub(super) fn running(pod: &Pod) -> BTreeMap<String, String> {
+        status::containers(pod)
+            .into_iter()
+            .filter_map(|view| {
+                let instance = view.instances.into_iter().next_back()?;
+                instance.end.is_none().then_some((view.name, instance.id))
+            })
+            .collect()
+    }
+
+    fn deletion(&mut self, now: Timestamp, events: &mut Vec<TimelineEvent>) {
+        self.deleted_at = Some(now);
+        events.push(event(
+            now,
+            None,
+            LifecycleEvent::DeletionRequested {
+                grace_period_seconds: self.grace_seconds,
+            },
+        ));
+        if self.ready {
+            self.ready = false;
+            events.push(event(now, None, LifecycleEvent::PodNotReady));
+        }
+        for (name, at) in std::mem::take(&mut self.early_stops) {
+            self.stop(at.max(now), &name, events);
+        }
+    }
+
+    /// The kubelet has begun to stop a container: its hook runs, or it is sent TERM.
+    fn stop(&mut self, now: Timestamp, name: &str, events: &mut Vec<TimelineEvent>) {
+        let grace = self.grace_seconds;
+        let Some(container) = self.containers.get_mut(name) else {
+            return;
+        };
+        match container.hook {
+            None => {
+                let at = container.process_ended.map_or(now, |ended| ended.min(now));
+                container.term(at, name, grace, events);
+            }
+            Some(Hook::Exec(_) | Hook::Sleep(_)) => container.begin_hook(now, name, None, events),
+            Some(Hook::Http) => {
+                // The port answers at once or the hook fails; the kubelet tells of a failure only.
+                container.begin_hook(now, name, None, events);
+                let finished = LifecycleEvent::PreStopFinished { exit_code: None };
+                events.push(event(now, Some(name.to_owned()), finished));
+                container.term(now, name, grace, events);
+            }
+        }
+    }
+
+    fn hook_failed(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        message: &str,
+        events: &mut Vec<TimelineEvent>,
+    ) {
+        let grace = self.grace_seconds;
+        let Some(container) = self.containers.get_mut(name) else {
+            return;
+        };
+        // A hook that is cut short by its container's end has overrun; the kubelet says that it failed as well.
+        if container.overran {
+            return;
+        }
+        container.begin_hook(now, name, None, events);
+        let failed = LifecycleEvent::PreStopFailed {
+            reason: message.to_owned(),
+        };
+        events.push(event(now, Some(name.to_owned()), failed));
+        let used = match container.hook_state {
+            HookState::Runs { since, .. } => seconds_between(since, now),
+            HookState::NotBegun | HookState::Over => 0,
+        };
+        container.term(now, name, grace.saturating_sub(used), events);
+    }
+}
+
+impl ContainerCourse {
+    fn instance(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        instance: &Instance,
+        events: &mut Vec<TimelineEvent>,
+    ) {
+        if self.started.insert(instance.id.clone()) {
+            let at = moment(now, instance.started_at);
+            if instance.restart_count > 0 {
+                let again = LifecycleEvent::Restarting {
+                    reason: "it had ended".into(),
+                };
+                events.push(event(at, Some(name.to_owned()), again));
+            }
+            let started = LifecycleEvent::Started {
+                restart_count: instance.restart_count,
+            };
+            events.push(event(at, Some(name.to_owned()), started));
+            self.startup_complete = false;
+            self.hook_state = HookState::NotBegun;
+            self.term_sent = None;
+            self.process_ended = None;
+        }
+        let Some((status, finished_at)) = instance.end else {
+            return;
+        };
+        if !self.ended.insert(instance.id.clone()) {
+            return;
+        }
+        let seen = self.process_ended.take();
+        let at = seen.unwrap_or_else(|| moment(now, finished_at));
+        if let HookState::Runs { .. } = self.hook_state {
+            // Nobody saw the hook end; it did before TERM, and TERM was before this.
+            let finished = LifecycleEvent::PreStopFinished { exit_code: None };
+            events.push(event(at, Some(name.to_owned()), finished));
+            self.term(at, name, LEAST_GRACE_SECONDS, events);
+        }
+        let at = self.term_sent.map_or(at, |(term, _)| at.max(term));
+        if status.as_container_exit_code() == 137 && self.term_sent.is_some() {
+            events.push(event(at, Some(name.to_owned()), LifecycleEvent::KillSent));
+        }
+        events.push(event(
+            at,
+            Some(name.to_owned()),
+            LifecycleEvent::Exited(status),
+        ));
+    }
+
+    /// The kubelet finds the container no more; only its node may have seen when it ended.
+    fn lost(&mut self, now: Timestamp, name: &str, reason: &str, events: &mut Vec<TimelineEvent>) {
+        if std::mem::replace(&mut self.lost, true) {
+            return;
+        }
+        let at = self.process_ended.unwrap_or(now);
+        let unknown = LifecycleEvent::EndUnknown {
+            reason: reason.to_owned(),
+        };
+        events.push(event(at, Some(name.to_owned()), unknown));
+    }
+
+    /// A process was started from outside: the hook's, unless it is a probe's.
+    fn entered(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        (process, command): (i32, &[String]),
+        deleted_at: Option<Timestamp>,
+        events: &mut Vec<TimelineEvent>,
+    ) {
+        let Some(Hook::Exec(hook)) = &self.hook else {
+            return;
+        };
+        let is_hook = command == hook
+            || (deleted_at.is_some() && !self.probe_commands.iter().any(|probe| probe == command));
+        if is_hook {
+            self.begin_hook(now, name, Some(process), events);
+        }
+    }
+
+    fn begin_hook(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        process: Option<i32>,
+        events: &mut Vec<TimelineEvent>,
+    ) {
+        match &mut self.hook_state {
+            HookState::NotBegun => {
+                self.hook_state = HookState::Runs {
+                    since: now,
+                    process,
+                };
+                events.push(event(
+                    now,
+                    Some(name.to_owned()),
+                    LifecycleEvent::PreStopStarted,
+                ));
+            }
+            HookState::Runs { process: known, .. } => *known = known.or(process),
+            HookState::Over => {}
+        }
+    }
+
+    /// The container is sent TERM, once.
+    fn term(
+        &mut self,
+        at: Timestamp,
+        name: &str,
+        left_seconds: u64,
+        events: &mut Vec<TimelineEvent>,
+    ) {
+        if self.hook_state != HookState::NotBegun {
+            self.hook_state = HookState::Over;
+        }
+        if self.term_sent.is_some() {
+            return;
+        }
+        let seconds = left_seconds.max(LEAST_GRACE_SECONDS);
+        self.term_sent = Some((at, seconds));
+        let sent = LifecycleEvent::TermSent {
+            kill_after_milliseconds: seconds.saturating_mul(1000),
+        };
+        events.push(event(at, Some(name.to_owned()), sent));
+    }
+}
+
+fn event(at: Timestamp, container: Option<String>, event: LifecycleEvent) -> TimelineEvent {
+    TimelineEvent {
+        at,
+        container,
+        event,
+    }
+}
+
+fn hook_of(container: &k8s_openapi::api::core::v1::Container) -> Option<Hook> {
+    let hook = container.lifecycle.as_ref()?.pre_stop.as_ref()?;
+    if let Some(exec) = &hook.exec {
+        return Some(Hook::Exec(exec.command.clone().unwrap_or_default()));
+    }
+    if let Some(sleep) = &hook.sleep {
+        return Some(Hook::Sleep(
+            u64::try_from(sleep.seconds).unwrap_or_default(),
+        ));
+    }
+    Some(Hook::Http)
+}
+
+/// Returns the moment that fits both the time of a status, which is in whole seconds, and when it was seen.
+fn moment(seen: Timestamp, told: Option<Timestamp>) -> Timestamp {
+    let Some(told) = told else {
+        return seen;
+    };
+    let latest = told.checked_add(STATUS_RESOLUTION).unwrap_or(told);
+    seen.clamp(told, latest)
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_secs()).unwrap_or_default()
+}
+
+/// Reads the container out of an event's field path: `spec.containers{name}`, `spec.initContainers{name}`.
+fn container_of(path: &str) -> Option<&str> {
+    let (_, rest) = path.split_once('{')?;
+    rest.strip_suffix('}')
+}
+
+fn probe_of(message: &str) -> Option<ProbeKind> {
+    [
+        ("Startup", ProbeKind::Startup),
+        ("Readiness", ProbeKind::Readiness),
+        ("Liveness", ProbeKind::Liveness),
+    ]
+    .into_iter()
+    .find(|(word, _)| message.starts_with(word))
+    .map(|(_, probe)| probe)
+}
+
+#[cfg(test)]
+#[path = "course_tests.rs"]
+mod tests;

@@ -1,0 +1,261 @@
+//! The timeline of a real kubelet, from what can be seen of it.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::timeline::ExitStatus;
+
+fn course(hook: Option<Value>) -> Course {
+    let mut container =
+        json!({ "name": "a", "startupProbe": { "exec": { "command": ["probe"] } } });
+    if let Some(hook) = hook {
+        container["lifecycle"] = json!({ "preStop": hook });
+    }
+    let pod: PodSpec = serde_json::from_value(json!({ "containers": [container] })).expect("a pod");
+    Course::of(&pod, 30)
+}
+
+fn at(millisecond: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_790_000_000_000 + millisecond).expect("valid")
+}
+
+fn pod(metadata: &Value, state: &Value, ready: bool) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": metadata,
+        "status": {
+            "conditions": [{ "type": "Ready", "status": if ready { "True" } else { "False" } }],
+            "containerStatuses": [{
+                "name": "a", "restartCount": 0, "ready": ready, "started": ready, "image": "",
+                "imageID": "", "containerID": "containerd://x", "state": state,
+            }],
+        },
+    }))
+    .expect("a pod")
+}
+
+fn running(ready: bool) -> Pod {
+    pod(
+        &json!({}),
+        &json!({ "running": { "startedAt": at(0).to_string() } }),
+        ready,
+    )
+}
+
+fn deleted() -> Pod {
+    pod(
+        &json!({ "deletionTimestamp": at(30_000).to_string(), "deletionGracePeriodSeconds": 3 }),
+        &json!({ "running": { "startedAt": at(0).to_string() } }),
+        true,
+    )
+}
+
+fn ended(code: i32) -> Pod {
+    pod(
+        &json!({ "deletionTimestamp": at(30_000).to_string(), "deletionGracePeriodSeconds": 3 }),
+        &json!({ "terminated": {
+            "exitCode": code, "containerID": "containerd://x", "finishedAt": at(10_000).to_string(),
+        } }),
+        false,
+    )
+}
+
+fn kubelet(reason: &str, message: &str, count: i32) -> Event {
+    serde_json::from_value(json!({
+        "metadata": { "uid": reason }, "reason": reason, "message": message, "count": count,
+        "involvedObject": { "fieldPath": "spec.containers{a}" },
+    }))
+    .expect("an event")
+}
+
+fn process(change: ProcessChange) -> ProcessReport {
+    ProcessReport {
+        container: Some("a".into()),
+        change,
+    }
+}
+
+fn names(events: &[TimelineEvent]) -> Vec<String> {
+    events
+        .iter()
+        .map(|event| {
+            let name = format!("{:?}", event.event);
+            let end = name.find([' ', '(', '{']).unwrap_or(name.len());
+            name[..end].to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn a_start_is_told_once_however_often_the_status_repeats_it() {
+    let mut course = course(None);
+    assert_eq!(
+        names(&course.status(at(500), &running(false))),
+        ["PodCreated", "Started"]
+    );
+    assert_eq!(names(&course.status(at(600), &running(false))), [""; 0]);
+    assert_eq!(
+        names(&course.status(at(700), &running(true))),
+        ["Probed", "StartupComplete", "ContainerReady", "PodReady"]
+    );
+}
+
+#[test]
+fn failed_probes_that_one_event_counts_are_each_told() {
+    let mut course = course(None);
+    let failed = |count| kubelet("Unhealthy", "Startup probe failed: no", count);
+    assert_eq!(course.kubelet_event(at(0), &failed(1)).len(), 1);
+    assert_eq!(course.kubelet_event(at(1), &failed(1)).len(), 0);
+    assert_eq!(course.kubelet_event(at(2), &failed(3)).len(), 2);
+}
+
+#[test]
+fn without_a_hook_term_is_sent_when_the_kubelet_stops_the_container() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    assert_eq!(
+        names(&course.status(at(9000), &deleted())),
+        ["DeletionRequested", "PodNotReady"]
+    );
+    let stopped = course.kubelet_event(at(9050), &kubelet("Killing", "Stopping container a", 1));
+    assert_eq!(names(&stopped), ["TermSent"]);
+    assert_eq!(
+        names(&course.status(at(10_500), &ended(0))),
+        ["ContainerNotReady", "Exited"]
+            .map(str::to_owned)
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_stop_that_is_heard_of_before_the_deletion_waits_for_it() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    let early = course.kubelet_event(at(8990), &kubelet("Killing", "Stopping container a", 1));
+    assert_eq!(names(&early), [""; 0]);
+    assert_eq!(
+        names(&course.status(at(9000), &deleted())),
+        ["DeletionRequested", "PodNotReady", "TermSent"]
+    );
+}
+
+#[test]
+fn with_a_hook_term_follows_the_end_of_the_hooks_process() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "1"] } })));
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    let command = vec!["sleep".to_owned(), "1".to_owned()];
+    let entered = process(ProcessChange::Entered {
+        process: 7,
+        command,
+    });
+    assert_eq!(
+        names(&course.process(at(9010), &entered)),
+        ["PreStopStarted"]
+    );
+    let stop = kubelet("Killing", "Stopping container a", 1);
+    assert_eq!(names(&course.kubelet_event(at(9050), &stop)), [""; 0]);
+    let left = course.process(at(10_020), &process(ProcessChange::Left { process: 7 }));
+    assert_eq!(names(&left), ["PreStopFinished", "TermSent"]);
+    assert_eq!(
+        left[1].event,
+        LifecycleEvent::TermSent {
+            kill_after_milliseconds: 2000
+        }
+    );
+}
+
+#[test]
+fn a_probes_process_is_not_taken_for_the_hook() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "1"] } })));
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    let probe = process(ProcessChange::Entered {
+        process: 7,
+        command: vec!["probe".into()],
+    });
+    assert_eq!(names(&course.process(at(9010), &probe)), [""; 0]);
+}
+
+#[test]
+fn a_hook_that_uses_the_grace_period_up_has_overrun_and_not_failed() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "9"] } })));
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    course.kubelet_event(at(9000), &kubelet("Killing", "Stopping container a", 1));
+    assert_eq!(names(&course.tick(at(11_900))), [""; 0]);
+    let overran = course.tick(at(12_000));
+    assert_eq!(names(&overran), ["PreStopOverran", "TermSent"]);
+    let failed = kubelet("FailedPreStopHook", "Exec lifecycle hook failed", 1);
+    assert_eq!(names(&course.kubelet_event(at(14_000), &failed)), [""; 0]);
+    assert_eq!(names(&course.tick(at(15_000))), [""; 0]);
+}
+
+#[test]
+fn a_hook_that_cannot_run_has_failed_and_term_is_sent() {
+    let mut course = course(Some(json!({ "exec": { "command": ["absent"] } })));
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    course.kubelet_event(at(9010), &kubelet("Killing", "Stopping container a", 1));
+    let failed = kubelet("FailedPreStopHook", "executable file not found", 1);
+    assert_eq!(
+        names(&course.kubelet_event(at(9100), &failed)),
+        ["PreStopFailed", "TermSent"]
+    );
+}
+
+#[test]
+fn the_end_of_the_process_is_the_moment_of_the_exit() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    course.process(at(10_123), &process(ProcessChange::Ended));
+    let events = course.status(at(11_000), &ended(137));
+    let exited = events
+        .iter()
+        .find(|event| event.event == LifecycleEvent::Exited(ExitStatus::Code(137)))
+        .expect("an exit");
+    assert_eq!(exited.at, at(10_123));
+}
+
+#[test]
+fn a_moment_in_whole_seconds_is_read_as_late_as_it_can_be() {
+    assert_eq!(moment(at(5300), Some(at(5000))), at(5300));
+    assert_eq!(moment(at(7300), Some(at(5000))), at(5999));
+    assert_eq!(moment(at(4000), Some(at(5000))), at(5000));
+}
+
+#[test]
+fn a_hook_cut_short_at_the_least_grace_period_has_overrun_as_well() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "9"] } })));
+    course.grace_seconds = LEAST_GRACE_SECONDS;
+    course.status(at(0), &running(true));
+    course.deleted_at = Some(at(9000));
+    course.kubelet_event(at(9000), &kubelet("Killing", "Stopping container a", 1));
+    assert_eq!(
+        names(&course.tick(at(11_000))),
+        ["PreStopOverran", "TermSent"]
+    );
+    let failed = kubelet("FailedPreStopHook", "Exec lifecycle hook failed", 1);
+    assert_eq!(names(&course.kubelet_event(at(11_050), &failed)), [""; 0]);
+}
+
+#[test]
+fn a_container_that_the_kubelet_has_lost_has_an_unknown_end_and_no_exit() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    let lost: Pod = serde_json::from_value(json!({
+        "metadata": { "deletionTimestamp": at(30_000).to_string() },
+        "status": { "containerStatuses": [{
+            "name": "a", "restartCount": 0, "ready": false, "image": "", "imageID": "",
+            "state": { "waiting": { "reason": "ContainerCreating" } },
+            "lastState": { "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown",
+                "message": "could not be located" } },
+        }] },
+    }))
+    .expect("a pod");
+    let seen = names(&course.status(at(9000), &lost));
+    assert!(seen.contains(&"EndUnknown".to_owned()), "{seen:?}");
+    assert!(!seen.contains(&"Exited".to_owned()), "{seen:?}");
+}

@@ -1,0 +1,372 @@
+//! Makes pods in a cluster.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use camino::Utf8PathBuf;
+use k8s_openapi::api::core::v1::Pod as KubePodObject;
+use tokio::time::timeout;
+
+use super::agent_probe::{AgentTraits, probe_agent};
+use super::cluster::{Cluster, ClusterChoice};
+use super::connection::Connection;
+use super::course::Course;
+use super::exec::{ask_line, exec};
+use super::images::ImageNames;
+use super::labels::pod_namespace;
+use super::objects::{self, DRIVER, POD, SERVICE};
+use super::observer::Observers;
+use super::pod::{KubePod, PodParts};
+use super::pod_watch::{PodView, follow_pod};
+use super::run_space::{Keeping, RunSpace};
+use super::status;
+use super::sweep::sweep_namespaces;
+use crate::environment::{Addresses, Environment, EnvironmentFault, Pod};
+use crate::image::{ImageRole, Images};
+use crate::model::feature::{Feature, FeatureSet};
+use crate::model::identity::{PodName, RunId};
+use crate::model::timeouts::TimedOut;
+use crate::stack::{PROXY_PORT, Stack};
+
+/// How long a pod may take from its creation until it has an address.
+const ADDRESS_WITHIN: Duration = Duration::from_mins(1);
+/// How long the word about a Service may take.
+const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
+/// The longest word, in bytes.
+const LONGEST_WORD: u64 = 1024;
+
+/// What a cluster's environment is made of.
+#[derive(Clone, Debug)]
+pub struct KubeOptions {
+    /// Which cluster.
+    pub cluster: ClusterChoice,
+    /// The run, whose id everything carries.
+    pub run: RunId,
+    /// Images that were built here and are loaded into a cluster that is made; none where all are named.
+    pub built: Option<Images>,
+    /// Images that the user names, in place of those built.
+    pub named: ImageNames,
+    /// Whether what is made stays.
+    pub keeping: Keeping,
+    /// The folder of the run's short-lived files.
+    pub folder: Utf8PathBuf,
+    /// The folder that tells later runs which clusters are whose.
+    pub records: Utf8PathBuf,
+}
+
+/// Runs pods in a cluster.
+#[derive(Debug)]
+pub struct KubeEnvironment {
+    name: &'static str,
+    connection: Connection,
+    cluster: tokio::sync::Mutex<Cluster>,
+    space: Arc<RunSpace>,
+    observers: Arc<Observers>,
+    observing: Observing,
+    images: ImageNames,
+    agent: Option<AgentTraits>,
+}
+
+/// Whether the cluster lets the harness look into containers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Observing {
+    Allowed,
+    Forbidden,
+}
+
+impl KubeEnvironment {
+    /// Makes or reaches the cluster, loads the images and asks what can be done there.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster cannot be had, or images have no name. What was made until then is removed.
+    pub async fn prepare(
+        options: KubeOptions,
+        say: &(impl Fn(&str) + Sync),
+    ) -> Result<Self, EnvironmentFault> {
+        let mut images = options
+            .built
+            .as_ref()
+            .map(ImageNames::of_built)
+            .unwrap_or_default();
+        for role in ImageRole::ALL {
+            if let Some(name) = options.named.of(role) {
+                images = images.with(role, name);
+            }
+        }
+        let missing: Vec<String> = images.missing().iter().map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            return Err(EnvironmentFault::Unsuitable {
+                reason: format!("no image is known for: {}", missing.join(", ")),
+                hint: "name them with `--agent-image`, `--envoy-image`, `--app-image` and `--driver-image`".into(),
+            });
+        }
+        let driver = images.of(ImageRole::Driver).unwrap_or_default().to_owned();
+        let mut cluster = Cluster::have(&options, say).await?;
+        let prepared = async {
+            if let Some(built) = &options.built {
+                cluster.load(built, &options.named, say).await?;
+            }
+            let connection = Connection::open(&cluster.source()).await?;
+            let swept = sweep_namespaces(&connection.client).await?;
+            if !swept.is_empty() {
+                say(&format!(
+                    "removed what earlier runs left: {}",
+                    swept.join(", ")
+                ));
+            }
+            let space = Arc::new(RunSpace::new(
+                connection.client.clone(),
+                options.run.clone(),
+                driver,
+                options.keeping,
+            ));
+            let questions = async {
+                let observing = if Observers::are_allowed(&space).await? {
+                    Observing::Allowed
+                } else {
+                    Observing::Forbidden
+                };
+                let agent = match options.named.of(ImageRole::Agent) {
+                    Some(image) => Some(probe_agent(&space, image).await?),
+                    None => None,
+                };
+                Ok::<_, EnvironmentFault>((observing, agent))
+            };
+            match questions.await {
+                Ok((observing, agent)) => Ok((connection, space, observing, agent)),
+                Err(error) => {
+                    // Only the error that came first is told.
+                    let _ = space.remove_all().await;
+                    Err(error)
+                }
+            }
+        };
+        match prepared.await {
+            Ok((connection, space, observing, agent)) => Ok(Self {
+                name: options.cluster.name(),
+                connection,
+                cluster: tokio::sync::Mutex::new(cluster),
+                space,
+                observers: Arc::default(),
+                observing,
+                images,
+                agent,
+            }),
+            Err(error) => {
+                // Only the error that came first is told.
+                let _ = cluster.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns what the agent of a named image says of itself; none where its executable is on this machine.
+    pub fn agent(&self) -> Option<&AgentTraits> {
+        self.agent.as_ref()
+    }
+
+    async fn create_in(
+        &self,
+        namespace: &str,
+        name: &PodName,
+        stack: &Stack,
+    ) -> Result<Arc<dyn Pod>, EnvironmentFault> {
+        let space = &self.space;
+        space.make_namespace(namespace, &name.purpose).await?;
+        // The traffic that shows how a pod starts must not wait for its driver.
+        let (service, _) =
+            tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        self.await_service(&service).await?;
+        let view = Arc::new(PodView::new(
+            Course::of(&stack.pod, stack.grace_period_seconds()),
+            stack.containers().map(|container| container.name.clone()),
+        ));
+        let follower = tokio::spawn(follow_pod(
+            space.client.clone(),
+            namespace.to_owned(),
+            view.clone(),
+        ));
+        let parts = PodParts {
+            namespace: namespace.to_owned(),
+            stack: stack.clone(),
+            view: view.clone(),
+            space: space.clone(),
+            observers: self.observers.clone(),
+        };
+        // From here on the follower ends with the pod's handle.
+        let mut pod = KubePod::new(parts, follower);
+        space
+            .apply(
+                namespace,
+                POD,
+                &objects::pod(&name.run, stack, &self.images),
+            )
+            .await?;
+        let (pod_ip, node) = await_address(&view).await?;
+        pod.place(
+            Addresses {
+                pod_ip,
+                service: format!("{service}:{PROXY_PORT}"),
+            },
+            node,
+        );
+        Ok(Arc::new(pod))
+    }
+
+    /// Waits until the nodes know the Service. Before that its address is nobody's, and traffic to it may leave the cluster.
+    async fn await_service(&self, address: &str) -> Result<(), EnvironmentFault> {
+        let pods = self.space.driver_pods().await?;
+        let mut command = objects::command("await-refusal");
+        command.push(format!("{address}:{PROXY_PORT}"));
+        let mut exec = exec(&pods, DRIVER, DRIVER, command).await?;
+        let said = ask_line(&mut exec, b"", LONGEST_WORD, SERVICE_KNOWN_WITHIN).await?;
+        let said = String::from_utf8_lossy(&said);
+        if said.trim() != "refused" {
+            // Some networks answer nothing for a Service without endpoints; its traffic stays inside all the same.
+            tracing::warn!(%address, said = said.trim(), "a Service without endpoints does not refuse connections");
+        }
+        Ok(())
+    }
+
+    /// Applies everything but the pod; returns the Service's address.
+    async fn apply_parts(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+    ) -> Result<String, EnvironmentFault> {
+        let space = &self.space;
+        for (name, values) in &stack.secrets {
+            let object = objects::secret(name, &space.run, values);
+            space.apply(namespace, name, &object).await?;
+        }
+        for (name, files) in &stack.config_maps {
+            let object = objects::config_map(name, &space.run, files);
+            space.apply(namespace, name, &object).await?;
+        }
+        let service = space
+            .apply(namespace, SERVICE, &objects::service(&space.run))
+            .await?;
+        service
+            .spec
+            .and_then(|spec| spec.cluster_ip)
+            .ok_or_else(|| EnvironmentFault::Cluster {
+                action: format!("give the Service of `{namespace}` an address"),
+                detail: "the API gave none".into(),
+                hint: None,
+            })
+    }
+}
+
+#[async_trait]
+impl Environment for KubeEnvironment {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn features(&self) -> FeatureSet {
+        let mut features = FeatureSet::from([Feature::StartupProbeHttp, Feature::StartupProbeTcp]);
+        let by_release = [
+            (24, Feature::StartupProbeGrpc),
+            (29, Feature::NativeSidecar),
+            (30, Feature::PreStopSleep),
+        ];
+        features.extend(
+            by_release
+                .into_iter()
+                .filter(|(minor, _)| self.connection.is_at_least(*minor))
+                .map(|(_, feature)| feature),
+        );
+        match self.observing {
+            // When a hook ends, what is in a read-only root's volumes, and how a container is paused: only its node tells.
+            Observing::Allowed => features.extend([
+                Feature::ContainerFaults,
+                Feature::PreStopExec,
+                Feature::ReadOnlyRootfs,
+            ]),
+            Observing::Forbidden => {}
+        }
+        features
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        let mut facts = self.connection.facts();
+        for role in ImageRole::ALL {
+            if let Some(name) = self.images.of(role) {
+                facts.insert(format!("image of the {role}"), name.to_owned());
+            }
+        }
+        let observing = match self.observing {
+            Observing::Allowed => "by a privileged pod on the node",
+            Observing::Forbidden => "not possible: the cluster lets no privileged pod in",
+        };
+        facts.insert("containers are looked into".into(), observing.into());
+        facts
+    }
+
+    async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault> {
+        let namespace = pod_namespace(&name);
+        let created = self.create_in(&namespace, &name, stack).await;
+        if let Err(EnvironmentFault::Cluster { action, .. }) = &created
+            && action.starts_with("create the namespace")
+        {
+            // It is not ours, or there is none.
+            return created;
+        }
+        if created.is_err() {
+            // Only the error that came first is told; the end of the run removes what is left.
+            let _ = self.space.remove_namespace(&namespace).await;
+        }
+        created
+    }
+
+    async fn finish(&self) -> Result<(), EnvironmentFault> {
+        let mut cluster = self.cluster.lock().await;
+        if cluster.goes_with_the_run() {
+            return cluster.remove().await;
+        }
+        self.space.remove_all().await
+    }
+}
+
+/// Waits until the pod has an address; returns it with the node's name.
+async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFault> {
+    let mut latest = view.latest();
+    let placed = |pod: &KubePodObject| {
+        let ip = pod.status.as_ref()?.pod_ip.clone()?;
+        Some((ip, pod.spec.as_ref()?.node_name.clone()?))
+    };
+    let wait = async {
+        let found = latest
+            .wait_for(|latest| latest.gone || latest.pod.as_ref().and_then(placed).is_some())
+            .await;
+        found
+            .ok()
+            .and_then(|found| found.pod.as_ref().and_then(placed))
+    };
+    let last_seen = || {
+        let latest = view.latest();
+        let latest = latest.borrow();
+        latest
+            .pod
+            .as_ref()
+            .map_or_else(|| "no pod yet".into(), status::describe)
+    };
+    match timeout(ADDRESS_WITHIN, wait).await {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(EnvironmentFault::PodLost {
+            reason: format!(
+                "it went before it had an address; last seen: {}",
+                last_seen()
+            ),
+        }),
+        Err(_) => Err(TimedOut {
+            waited_for: "the pod to get an address".into(),
+            budget: ADDRESS_WITHIN.into(),
+            last_seen: last_seen(),
+        }
+        .into()),
+    }
+}

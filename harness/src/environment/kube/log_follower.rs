@@ -1,0 +1,221 @@
+//! Keeps what a container writes, from its first start on, all restarts in order.
+//!
+//! The API tells of a container's current and its previous instance, and a stream of it may break off. So each instance is followed until
+//! the status says that it has ended and its log was read once more after that; what was read before is passed over.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::LogParams;
+use kube::client::Body;
+use kube::{Client, Resource as _};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::objects::POD;
+use super::pod_watch::Latest;
+use super::status;
+
+/// The most that is kept of one container, in bytes.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// What stands at the end where there was more.
+const CUT_OFF: &[u8] = b"\n[conformance: the log goes on; the first 64 MiB are kept]\n";
+/// How long a stream that broke off is left alone.
+const BROKEN_STREAM_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one container has written so far.
+#[derive(Debug, Default)]
+pub(super) struct ContainerLog {
+    bytes: Mutex<Vec<u8>>,
+}
+
+impl ContainerLog {
+    /// Returns all of it.
+    pub(super) fn all(&self) -> Vec<u8> {
+        self.lock().clone()
+    }
+
+    /// Returns what lies beyond the first `offset` bytes, at most `limit` bytes of it.
+    pub(super) fn beyond(&self, offset: u64, limit: usize) -> Vec<u8> {
+        let bytes = self.lock();
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        let end = start.saturating_add(limit).min(bytes.len());
+        bytes[start..end].to_vec()
+    }
+
+    fn append(&self, piece: &[u8]) {
+        let mut bytes = self.lock();
+        if bytes.len() >= KEPT_BYTES {
+            return;
+        }
+        let room = KEPT_BYTES - bytes.len();
+        bytes.extend_from_slice(&piece[..piece.len().min(room)]);
+        if piece.len() > room {
+            bytes.extend_from_slice(CUT_OFF);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Follows one container until its pod is gone.
+pub(super) async fn follow(
+    client: Client,
+    namespace: String,
+    container: String,
+    mut latest: watch::Receiver<Latest>,
+    log: std::sync::Arc<ContainerLog>,
+) {
+    let mut done = BTreeSet::new();
+    loop {
+        let next = latest
+            .wait_for(|latest| next_instance(latest, &container, &done).is_some() || latest.gone)
+            .await;
+        let Ok(Some(mut instance)) = next.map(|latest| next_instance(&latest, &container, &done))
+        else {
+            return;
+        };
+        let id = instance.id.clone();
+        let mut taken = 0;
+        loop {
+            let ended_before = instance.ended;
+            let read = read(&client, &namespace, &container, &instance, &mut taken, &log).await;
+            if let Err(error) = &read {
+                tracing::debug!(%container, error, "a container's log broke off");
+            }
+            if latest.borrow().gone || (ended_before && read.is_ok()) {
+                break;
+            }
+            let ended = latest.wait_for(|latest| {
+                latest.gone || find(latest, &container, &id).is_none_or(|found| found.ended)
+            });
+            // Where it still runs its log is followed again.
+            let _ = timeout(BROKEN_STREAM_PAUSE, ended).await;
+            let found = find(&latest.borrow(), &container, &id);
+            match found {
+                Some(found) => instance = found,
+                // Two instances have come since: what is missing of this one is lost.
+                None => break,
+            }
+        }
+        done.insert(id);
+    }
+}
+
+/// An instance that can be read.
+#[derive(Clone, Debug)]
+struct Readable {
+    id: String,
+    ended: bool,
+    is_previous: bool,
+}
+
+fn readable(latest: &Latest, container: &str) -> Vec<Readable> {
+    let Some(pod) = &latest.pod else {
+        return Vec::new();
+    };
+    let view = status::containers(pod)
+        .into_iter()
+        .find(|view| view.name == container);
+    let instances = view.map(|view| view.instances).unwrap_or_default();
+    let last = instances.len().saturating_sub(1);
+    instances
+        .into_iter()
+        .enumerate()
+        .map(|(position, instance)| Readable {
+            id: instance.id,
+            ended: instance.end.is_some(),
+            is_previous: position < last,
+        })
+        .collect()
+}
+
+fn next_instance(latest: &Latest, container: &str, done: &BTreeSet<String>) -> Option<Readable> {
+    readable(latest, container)
+        .into_iter()
+        .find(|instance| !done.contains(&instance.id))
+}
+
+fn find(latest: &Latest, container: &str, id: &str) -> Option<Readable> {
+    readable(latest, container)
+        .into_iter()
+        .find(|instance| instance.id == id)
+}
+
+/// Reads an instance's log to the stream's end, beyond the first `taken` bytes.
+async fn read(
+    client: &Client,
+    namespace: &str,
+    container: &str,
+    instance: &Readable,
+    taken: &mut u64,
+    log: &ContainerLog,
+) -> Result<(), String> {
+    let parameters = LogParams {
+        container: Some(container.to_owned()),
+        follow: !instance.ended,
+        previous: instance.is_previous,
+        ..LogParams::default()
+    };
+    let url = Pod::url_path(&(), Some(namespace));
+    let request = kube::core::Request::new(url)
+        .logs(POD, &parameters)
+        .map_err(|error| error.to_string())?;
+    let response = client
+        .send(request.map(Body::from))
+        .await
+        .map_err(|error| error.to_string())?;
+    if !response.status().is_success() {
+        return Err(format!("the API answered {}", response.status()));
+    }
+    let mut body = response.into_body();
+    let mut position = 0_u64;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| error.to_string())?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        let end = position + piece.len() as u64;
+        if end > *taken {
+            let known = usize::try_from(taken.saturating_sub(position)).unwrap_or(piece.len());
+            log.append(&piece[known..]);
+            *taken = end;
+        }
+        position = end;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_by_offset() {
+        let log = ContainerLog::default();
+        log.append(b"abcdef");
+        assert_eq!(log.beyond(2, 3), b"cde");
+        assert_eq!(log.beyond(6, 3), b"");
+        assert_eq!(log.beyond(60, 3), b"");
+        assert_eq!(log.all(), b"abcdef");
+    }
+
+    #[test]
+    fn a_log_without_end_is_cut_off_and_says_so() {
+        let log = ContainerLog::default();
+        let piece = vec![b'x'; KEPT_BYTES / 2 + 1];
+        for _ in 0..3 {
+            log.append(&piece);
+        }
+        let all = log.all();
+        assert_eq!(all.len(), KEPT_BYTES + CUT_OFF.len());
+        assert!(all.ends_with(CUT_OFF));
+    }
+}

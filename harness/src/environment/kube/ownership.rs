@@ -1,0 +1,129 @@
+//! Says which process owns what a run has made, and whether that process is gone.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The process that a run belongs to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Owner {
+    host: String,
+    boot: String,
+    process_namespace: String,
+    process: u32,
+    /// In clock ticks since the boot: a number that is used again belongs to another process.
+    started: u64,
+}
+
+impl Owner {
+    /// Returns this process.
+    pub(super) fn this_process() -> Self {
+        let process = std::process::id();
+        Self {
+            host: host(),
+            boot: boot(),
+            process_namespace: process_namespace(),
+            process,
+            started: start_of(process).unwrap_or_default(),
+        }
+    }
+
+    /// Tells whether the owner was a process of this host and is there no more. Of another host's processes nothing is known.
+    pub(super) fn is_gone(&self) -> bool {
+        if self.host != host() {
+            return false;
+        }
+        if self.boot != boot() {
+            return true;
+        }
+        self.process_namespace == process_namespace()
+            && start_of(self.process) != Some(self.started)
+    }
+
+    /// Reads what [`fmt::Display`] has written.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        formatter.write_str(&text)
+    }
+}
+
+/// Names the machine. Names alone are not unique, and machines that are made from one image may share their id.
+fn host() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    let id = fs_err::read_to_string("/etc/machine-id").unwrap_or_default();
+    format!("{}/{}", name.to_string_lossy(), id.trim())
+}
+
+fn boot() -> String {
+    fs_err::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+fn process_namespace() -> String {
+    fs_err::read_link("/proc/self/ns/pid")
+        .map(|path| path.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Returns when a living process was started: the 22nd field of its `stat`; its name, in brackets, may hold blanks.
+fn start_of(process: u32) -> Option<u64> {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_not_gone_and_survives_being_written_down() {
+        let owner = Owner::this_process();
+        assert!(!owner.is_gone());
+        assert_eq!(Owner::parse(&owner.to_string()), Some(owner));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_gone() {
+        let mut child = std::process::Command::new("true").spawn().expect("a child");
+        let owner = Owner {
+            process: child.id(),
+            started: start_of(child.id()).unwrap_or(1),
+            ..Owner::this_process()
+        };
+        child.wait().expect("ended");
+        assert!(owner.is_gone());
+    }
+
+    #[test]
+    fn a_process_of_the_same_number_that_started_at_another_time_is_another_one() {
+        let owner = Owner {
+            started: 1,
+            ..Owner::this_process()
+        };
+        assert!(owner.is_gone());
+    }
+
+    #[test]
+    fn nothing_is_said_of_another_hosts_processes() {
+        let owner = Owner {
+            host: "elsewhere/0".into(),
+            process: u32::MAX,
+            ..Owner::this_process()
+        };
+        assert!(!owner.is_gone());
+    }
+}

@@ -1,0 +1,336 @@
+//! The harness's handle of one pod in a cluster.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod as KubePodObject;
+use kube::api::{Api, DeleteParams};
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::course::Course;
+use super::exec::exec;
+use super::fault::{fault, is_absent};
+use super::log_follower::ContainerLog;
+use super::objects::{self, DRIVER, POD};
+use super::observer::{Observers, Watching};
+use super::pod_http::ask_port;
+use super::pod_watch::PodView;
+use super::run_space::RunSpace;
+use crate::environment::observe::{ContainerId, ObserveReply, ObserveRequest};
+use crate::environment::{
+    Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
+    PodHttpRequest, PodHttpResponse,
+};
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
+use crate::model::timeouts::TimedOut;
+use crate::model::timespan::TimeSpan;
+use crate::stack::Stack;
+
+/// How long the kubelet may take to end a pod that has no grace left.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
+
+/// A pod of a cluster.
+#[derive(Debug)]
+pub(super) struct KubePod {
+    parts: PodParts,
+    addresses: Addresses,
+    node: String,
+    follower: JoinHandle<()>,
+    watching: OnceCell<Watching>,
+}
+
+/// What the handle is made of.
+#[derive(Debug)]
+pub(super) struct PodParts {
+    pub namespace: String,
+    pub stack: Stack,
+    pub view: Arc<PodView>,
+    pub space: Arc<RunSpace>,
+    pub observers: Arc<Observers>,
+}
+
+impl KubePod {
+    /// Takes over a pod that is being made.
+    pub(super) fn new(parts: PodParts, follower: JoinHandle<()>) -> Self {
+        Self {
+            parts,
+            addresses: Addresses {
+                pod_ip: String::new(),
+                service: String::new(),
+            },
+            node: String::new(),
+            follower,
+            watching: OnceCell::new(),
+        }
+    }
+
+    /// Says where the pod is.
+    pub(super) fn place(&mut self, addresses: Addresses, node: String) {
+        self.addresses = addresses;
+        self.node = node;
+    }
+
+    fn pods(&self) -> Api<KubePodObject> {
+        Api::namespaced(self.parts.space.client.clone(), &self.parts.namespace)
+    }
+
+    fn log_of(&self, container: &str) -> Result<&ContainerLog, EnvironmentFault> {
+        let log = self.parts.view.logs.get(container);
+        log.map(AsRef::as_ref)
+            .ok_or_else(|| EnvironmentFault::ContainerState {
+                container: container.into(),
+                state: "is not part of the pod".into(),
+            })
+    }
+
+    fn running(&self) -> BTreeMap<String, ContainerId> {
+        let latest = self.parts.view.latest();
+        let latest = latest.borrow();
+        let running = latest.pod.as_ref().map(Course::running);
+        running
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, id)| Some((name, id.parse().ok()?)))
+            .collect()
+    }
+
+    fn container_id(&self, container: &str) -> Result<ContainerId, EnvironmentFault> {
+        self.log_of(container)?;
+        self.running()
+            .remove(container)
+            .ok_or_else(|| EnvironmentFault::ContainerState {
+                container: container.into(),
+                state: "does not run".into(),
+            })
+    }
+
+    async fn observe(&self, request: ObserveRequest) -> Result<ObserveReply, EnvironmentFault> {
+        self.parts
+            .observers
+            .ask(&self.parts.space, &self.node, &request)
+            .await
+    }
+
+    /// Lets the node tell of the hooks' processes, which nobody else tells of.
+    async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
+        if !self.parts.view.has_exec_hook() {
+            return Ok(());
+        }
+        let view = self.parts.view.clone();
+        let request = ObserveRequest::Watch {
+            containers: self.running(),
+        };
+        self.watching
+            .get_or_try_init(|| {
+                self.parts
+                    .observers
+                    .watch(&self.parts.space, &self.node, &request, move |report| {
+                        view.process(report);
+                    })
+            })
+            .await
+            .map(|_| ())
+    }
+
+    async fn delete(&self, parameters: &DeleteParams) -> Result<(), EnvironmentFault> {
+        match self.pods().delete(POD, parameters).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(fault("delete the pod", &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Pod for KubePod {
+    fn timeline(&self) -> Vec<TimelineEvent> {
+        self.parts.view.timeline.events()
+    }
+
+    async fn timeline_beyond(&self, seen: usize) {
+        self.parts.view.timeline.beyond(seen).await;
+    }
+
+    fn is_ready(&self) -> bool {
+        self.parts.view.timeline.is_ready()
+    }
+
+    fn addresses(&self) -> Addresses {
+        self.addresses.clone()
+    }
+
+    async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
+        let pods = self.parts.space.driver_pods().await?;
+        let exec = exec(&pods, DRIVER, DRIVER, objects::command("drive")).await?;
+        Ok(DriverProcess {
+            stdin: exec.stdin,
+            stdout: exec.stdout,
+            guard: Box::new(exec.guard),
+        })
+    }
+
+    async fn http(
+        &self,
+        request: PodHttpRequest,
+        within: TimeSpan,
+    ) -> Result<PodHttpResponse, EnvironmentFault> {
+        ask_port(&self.pods(), POD, &request, within).await
+    }
+
+    async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
+        self.log_of(container).map(ContainerLog::all)
+    }
+
+    async fn log_beyond(
+        &self,
+        container: &str,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<u8>, EnvironmentFault> {
+        Ok(self.log_of(container)?.beyond(offset, limit))
+    }
+
+    async fn read_file(
+        &self,
+        container: &str,
+        path: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, EnvironmentFault> {
+        let request = ObserveRequest::ReadFile {
+            container: self.container_id(container)?,
+            path: path.into(),
+            limit,
+        };
+        match self.observe(request).await? {
+            ObserveReply::Content { base64 } => {
+                STANDARD
+                    .decode(base64)
+                    .map_err(|error| EnvironmentFault::Io {
+                        action: format!("read `{path}` of container `{container}`"),
+                        source: std::io::Error::other(error),
+                    })
+            }
+            reply => Err(unexpected(&reply)),
+        }
+    }
+
+    async fn change_file(
+        &self,
+        container: &str,
+        path: &str,
+        change: FileChange,
+    ) -> Result<(), EnvironmentFault> {
+        let request = ObserveRequest::ChangeFile {
+            container: self.container_id(container)?,
+            path: path.into(),
+            change,
+        };
+        self.observe(request).await.map(|_| ())
+    }
+
+    async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault> {
+        let request = ObserveRequest::Inject {
+            container: self.container_id(container)?,
+            fault,
+        };
+        let name = match fault {
+            ContainerFault::Pause => "paused",
+            ContainerFault::Resume => "resumed",
+            ContainerFault::Kill => "killed",
+            ContainerFault::Reload => "told to reload",
+        };
+        let asked = Timestamp::now();
+        match self.observe(request).await? {
+            ObserveReply::Done { at } => {
+                // The node's clock may differ from this one: it is believed within what is possible.
+                let at = at.clamp(asked, Timestamp::now());
+                let injected = LifecycleEvent::FaultInjected { fault: name.into() };
+                self.parts.view.record(at, container, injected);
+                Ok(())
+            }
+            reply => Err(unexpected(&reply)),
+        }
+    }
+
+    async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault> {
+        let request = ObserveRequest::InspectFiles {
+            container: self.container_id(container)?,
+        };
+        let reply = self.observe(request).await?;
+        let ObserveReply::Files(mut view) = reply else {
+            return Err(unexpected(&reply));
+        };
+        let mounts = self
+            .parts
+            .stack
+            .container(container)
+            .into_iter()
+            .flat_map(|container| container.volume_mounts.iter().flatten());
+        for mount in mounts {
+            let place = mount.mount_path.trim_end_matches('/');
+            if let Some(volume) = view.writable_mounts.get_mut(place) {
+                *volume = Some(mount.name.clone());
+            }
+        }
+        Ok(view)
+    }
+
+    async fn command_lines(&self, container: &str) -> Result<Vec<String>, EnvironmentFault> {
+        let request = ObserveRequest::CommandLines {
+            container: self.container_id(container)?,
+        };
+        match self.observe(request).await? {
+            ObserveReply::CommandLines(lines) => Ok(lines),
+            reply => Err(unexpected(&reply)),
+        }
+    }
+
+    async fn request_deletion(&self) -> Result<(), EnvironmentFault> {
+        self.watch_processes().await?;
+        self.delete(&DeleteParams::default()).await
+    }
+
+    async fn remove(&self) -> Result<(), EnvironmentFault> {
+        let completed = || self.parts.view.timeline.completed();
+        if timeout(Duration::ZERO, completed()).await.is_err() {
+            // The kubelet takes one second for none; with none the API forgets the pod while it still runs.
+            self.delete(&DeleteParams::default().grace_period(1))
+                .await?;
+            if timeout(GONE_WITHIN, completed()).await.is_err() {
+                self.delete(&DeleteParams::default().grace_period(0))
+                    .await?;
+                timeout(GONE_WITHIN, completed())
+                    .await
+                    .map_err(|_| TimedOut {
+                        waited_for: "a pod without grace to be gone".into(),
+                        budget: GONE_WITHIN.into(),
+                        last_seen: "the API still has it".into(),
+                    })?;
+            }
+        }
+        self.parts
+            .space
+            .remove_namespace(&self.parts.namespace)
+            .await
+    }
+}
+
+impl Drop for KubePod {
+    fn drop(&mut self) {
+        // What is left of the pod goes with the run's namespaces.
+        self.follower.abort();
+    }
+}
+
+fn unexpected(reply: &ObserveReply) -> EnvironmentFault {
+    EnvironmentFault::PodLost {
+        reason: format!("the observer answered something else: {reply:?}"),
+    }
+}

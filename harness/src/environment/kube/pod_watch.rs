@@ -1,0 +1,203 @@
+//! Follows a pod by the API's watches until it is gone, and writes its timeline.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::Client;
+use kube::api::Api;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, watcher};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
+use tokio_stream::StreamExt as _;
+
+use super::course::Course;
+use super::log_follower::{ContainerLog, follow};
+use super::objects::POD;
+use crate::environment::observe::ProcessReport;
+use crate::environment::pod_timeline::PodTimeline;
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
+
+/// How often time alone is taken into account: a hook's grace period ends without anybody's word.
+const TICK: Duration = Duration::from_millis(20);
+/// How long the logs of a pod that is gone may take to end.
+const LOGS_END_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the API said last of the pod.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Latest {
+    /// The pod; none before it was seen.
+    pub pod: Option<Pod>,
+    /// Whether it is there no more.
+    pub gone: bool,
+}
+
+/// What is known of a pod.
+#[derive(Debug)]
+pub(super) struct PodView {
+    pub timeline: PodTimeline,
+    pub logs: BTreeMap<String, Arc<ContainerLog>>,
+    course: Mutex<Course>,
+    latest: watch::Sender<Latest>,
+}
+
+impl PodView {
+    /// Begins with nothing seen.
+    pub(super) fn new(course: Course, containers: impl Iterator<Item = String>) -> Self {
+        Self {
+            timeline: PodTimeline::new(),
+            logs: containers
+                .map(|name| (name, Arc::new(ContainerLog::default())))
+                .collect(),
+            course: Mutex::new(course),
+            latest: watch::Sender::default(),
+        }
+    }
+
+    /// Returns what the API said last, and what it says from now on.
+    pub(super) fn latest(&self) -> watch::Receiver<Latest> {
+        self.latest.subscribe()
+    }
+
+    /// Takes in what the processes of the pod did.
+    pub(super) fn process(&self, report: &ProcessReport) {
+        self.learn(|course, now| course.process(now, report));
+    }
+
+    /// Adds what the harness itself did.
+    pub(super) fn record(&self, at: Timestamp, container: &str, event: LifecycleEvent) {
+        self.timeline.place(TimelineEvent {
+            at,
+            container: Some(container.to_owned()),
+            event,
+        });
+    }
+
+    /// Tells whether a hook runs a command.
+    pub(super) fn has_exec_hook(&self) -> bool {
+        self.course
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .has_exec_hook()
+    }
+
+    fn learn(&self, learn: impl FnOnce(&mut Course, Timestamp) -> Vec<TimelineEvent>) {
+        let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in learn(&mut course, Timestamp::now()) {
+            self.timeline.place(event);
+        }
+    }
+
+    fn status(&self, pod: &Pod) {
+        tracing::trace!(
+            status = %serde_json::to_string(&pod.status).unwrap_or_default(),
+            "the API tells of a pod"
+        );
+        self.learn(|course, now| course.status(now, pod));
+        self.latest
+            .send_modify(|latest| latest.pod = Some(pod.clone()));
+    }
+}
+
+/// Follows the pod of a namespace until it is gone and its logs have ended.
+pub(super) async fn follow_pod(client: Client, namespace: String, view: Arc<PodView>) {
+    let mut logs = JoinSet::new();
+    for (container, log) in &view.logs {
+        logs.spawn(follow(
+            client.clone(),
+            namespace.clone(),
+            container.clone(),
+            view.latest(),
+            log.clone(),
+        ));
+    }
+    watch_until_gone(client, &namespace, &view).await;
+    view.latest.send_modify(|latest| latest.gone = true);
+    let ended = async { while logs.join_next().await.is_some() {} };
+    if timeout(LOGS_END_WITHIN, ended).await.is_err() {
+        tracing::warn!(%namespace, "a container's log did not end with its pod");
+    }
+    view.timeline.complete();
+}
+
+async fn watch_until_gone(client: Client, namespace: &str, view: &PodView) {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let events: Api<Event> = Api::namespaced(client, namespace);
+    let only = watcher::Config::default().fields(&format!("metadata.name={POD}"));
+    let of_pod = watcher::Config::default().fields(&format!("involvedObject.name={POD}"));
+    let mut pods = std::pin::pin!(watcher(pods, only).default_backoff());
+    let mut events = std::pin::pin!(watcher(events, of_pod).default_backoff());
+    let mut tick = interval(TICK);
+    let mut seen = Seen::Never;
+    loop {
+        tokio::select! {
+            change = pods.next() => match change {
+                Some(Ok(change)) => {
+                    seen = seen.after(&change);
+                    match change {
+                        watcher::Event::Apply(pod) | watcher::Event::InitApply(pod) | watcher::Event::Delete(pod) => {
+                            view.status(&pod);
+                        }
+                        watcher::Event::Init | watcher::Event::InitDone => {}
+                    }
+                    if seen == Seen::Gone {
+                        return;
+                    }
+                }
+                Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of a pod is taken up again"),
+                None => return,
+            },
+            change = events.next() => match change {
+                Some(Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event))) => {
+                    view.learn(|course, now| course.kubelet_event(now, &event));
+                }
+                Some(Ok(watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone)) => {}
+                Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of events is taken up again"),
+                None => return,
+            },
+            _ = tick.tick() => view.learn(Course::tick),
+        }
+    }
+}
+
+/// Whether the pod is there. A watch that is taken up again begins with a list: a pod that is not in it has gone meanwhile.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Seen {
+    Never,
+    There,
+    Missing,
+    Gone,
+}
+
+impl Seen {
+    fn after<K>(self, change: &watcher::Event<K>) -> Self {
+        match (change, self) {
+            (watcher::Event::Delete(_), _) | (watcher::Event::InitDone, Self::Missing) => {
+                Self::Gone
+            }
+            (watcher::Event::Apply(_) | watcher::Event::InitApply(_), _) => Self::There,
+            (watcher::Event::Init, Self::There) => Self::Missing,
+            (watcher::Event::Init | watcher::Event::InitDone, seen) => seen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_that_is_missing_in_a_new_list_is_gone_and_one_that_was_never_seen_is_not() {
+        let init = watcher::Event::<()>::Init;
+        let done = watcher::Event::<()>::InitDone;
+        assert_eq!(Seen::Never.after(&init).after(&done), Seen::Never);
+        let there = Seen::Never.after(&watcher::Event::Apply(()));
+        assert_eq!(there.after(&init).after(&done), Seen::Gone);
+        let listed = there.after(&init).after(&watcher::Event::InitApply(()));
+        assert_eq!(listed.after(&done), Seen::There);
+    }
+}

@@ -1,0 +1,256 @@
+//! What serves a run as a whole: its own namespace with the driver's pod, and the making and removing of the run's namespaces.
+//!
+//! One driver pod serves all scenarios of a run, each with processes of its own: a node then starts half as many pods.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+use super::fault::{ask, fault, is_absent};
+use super::labels::{FIELD_MANAGER, RUN_LABEL, run_name};
+use super::objects::{self, DRIVER};
+use super::ownership::Owner;
+use super::status;
+use crate::environment::EnvironmentFault;
+use crate::model::identity::RunId;
+use crate::model::timeouts::TimedOut;
+
+/// Between two looks at an object.
+const LOOK_EVERY: Duration = Duration::from_millis(40);
+/// How long a namespace may take to get its service account.
+const ACCOUNT_WITHIN: Duration = Duration::from_secs(30);
+/// How long a pod that serves the run may take until it runs.
+const SERVING_WITHIN: Duration = Duration::from_mins(1);
+/// How long the run's namespaces may take to be gone.
+const REMOVED_WITHIN: Duration = Duration::from_mins(2);
+
+/// Whether a run's objects are left behind on purpose.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keeping {
+    /// They stay for the user to look at, and no later run removes them.
+    Keep,
+    /// They go with the run.
+    Remove,
+}
+
+/// A run's part of a cluster.
+pub(super) struct RunSpace {
+    pub client: Client,
+    pub run: RunId,
+    pub driver_image: String,
+    pub keeping: Keeping,
+    driver: OnceCell<()>,
+    own_namespace: OnceCell<String>,
+}
+
+impl std::fmt::Debug for RunSpace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RunSpace")
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RunSpace {
+    /// Begins with nothing made.
+    pub(super) fn new(client: Client, run: RunId, driver_image: String, keeping: Keeping) -> Self {
+        Self {
+            client,
+            run,
+            driver_image,
+            keeping,
+            driver: OnceCell::new(),
+            own_namespace: OnceCell::new(),
+        }
+    }
+
+    /// Makes a namespace that was not there before, and waits until pods can be made in it.
+    pub(super) async fn make_namespace(
+        &self,
+        name: &str,
+        purpose: &str,
+    ) -> Result<(), EnvironmentFault> {
+        let owner = match self.keeping {
+            Keeping::Keep => None,
+            Keeping::Remove => Some(Owner::this_process()),
+        };
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let object = objects::namespace(name, &self.run, purpose, owner.as_ref());
+        let action = format!("create the namespace `{name}`");
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
+        ask(&action, namespaces.create(&parameters, &object)).await?;
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), name);
+        let deadline = Instant::now() + ACCOUNT_WITHIN;
+        loop {
+            let action = format!("look for the service account of `{name}`");
+            if ask(&action, accounts.get_opt("default")).await?.is_some() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(TimedOut {
+                    waited_for: format!("the namespace `{name}` to get its service account"),
+                    budget: ACCOUNT_WITHIN.into(),
+                    last_seen: "no account `default`".into(),
+                }
+                .into());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Applies an object in a namespace of the run.
+    pub(super) async fn apply<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        object: &K,
+    ) -> Result<K, EnvironmentFault>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Serialize
+            + std::fmt::Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let action = format!(
+            "apply the {} `{name}` in `{namespace}`",
+            K::kind(&()).to_lowercase()
+        );
+        ask(&action, api.patch(name, &parameters, &Patch::Apply(object))).await
+    }
+
+    /// Returns the run's own namespace, which is made at the first call.
+    pub(super) async fn own_namespace(&self) -> Result<&str, EnvironmentFault> {
+        self.own_namespace
+            .get_or_try_init(|| async {
+                let name = run_name(&self.run);
+                self.make_namespace(&name, "what serves the run as a whole")
+                    .await?;
+                Ok(name)
+            })
+            .await
+            .map(String::as_str)
+    }
+
+    /// Returns the pods of the run's own namespace once the driver's runs.
+    pub(super) async fn driver_pods(&self) -> Result<Api<Pod>, EnvironmentFault> {
+        let namespace = self.own_namespace().await?;
+        self.driver
+            .get_or_try_init(|| async {
+                let pod = objects::driver(&self.run, &self.driver_image);
+                self.apply(namespace, DRIVER, &pod).await?;
+                self.await_running(namespace, DRIVER).await
+            })
+            .await?;
+        Ok(Api::namespaced(self.client.clone(), namespace))
+    }
+
+    /// Waits until a pod that serves the run has a running container.
+    pub(super) async fn await_running(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), EnvironmentFault> {
+        self.await_pod(namespace, name, |pod| {
+            status::containers(pod).iter().any(|view| {
+                let last = view.instances.last();
+                last.is_some_and(|instance| instance.end.is_none())
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Waits until a pod is as it is wanted.
+    pub(super) async fn await_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        mut wanted: impl FnMut(&Pod) -> bool,
+    ) -> Result<Pod, EnvironmentFault> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let deadline = Instant::now() + SERVING_WITHIN;
+        let action = format!("look at the pod `{name}`");
+        loop {
+            let pod = ask(&action, pods.get(name)).await?;
+            if wanted(&pod) {
+                return Ok(pod);
+            }
+            if Instant::now() >= deadline {
+                return Err(TimedOut {
+                    waited_for: format!("the pod `{name}` of `{namespace}` to run"),
+                    budget: SERVING_WITHIN.into(),
+                    last_seen: status::describe(&pod),
+                }
+                .into());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Asks for the removal of a namespace of the run and does not wait for it.
+    pub(super) async fn remove_namespace(&self, name: &str) -> Result<(), EnvironmentFault> {
+        match self.keeping {
+            Keeping::Keep => Ok(()),
+            Keeping::Remove => delete_namespace(&self.client, name).await,
+        }
+    }
+
+    /// Removes every namespace of the run and waits until they are gone.
+    pub(super) async fn remove_all(&self) -> Result<(), EnvironmentFault> {
+        if self.keeping == Keeping::Keep {
+            return Ok(());
+        }
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
+        let deadline = Instant::now() + REMOVED_WITHIN;
+        loop {
+            let left: Vec<String> =
+                ask("list the run's namespaces", namespaces.list_metadata(&own))
+                    .await?
+                    .items
+                    .into_iter()
+                    .filter_map(|namespace| namespace.metadata.name)
+                    .collect();
+            if left.is_empty() {
+                return Ok(());
+            }
+            for name in &left {
+                delete_namespace(&self.client, name).await?;
+            }
+            if Instant::now() >= deadline {
+                return Err(TimedOut {
+                    waited_for: "the run's namespaces to be gone".into(),
+                    budget: REMOVED_WITHIN.into(),
+                    last_seen: left.join(", "),
+                }
+                .into());
+            }
+            sleep(10 * LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Asks for the removal of a namespace; one that is gone already is removed.
+pub(super) async fn delete_namespace(client: &Client, name: &str) -> Result<(), EnvironmentFault> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    match namespaces.delete(name, &DeleteParams::background()).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_absent(&error) => Ok(()),
+        // It is on its way out already.
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(error) => Err(fault(&format!("remove the namespace `{name}`"), &error)),
+    }
+}

@@ -1,0 +1,102 @@
+//! Removes what runs have left behind whose process is gone: clusters that this user's runs have made, and namespaces of such runs.
+
+use camino::Utf8Path;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
+use kube::api::{Api, ListParams};
+
+use super::cluster::{ClusterTool, remove_made};
+use super::fault::ask;
+use super::labels::{OWNER_ANNOTATION, PREFIX, RUN_LABEL};
+use super::ownership::Owner;
+use super::run_space::delete_namespace;
+use crate::environment::EnvironmentFault;
+
+/// Removes the clusters of which the owner is gone; returns their names.
+///
+/// # Errors
+///
+/// When one cannot be removed. The next sweep tries again.
+pub async fn sweep(records: &Utf8Path) -> Result<Vec<String>, EnvironmentFault> {
+    let mut removed = Vec::new();
+    let Ok(entries) = records.read_dir_utf8() else {
+        return Ok(removed);
+    };
+    for entry in entries.filter_map(Result::ok) {
+        let Some((name, tool)) = made_by(entry.file_name()) else {
+            continue;
+        };
+        let owner = fs_err::read_to_string(entry.path()).unwrap_or_default();
+        if !Owner::parse(&owner).is_some_and(|owner| owner.is_gone()) {
+            continue;
+        }
+        let kubeconfig = records.join(format!("{name}.unused"));
+        remove_made(tool, name, &kubeconfig).await?;
+        let _ = fs_err::remove_file(&kubeconfig);
+        let _ = fs_err::remove_file(entry.path());
+        removed.push(name.to_owned());
+    }
+    Ok(removed)
+}
+
+/// Removes the namespaces of a cluster of which the owner is gone; returns their names. Those without a run's label or without an owner
+/// are somebody's: they stay.
+pub(super) async fn sweep_namespaces(client: &Client) -> Result<Vec<String>, EnvironmentFault> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let labelled = ListParams::default().labels(RUN_LABEL);
+    let list = ask(
+        "list the namespaces of earlier runs",
+        namespaces.list_metadata(&labelled),
+    )
+    .await?;
+    let mut removed = Vec::new();
+    for namespace in list.items {
+        let metadata = namespace.metadata;
+        let name = metadata.name.unwrap_or_default();
+        let owner = metadata
+            .annotations
+            .and_then(|annotations| Owner::parse(annotations.get(OWNER_ANNOTATION)?));
+        let is_left = metadata.deletion_timestamp.is_none()
+            && name.starts_with(PREFIX)
+            && owner.is_some_and(|owner| owner.is_gone());
+        if is_left {
+            delete_namespace(client, &name).await?;
+            removed.push(name);
+        }
+    }
+    Ok(removed)
+}
+
+/// Reads a record's name: `<cluster>.<tool>`.
+fn made_by(file_name: &str) -> Option<(&str, ClusterTool)> {
+    let (name, tool) = file_name.rsplit_once('.')?;
+    let tool = ClusterTool::ALL
+        .into_iter()
+        .find(|known| known.name() == tool)?;
+    name.starts_with(PREFIX).then_some((name, tool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_record_of_a_run_names_a_cluster() {
+        assert_eq!(
+            made_by("conformance-abc.kind"),
+            Some(("conformance-abc", ClusterTool::Kind))
+        );
+        assert_eq!(made_by("production.kind"), None);
+        assert_eq!(made_by("conformance-abc.minikube"), None);
+    }
+
+    #[tokio::test]
+    async fn a_living_owners_cluster_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let records = Utf8Path::from_path(folder.path()).expect("UTF-8");
+        let record = records.join("conformance-abc.kind");
+        fs_err::write(&record, Owner::this_process().to_string()).expect("written");
+        assert_eq!(sweep(records).await.expect("swept"), Vec::<String>::new());
+        assert!(record.exists());
+    }
+}

@@ -1,0 +1,198 @@
+//! `conformance observe`: reads one request, carries it out, answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead as _, Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::processes;
+use super::protocol::{ContainerId, ObserveReply, ObserveRequest};
+use super::watch::watch;
+use crate::environment::container_files::{
+    Access, MOST_CONTENT_BYTES, change_here, describe_here, read_here, walk_all,
+};
+use crate::environment::{ContainerFault, FileSystemView};
+
+/// The longest request, in bytes.
+const LONGEST_REQUEST: u64 = 32 * 1024 * 1024;
+
+/// What kubelet and runtime mount into every container, writable though the root is not. Files in it are told of, as any others are.
+const PROVIDED: [&str; 8] = [
+    "/dev",
+    "/dev/mqueue",
+    "/dev/shm",
+    "/dev/termination-log",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/sys/fs/cgroup",
+];
+
+/// Carries out the request on standard input and writes the answer to standard output.
+///
+/// # Errors
+///
+/// When the request cannot be read or the answer cannot be written. What cannot be carried out is answered as refused.
+pub fn main() -> io::Result<()> {
+    let mut line = Vec::new();
+    io::stdin()
+        .lock()
+        .take(LONGEST_REQUEST)
+        .read_until(b'\n', &mut line)?;
+    let request: ObserveRequest = serde_json::from_slice(&line)?;
+    let mut output = io::stdout().lock();
+    if let ObserveRequest::Watch { containers } = &request {
+        return watch(containers, &mut output);
+    }
+    let reply = carry_out(request).unwrap_or_else(|error| ObserveReply::Refused {
+        reason: error.to_string(),
+    });
+    serde_json::to_writer(&mut output, &reply)?;
+    output.write_all(b"\n")?;
+    output.flush()
+}
+
+fn carry_out(request: ObserveRequest) -> io::Result<ObserveReply> {
+    match request {
+        ObserveRequest::ChangeFile {
+            container,
+            path,
+            change,
+        } => {
+            enter(first_of(&container)?)?;
+            change_here(&path, &change)?;
+            Ok(ObserveReply::Done {
+                at: Timestamp::now(),
+            })
+        }
+        ObserveRequest::CommandLines { container } => {
+            let lines = processes::of(&container)
+                .into_iter()
+                .map(|process| processes::command(process).join(" "))
+                .filter(|line| !line.is_empty())
+                .collect();
+            Ok(ObserveReply::CommandLines(lines))
+        }
+        ObserveRequest::Inject { container, fault } => {
+            let at = Timestamp::now();
+            inject(&container, fault)?;
+            Ok(ObserveReply::Done { at })
+        }
+        ObserveRequest::InspectFiles { container } => inspect(&container).map(ObserveReply::Files),
+        ObserveRequest::ReadFile {
+            container,
+            path,
+            limit,
+        } => {
+            enter(first_of(&container)?)?;
+            let content = read_here(&path, limit.min(MOST_CONTENT_BYTES))?;
+            Ok(ObserveReply::Content {
+                base64: STANDARD.encode(content),
+            })
+        }
+        ObserveRequest::Watch { .. } => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+fn first_of(container: &ContainerId) -> io::Result<i32> {
+    processes::first(container).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "no process of the container runs on this node",
+        )
+    })
+}
+
+/// Enters the container's mount namespace, for good. This process has one thread.
+fn enter(first: i32) -> io::Result<()> {
+    let mounts = fs_err::File::open(format!("/proc/{first}/ns/mnt"))?;
+    setns(&mounts, CloneFlags::CLONE_NEWNS)?;
+    Ok(())
+}
+
+fn inject(container: &ContainerId, fault: ContainerFault) -> io::Result<()> {
+    let first = first_of(container)?;
+    let send = |process: i32, signal| match kill(Pid::from_raw(process), signal) {
+        // It has ended meanwhile.
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(io::Error::from(errno)),
+    };
+    let send_all = |signal| {
+        processes::of(container)
+            .into_iter()
+            .try_for_each(|process| send(process, signal))
+    };
+    match fault {
+        ContainerFault::Pause => send_all(Signal::SIGSTOP),
+        ContainerFault::Resume => send_all(Signal::SIGCONT),
+        ContainerFault::Kill => send(first, Signal::SIGKILL),
+        ContainerFault::Reload => send(first, Signal::SIGHUP),
+    }
+}
+
+/// Describes the container's files. Of a root that can be written to only what the container has added: the image's own files lie in
+/// the layers below.
+fn inspect(container: &ContainerId) -> io::Result<FileSystemView> {
+    let first = first_of(container)?;
+    let list = fs_err::read_to_string(format!("/proc/{first}/mountinfo"))?;
+    let access = Access::of(&list);
+    let added = if access.root_is_read_only {
+        BTreeSet::new()
+    } else {
+        added_to_root(&list)?
+    };
+    enter(first)?;
+    let places: Vec<String> = access
+        .writable
+        .iter()
+        .filter(|place| *place != "/" && !place.starts_with("/sys/"))
+        .cloned()
+        .collect();
+    let mut files = walk_all(&places, &BTreeSet::new());
+    for path in added {
+        if let Some(entry) = describe_here(&path) {
+            files.insert(path, entry);
+        }
+    }
+    // The runtime's own devices are no files that the container has written.
+    files.retain(|path, entry| !is_device(path) || entry.kind == "file");
+    Ok(FileSystemView {
+        root_is_read_only: access.root_is_read_only,
+        writable_mounts: access
+            .writable
+            .into_iter()
+            .filter(|place| !PROVIDED.contains(&place.as_str()))
+            .map(|place| (place, None))
+            .collect::<BTreeMap<_, _>>(),
+        files,
+    })
+}
+
+fn is_device(path: &str) -> bool {
+    path.starts_with("/dev/") && !path.starts_with("/dev/shm/")
+}
+
+/// Returns the paths in the upper layer of the container's root.
+fn added_to_root(list: &str) -> io::Result<BTreeSet<String>> {
+    let upper = list
+        .lines()
+        .filter(|line| line.split(' ').nth(4) == Some("/"))
+        .find_map(|line| {
+            line.split([' ', ','])
+                .find_map(|option| option.strip_prefix("upperdir="))
+        })
+        .ok_or_else(|| {
+            io::Error::other("the root can be written to, and what was added cannot be told apart")
+        })?;
+    let folder = processes::on_node(upper);
+    let prefix = folder.to_string_lossy().into_owned();
+    Ok(walk_all(std::slice::from_ref(&prefix), &BTreeSet::new())
+        .into_keys()
+        .filter_map(|path| path.strip_prefix(&prefix).map(str::to_owned))
+        .collect())
+}

@@ -1,0 +1,99 @@
+//! Reports the processes that are started inside containers from outside, as hooks are, and the end of the containers.
+//!
+//! The kernel tells nobody without a netlink socket of who comes and goes, so the list of processes is read again and again; what has
+//! been there for a while and belongs to no container is not looked at a second time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use super::processes;
+use super::protocol::{ContainerId, ProcessChange, ProcessReport};
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How long a new process may take until it has entered its control group.
+const ENTERS_WITHIN: Duration = Duration::from_secs(2);
+/// The longest watch: no pod's end is waited for so long.
+const LONGEST_WATCH: Duration = Duration::from_mins(15);
+
+/// Reports until nobody reads the reports.
+pub(super) fn watch(
+    containers: &BTreeMap<String, ContainerId>,
+    output: &mut impl Write,
+) -> io::Result<()> {
+    let started = Instant::now();
+    let mut seen: HashMap<i32, Instant> = HashMap::new();
+    let mut entered: HashMap<i32, String> = HashMap::new();
+    let mut first: HashMap<i32, String> = containers
+        .iter()
+        .filter_map(|(name, id)| Some((processes::first(id)?, name.clone())))
+        .collect();
+    let already: Vec<i32> = containers.values().flat_map(processes::of).collect();
+    say(output, None, ProcessChange::Begun)?;
+    while started.elapsed() < LONGEST_WATCH && !first.is_empty() {
+        let now = Instant::now();
+        for process in processes::all() {
+            let since = *seen.entry(process).or_insert(now);
+            if now.duration_since(since) > ENTERS_WITHIN
+                || entered.contains_key(&process)
+                || already.contains(&process)
+            {
+                continue;
+            }
+            let holder = containers
+                .iter()
+                .find(|(_, id)| processes::is_in(process, id));
+            let Some((name, id)) = holder else {
+                continue;
+            };
+            let members = processes::of(id);
+            let from_inside =
+                processes::parent(process).is_some_and(|parent| members.contains(&parent));
+            let command = processes::command(process);
+            if from_inside || is_runtime(&command) {
+                continue;
+            }
+            entered.insert(process, name.clone());
+            let change = ProcessChange::Entered { process, command };
+            say(output, Some(name.clone()), change)?;
+        }
+        let gone: Vec<i32> = entered
+            .keys()
+            .copied()
+            .filter(|process| !processes::runs(*process))
+            .collect();
+        for process in gone {
+            let name = entered.remove(&process);
+            say(output, name, ProcessChange::Left { process })?;
+            seen.remove(&process);
+        }
+        let ended: Vec<i32> = first
+            .keys()
+            .copied()
+            .filter(|process| !processes::runs(*process))
+            .collect();
+        for process in ended {
+            let name = first.remove(&process);
+            say(output, name, ProcessChange::Ended)?;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// Tells whether this is still the runtime on its way into the container: `runc init`, `crun init`.
+fn is_runtime(command: &[String]) -> bool {
+    command.is_empty() || matches!(command, [_, init] if init == "init")
+}
+
+fn say(
+    output: &mut impl Write,
+    container: Option<String>,
+    change: ProcessChange,
+) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&ProcessReport { container, change })?;
+    line.push(b'\n');
+    output.write_all(&line)?;
+    output.flush()
+}
