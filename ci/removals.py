@@ -61,7 +61,7 @@ PROXY_SETTINGS = [
     ("the agent's request id in the access log", r" +- x-sigsci-request-id\n", "", ["L01", "L02"], "the agent has no record"),
     ("the access-log service", r"access_loggers\.http_grpc\n[\s\S]*?(?= +- name: envoy\.access_loggers\.stdout)", None,
      ["L01"], "response-data-never-sent"),
-    ("the guard of the failure mark", r" +- remove: x-envoy-auth-failure-mode-allowed\n", "",
+    ("the guard of the failure mark", r" +early_header_mutation_extensions:\n( +)- name: [\s\S]*?- remove: x-envoy-auth-failure-mode-allowed\n", "",
      ["P05"], "the agent decided 200 and the proxy says that the agent could not be asked"),
     ("the failure mark", r" +failure_mode_allow_header_add: true\n", "", ["F01-open"], "expected failed-open"),
     ("fail-open", r"failure_mode_allow: true", "failure_mode_allow: false", ["F01-open", "F02-open"], "expected failed-open"),

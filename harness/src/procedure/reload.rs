@@ -72,13 +72,14 @@ pub async fn carry_out(
     let joined = deployment.settle(&report.records).await?;
     let after = deployment.counters().await?;
 
-    let rules = Rules {
+    let mut rules = Rules {
         first: &spec.denied_with,
         steps: spec.steps.iter().zip(windows).collect(),
     };
     let timeline = deployment.pod.timeline();
     let mut outcomes = Vec::new();
-    rules.report_propagation(&joined, proceedings);
+    rules.note_first_seen(&joined);
+    rules.report_propagation(proceedings);
     for joined in joined {
         let (case, prepared) = match joined.client.stream.as_str() {
             ATTACK => (ATTACK, &attack),
@@ -122,6 +123,17 @@ struct Window {
     told_at: Timestamp,
     /// When it was seen to have said that it is done.
     done_by: Timestamp,
+    /// When the first attack was answered by the new rules.
+    seen_at: Option<Timestamp>,
+}
+
+impl Window {
+    /// Tells whether a request was sent when only the new rules were right.
+    fn is_over_for(&self, client: &ClientRecord) -> bool {
+        client
+            .sent_at
+            .is_some_and(|sent| sent > self.done_by || self.seen_at.is_some_and(|seen| sent > seen))
+    }
 }
 
 /// Changes the file, tells the agent and waits until it says what it made of it.
@@ -163,6 +175,7 @@ async fn take_step(
     Ok(Ok(Window {
         told_at,
         done_by: Timestamp::now(),
+        seen_at: None,
     }))
 }
 
@@ -196,7 +209,7 @@ impl<'a> Rules<'a> {
             if client.finished_at < window.told_at {
                 break;
             }
-            if client.sent_at.is_some_and(|sent| sent > window.done_by) {
+            if window.is_over_for(client) {
                 right.clear();
             }
             right.push(&step.denied_with);
@@ -204,18 +217,28 @@ impl<'a> Rules<'a> {
         right
     }
 
-    /// Reports for each step how long it took until an attack was decided by the new rules.
-    fn report_propagation(&self, joined: &[Joined], proceedings: &mut Proceedings) {
+    /// Notes for each step when the first attack was answered by the new rules. Where the rules stay the same nothing can be seen.
+    fn note_first_seen(&mut self, joined: &[Joined]) {
         let mut old = self.first.value;
-        for (step, window) in &self.steps {
+        for (step, window) in &mut self.steps {
             let new = step.denied_with.value;
-            let first = joined
+            window.seen_at = joined
                 .iter()
-                .filter(|joined| joined.client.stream == ATTACK)
+                .filter(|joined| joined.client.stream == ATTACK && old != new)
                 .filter(|joined| status_of(&joined.client) == Some(new))
                 .map(|joined| joined.client.finished_at)
                 .filter(|finished| *finished >= window.told_at)
                 .min();
+            old = new;
+        }
+    }
+
+    /// Reports for each step how long it took until an attack was decided by the new rules.
+    fn report_propagation(&self, proceedings: &mut Proceedings) {
+        let mut old = self.first.value;
+        for (step, window) in &self.steps {
+            let new = step.denied_with.value;
+            let first = window.seen_at;
             let figure = match first {
                 _ if old == new => "nothing changes".into(),
                 Some(first) => format!(
@@ -227,7 +250,7 @@ impl<'a> Rules<'a> {
             proceedings
                 .observations
                 .insert(format!("new rules: {}", *step.name), figure);
-            if first.is_none() {
+            if first.is_none() && old != new {
                 proceedings.findings.push(Finding::new(
                     "reload",
                     step.denied_with.position,
