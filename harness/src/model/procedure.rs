@@ -403,16 +403,19 @@ pub enum PreStopEnd {
     Overruns,
 }
 
-/// `filesystem`: what the agent writes and where it may.
+/// `filesystem`: what a container writes and where it may.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FilesystemSpec {
     /// Requests that are judged first, so that the agent has worked.
     pub cases: Vec<Case>,
-    /// What the kernel must say of the agent's root.
+    /// The container; the agent's when not given.
+    #[serde(default)]
+    pub container: Option<Located<String>>,
+    /// What the kernel must say of the container's root.
     #[serde(default)]
     pub root: RootExpectation,
-    /// Mount points that the agent may write to. No other may exist but a writable root, and no file of the agent's may lie elsewhere.
+    /// Mount points that the container may write to. No other may exist but a writable root, and no file that it writes may lie elsewhere.
     pub writable: Located<Vec<String>>,
     /// Files that must be there, with their kind.
     pub files: Vec<ExpectedFile>,

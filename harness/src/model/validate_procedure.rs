@@ -26,11 +26,21 @@ pub(super) fn check_procedure(
         Procedure::Drain(drain) => check_drain(drain, complaints),
         Procedure::Filesystem(files) => {
             check_some_cases(&files.cases, "filesystem", complaints);
-            if files.files.is_empty() {
+            if files.files.is_empty() && !files.writable.is_empty() {
                 complaints.add(
                     files.writable.position,
                     "`filesystem` expects no file",
-                    "name at least one file that the agent must have written",
+                    "name at least one file that must have been written there",
+                );
+            }
+            if let Some(container) = &files.container
+                && ![AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER]
+                    .contains(&container.as_str())
+            {
+                complaints.add(
+                    container.position,
+                    format!("there is no container `{}`", **container),
+                    format!("known: {AGENT_CONTAINER}, {APPLICATION_CONTAINER}, {PROXY_CONTAINER}"),
                 );
             }
         }

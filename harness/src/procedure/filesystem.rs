@@ -1,4 +1,4 @@
-//! `filesystem`: where the agent may write by the kernel's word, and what it wrote.
+//! `filesystem`: where a container may write by the kernel's word, and what it wrote.
 
 use std::collections::BTreeSet;
 
@@ -25,10 +25,14 @@ pub async fn carry_out(
     deployment.await_ready_and_enforcing().await?;
     let requests = requests_of_cases(&spec.cases, deployment)?;
     judge_requests(requests, deployment, proceedings).await?;
-    let view = deployment.pod.inspect_files(AGENT_CONTAINER).await?;
+    let container = spec
+        .container
+        .as_ref()
+        .map_or(AGENT_CONTAINER, |name| name.as_str());
+    let view = deployment.pod.inspect_files(container).await?;
     proceedings.findings.extend(judge_view(spec, &view));
     proceedings.observations.insert(
-        "bytes that the agent wrote".into(),
+        format!("bytes that {container} wrote"),
         total_size(&view).to_string(),
     );
     Ok(())
@@ -48,7 +52,7 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
         findings.push(Finding::new(
             "read-only-root",
             Position::default(),
-            format!("the kernel has the agent's root mounted {wanted}"),
+            format!("the kernel has the container's root mounted {wanted}"),
             otherwise,
         ));
     }
@@ -126,6 +130,7 @@ mod tests {
     fn spec() -> FilesystemSpec {
         FilesystemSpec {
             cases: Vec::new(),
+            container: None,
             root: RootExpectation::ReadOnly,
             writable: Located::unwritten(vec!["/sigsci/tmp".into()]),
             files: vec![ExpectedFile {
