@@ -22,6 +22,9 @@ pub struct ExchangeSpec {
     /// How connections are used.
     #[serde(default)]
     pub connection: ConnectionChoice,
+    /// What connections to the proxy are secured with.
+    #[serde(default)]
+    pub security: Located<ClientSecurity>,
     /// Requests of the file's own.
     #[serde(default)]
     pub cases: Vec<Case>,
@@ -40,6 +43,17 @@ pub struct ExchangeSpec {
     /// What must become of the response data that the proxy sends to the agent.
     #[serde(default)]
     pub access_log: AccessLogExpectation,
+}
+
+/// What connections to the proxy are secured with.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientSecurity {
+    /// Nothing.
+    #[default]
+    Cleartext,
+    /// TLS with the certificate of `stack.certificates-at`. The request's protocol is the only one offered (ALPN), and must be agreed on.
+    Tls,
 }
 
 /// What must become of the response data that the proxy sends to the agent.

@@ -11,6 +11,7 @@ use super::diagnostic::Diagnostic;
 use super::load::{Corpora, Project};
 use super::located::{Located, Position};
 use super::payload::{PayloadClass, PayloadFile};
+use super::procedure::ClientSecurity;
 use super::scenario::{
     ContainerSettings, GROUPS, ProbeSettings, Procedure, Scenario, ScenarioFile,
 };
@@ -178,6 +179,16 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             folder.position,
             format!("`{}` is not an absolute path", **folder),
             "write the folder in the containers, as `/etc/conformance/tls`",
+        );
+    }
+    if let Some(exchange) = &spec.exchange
+        && *exchange.security == ClientSecurity::Tls
+        && spec.stack.certificates_at.is_none()
+    {
+        complaints.add(
+            exchange.security.position,
+            "the proxy has no certificate",
+            "add `certificates-at:` to the stack, and name a proxy configuration that takes TLS",
         );
     }
     if let Some(grace) = &spec.stack.grace_period

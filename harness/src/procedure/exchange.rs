@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
@@ -21,10 +24,13 @@ use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{
-    AccessLogExpectation, ConnectionChoice, ExchangeSpec, LintRule, Precondition,
+    AccessLogExpectation, ClientSecurity, ConnectionChoice, ExchangeSpec, LintRule, Precondition,
 };
 use crate::model::request::RequestSpec;
-use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
+use crate::stack::certificates::{CERTIFICATE_NAME, Certificates};
+use crate::traffic::plan::{
+    ConnectionUse, Pacing, PlannedRequest, Protocol, Requests, Stream, TlsPlan,
+};
 use crate::traffic::record::ClientResult;
 use crate::witness::books::{Books, EarlierLegs};
 use crate::witness::counters::Counters;
@@ -60,7 +66,15 @@ pub async fn carry_out(
             ConnectionChoice::Separate => Sending::Concurrently,
             ConnectionChoice::Shared => Sending::OneConnection,
         };
-        judge_sent(sending, named, spec.access_log, deployment, proceedings).await?;
+        judge_sent(
+            sending,
+            *spec.security,
+            named,
+            spec.access_log,
+            deployment,
+            proceedings,
+        )
+        .await?;
     }
     for request in nameless {
         judge_nameless(request, deployment, proceedings).await?;
@@ -153,6 +167,7 @@ pub async fn judge_requests(
 ) -> Result<(), ProcedureError> {
     judge_sent(
         Sending::Concurrently,
+        ClientSecurity::Cleartext,
         requests,
         AccessLogExpectation::Complete,
         deployment,
@@ -163,6 +178,7 @@ pub async fn judge_requests(
 
 async fn judge_sent(
     sending: Sending,
+    security: ClientSecurity,
     requests: Vec<Expected>,
     access_log: AccessLogExpectation,
     deployment: &Deployment,
@@ -176,25 +192,38 @@ async fn judge_sent(
         ),
         Sending::OneConnection => (Pacing::Sequential, ConnectionUse::Keep),
     };
-    let stream = Stream {
+    let stream = |tls: Option<TlsPlan>, requests: Vec<PlannedRequest>| Stream {
         name: "exchange".into(),
         address: deployment.proxy_address(),
-        pacing,
+        pacing: pacing.clone(),
         connection,
-        requests: Requests::List(
-            requests
-                .iter()
-                .map(|request| request.prepared.planned.clone())
-                .collect(),
-        ),
-        tls: None,
+        requests: Requests::List(requests),
+        tls,
     };
-    let drive = deployment.start_drive(vec![stream]).await?;
+    let planned = requests
+        .iter()
+        .map(|request| request.prepared.planned.clone());
+    let streams = match security {
+        ClientSecurity::Cleartext => vec![stream(None, planned.collect())],
+        ClientSecurity::Tls => by_protocol(planned)
+            .into_iter()
+            .map(|(offered, requests)| {
+                let tls = tls_plan(offered, &deployment.keys.certificates);
+                stream(Some(tls), requests)
+            })
+            .collect(),
+    };
+    let drive = deployment.start_drive(streams).await?;
     let report = deployment.finish_drive(drive).await?;
     let joined = deployment.settle(&report.records).await?;
     let after = deployment.counters().await?;
     if sending == Sending::OneConnection {
         proceedings.findings.extend(judge_connection(&joined));
+    }
+    if security == ClientSecurity::Tls {
+        proceedings
+            .findings
+            .extend(judge_agreement(&requests, &joined));
     }
     let outcomes = judge_joined(&requests, &joined, |_| None, proceedings);
     let books = deployment
@@ -210,6 +239,61 @@ async fn judge_sent(
     record_books(books, proceedings);
     judge_access_log(access_log, &before, &after, &joined, proceedings);
     Ok(())
+}
+
+/// Returns the name by which a protocol is offered in TLS (RFC 7301).
+const fn offered_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::H2 => "h2",
+        Protocol::Http1 => "http/1.1",
+        Protocol::Http10 => "http/1.0",
+    }
+}
+
+fn by_protocol(
+    requests: impl Iterator<Item = PlannedRequest>,
+) -> BTreeMap<&'static str, Vec<PlannedRequest>> {
+    let mut groups: BTreeMap<&'static str, Vec<PlannedRequest>> = BTreeMap::new();
+    for request in requests {
+        let group = groups.entry(offered_name(request.protocol)).or_default();
+        group.push(request);
+    }
+    groups
+}
+
+fn tls_plan(offered: &str, certificates: &Certificates) -> TlsPlan {
+    TlsPlan {
+        server_name: CERTIFICATE_NAME.into(),
+        ca_pem_base64: STANDARD.encode(&certificates.ca),
+        alpn: vec![offered.into()],
+    }
+}
+
+/// Checks that each answer came over the protocol that its request offered.
+fn judge_agreement(requests: &[Expected], joined: &[Joined]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for request in requests {
+        let planned = &request.prepared.planned;
+        let answer = joined
+            .iter()
+            .find(|joined| joined.client.id == planned.id)
+            .map(|joined| &joined.client.result);
+        let Some(ClientResult::Response(response)) = answer else {
+            continue;
+        };
+        let offered = offered_name(planned.protocol);
+        let agreed = response.negotiated_protocol.as_deref().unwrap_or("none");
+        if agreed != offered {
+            let finding = Finding::new(
+                "negotiated-protocol",
+                request.expect.outcome.position,
+                format!("`{offered}`, which was offered, is agreed on"),
+                agreed,
+            );
+            findings.push(finding.about(&request.case, &RequestId::from_witness(&planned.id)));
+        }
+    }
+    findings
 }
 
 /// Reports what was lost of the response data, by the proxy's account and by the agent's. Envoy counts an entry as written that nobody has

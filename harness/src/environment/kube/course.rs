@@ -291,6 +291,7 @@ impl Course {
                     Some(name.clone()),
                     LifecycleEvent::PreStopOverran,
                 ));
+                container.overran = true;
                 container.term(now, name, 0, &mut events);
             } else if let Some(Hook::Sleep(seconds)) = container.hook
                 && used >= whole(seconds)
