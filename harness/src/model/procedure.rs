@@ -22,9 +22,9 @@ pub struct ExchangeSpec {
     /// How connections are used.
     #[serde(default)]
     pub connection: ConnectionChoice,
-    /// What connections to the proxy are secured with.
+    /// What connections to the proxy are secured with; nothing when not given.
     #[serde(default)]
-    pub security: Located<ClientSecurity>,
+    pub security: Option<Located<ClientSecurity>>,
     /// Requests of the file's own.
     #[serde(default)]
     pub cases: Vec<Case>,
@@ -46,11 +46,10 @@ pub struct ExchangeSpec {
 }
 
 /// What connections to the proxy are secured with.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientSecurity {
     /// Nothing.
-    #[default]
     Cleartext,
     /// TLS with the certificate of `stack.certificates-at`. The request's protocol is the only one offered (ALPN), and must be agreed on.
     Tls,

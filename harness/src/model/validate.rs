@@ -182,11 +182,12 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
         );
     }
     if let Some(exchange) = &spec.exchange
-        && *exchange.security == ClientSecurity::Tls
+        && let Some(security) = &exchange.security
+        && **security == ClientSecurity::Tls
         && spec.stack.certificates_at.is_none()
     {
         complaints.add(
-            exchange.security.position,
+            security.position,
             "the proxy has no certificate",
             "add `certificates-at:` to the stack, and name a proxy configuration that takes TLS",
         );

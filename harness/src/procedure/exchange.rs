@@ -68,7 +68,9 @@ pub async fn carry_out(
         };
         judge_sent(
             sending,
-            *spec.security,
+            spec.security
+                .as_ref()
+                .map_or(ClientSecurity::Cleartext, |security| **security),
             named,
             spec.access_log,
             deployment,
