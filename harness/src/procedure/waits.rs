@@ -143,7 +143,11 @@ impl Deployment {
     /// Waits until the Service carries a ready pod's traffic: the nodes learn of an endpoint some time after the pod is ready.
     pub async fn await_service(&self) -> Result<(), ProcedureError> {
         let _phase = self.clock.enter(Phase::Starting);
-        let canary = self.prepare_repeated(&RequestSpec::default(), "service")?;
+        let spec = RequestSpec {
+            target: Located::unwritten("/".into()),
+            ..RequestSpec::default()
+        };
+        let canary = self.prepare_repeated(&spec, "service")?;
         let address = self.pod.addresses().service;
         let budget = self.timeouts.pod_ready;
         let stream = repeat_stream(
