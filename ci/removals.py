@@ -44,6 +44,8 @@ MUTANTS = [
     ("ignores-text-body", ["W04", "B01"], "expected blocked"),
     ("dies-of-checks-without-request", ["W02"], "no-http"),
     ("wants-identifier-in-each-message", ["W11"], "expected one line in the agent's data log"),
+    ("never-healthy", ["W10"], "expected serving"),
+    ("credits-strangers", ["W12"], "never-reported"),
     ("repeats-request-ids", ["W08"], "request-id"),
 ]
 

@@ -36,7 +36,9 @@ const LOCATIONS: [Location; 10] = [
 ];
 
 /// The mutants that are wrong about the wire.
-const WIRE: [Mutant; 7] = [
+const WIRE: [Mutant; 9] = [
+    Mutant::CreditsStrangers,
+    Mutant::NeverHealthy,
     Mutant::IgnoresHeaderList,
     Mutant::IgnoresHeaderMap,
     Mutant::IgnoresRawBody,
@@ -49,6 +51,8 @@ const WIRE: [Mutant; 7] = [
 /// One way in which an agent can be wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mutant {
+    /// It gives the response of an unknown request to one that waits for its own.
+    CreditsStrangers,
     /// A check without an HTTP request ends the process.
     DiesOfChecksWithoutRequest,
     /// It does not read `header_map`.
@@ -63,6 +67,8 @@ pub enum Mutant {
     IgnoresSignal(SignalKind),
     /// It does not read `body`.
     IgnoresTextBody,
+    /// Its health service says that nothing serves.
+    NeverHealthy,
     /// All requests of a process have one id.
     RepeatsRequestIds,
     /// It ends an access-log stream whose later messages do not name the log again.
@@ -100,6 +106,10 @@ impl Mutant {
     /// Says in one line what is wrong.
     pub fn describe(self) -> String {
         match self {
+            Self::CreditsStrangers => {
+                "gives the response of an unknown request to one that waits".into()
+            }
+            Self::NeverHealthy => "says of its services that they do not serve".into(),
             Self::DiesOfChecksWithoutRequest => "ends when a check has no HTTP request".into(),
             Self::IgnoresHeaderList => "does not read `header_map`".into(),
             Self::IgnoresHeaderMap => "does not read `headers`".into(),
@@ -121,11 +131,13 @@ impl Mutant {
         match self {
             Self::IgnoresLocation(location) => signal.location == location,
             Self::IgnoresSignal(kind) => signal.kind == kind,
-            Self::DiesOfChecksWithoutRequest
+            Self::CreditsStrangers
+            | Self::DiesOfChecksWithoutRequest
             | Self::IgnoresHeaderList
             | Self::IgnoresHeaderMap
             | Self::IgnoresRawBody
             | Self::IgnoresTextBody
+            | Self::NeverHealthy
             | Self::RepeatsRequestIds
             | Self::WantsIdentifierInEachMessage => false,
         }
@@ -146,9 +158,11 @@ impl Mutant {
             Self::IgnoresHeaderMap => http.headers.clear(),
             Self::IgnoresRawBody => http.raw_body.clear(),
             Self::IgnoresTextBody => http.body.clear(),
-            Self::DiesOfChecksWithoutRequest
+            Self::CreditsStrangers
+            | Self::DiesOfChecksWithoutRequest
             | Self::IgnoresLocation(_)
             | Self::IgnoresSignal(_)
+            | Self::NeverHealthy
             | Self::RepeatsRequestIds
             | Self::WantsIdentifierInEachMessage => {}
         }
@@ -158,6 +172,8 @@ impl Mutant {
 impl fmt::Display for Mutant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CreditsStrangers => formatter.write_str("credits-strangers"),
+            Self::NeverHealthy => formatter.write_str("never-healthy"),
             Self::DiesOfChecksWithoutRequest => {
                 formatter.write_str("dies-of-checks-without-request")
             }

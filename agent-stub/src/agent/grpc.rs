@@ -19,6 +19,7 @@ use crate::service::{AccessLog, Authorizer, StreamResetLayer};
 /// Serves connections until the agent stops serving and what is under way is finished.
 pub(super) async fn serve(
     longest_message: usize,
+    status: ServingStatus,
     authorizer: Authorizer,
     access_log: AccessLog,
     health: HealthReporter,
@@ -26,9 +27,7 @@ pub(super) async fn serve(
     mut phases: watch::Receiver<Phase>,
 ) -> Result<(), tonic::transport::Error> {
     for service in HEALTH_SERVICES {
-        health
-            .set_service_status(*service, ServingStatus::Serving)
-            .await;
+        health.set_service_status(*service, status).await;
     }
     let incoming = ReceiverStream::new(connections);
     Server::builder()

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
+use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::agent::acceptance::GrpcAcceptance;
@@ -22,6 +23,7 @@ use crate::agent::{grpc, module_listener};
 use crate::context::Contexts;
 use crate::data_log::DataLog;
 use crate::listener::{Door, remove_socket};
+use crate::mutant::Mutant;
 use crate::rules::Rules;
 use crate::service::{AccessLog, Authorizer, Decisions, serve_startup_probe};
 use crate::settings::{RulesDelay, Settings};
@@ -110,6 +112,10 @@ impl RunningAgent {
         drop(accept);
         let server = tokio::spawn(grpc::serve(
             settings.longest_message,
+            match settings.mutant {
+                Some(Mutant::NeverHealthy) => ServingStatus::NotServing,
+                Some(_) | None => ServingStatus::Serving,
+            },
             authorizer,
             access_log,
             health.clone(),

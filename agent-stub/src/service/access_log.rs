@@ -72,8 +72,12 @@ impl AccessLog {
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(REQUEST_ID_HEADER))
             .map(|(_, value)| value.as_str());
+        let credited = match (self.mutant, own_id) {
+            (Some(Mutant::CreditsStrangers), Some(id)) => self.contexts.oldest_in_place_of(id),
+            (Some(_) | None, Some(_) | None) => None,
+        };
         let key = EntryKey {
-            request_id: own_id,
+            request_id: credited.as_deref().or(own_id),
             proxy_request_id: &request.request_id,
         };
         match self
@@ -108,6 +112,7 @@ impl AccessLogService for AccessLog {
         };
         loop {
             if left == Some(0) {
+                tracing::info!("the access-log stream ends, on demand");
                 return Err(Status::unavailable("the stream ends, on demand"));
             }
             tokio::select! {

@@ -57,6 +57,6 @@ pub enum ReleaseExpectation {
 pub enum ResponseDataExpectation {
     /// Every one must.
     Complete,
-    /// At least one must lack it: the control that shows that a loss is seen.
+    /// Every one must lack it: the control that shows that a loss is seen.
     Lost,
 }
