@@ -1,3 +1,5 @@
+//! Calls that were judged by hand: what each difference is called, and that an answer which fits has none.
+
 use rstest::rstest;
 
 use super::*;

@@ -116,28 +116,16 @@ mod tests {
     use crate::model::outcome::Outcome;
     use crate::witness::fixture;
 
-    fn joined() -> Joined {
-        Joined {
-            client: fixture::client(),
-            proxy: vec![fixture::proxy()],
-            agent: vec![fixture::agent()],
-            upstream: vec![fixture::upstream()],
-            earlier: Vec::new(),
-            mirrored: Vec::new(),
-            authorization_timeout: None,
-        }
-    }
-
     #[test]
     fn a_usual_request_has_made_no_journey() {
         let expect = Expectation::outcome_only(Outcome::Allowed);
-        assert_eq!(judge_journey(&expect, &joined()), Vec::new());
+        assert_eq!(judge_journey(&expect, &fixture::joined()), Vec::new());
     }
 
     #[test]
     fn a_copy_and_an_attempt_that_nobody_expects_are_found() {
         let expect = Expectation::outcome_only(Outcome::Allowed);
-        let mut joined = joined();
+        let mut joined = fixture::joined();
         joined.mirrored.push(fixture::upstream());
         joined.upstream.push(fixture::upstream());
         let kinds: Vec<String> = judge_journey(&expect, &joined)
@@ -171,7 +159,7 @@ mod tests {
     #[test]
     fn a_text_that_arrives_was_deliverable() {
         let text = Located::unwritten("UNION".to_owned());
-        let mut joined = joined();
+        let mut joined = fixture::joined();
         assert_eq!(judge_undeliverable(&text, &joined), Vec::new());
         joined.upstream[0]
             .headers

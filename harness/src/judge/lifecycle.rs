@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::exchange::describe_witnesses;
 use crate::model::finding::Finding;
 use crate::model::located::Position;
 use crate::model::procedure::{ContainerEnd, PreStopEnd};
 use crate::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind, TimelineEvent};
+use crate::witness::join::Joined;
+use crate::witness::outcome::Judgement;
 
 /// Holds how a container ended against how it had to.
 pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Finding> {
@@ -326,6 +329,23 @@ fn line(event: &TimelineEvent) -> String {
         LifecycleEvent::PodGone => "gone".into(),
     };
     format!("{subject} {what}")
+}
+
+/// Adds to a finding about a request when it was under way in the pod's life, what led to its outcome, and what each witness saw.
+pub fn place_in_time(
+    finding: Finding,
+    joined: &Joined,
+    judgement: &Judgement,
+    timeline: &[TimelineEvent],
+) -> Finding {
+    let client = &joined.client;
+    let sent_at = client.sent_at.unwrap_or(client.intended_at);
+    let mut finding = finding
+        .note(format!("sent {}", phase_at(timeline, sent_at)))
+        .note(format!("ended {}", phase_at(timeline, client.finished_at)));
+    finding.notes.extend(judgement.reasons.iter().cloned());
+    finding.notes.extend(describe_witnesses(joined));
+    finding
 }
 
 #[cfg(test)]

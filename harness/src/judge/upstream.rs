@@ -149,18 +149,6 @@ mod tests {
     use super::*;
     use crate::witness::fixture;
 
-    fn joined() -> Joined {
-        Joined {
-            client: fixture::client(),
-            proxy: vec![fixture::proxy()],
-            agent: vec![fixture::agent()],
-            upstream: Vec::new(),
-            earlier: Vec::new(),
-            mirrored: Vec::new(),
-            authorization_timeout: None,
-        }
-    }
-
     fn arrived(ids: &[&str]) -> UpstreamRecord {
         let headers = ids
             .iter()
@@ -174,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_application_must_receive_the_agents_id_once_and_no_other() {
-        let joined = joined();
+        let joined = fixture::joined();
         let id = joined.agent[0].request_id.clone();
         assert_eq!(judge_correlation(&arrived(&[&id]), &joined), None);
         for ids in [&["forged"] as &[&str], &[&id, "forged"], &[]] {
@@ -185,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_agent_that_was_not_waited_for_has_given_the_request_no_id() {
-        let mut joined = joined();
+        let mut joined = fixture::joined();
         joined.proxy[0].authorization_microseconds = Some(1);
         joined.proxy[0].failure_mode_allowed = true;
         assert_eq!(judge_correlation(&arrived(&[]), &joined), None);

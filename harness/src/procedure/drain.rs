@@ -13,8 +13,7 @@ use super::plan::{Prepared, list_stream, repeat_stream};
 use super::waits::DENIED_IN_A_ROW;
 use super::{JudgedRequest, Proceedings, kept};
 use crate::environment::EnvironmentFault;
-use crate::judge::exchange::describe_witnesses;
-use crate::judge::lifecycle::{first, judge_end, phase_at};
+use crate::judge::lifecycle::{first, judge_end, phase_at, place_in_time};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::Position;
@@ -259,24 +258,16 @@ async fn judge_streams(
         }
         if leaked || (due && !right.contains(&judgement.outcome)) {
             let names: Vec<&str> = right.iter().map(|outcome| outcome.as_str()).collect();
-            let mut finding = Finding::new(
+            let finding = Finding::new(
                 if leaked { "leaked-attack" } else { "outcome" },
                 position,
                 names.join(" or "),
                 judgement.outcome.as_str(),
             )
-            .about(case, &RequestId::from_witness(&joined.client.id))
-            .note(format!(
-                "sent {}",
-                phase_at(&timeline, joined.client.intended_at)
-            ))
-            .note(format!(
-                "ended {}",
-                phase_at(&timeline, joined.client.finished_at)
-            ));
-            finding.notes.extend(judgement.reasons.iter().cloned());
-            finding.notes.extend(describe_witnesses(&joined));
-            proceedings.findings.push(finding);
+            .about(case, &RequestId::from_witness(&joined.client.id));
+            proceedings
+                .findings
+                .push(place_in_time(finding, &joined, &judgement, &timeline));
         }
         proceedings.requests.push(JudgedRequest::new(
             case,
@@ -366,7 +357,7 @@ fn deletion_asked_at(timeline: &[TimelineEvent]) -> Option<Timestamp> {
 }
 
 /// Envoy's counters end with it; the books are drawn up without them.
-async fn close_books(
+pub(super) async fn close_books(
     report: &DriveReport,
     outcomes: &[Outcome],
     deployment: &Deployment,

@@ -14,6 +14,7 @@ use super::expected::{
 };
 use super::observations::observe_cases;
 use super::plan::{Route, list_stream};
+use super::round::{EntriesInBooks, Round};
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::{Subject, judge};
 use crate::judge::journey::judge_undeliverable;
@@ -32,8 +33,7 @@ use crate::traffic::plan::{
     ConnectionUse, Pacing, PlannedRequest, Protocol, Requests, Stream, TlsPlan,
 };
 use crate::traffic::record::ClientResult;
-use crate::witness::books::{Books, EarlierLegs};
-use crate::witness::counters::Counters;
+use crate::witness::books::Books;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
@@ -186,7 +186,6 @@ async fn judge_sent(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    let before = deployment.counters().await?;
     let (pacing, connection) = match sending {
         Sending::Concurrently => (
             Pacing::Concurrent { limit: CONCURRENCY },
@@ -215,31 +214,25 @@ async fn judge_sent(
             })
             .collect(),
     };
-    let drive = deployment.start_drive(streams).await?;
-    let report = deployment.finish_drive(drive).await?;
-    let joined = deployment.settle(&report.records).await?;
-    let after = deployment.counters().await?;
+    let round = Round::send(streams, deployment).await?;
+    let joined = &round.joined;
     if sending == Sending::OneConnection {
-        proceedings.findings.extend(judge_connection(&joined));
+        proceedings.findings.extend(judge_connection(joined));
     }
     if security == ClientSecurity::Tls {
         proceedings
             .findings
-            .extend(judge_agreement(&requests, &joined));
+            .extend(judge_agreement(&requests, joined));
     }
-    let outcomes = judge_joined(&requests, &joined, |_| None, proceedings);
-    let books = deployment
-        .draw_up_with_legs(
-            report.summary.sent,
-            &outcomes,
-            Some((&before, &after)),
-            (deployment.proxy.sends_response_data && access_log == AccessLogExpectation::Complete)
-                .then_some(report.summary.answered),
-            EarlierLegs::of(&joined),
-        )
+    let outcomes = judge_joined(&requests, joined, |_| None, proceedings);
+    let entries = match access_log {
+        AccessLogExpectation::Complete => EntriesInBooks::OneEach,
+        AccessLogExpectation::Any | AccessLogExpectation::Lossy => EntriesInBooks::Unknown,
+    };
+    round
+        .close_books(&outcomes, entries, deployment, proceedings)
         .await?;
-    record_books(books, proceedings);
-    judge_access_log(access_log, &before, &after, &joined, proceedings);
+    judge_access_log(access_log, &round, proceedings);
     Ok(())
 }
 
@@ -300,20 +293,16 @@ fn judge_agreement(requests: &[Expected], joined: &[Joined]) -> Vec<Finding> {
 
 /// Reports what was lost of the response data, by the proxy's account and by the agent's. Envoy counts an entry as written that nobody has
 /// taken, so only the agent's account shows a loss.
-fn judge_access_log(
-    expect: AccessLogExpectation,
-    before: &Counters,
-    after: &Counters,
-    joined: &[Joined],
-    proceedings: &mut Proceedings,
-) {
+fn judge_access_log(expect: AccessLogExpectation, round: &Round, proceedings: &mut Proceedings) {
+    let joined = &round.joined;
     if expect == AccessLogExpectation::Complete {
         return;
     }
     let difference = |ending: &str| {
-        after
+        round
+            .after
             .sum_ending(ending)
-            .saturating_sub(before.sum_ending(ending))
+            .saturating_sub(round.before.sum_ending(ending))
     };
     let written = difference("grpc_access_log.logs_written");
     let dropped = difference("grpc_access_log.logs_dropped");

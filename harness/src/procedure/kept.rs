@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::deployment::Deployment;
-use super::drive::{Drive, DriveReport};
+use super::drain::close_books;
+use super::drive::Drive;
 use super::error::ProcedureError;
-use super::exchange::record_books;
 use super::plan::Prepared;
 use super::{JudgedRequest, Proceedings};
-use crate::judge::exchange::describe_witnesses;
-use crate::judge::lifecycle::{first, phase_at};
+use crate::judge::lifecycle::{first, place_in_time};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::kept_clients::{
@@ -127,24 +126,16 @@ pub async fn finish(
         outcomes.push(judgement.outcome);
         let fate = account.enter(&joined, judgement.outcome);
         if let Some(expected) = wrong(fate, kept) {
-            let mut finding = Finding::new(
+            let finding = Finding::new(
                 "kept-connection",
                 kept.cut.position,
                 expected,
                 format!("{} {}", fate.describe(), judgement.outcome),
             )
-            .about(name, &RequestId::from_witness(&joined.client.id))
-            .note(format!(
-                "sent {}",
-                phase_at(&timeline, sent_at(&joined.client))
-            ))
-            .note(format!(
-                "ended {}",
-                phase_at(&timeline, joined.client.finished_at)
-            ));
-            finding.notes.extend(judgement.reasons.iter().cloned());
-            finding.notes.extend(describe_witnesses(&joined));
-            proceedings.findings.push(finding);
+            .about(name, &RequestId::from_witness(&joined.client.id));
+            proceedings
+                .findings
+                .push(place_in_time(finding, &joined, &judgement, &timeline));
         }
         proceedings.requests.push(JudgedRequest::new(
             name,
@@ -155,23 +146,6 @@ pub async fn finish(
     }
     account.judge(kept, prepared.len(), proceedings);
     close_books(&report, &outcomes, deployment, proceedings).await
-}
-
-async fn close_books(
-    report: &DriveReport,
-    outcomes: &[Outcome],
-    deployment: &Deployment,
-    proceedings: &mut Proceedings,
-) -> Result<(), ProcedureError> {
-    let books = deployment
-        .draw_up(report.summary.sent, outcomes, None, None)
-        .await?;
-    record_books(books, proceedings);
-    Ok(())
-}
-
-fn sent_at(client: &ClientRecord) -> Timestamp {
-    client.sent_at.unwrap_or(client.intended_at)
 }
 
 /// What became of a client's request.
@@ -363,10 +337,10 @@ impl Account {
                 "each answered request has its response data at the agent",
                 format!("{lacking} of {} have none", self.answered),
             ),
-            ResponseDataExpectation::Lost if lacking == 0 => find(
+            ResponseDataExpectation::Lost if lacking == 0 || lacking < self.answered => find(
                 wanted.position,
-                "response data is lost at the proxy's end",
-                "none was: the meter saw nothing".into(),
+                "the response data of every answered request is lost at the proxy's end",
+                format!("{lacking} of {} have none", self.answered),
             ),
             ResponseDataExpectation::Complete | ResponseDataExpectation::Lost => {}
         }

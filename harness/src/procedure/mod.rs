@@ -36,6 +36,7 @@ pub mod overload;
 pub mod plan;
 pub mod refusal;
 pub mod reload;
+pub mod round;
 pub mod secrecy;
 pub mod startup;
 pub mod waits;

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use super::deployment::Deployment;
 use super::drive::Drive;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_controls, record_books};
+use super::exchange::{check_deployment, judge_controls};
 use super::overload::overload;
 use super::plan::{Prepared, Route, list_stream, repeat_stream};
+use super::round::{EntriesInBooks, Round};
 use super::waits::Enforcement;
 use super::{JudgedRequest, Proceedings};
 use crate::environment::ContainerFault;
@@ -145,7 +146,7 @@ pub(super) async fn send(
     let before = deployment.counters().await?;
     let drive = start(deployment, requests).await?;
     let sent = Sent { drive, requests };
-    conclude(sent, &before, right, spec, deployment, proceedings).await
+    conclude(sent, before, right, spec, deployment, proceedings).await
 }
 
 /// Requests that are under way.
@@ -174,18 +175,17 @@ pub(super) async fn start(
 /// Waits for the answers to requests that are under way, and judges each. `before` are the counters before the first of them was decided.
 pub(super) async fn conclude(
     sent: Sent<'_>,
-    before: &Counters,
+    before: Counters,
     right: impl Fn(Kind) -> Outcome,
     spec: &OutageSpec,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    let report = deployment.finish_drive(sent.drive).await?;
-    let joined = deployment.settle(&report.records).await?;
-    let after = deployment.counters().await?;
+    let round = Round::conclude(sent.drive, before, deployment).await?;
     let mut outcomes = Vec::new();
     for (case, prepared) in sent.requests {
-        let Some(joined) = joined
+        let Some(joined) = round
+            .joined
             .iter()
             .find(|joined| joined.client.id == prepared.planned.id)
         else {
@@ -202,11 +202,9 @@ pub(super) async fn conclude(
             proceedings,
         ));
     }
-    let books = deployment
-        .draw_up(report.summary.sent, &outcomes, Some((before, &after)), None)
-        .await?;
-    record_books(books, proceedings);
-    Ok(())
+    round
+        .close_books(&outcomes, EntriesInBooks::Unknown, deployment, proceedings)
+        .await
 }
 
 /// The agent is killed under load; its restart policy brings it back.
@@ -249,9 +247,7 @@ async fn kill(
         )
         .await?;
     drive.stop().await?;
-    let report = deployment.finish_drive(drive).await?;
-    let joined = deployment.settle(&report.records).await?;
-    let after = deployment.counters().await?;
+    let round = Round::conclude(drive, before, deployment).await?;
 
     let killed_at = deployment
         .pod
@@ -261,11 +257,11 @@ async fn kill(
         .map_or(restarted_at, |event| event.at);
     let gap = Gap {
         killed_at,
-        closed_at: closed_at(&joined, restarted_at),
+        closed_at: closed_at(&round.joined, restarted_at),
     };
     let judged_before = proceedings.requests.len();
     let mut outcomes = Vec::new();
-    for joined in &joined {
+    for joined in &round.joined {
         let (case, prepared) = match joined.client.stream.as_str() {
             "attack" => ("attack-under-load", &attack),
             _ => ("benign-under-load", &benign),
@@ -282,15 +278,9 @@ async fn kill(
         ));
     }
     gap.report(spec, judged_before, proceedings);
-    let books = deployment
-        .draw_up(
-            report.summary.sent,
-            &outcomes,
-            Some((&before, &after)),
-            None,
-        )
+    round
+        .close_books(&outcomes, EntriesInBooks::Unknown, deployment, proceedings)
         .await?;
-    record_books(books, proceedings);
     judge_recovery(spec, deployment, proceedings).await
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn overload(
         drive,
         requests: &held,
     };
-    conclude(sent, &before, Kind::usual, spec, deployment, proceedings).await?;
+    conclude(sent, before, Kind::usual, spec, deployment, proceedings).await?;
     observe_share(spec, held.len() + excess.len(), proceedings);
     judge_recovery(spec, deployment, proceedings).await
 }

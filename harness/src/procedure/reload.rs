@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep};
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_controls, record_books};
+use super::exchange::{check_deployment, judge_controls};
 use super::plan::{Prepared, repeat_stream};
+use super::round::{EntriesInBooks, Round};
 use super::{JudgedRequest, Proceedings};
 use crate::environment::{ContainerFault, FileChange};
-use crate::judge::exchange::describe_witnesses;
-use crate::judge::lifecycle::phase_at;
+use crate::judge::lifecycle::place_in_time;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::Located;
@@ -68,9 +68,7 @@ pub async fn carry_out(
     }
     await_more(&mut drive).await?;
     drive.stop().await?;
-    let report = deployment.finish_drive(drive).await?;
-    let joined = deployment.settle(&report.records).await?;
-    let after = deployment.counters().await?;
+    let round = Round::conclude(drive, before, deployment).await?;
 
     let mut rules = Rules {
         first: &spec.denied_with,
@@ -78,9 +76,9 @@ pub async fn carry_out(
     };
     let timeline = deployment.pod.timeline();
     let mut outcomes = Vec::new();
-    rules.note_first_seen(&joined);
+    rules.note_first_seen(&round.joined);
     rules.report_propagation(proceedings);
-    for joined in joined {
+    for joined in &round.joined {
         let (case, prepared) = match joined.client.stream.as_str() {
             ATTACK => (ATTACK, &attack),
             _ => (BENIGN, &benign),
@@ -94,19 +92,9 @@ pub async fn carry_out(
             proceedings,
         ));
     }
-    let books = deployment
-        .draw_up(
-            report.summary.sent,
-            &outcomes,
-            Some((&before, &after)),
-            deployment
-                .proxy
-                .sends_response_data
-                .then_some(report.summary.answered),
-        )
-        .await?;
-    record_books(books, proceedings);
-    Ok(())
+    round
+        .close_books(&outcomes, EntriesInBooks::OneEach, deployment, proceedings)
+        .await
 }
 
 /// Reads so many records beyond those that have come.
@@ -273,12 +261,12 @@ fn status_of(client: &ClientRecord) -> Option<u16> {
 fn judge(
     case: &str,
     prepared: &Prepared,
-    joined: Joined,
+    joined: &Joined,
     rules: &Rules<'_>,
     timeline: &[TimelineEvent],
     proceedings: &mut Proceedings,
 ) -> Outcome {
-    let judgement = decide(&joined);
+    let judgement = decide(joined);
     let outcome = judgement.outcome;
     let right = rules.right_for(&joined.client);
     let position = right.last().map(|status| status.position);
@@ -300,25 +288,21 @@ fn judge(
             .then(|| (Outcome::Allowed.to_string(), outcome.to_string())),
     };
     if let Some((expected, observed)) = difference {
-        let mut finding = Finding::new(
+        let finding = Finding::new(
             "reload-decision",
             position.unwrap_or_default(),
             expected,
             observed,
         )
-        .about(case, &RequestId::from_witness(&joined.client.id))
-        .note(format!(
-            "sent {}",
-            phase_at(timeline, joined.client.intended_at)
-        ));
-        finding.notes.extend(judgement.reasons.iter().cloned());
-        finding.notes.extend(describe_witnesses(&joined));
-        proceedings.findings.push(finding);
+        .about(case, &RequestId::from_witness(&joined.client.id));
+        proceedings
+            .findings
+            .push(place_in_time(finding, joined, &judgement, timeline));
     }
     proceedings.requests.push(JudgedRequest::new(
         case,
         &prepared.planned,
-        joined,
+        joined.clone(),
         judgement,
     ));
     outcome

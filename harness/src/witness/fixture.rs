@@ -1,6 +1,7 @@
 //! One record of each witness, as tests start from them.
 
 use super::agent::AgentRecord;
+use super::join::Joined;
 use super::proxy::ProxyRecord;
 use super::upstream::UpstreamRecord;
 use crate::traffic::record::{ClientRecord, ClientResult, ResponseRecord};
@@ -8,6 +9,19 @@ use crate::traffic::record::{ClientRecord, ClientResult, ResponseRecord};
 pub(crate) const NOON: &str = "2026-11-24T12:00:00Z";
 
 pub(crate) const ID: &str = "a.b.0.r";
+
+/// An allowed request that all witnesses agree on.
+pub(crate) fn joined() -> Joined {
+    Joined {
+        client: client(),
+        proxy: vec![proxy()],
+        agent: vec![agent()],
+        upstream: vec![upstream()],
+        earlier: Vec::new(),
+        mirrored: Vec::new(),
+        authorization_timeout: None,
+    }
+}
 
 pub(crate) fn client() -> ClientRecord {
     ClientRecord {

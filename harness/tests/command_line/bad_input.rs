@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::support::{conformance, empty_project, path, write};
+use super::support::{assert_refused, conformance, empty_project, path, write};
 
 const GOOD: &str = r#"id: A01
 summary: It works.
@@ -100,13 +100,11 @@ fn a_wrong_file_is_refused_with_its_place_and_a_hint(
         "scenarios/decisions/works.yaml",
         GOOD.replacen(from, to, 1),
     );
-    let ran = conformance(&["run", "--project", path(&project)]);
-    assert_eq!(ran.code, Some(2), "{}", ran.seen());
-    let place = format!("scenarios/decisions/works.yaml{place}");
-    assert!(ran.stderr.contains(&place), "{place}: {}", ran.seen());
-    assert!(ran.stderr.contains(hint), "{hint}: {}", ran.seen());
-    assert!(ran.stderr.contains("nothing was started"), "{}", ran.seen());
-    assert!(!project.path().join("target").exists());
+    assert_refused(
+        &project,
+        &format!("scenarios/decisions/works.yaml{place}"),
+        hint,
+    );
 }
 
 #[rstest]

@@ -4,7 +4,7 @@ use std::fs;
 
 use rstest::rstest;
 
-use super::support::{conformance, empty_project, path, write};
+use super::support::{assert_refused, conformance, empty_project, path, write};
 
 const GOOD: &str = r#"class: sqli
 source: written for this suite
@@ -102,13 +102,7 @@ fn a_wrong_seed_file_is_refused_with_its_place_and_a_hint(
 ) {
     assert!(GOOD.contains(from), "{from}");
     let project = project_with(GOOD.replacen(from, to, 1));
-    let ran = conformance(&["run", "--project", path(&project)]);
-    assert_eq!(ran.code, Some(2), "{}", ran.seen());
-    let place = format!("{FILE}{place}");
-    assert!(ran.stderr.contains(&place), "{place}: {}", ran.seen());
-    assert!(ran.stderr.contains(hint), "{hint}: {}", ran.seen());
-    assert!(ran.stderr.contains("nothing was started"), "{}", ran.seen());
-    assert!(!project.path().join("target").exists());
+    assert_refused(&project, &format!("{FILE}{place}"), hint);
 }
 
 #[test]

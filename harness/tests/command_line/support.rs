@@ -67,6 +67,16 @@ pub(crate) fn write(project: &TempDir, path: &str, text: impl AsRef<[u8]>) {
     fs::write(path, text).expect("a file");
 }
 
+/// Runs a project and checks that it is refused at a place, with a hint, before anything is started.
+pub(crate) fn assert_refused(project: &TempDir, place: &str, hint: &str) {
+    let ran = conformance(&["run", "--project", path(project)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(ran.stderr.contains(place), "{place}: {}", ran.seen());
+    assert!(ran.stderr.contains(hint), "{hint}: {}", ran.seen());
+    assert!(ran.stderr.contains("nothing was started"), "{}", ran.seen());
+    assert!(!project.path().join("target").exists());
+}
+
 /// Returns a folder's path as an argument.
 pub(crate) fn path(folder: &TempDir) -> &str {
     folder.path().to_str().expect("UTF-8")
