@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
+use super::access_log::judge_access_log;
 use super::agent_log::judge_log;
+use super::client_security::{by_protocol, judge_agreement, tls_plan};
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::expected::{
@@ -28,11 +27,7 @@ use crate::model::procedure::{
     AccessLogExpectation, ClientSecurity, ConnectionChoice, ExchangeSpec, LintRule, Precondition,
 };
 use crate::model::request::RequestSpec;
-use crate::stack::certificates::{CERTIFICATE_NAME, Certificates};
-use crate::traffic::plan::{
-    ConnectionUse, Pacing, PlannedRequest, Protocol, Requests, Stream, TlsPlan,
-};
-use crate::traffic::record::ClientResult;
+use crate::traffic::plan::{ConnectionUse, Pacing, PlannedRequest, Requests, Stream, TlsPlan};
 use crate::witness::books::Books;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
@@ -234,119 +229,6 @@ async fn judge_sent(
         .await?;
     judge_access_log(access_log, &round, proceedings);
     Ok(())
-}
-
-/// Returns the name by which a protocol is offered in TLS (RFC 7301).
-const fn offered_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::H2 => "h2",
-        Protocol::Http1 => "http/1.1",
-        Protocol::Http10 => "http/1.0",
-    }
-}
-
-fn by_protocol(
-    requests: impl Iterator<Item = PlannedRequest>,
-) -> BTreeMap<&'static str, Vec<PlannedRequest>> {
-    let mut groups: BTreeMap<&'static str, Vec<PlannedRequest>> = BTreeMap::new();
-    for request in requests {
-        let group = groups.entry(offered_name(request.protocol)).or_default();
-        group.push(request);
-    }
-    groups
-}
-
-fn tls_plan(offered: &str, certificates: &Certificates) -> TlsPlan {
-    TlsPlan {
-        server_name: CERTIFICATE_NAME.into(),
-        ca_pem_base64: STANDARD.encode(&certificates.ca),
-        alpn: vec![offered.into()],
-    }
-}
-
-/// Checks that each answer came over the protocol that its request offered.
-fn judge_agreement(requests: &[Expected], joined: &[Joined]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for request in requests {
-        let planned = &request.prepared.planned;
-        let answer = joined
-            .iter()
-            .find(|joined| joined.client.id == planned.id)
-            .map(|joined| &joined.client.result);
-        let Some(ClientResult::Response(response)) = answer else {
-            continue;
-        };
-        let offered = offered_name(planned.protocol);
-        let agreed = response.negotiated_protocol.as_deref().unwrap_or("none");
-        if agreed != offered {
-            let finding = Finding::new(
-                "negotiated-protocol",
-                request.expect.outcome.position,
-                format!("`{offered}`, which was offered, is agreed on"),
-                agreed,
-            );
-            findings.push(finding.about(&request.case, &RequestId::from_witness(&planned.id)));
-        }
-    }
-    findings
-}
-
-/// Reports what was lost of the response data, by the proxy's account and by the agent's. Envoy counts an entry as written that nobody has
-/// taken, so only the agent's account shows a loss.
-fn judge_access_log(expect: AccessLogExpectation, round: &Round, proceedings: &mut Proceedings) {
-    let joined = &round.joined;
-    if expect == AccessLogExpectation::Complete {
-        return;
-    }
-    let difference = |ending: &str| {
-        round
-            .after
-            .sum_ending(ending)
-            .saturating_sub(round.before.sum_ending(ending))
-    };
-    let written = difference("grpc_access_log.logs_written");
-    let dropped = difference("grpc_access_log.logs_dropped");
-    let flushes_failed = difference("grpc_access_log.grpc_entries_flush_failed");
-    let answered = joined
-        .iter()
-        .filter(|joined| matches!(joined.client.result, ClientResult::Response(_)))
-        .count();
-    let asked = joined.iter().filter(|joined| !joined.agent.is_empty());
-    let lost = asked
-        .clone()
-        .filter(|joined| joined.agent.iter().all(|record| record.response_code == 0))
-        .count();
-    proceedings.observations.extend([
-        (
-            "response data by the proxy's account".into(),
-            format!(
-                "{written} entries written, {dropped} dropped, {flushes_failed} flushes failed"
-            ),
-        ),
-        (
-            "response data by the agent's account".into(),
-            format!("{lost} of {} requests have none", asked.count()),
-        ),
-    ]);
-    if written + dropped != answered as u64 {
-        proceedings.findings.push(Finding::new(
-            "access-log",
-            Position::default(),
-            "the proxy accounts for one entry for each answered request",
-            format!("{answered} were answered, {written} entries written, {dropped} dropped"),
-        ));
-    }
-    match expect {
-        AccessLogExpectation::Lossy if lost == 0 => proceedings.findings.push(Finding::new(
-            "access-log",
-            Position::default(),
-            "response data is lost on the way to the agent",
-            "none was: the meter saw nothing",
-        )),
-        AccessLogExpectation::Any
-        | AccessLogExpectation::Complete
-        | AccessLogExpectation::Lossy => {}
-    }
 }
 
 /// Judges requests by what the witnesses saw, and returns their outcomes. A request without a record has none: the books find it.

@@ -19,7 +19,9 @@ use crate::witness::call::{CallAnswer, CallKind};
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 
+pub mod access_log;
 pub mod agent_log;
+pub mod client_security;
 pub mod closing;
 pub mod contract;
 pub mod deployment;
