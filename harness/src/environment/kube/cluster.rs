@@ -11,6 +11,7 @@ use super::connection::Source;
 use super::environment::KubeOptions;
 use super::images::ImageNames;
 use super::labels::run_name;
+use super::node_image::newest_at_hand;
 use super::ownership::Owner;
 use super::run_space::Keeping;
 use crate::environment::EnvironmentFault;
@@ -38,7 +39,7 @@ pub enum ClusterChoice {
     Made {
         /// What makes it.
         tool: ClusterTool,
-        /// The image of its nodes; the tool's own choice when none is named.
+        /// The image of its nodes; when none is named, the newest that Docker already has, else the tool's own choice.
         node_image: Option<String>,
     },
 }
@@ -168,7 +169,11 @@ impl Cluster {
             ClusterChoice::Existing { context } => {
                 return Ok(Self(Kind::Existing(context.clone())));
             }
-            ClusterChoice::Made { tool, node_image } => (*tool, node_image.as_deref()),
+            ClusterChoice::Made { tool, node_image } => (*tool, node_image.clone()),
+        };
+        let node_image = match node_image {
+            Some(named) => Some(named),
+            None => newest_at_hand(tool).await,
         };
         let name = run_name(&options.run);
         let io = |action: &str| {
@@ -193,9 +198,17 @@ impl Cluster {
                 .map_err(io("write down which cluster is made"))?;
             made.record = Some(record);
         }
-        say(&format!("{} makes the cluster {}", tool.name(), made.name));
+        let of_image = node_image
+            .as_deref()
+            .map(|image| format!(" of {image}"))
+            .unwrap_or_default();
+        say(&format!(
+            "{} makes the cluster {}{of_image}",
+            tool.name(),
+            made.name
+        ));
         let mut cluster = Self(Kind::Made(made));
-        match cluster.create(node_image).await {
+        match cluster.create(node_image.as_deref()).await {
             Ok(()) => Ok(cluster),
             Err(error) => {
                 // Only the error that came first is told.

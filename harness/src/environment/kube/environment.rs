@@ -17,9 +17,9 @@ use super::exec::{ask_line, exec};
 use super::images::ImageNames;
 use super::labels::pod_namespace;
 use super::objects::{self, DRIVER, POD, SERVICE};
-use super::observer::Observers;
+use super::observer::{Observers, Observing};
 use super::pod::{KubePod, PodParts};
-use super::pod_watch::{PodView, follow_pod};
+use super::pod_watch::{PodView, Stage, follow_pod};
 use super::run_space::{Keeping, RunSpace};
 use super::status;
 use super::sweep::sweep_namespaces;
@@ -67,13 +67,6 @@ pub struct KubeEnvironment {
     observing: Observing,
     images: ImageNames,
     agent: Option<AgentTraits>,
-}
-
-/// Whether the cluster lets the harness look into containers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Observing {
-    Allowed,
-    Forbidden,
 }
 
 impl KubeEnvironment {
@@ -195,6 +188,7 @@ impl KubeEnvironment {
             view: view.clone(),
             space: space.clone(),
             observers: self.observers.clone(),
+            observing: self.observing,
         };
         // From here on the follower ends with the pod's handle.
         let mut pod = KubePod::new(parts, follower);
@@ -340,7 +334,9 @@ async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFa
     };
     let wait = async {
         let found = latest
-            .wait_for(|latest| latest.gone || latest.pod.as_ref().and_then(placed).is_some())
+            .wait_for(|latest| {
+                latest.stage > Stage::Alive || latest.pod.as_ref().and_then(placed).is_some()
+            })
             .await;
         found
             .ok()

@@ -13,10 +13,10 @@ use kube::api::LogParams;
 use kube::client::Body;
 use kube::{Client, Resource as _};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::objects::POD;
-use super::pod_watch::Latest;
+use super::pod_watch::{Latest, Stage};
 use super::status;
 
 /// The most that is kept of one container, in bytes.
@@ -48,7 +48,7 @@ impl ContainerLog {
         bytes[start..end].to_vec()
     }
 
-    fn append(&self, piece: &[u8]) {
+    pub(super) fn append(&self, piece: &[u8]) {
         let mut bytes = self.lock();
         if bytes.len() >= KEPT_BYTES {
             return;
@@ -65,7 +65,7 @@ impl ContainerLog {
     }
 }
 
-/// Follows one container until its pod is gone.
+/// Follows one container until its pod has ended.
 pub(super) async fn follow(
     client: Client,
     namespace: String,
@@ -76,7 +76,9 @@ pub(super) async fn follow(
     let mut done = BTreeSet::new();
     loop {
         let next = latest
-            .wait_for(|latest| next_instance(latest, &container, &done).is_some() || latest.gone)
+            .wait_for(|latest| {
+                next_instance(latest, &container, &done).is_some() || latest.stage > Stage::Alive
+            })
             .await;
         let Ok(Some(mut instance)) = next.map(|latest| next_instance(&latest, &container, &done))
         else {
@@ -90,11 +92,15 @@ pub(super) async fn follow(
             if let Err(error) = &read {
                 tracing::debug!(%container, error, "a container's log broke off");
             }
-            if latest.borrow().gone || (ended_before && read.is_ok()) {
+            if latest.borrow().stage == Stage::Gone || (ended_before && read.is_ok()) {
                 break;
             }
+            if read.is_err() {
+                sleep(BROKEN_STREAM_PAUSE).await;
+            }
             let ended = latest.wait_for(|latest| {
-                latest.gone || find(latest, &container, &id).is_none_or(|found| found.ended)
+                latest.stage > Stage::Alive
+                    || find(latest, &container, &id).is_none_or(|found| found.ended)
             });
             // Where it still runs its log is followed again.
             let _ = timeout(BROKEN_STREAM_PAUSE, ended).await;

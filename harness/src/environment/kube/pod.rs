@@ -19,7 +19,7 @@ use super::exec::exec;
 use super::fault::{fault, is_absent};
 use super::log_follower::ContainerLog;
 use super::objects::{self, DRIVER, POD};
-use super::observer::{Observers, Watching};
+use super::observer::{Observers, Observing, Watching};
 use super::pod_http::ask_port;
 use super::pod_watch::PodView;
 use super::run_space::RunSpace;
@@ -54,6 +54,7 @@ pub(super) struct PodParts {
     pub view: Arc<PodView>,
     pub space: Arc<RunSpace>,
     pub observers: Arc<Observers>,
+    pub observing: Observing,
 }
 
 impl KubePod {
@@ -118,10 +119,11 @@ impl KubePod {
             .await
     }
 
-    /// Lets the node tell of the hooks' processes, which nobody else tells of.
+    /// Lets the node tell of the processes: when a hook's begin and end, and a container's first one.
     async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
-        if !self.parts.view.has_exec_hook() {
-            return Ok(());
+        match self.parts.observing {
+            Observing::Allowed => {}
+            Observing::Forbidden => return Ok(()),
         }
         let view = self.parts.view.clone();
         let request = ObserveRequest::Watch {
@@ -260,8 +262,12 @@ impl Pod for KubePod {
     }
 
     async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault> {
+        let mut running = self.running();
+        let own = self.container_id(container)?;
+        running.remove(container);
         let request = ObserveRequest::InspectFiles {
-            container: self.container_id(container)?,
+            container: own,
+            others: running.into_values().collect(),
         };
         let reply = self.observe(request).await?;
         let ObserveReply::Files(mut view) = reply else {
@@ -294,6 +300,7 @@ impl Pod for KubePod {
 
     async fn request_deletion(&self) -> Result<(), EnvironmentFault> {
         self.watch_processes().await?;
+        self.parts.view.ask_deletion();
         self.delete(&DeleteParams::default()).await
     }
 
