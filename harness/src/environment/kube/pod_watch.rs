@@ -17,7 +17,6 @@ use tokio_stream::StreamExt as _;
 
 use super::course::Course;
 use super::log_follower::{ContainerLog, follow};
-use super::objects::POD;
 use crate::environment::observe::ProcessReport;
 use crate::environment::pod_timeline::PodTimeline;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
@@ -34,6 +33,23 @@ pub(super) struct Latest {
     pub pod: Option<Pod>,
     /// Whether it is there no more.
     pub gone: bool,
+}
+
+/// Which pod is followed.
+#[derive(Clone, Debug)]
+pub(super) struct PodPlace {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl PodPlace {
+    /// Names a pod.
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
 }
 
 /// What is known of a pod.
@@ -103,32 +119,37 @@ impl PodView {
     }
 }
 
-/// Follows the pod of a namespace until it is gone and its logs have ended.
-pub(super) async fn follow_pod(client: Client, namespace: String, view: Arc<PodView>) {
+/// Follows a pod until it is gone and its logs have ended.
+pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodView>) {
     let mut logs = JoinSet::new();
     for (container, log) in &view.logs {
         logs.spawn(follow(
             client.clone(),
-            namespace.clone(),
+            place.clone(),
             container.clone(),
             view.latest(),
             log.clone(),
         ));
     }
-    watch_until_gone(client, &namespace, &view).await;
+    watch_until_gone(client, &place, &view).await;
     view.latest.send_modify(|latest| latest.gone = true);
     let ended = async { while logs.join_next().await.is_some() {} };
     if timeout(LOGS_END_WITHIN, ended).await.is_err() {
-        tracing::warn!(%namespace, "a container's log did not end with its pod");
+        tracing::warn!(
+            pod = place.name,
+            namespace = place.namespace,
+            "a container's log did not end with its pod"
+        );
     }
     view.timeline.complete();
 }
 
-async fn watch_until_gone(client: Client, namespace: &str, view: &PodView) {
+async fn watch_until_gone(client: Client, place: &PodPlace, view: &PodView) {
+    let PodPlace { namespace, name } = place;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client, namespace);
-    let only = watcher::Config::default().fields(&format!("metadata.name={POD}"));
-    let of_pod = watcher::Config::default().fields(&format!("involvedObject.name={POD}"));
+    let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let of_pod = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
     let mut pods = std::pin::pin!(watcher(pods, only).default_backoff());
     let mut events = std::pin::pin!(watcher(events, of_pod).default_backoff());
     let mut tick = interval(TICK);
