@@ -19,7 +19,7 @@ use super::labels::pod_namespace;
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::{Observers, Observing};
 use super::pod::{KubePod, PodParts};
-use super::pod_watch::{PodView, Stage, follow_pod};
+use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
 use super::run_space::{Keeping, RunSpace};
 use super::status;
 use super::sweep::sweep_namespaces;
@@ -179,11 +179,12 @@ impl KubeEnvironment {
         ));
         let follower = tokio::spawn(follow_pod(
             space.client.clone(),
-            namespace.to_owned(),
+            PodPlace::new(namespace, POD),
             view.clone(),
         ));
         let parts = PodParts {
             namespace: namespace.to_owned(),
+            name: POD.to_owned(),
             stack: stack.clone(),
             view: view.clone(),
             space: space.clone(),

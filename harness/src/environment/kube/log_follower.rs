@@ -15,8 +15,7 @@ use kube::{Client, Resource as _};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::objects::POD;
-use super::pod_watch::{Latest, Stage};
+use super::pod_watch::{Latest, PodPlace, Stage};
 use super::status;
 
 /// The most that is kept of one container, in bytes.
@@ -68,7 +67,7 @@ impl ContainerLog {
 /// Follows one container until its pod has ended.
 pub(super) async fn follow(
     client: Client,
-    namespace: String,
+    place: PodPlace,
     container: String,
     mut latest: watch::Receiver<Latest>,
     log: std::sync::Arc<ContainerLog>,
@@ -88,7 +87,7 @@ pub(super) async fn follow(
         let mut taken = 0;
         loop {
             let ended_before = instance.ended;
-            let read = read(&client, &namespace, &container, &instance, &mut taken, &log).await;
+            let read = read(&client, &place, &container, &instance, &mut taken, &log).await;
             if let Err(error) = &read {
                 tracing::debug!(%container, error, "a container's log broke off");
             }
@@ -158,7 +157,7 @@ fn find(latest: &Latest, container: &str, id: &str) -> Option<Readable> {
 /// Reads an instance's log to the stream's end, beyond the first `taken` bytes.
 async fn read(
     client: &Client,
-    namespace: &str,
+    place: &PodPlace,
     container: &str,
     instance: &Readable,
     taken: &mut u64,
@@ -170,9 +169,9 @@ async fn read(
         previous: instance.is_previous,
         ..LogParams::default()
     };
-    let url = Pod::url_path(&(), Some(namespace));
+    let url = Pod::url_path(&(), Some(&place.namespace));
     let request = kube::core::Request::new(url)
-        .logs(POD, &parameters)
+        .logs(&place.name, &parameters)
         .map_err(|error| error.to_string())?;
     let response = client
         .send(request.map(Body::from))

@@ -18,7 +18,7 @@ use super::course::Course;
 use super::exec::exec;
 use super::fault::{fault, is_absent};
 use super::log_follower::ContainerLog;
-use super::objects::{self, DRIVER, POD};
+use super::objects::{self, DRIVER};
 use super::observer::{Observers, Observing, Watching};
 use super::pod_http::ask_port;
 use super::pod_watch::PodView;
@@ -50,6 +50,7 @@ pub(super) struct KubePod {
 #[derive(Debug)]
 pub(super) struct PodParts {
     pub namespace: String,
+    pub name: String,
     pub stack: Stack,
     pub view: Arc<PodView>,
     pub space: Arc<RunSpace>,
@@ -142,7 +143,7 @@ impl KubePod {
     }
 
     async fn delete(&self, parameters: &DeleteParams) -> Result<(), EnvironmentFault> {
-        match self.pods().delete(POD, parameters).await {
+        match self.pods().delete(&self.parts.name, parameters).await {
             Ok(_) => Ok(()),
             Err(error) if is_absent(&error) => Ok(()),
             Err(error) => Err(fault("delete the pod", &error)),
@@ -183,7 +184,7 @@ impl Pod for KubePod {
         request: PodHttpRequest,
         within: TimeSpan,
     ) -> Result<PodHttpResponse, EnvironmentFault> {
-        ask_port(&self.pods(), POD, &request, within).await
+        ask_port(&self.pods(), &self.parts.name, &request, within).await
     }
 
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {

@@ -17,7 +17,6 @@ use tokio_stream::StreamExt as _;
 
 use super::course::Course;
 use super::log_follower::{ContainerLog, follow};
-use super::objects::POD;
 use super::proxy_word::ProxyWord;
 use crate::environment::observe::ProcessReport;
 use crate::environment::pod_timeline::PodTimeline;
@@ -48,6 +47,23 @@ pub(super) enum Stage {
     Ended,
     /// The API has it no more.
     Gone,
+}
+
+/// Which pod is followed.
+#[derive(Clone, Debug)]
+pub(super) struct PodPlace {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl PodPlace {
+    /// Names a pod.
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
 }
 
 /// What is known of a pod.
@@ -134,32 +150,37 @@ impl PodView {
     }
 }
 
-/// Follows the pod of a namespace until everything of it has ended, and its logs have.
-pub(super) async fn follow_pod(client: Client, namespace: String, view: Arc<PodView>) {
+/// Follows a pod until everything of it has ended, and its logs have.
+pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodView>) {
     let mut logs = JoinSet::new();
     for (container, log) in &view.logs {
         logs.spawn(follow(
             client.clone(),
-            namespace.clone(),
+            place.clone(),
             container.clone(),
             view.latest(),
             log.clone(),
         ));
     }
-    let stage = watch_to_its_end(client, &namespace, &view).await;
+    let stage = watch_to_its_end(client, &place, &view).await;
     view.latest.send_modify(|latest| latest.stage = stage);
     let ended = async { while logs.join_next().await.is_some() {} };
     if timeout(LOGS_END_WITHIN, ended).await.is_err() {
-        tracing::warn!(%namespace, "a container's log did not end with its pod");
+        tracing::warn!(
+            pod = place.name,
+            namespace = place.namespace,
+            "a container's log did not end with its pod"
+        );
     }
     view.timeline.complete();
 }
 
-async fn watch_to_its_end(client: Client, namespace: &str, view: &PodView) -> Stage {
+async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> Stage {
+    let PodPlace { namespace, name } = place;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client, namespace);
-    let only = watcher::Config::default().fields(&format!("metadata.name={POD}"));
-    let of_pod = watcher::Config::default().fields(&format!("involvedObject.name={POD}"));
+    let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let of_pod = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
     let mut pods = std::pin::pin!(watcher(pods, only).default_backoff());
     let mut events = std::pin::pin!(watcher(events, of_pod).default_backoff());
     let mut tick = interval(TICK);
