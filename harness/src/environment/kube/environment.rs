@@ -16,6 +16,7 @@ use super::course::Course;
 use super::exec::{ask_line, exec};
 use super::images::ImageNames;
 use super::labels::pod_namespace;
+use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::{Observers, Observing};
 use super::pod::{KubePod, PodParts};
@@ -177,11 +178,7 @@ impl KubeEnvironment {
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
         ));
-        let follower = tokio::spawn(follow_pod(
-            space.client.clone(),
-            PodPlace::new(namespace, POD),
-            view.clone(),
-        ));
+        let follower = tokio::spawn(self.follow(PodPlace::new(namespace, POD), view.clone()));
         let parts = PodParts {
             namespace: namespace.to_owned(),
             name: POD.to_owned(),
@@ -209,6 +206,20 @@ impl KubeEnvironment {
             node,
         );
         Ok(Arc::new(pod))
+    }
+
+    /// Follows a pod to its end.
+    fn follow(&self, place: PodPlace, view: Arc<PodView>) -> impl Future<Output = ()> + use<> {
+        let client = self.space.client.clone();
+        let acts_at_once = self.connection.is_at_least(ACTS_AT_ONCE_FROM);
+        async move {
+            let following = follow_pod(client.clone(), place.clone(), view.clone());
+            if acts_at_once {
+                following.await;
+            } else {
+                tokio::join!(following, make_kubelet_look(client, place, &view));
+            }
+        }
     }
 
     /// Waits until the nodes know the Service. Before that its address is nobody's, and traffic to it may leave the cluster.

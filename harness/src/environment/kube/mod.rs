@@ -19,6 +19,7 @@ mod exec;
 mod fault;
 mod images;
 mod labels;
+mod late_look;
 mod log_follower;
 mod node_image;
 mod objects;
