@@ -1,9 +1,10 @@
 //! The part of `drain` with clients that keep their connections: who was asked to leave, who was turned away, and who was cut.
 //!
-//! The clients come through the pod's Service. A pod that is being deleted gets no new connections from it, so a client whose connection
-//! ends is turned away: in a cluster another pod would have taken it. That is no loss; a request that was sent and never answered is one.
+//! The clients come through the pod's Service. A pod that is being deleted gets no new connections from it once its nodes know, so a client whose
+//! connection ends is turned away: with more pods another one would have taken it. That is no loss; a request that was sent and never
+//! answered is one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -209,6 +210,8 @@ struct Account {
     cut: [usize; 3],
     turned_away: usize,
     told_by_header: usize,
+    /// Each client's first connection, as the proxy numbers them.
+    connections: BTreeMap<String, u64>,
     left_before_term: BTreeSet<String>,
     without_response_data: usize,
 }
@@ -231,6 +234,15 @@ impl Account {
             (Some(_), _) => Phase::Draining,
             (None, _) => Phase::BeforeDeletion,
         }
+    }
+
+    /// Tells whether a client has come back on another connection: a Service may lead to a pod for a while after it has left.
+    fn has_changed_connection(&mut self, joined: &Joined) -> bool {
+        let Some(connection) = joined.proxy.first().and_then(|record| record.connection) else {
+            return false;
+        };
+        let stream = joined.client.stream.clone();
+        *self.connections.entry(stream).or_insert(connection) != connection
     }
 
     /// Takes one request into the account.
@@ -264,6 +276,9 @@ impl Account {
                     .any(|value| value.eq_ignore_ascii_case("close"));
                 if leaves && phase == Phase::Draining {
                     self.told_by_header += 1;
+                }
+                let changed = self.has_changed_connection(joined);
+                if (leaves || changed) && phase == Phase::Draining {
                     self.left_before_term.insert(client.stream.clone());
                 }
                 let reported = joined

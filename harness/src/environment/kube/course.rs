@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{Event, Pod, PodSpec};
 
 use super::status::{self, Instance};
 use crate::environment::observe::{ProcessChange, ProcessReport};
-use crate::model::timeline::{LifecycleEvent, ProbeKind, TimelineEvent};
+use crate::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind, TimelineEvent};
 use crate::stack::PROXY_CONTAINER;
 
 /// What is left to a container of which the hook has used the grace period up, in seconds.
@@ -23,6 +23,8 @@ const STATUS_RESOLUTION: SignedDuration = SignedDuration::from_millis(999);
 /// What the harness sees of a hook lies within this time of what the kubelet counts: a hook that ends so shortly before its deadline has been
 /// ended by it, and what the container has left is the same in either case.
 const DEADLINE_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+/// How long the last lines of a container's log may come after the word of its end.
+const LAST_WORDS_WITHIN: SignedDuration = SignedDuration::from_secs(1);
 /// The most failed probes that one event can stand for.
 const MOST_REPEATS: i32 = 10;
 
@@ -86,6 +88,8 @@ struct ContainerCourse {
     has_startup_probe: bool,
     probe_commands: Vec<Vec<String>>,
     started: BTreeSet<String>,
+    /// The instance that was started last.
+    current: Option<String>,
     ended: BTreeSet<String>,
     startup_complete: bool,
     ready: bool,
@@ -101,6 +105,16 @@ struct ContainerCourse {
     hook_end_is_guessed: bool,
     lost: bool,
     process_ended: Option<Timestamp>,
+    /// What the node's runtime says of the container's end.
+    told_end: Option<ToldEnd>,
+}
+
+/// A container's end as the node's runtime tells of it.
+#[derive(Debug)]
+struct ToldEnd {
+    at: Timestamp,
+    told_at: Timestamp,
+    status: ExitStatus,
 }
 
 /// What has been seen of a pod, and what follows from it.
@@ -202,13 +216,12 @@ impl Course {
     }
 
     /// Tells whether everything of the pod has ended, and no event can add how: the API may keep the pod for many seconds longer.
-    pub(super) fn is_concluded(&self, pod: &Pod) -> bool {
+    pub(super) fn is_concluded(&self) -> bool {
         self.is_being_deleted()
-            && status::nothing_runs(pod)
-            && !self
+            && self
                 .containers
                 .values()
-                .any(|container| container.hook_end_is_guessed || container.lost)
+                .all(|container| container.has_ended() && !container.hook_end_is_guessed)
     }
 
     /// Takes in a status.
@@ -367,6 +380,14 @@ impl Course {
                     container.term(name, moment, grace, &mut events);
                 }
             }
+            ProcessChange::EndedWith { exit_code } => {
+                container.told_end = Some(ToldEnd {
+                    at: container.process_ended.unwrap_or(now),
+                    told_at: now,
+                    status: ExitStatus::Code(*exit_code),
+                });
+                container.take_told_end(now, name, &mut events);
+            }
         }
         events
     }
@@ -376,6 +397,7 @@ impl Course {
         let mut events = Vec::new();
         let grace = self.grace_seconds;
         for (name, container) in &mut self.containers {
+            container.take_told_end(now, name, &mut events);
             let HookState::Runs { since, .. } = container.hook_state else {
                 continue;
             };
@@ -497,6 +519,7 @@ impl ContainerCourse {
                 restart_count: instance.restart_count,
             };
             events.push(event(at, Some(name.to_owned()), started));
+            self.current = Some(instance.id.clone());
             self.startup_complete = false;
             self.hook_state = HookState::NotBegun;
             self.term_sent = None;
@@ -506,11 +529,46 @@ impl ContainerCourse {
         let Some((status, finished_at)) = instance.end else {
             return;
         };
-        if !self.ended.insert(instance.id.clone()) {
+        let seen = self.process_ended;
+        let at = seen.unwrap_or_else(|| moment(now, finished_at));
+        self.exited(at, name, &instance.id, status, events);
+    }
+
+    /// Believes the runtime's word of the container's end, once the container itself has had the time to tell of its TERM.
+    fn take_told_end(&mut self, now: Timestamp, name: &str, events: &mut Vec<TimelineEvent>) {
+        let waits = |told: &ToldEnd| {
+            self.tells_of_term == TellsOfTerm::Yes
+                && self.term_sent.is_none()
+                && now.duration_since(told.told_at) < LAST_WORDS_WITHIN
+        };
+        let Some(told) = self.told_end.take_if(|told| !waits(told)) else {
+            return;
+        };
+        if let Some(current) = self.current.clone() {
+            self.exited(told.at, name, &current, told.status, events);
+        }
+    }
+
+    /// Tells whether the instance that was started last has ended, and how is known.
+    fn has_ended(&self) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|current| self.ended.contains(current))
+    }
+
+    /// An instance has ended; it is told of once.
+    fn exited(
+        &mut self,
+        at: Timestamp,
+        name: &str,
+        id: &str,
+        status: ExitStatus,
+        events: &mut Vec<TimelineEvent>,
+    ) {
+        if !self.ended.insert(id.to_owned()) {
             return;
         }
-        let seen = self.process_ended.take();
-        let at = seen.unwrap_or_else(|| moment(now, finished_at));
+        self.process_ended = None;
         self.hook_end_is_guessed = match self.hook_state {
             HookState::NotBegun => self.hook.is_some(),
             HookState::Runs { .. } => true,
@@ -549,7 +607,7 @@ impl ContainerCourse {
 
     /// The kubelet finds the container no more; only its node may have seen when it ended.
     fn lost(&mut self, now: Timestamp, name: &str, reason: &str, events: &mut Vec<TimelineEvent>) {
-        if std::mem::replace(&mut self.lost, true) {
+        if self.has_ended() || std::mem::replace(&mut self.lost, true) {
             return;
         }
         let at = self.process_ended.unwrap_or(now);

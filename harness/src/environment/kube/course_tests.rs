@@ -335,10 +335,6 @@ fn a_hook_that_its_deadline_has_ended_with_the_container_has_overrun() {
 #[test]
 fn a_pod_has_ended_when_its_containers_have_and_every_hook_was_seen() {
     let command = vec!["sleep".to_owned(), "1".to_owned()];
-    let spec = json!({ "containers": [{ "name": "a" }] });
-    let mut pod = ended(0);
-    pod.spec = serde_json::from_value(spec).expect("a spec");
-
     let mut seen = course(Some(json!({ "exec": { "command": command } })));
     seen.status(at(0), &running(true));
     seen.status(at(9000), &deleted());
@@ -347,14 +343,54 @@ fn a_pod_has_ended_when_its_containers_have_and_every_hook_was_seen() {
         command: command.clone(),
     });
     seen.process(at(9010), &entered);
-    assert!(!seen.is_concluded(&deleted()));
+    assert!(!seen.is_concluded());
     seen.process(at(10_010), &process(ProcessChange::Left { process: 7 }));
-    seen.status(at(11_000), &pod);
-    assert!(seen.is_concluded(&pod));
+    seen.status(at(11_000), &ended(0));
+    assert!(seen.is_concluded());
 
     let mut unseen = course(Some(json!({ "exec": { "command": command } })));
     unseen.status(at(0), &running(true));
     unseen.status(at(9000), &deleted());
-    unseen.status(at(11_000), &pod);
-    assert!(!unseen.is_concluded(&pod), "a failure may still be told of");
+    unseen.status(at(11_000), &ended(0));
+    assert!(!unseen.is_concluded(), "a failure may still be told of");
+}
+
+#[test]
+fn an_end_that_the_nodes_runtime_tells_of_needs_no_status_and_is_told_once() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    course.process(at(10_123), &process(ProcessChange::Ended));
+    assert!(!course.is_concluded());
+    let told = course.process(
+        at(10_200),
+        &process(ProcessChange::EndedWith { exit_code: 143 }),
+    );
+    assert_eq!(names(&told), ["Exited"]);
+    assert_eq!(told[0].at, at(10_123));
+    assert!(course.is_concluded());
+    assert_eq!(
+        names(&course.status(at(11_000), &ended(143))),
+        ["ContainerNotReady"]
+    );
+}
+
+#[test]
+fn the_proxys_end_waits_a_moment_for_its_last_words() {
+    let mut course = proxys_course(None);
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    course.process(at(9110), &process(ProcessChange::Ended));
+    let end = process(ProcessChange::EndedWith { exit_code: 0 });
+    assert_eq!(names(&course.process(at(9120), &end)), [""; 0]);
+    let told = course.told_of_term(at(9200), "a", at(9100));
+    assert_eq!(names(&told), ["TermSent"]);
+    assert_eq!(names(&course.tick(at(9220))), ["Exited"]);
+
+    let mut silent = proxys_course(None);
+    silent.status(at(0), &running(true));
+    silent.status(at(9000), &deleted());
+    silent.process(at(9110), &process(ProcessChange::Ended));
+    silent.process(at(9120), &end);
+    assert_eq!(names(&silent.tick(at(10_200))), ["TermSent", "Exited"]);
 }

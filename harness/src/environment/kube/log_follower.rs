@@ -86,7 +86,7 @@ pub(super) async fn follow(
         let id = instance.id.clone();
         let mut taken = 0;
         loop {
-            let ended_before = instance.ended;
+            let ended_before = instance.ended || latest.borrow().stage > Stage::Alive;
             let read = read(&client, &place, &container, &instance, &mut taken, &log).await;
             if let Err(error) = &read {
                 tracing::debug!(%container, error, "a container's log broke off");

@@ -127,9 +127,9 @@ impl PodView {
         });
     }
 
-    fn is_concluded(&self, pod: &Pod) -> bool {
+    fn is_concluded(&self) -> bool {
         let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        course.is_concluded(pod)
+        course.is_concluded()
     }
 
     fn learn(&self, learn: impl FnOnce(&mut Course, Timestamp) -> Vec<TimelineEvent>) {
@@ -196,9 +196,6 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
                             // The proxy may have told more than the status lets one guess.
                             view.tick(&mut word);
                             view.status(&pod);
-                            if view.is_concluded(&pod) {
-                                return Stage::Ended;
-                            }
                         }
                         watcher::Event::Init | watcher::Event::InitDone => {}
                     }
@@ -217,7 +214,12 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
                 Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of events is taken up again"),
                 None => return Stage::Gone,
             },
-            _ = tick.tick() => view.tick(&mut word),
+            _ = tick.tick() => {
+                view.tick(&mut word);
+                if view.is_concluded() {
+                    return Stage::Ended;
+                }
+            }
         }
     }
 }

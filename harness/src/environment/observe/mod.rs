@@ -11,4 +11,5 @@ pub(in crate::environment) use self::protocol::{
 mod answer;
 mod processes;
 mod protocol;
+mod runtime;
 mod watch;

@@ -128,6 +128,8 @@ pub(in crate::environment) enum ProcessChange {
     Left { process: i32 },
     /// The container's first process has ended.
     Ended,
+    /// How it ended, by the node's runtime.
+    EndedWith { exit_code: i32 },
 }
 
 #[cfg(test)]

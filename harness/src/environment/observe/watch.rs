@@ -1,14 +1,15 @@
-//! Reports the processes that are started inside containers from outside, as hooks are, and the end of the containers.
+//! Reports the processes that are started inside containers from outside, as hooks are, and how and when the containers end.
 //!
 //! The kernel tells nobody without a netlink socket of who comes and goes, so the list of processes is read again and again; what has
 //! been there for a while and belongs to no container is not looked at a second time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::processes;
 use super::protocol::{ContainerId, ProcessChange, ProcessReport};
+use super::{processes, runtime};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -30,8 +31,11 @@ pub(super) fn watch(
         .filter_map(|(name, id)| Some((processes::first(id)?, name.clone())))
         .collect();
     let already: Vec<i32> = containers.values().flat_map(processes::of).collect();
+    // The runtime is asked beside the watch, which must go on; the channel closes with the last question.
+    let (ends, told) = mpsc::channel();
+    let mut ends = Some(ends);
     say(output, None, ProcessChange::Begun)?;
-    while started.elapsed() < LONGEST_WATCH && !first.is_empty() {
+    while started.elapsed() < LONGEST_WATCH {
         let now = Instant::now();
         for process in processes::all() {
             let since = *seen.entry(process).or_insert(now);
@@ -74,8 +78,30 @@ pub(super) fn watch(
             .filter(|process| !processes::runs(*process))
             .collect();
         for process in ended {
-            let name = first.remove(&process);
-            say(output, name, ProcessChange::Ended)?;
+            let Some(name) = first.remove(&process) else {
+                continue;
+            };
+            say(output, Some(name.clone()), ProcessChange::Ended)?;
+            if let (Some(id), Some(ends)) = (containers.get(&name).cloned(), ends.clone()) {
+                std::thread::spawn(move || {
+                    // Where the runtime does not know, the API may.
+                    if let Some(exit_code) = runtime::exit_code(&id) {
+                        let _ = ends.send((name, exit_code));
+                    }
+                });
+            }
+        }
+        if first.is_empty() {
+            ends = None;
+        }
+        loop {
+            match told.try_recv() {
+                Ok((name, exit_code)) => {
+                    say(output, Some(name), ProcessChange::EndedWith { exit_code })?;
+                }
+                Err(mpsc::TryRecvError::Empty) => break,
+                Err(mpsc::TryRecvError::Disconnected) => return Ok(()),
+            }
         }
         std::thread::sleep(LOOK_EVERY);
     }
