@@ -4,13 +4,16 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::connection::Source;
 use super::environment::KubeOptions;
 use super::images::ImageNames;
+use super::keep::{KeptCluster, attach};
 use super::labels::run_name;
+use super::lease::{Lease, LeasePurpose};
 use super::ownership::Owner;
 use super::run_space::Keeping;
 use crate::environment::EnvironmentFault;
@@ -21,6 +24,8 @@ use crate::model::timeouts::TimedOut;
 const MADE_WITHIN: Duration = Duration::from_mins(5);
 /// How long an image may take to be loaded.
 const LOADED_WITHIN: Duration = Duration::from_mins(3);
+/// How long a tool may take to say which clusters there are.
+const LISTED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a cluster may take to be removed.
 const REMOVED_WITHIN: Duration = Duration::from_mins(2);
 /// How much of what a tool says is shown, in bytes.
@@ -54,7 +59,8 @@ impl ClusterChoice {
 }
 
 /// What makes clusters.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ClusterTool {
     /// k3s in Docker.
     K3d,
@@ -116,6 +122,14 @@ impl ClusterTool {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
+    fn list(self) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::K3d => &["cluster", "list", "--no-headers"],
+            Self::Kind => &["get", "clusters"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
     fn load(self, name: &str, archive: &Utf8Path) -> Vec<String> {
         let words: &[&str] = match self {
             Self::K3d => &["image", "import", archive.as_str(), "--cluster", name],
@@ -125,6 +139,16 @@ impl ClusterTool {
     }
 }
 
+/// A cluster that is to be made.
+pub(super) struct Making<'a> {
+    pub tool: ClusterTool,
+    pub node_image: Option<&'a str>,
+    pub name: &'a str,
+    pub kubeconfig: Utf8PathBuf,
+    pub records: &'a Utf8Path,
+    pub keeping: Keeping,
+}
+
 /// A cluster that a run uses.
 #[derive(Debug)]
 pub(super) struct Cluster(Kind);
@@ -132,6 +156,7 @@ pub(super) struct Cluster(Kind);
 #[derive(Debug)]
 enum Kind {
     Existing(Option<String>),
+    Kept(KeptCluster),
     Made(MadeCluster),
     Removed,
 }
@@ -162,6 +187,7 @@ impl Cluster {
     /// Makes the cluster where it is to be made.
     pub(super) async fn have(
         options: &KubeOptions,
+        folder: &Utf8Path,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
         let (tool, node_image) = match &options.cluster {
@@ -170,23 +196,53 @@ impl Cluster {
             }
             ClusterChoice::Made { tool, node_image } => (*tool, node_image.as_deref()),
         };
+        if options.keeping == Keeping::Remove
+            && let Some(kept) = attach(tool, node_image, &options.leases, say).await?
+        {
+            return Ok(Self(Kind::Kept(kept)));
+        }
         let name = run_name(&options.run);
+        let kubeconfig = match options.keeping {
+            Keeping::Remove => folder.join(format!("{name}.kubeconfig")),
+            Keeping::Keep => {
+                let to_look_at = LeasePurpose::ToLookAt;
+                let lease = Lease::new(&name, tool, node_image, to_look_at, &options.leases);
+                options.leases.write(&lease)?;
+                lease.kubeconfig
+            }
+        };
+        let making = Making {
+            tool,
+            node_image,
+            name: &name,
+            kubeconfig,
+            records: &options.records,
+            keeping: options.keeping,
+        };
+        Self::make(making, say).await
+    }
+
+    /// Makes a cluster.
+    pub(super) async fn make(
+        making: Making<'_>,
+        say: &(impl Fn(&str) + Sync),
+    ) -> Result<Self, EnvironmentFault> {
         let io = |action: &str| {
             let action = action.to_owned();
             move |source| EnvironmentFault::Io { action, source }
         };
-        fs_err::create_dir_all(&options.folder).map_err(io("make the run's folder"))?;
+        let (tool, node_image) = (making.tool, making.node_image);
         let mut made = MadeCluster {
             tool,
-            kubeconfig: options.folder.join(format!("{name}.kubeconfig")),
+            kubeconfig: making.kubeconfig,
             record: None,
-            keeping: options.keeping,
-            name,
+            keeping: making.keeping,
+            name: making.name.into(),
         };
-        if options.keeping == Keeping::Remove {
+        if making.keeping == Keeping::Remove {
             // Before the cluster: whenever this process ends, the next run finds what it has made.
-            fs_err::create_dir_all(&options.records).map_err(io("make the folder of clusters"))?;
-            let record = options
+            fs_err::create_dir_all(making.records).map_err(io("make the folder of clusters"))?;
+            let record = making
                 .records
                 .join(format!("{}.{}", made.name, tool.name()));
             fs_err::write(&record, Owner::this_process().to_string())
@@ -227,30 +283,70 @@ impl Cluster {
 
     /// Loads the images that the user has not named others for.
     pub(super) async fn load(
-        &self,
+        &mut self,
         built: &Images,
         named: &ImageNames,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<(), EnvironmentFault> {
-        let Kind::Made(made) = &self.0 else {
-            return Ok(());
-        };
-        say("loading the images into the cluster");
-        for role in ImageRole::ALL {
-            if named.of(role).is_none() {
-                let words = made.tool.load(&made.name, &built.of(role).archive);
-                run_tool(made.tool, "load an image", &words, LOADED_WITHIN).await?;
+        match &mut self.0 {
+            Kind::Existing(_) | Kind::Removed => Ok(()),
+            Kind::Kept(kept) => kept.load_what_changed(built, named, say).await,
+            Kind::Made(made) => {
+                say("loading the images into the cluster");
+                for role in ImageRole::ALL {
+                    if named.of(role).is_none() {
+                        load_image(made.tool, &made.name, &built.of(role).archive).await?;
+                    }
+                }
+                Ok(())
             }
         }
-        Ok(())
+    }
+
+    /// Tells whether images that are built here are on its nodes once they are loaded.
+    pub(super) fn takes_archives(&self) -> bool {
+        match &self.0 {
+            Kind::Kept(_) | Kind::Made(_) => true,
+            Kind::Existing(_) | Kind::Removed => false,
+        }
+    }
+
+    /// Leaves a cluster that was made to whoever has its lease: it does not go with this process any more.
+    pub(super) fn release(mut self) {
+        let released = std::mem::replace(&mut self.0, Kind::Removed);
+        if let Kind::Made(MadeCluster {
+            record: Some(record),
+            ..
+        }) = released
+        {
+            let _ = fs_err::remove_file(record);
+        }
     }
 
     /// Returns where its address and credentials are.
     pub(super) fn source(&self) -> Source {
         match &self.0 {
             Kind::Existing(context) => Source::Context(context.clone()),
+            Kind::Kept(kept) => Source::File(kept.lease.kubeconfig.clone()),
             Kind::Made(made) => Source::File(made.kubeconfig.clone()),
             Kind::Removed => Source::Context(None),
+        }
+    }
+
+    /// Adds to a fault of the way to the cluster what can be done about one that is kept.
+    pub(super) fn explain(&self, fault: EnvironmentFault) -> EnvironmentFault {
+        match (fault, &self.0) {
+            (EnvironmentFault::Cluster { action, detail, .. }, Kind::Kept(kept)) => {
+                EnvironmentFault::Cluster {
+                    action,
+                    detail,
+                    hint: Some(format!(
+                        "the cluster {} is kept between runs and does not answer; `conformance down` removes it",
+                        kept.lease.name
+                    )),
+                }
+            }
+            (fault, _) => fault,
         }
     }
 
@@ -258,7 +354,7 @@ impl Cluster {
     pub(super) fn goes_with_the_run(&self) -> bool {
         match &self.0 {
             Kind::Made(made) => made.keeping == Keeping::Remove,
-            Kind::Existing(_) | Kind::Removed => false,
+            Kind::Existing(_) | Kind::Kept(_) | Kind::Removed => false,
         }
     }
 
@@ -306,19 +402,51 @@ pub(super) async fn remove_made(
         .map(|_| ())
 }
 
-/// Runs a tool to its end and returns what it wrote to standard output.
+/// Loads an image from its archive.
+pub(super) async fn load_image(
+    tool: ClusterTool,
+    cluster: &str,
+    archive: &Utf8Path,
+) -> Result<(), EnvironmentFault> {
+    let words = tool.load(cluster, archive);
+    run_tool(tool, "load an image", &words, LOADED_WITHIN)
+        .await
+        .map(|_| ())
+}
+
+/// Returns the names of the clusters that a tool knows.
+pub(super) async fn clusters_of(tool: ClusterTool) -> Result<Vec<String>, EnvironmentFault> {
+    let output = run_tool(tool, "list the clusters", &tool.list(), LISTED_WITHIN).await?;
+    let names = String::from_utf8_lossy(&output)
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    Ok(names)
+}
+
 async fn run_tool(
     tool: ClusterTool,
     action: &str,
     words: &[String],
     within: Duration,
 ) -> Result<Vec<u8>, EnvironmentFault> {
-    let name = tool.name();
+    run_command(tool.name(), action, words, within).await
+}
+
+/// Runs a program to its end and returns what it wrote to standard output.
+pub(super) async fn run_command(
+    name: &str,
+    action: &str,
+    words: &[String],
+    within: Duration,
+) -> Result<Vec<u8>, EnvironmentFault> {
     let refused = |detail: String, hint: Option<String>| EnvironmentFault::Cluster {
         action: format!("{action} with {name}"),
         detail,
         hint,
     };
+    let is_cluster_tool = ClusterTool::ALL.iter().any(|tool| tool.name() == name);
     let output = Command::new(name)
         .args(words)
         .stdin(Stdio::null())
@@ -331,9 +459,11 @@ async fn run_tool(
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(refused(
                 format!("there is no command `{name}`"),
-                Some(format!(
-                    "install {name}, or use a cluster of yours with `--environment existing`"
-                )),
+                is_cluster_tool.then(|| {
+                    format!(
+                        "install {name}, or use a cluster of yours with `--environment existing`"
+                    )
+                }),
             ));
         }
         Ok(Err(error)) => return Err(refused(error.to_string(), None)),
@@ -350,7 +480,8 @@ async fn run_tool(
         return Ok(output.stdout);
     }
     let words = tail(&output.stderr);
-    let hint = hint_for(&words).map(Into::into);
+    let hint = is_cluster_tool.then(|| hint_for(&words)).flatten();
+    let hint = hint.map(Into::into);
     Err(refused(format!("{}: {words}", output.status), hint))
 }
 

@@ -13,20 +13,28 @@ use super::agent_probe::{AgentTraits, probe_agent};
 use super::cluster::{Cluster, ClusterChoice};
 use super::connection::Connection;
 use super::course::Course;
+use super::delivery::ImageDelivery;
 use super::exec::{ask_line, exec};
+use super::image_census::{ImageCensus, expected_digests};
 use super::images::ImageNames;
 use super::labels::pod_namespace;
+use super::lease::LeaseFolder;
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::Observers;
 use super::pod::{KubePod, PodParts};
 use super::pod_watch::{PodView, follow_pod};
-use super::run_space::{Keeping, RunSpace};
+use super::pulls::{ImagePulls, PullSecretName};
+use super::run_space::{Keeping, RunImages, RunSpace};
 use super::status;
 use super::sweep::sweep_namespaces;
+use crate::environment::run_folder::RunFolder;
 use crate::environment::{Addresses, Environment, EnvironmentFault, Pod};
-use crate::image::{ImageRole, Images};
+use crate::image::{ImageRole, Images, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::{PodName, RunId};
+use crate::model::image_digest::ImageDigest;
+use crate::model::image_procedures::PullPolicy;
+use crate::model::image_use::ImagesInUse;
 use crate::model::timeouts::TimedOut;
 use crate::stack::{PROXY_PORT, Stack};
 
@@ -46,14 +54,43 @@ pub struct KubeOptions {
     pub run: RunId,
     /// Images that were built here and are loaded into a cluster that is made; none where all are named.
     pub built: Option<Images>,
-    /// Images that the user names, in place of those built.
-    pub named: ImageNames,
+    /// What the user says of images.
+    pub images: ImageChoice,
     /// Whether what is made stays.
     pub keeping: Keeping,
-    /// The folder of the run's short-lived files.
-    pub folder: Utf8PathBuf,
+    /// The folder that holds the folders of runs with their short-lived files.
+    pub runtime: Utf8PathBuf,
+    /// Which clusters are kept between runs.
+    pub leases: LeaseFolder,
     /// The folder that tells later runs which clusters are whose.
     pub records: Utf8PathBuf,
+}
+
+/// What the user says of images.
+#[derive(Clone, Debug)]
+pub struct ImageChoice {
+    /// Images that are used in place of those that are built.
+    pub named: ImageNames,
+    /// How those that are built get to the nodes of a cluster that somebody else has made.
+    pub delivery: ImageDelivery,
+    /// When the kubelet asks a registry.
+    pub pull_policy: PullPolicy,
+    /// What it shows the registry.
+    pub pull_secret: Option<PullSecretName>,
+    /// The digests that must be read back.
+    pub expected_digests: BTreeMap<ImageRole, ImageDigest>,
+}
+
+impl Default for ImageChoice {
+    fn default() -> Self {
+        Self {
+            named: ImageNames::default(),
+            delivery: ImageDelivery::None,
+            pull_policy: PullPolicy::IfNotPresent,
+            pull_secret: None,
+            expected_digests: BTreeMap::new(),
+        }
+    }
 }
 
 /// Runs pods in a cluster.
@@ -66,7 +103,10 @@ pub struct KubeEnvironment {
     observers: Arc<Observers>,
     observing: Observing,
     images: ImageNames,
+    presence: Presence,
     agent: Option<AgentTraits>,
+    // The last: what is in it goes when everything else has gone.
+    _folder: RunFolder,
 }
 
 /// Whether the cluster lets the harness look into containers.
@@ -74,6 +114,82 @@ pub struct KubeEnvironment {
 enum Observing {
     Allowed,
     Forbidden,
+}
+
+/// Whether the agent's image is on the nodes before its first pod is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Presence {
+    OnNodes,
+    Unknown,
+}
+
+impl KubeOptions {
+    /// Returns how images get to the nodes besides by the tool that makes the cluster.
+    fn delivery(&self) -> &ImageDelivery {
+        match self.cluster {
+            ClusterChoice::Existing { .. } => &self.images.delivery,
+            ClusterChoice::Made { .. } => &ImageDelivery::None,
+        }
+    }
+
+    /// Returns the names under which the cluster knows the run's images.
+    fn image_names(&self) -> Result<ImageNames, EnvironmentFault> {
+        let mut images = self
+            .built
+            .as_ref()
+            .map(|built| self.delivery().names(built))
+            .unwrap_or_default();
+        for role in ImageRole::ALL {
+            if let Some(name) = self.images.named.of(role) {
+                images = images.with(role, name);
+            }
+        }
+        let missing: Vec<String> = images.missing().iter().map(ToString::to_string).collect();
+        if missing.is_empty() {
+            return Ok(images);
+        }
+        Err(EnvironmentFault::Unsuitable {
+            reason: format!("no image is known for: {}", missing.join(", ")),
+            hint: "name them with `--agent-image`, `--envoy-image`, `--app-image` and `--driver-image`"
+                .into(),
+        })
+    }
+
+    async fn run_images(
+        &self,
+        connection: &Connection,
+        names: &ImageNames,
+    ) -> Result<RunImages, EnvironmentFault> {
+        let choice = &self.images;
+        let pulls = ImagePulls::read(
+            &connection.client,
+            choice.pull_policy,
+            choice.pull_secret.as_ref(),
+        )
+        .await?;
+        let expected =
+            expected_digests(&choice.expected_digests, self.built.as_ref(), &choice.named);
+        Ok(RunImages {
+            driver: names.of(ImageRole::Driver).unwrap_or_default().to_owned(),
+            pulls,
+            census: ImageCensus::new(names.clone(), expected),
+        })
+    }
+
+    fn presence(&self, cluster: &Cluster) -> Presence {
+        let is_built = self.built.is_some() && self.images.named.of(ImageRole::Agent).is_none();
+        let is_loaded = match self.delivery() {
+            ImageDelivery::Command(_) => true,
+            ImageDelivery::None => cluster.takes_archives(),
+            ImageDelivery::Registry(_) => false,
+        };
+        // Who lets the kubelet never pull has put the images there.
+        if (is_built && is_loaded) || self.images.pull_policy == PullPolicy::Never {
+            Presence::OnNodes
+        } else {
+            Presence::Unknown
+        }
+    }
 }
 
 impl KubeEnvironment {
@@ -86,30 +202,23 @@ impl KubeEnvironment {
         options: KubeOptions,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
-        let mut images = options
-            .built
-            .as_ref()
-            .map(ImageNames::of_built)
-            .unwrap_or_default();
-        for role in ImageRole::ALL {
-            if let Some(name) = options.named.of(role) {
-                images = images.with(role, name);
+        let images = options.image_names()?;
+        let named = &options.images.named;
+        let folder = RunFolder::create(&options.runtime, &options.run).map_err(|source| {
+            EnvironmentFault::Io {
+                action: "make the run's folder".into(),
+                source,
             }
-        }
-        let missing: Vec<String> = images.missing().iter().map(ToString::to_string).collect();
-        if !missing.is_empty() {
-            return Err(EnvironmentFault::Unsuitable {
-                reason: format!("no image is known for: {}", missing.join(", ")),
-                hint: "name them with `--agent-image`, `--envoy-image`, `--app-image` and `--driver-image`".into(),
-            });
-        }
-        let driver = images.of(ImageRole::Driver).unwrap_or_default().to_owned();
-        let mut cluster = Cluster::have(&options, say).await?;
+        })?;
+        let mut cluster = Box::pin(Cluster::have(&options, folder.path(), say)).await?;
         let prepared = async {
             if let Some(built) = &options.built {
-                cluster.load(built, &options.named, say).await?;
+                cluster.load(built, named, say).await?;
+                options.delivery().deliver(built, named, say).await?;
             }
-            let connection = Connection::open(&cluster.source()).await?;
+            let connection = Connection::open(&cluster.source())
+                .await
+                .map_err(|error| cluster.explain(error))?;
             let swept = sweep_namespaces(&connection.client).await?;
             if !swept.is_empty() {
                 say(&format!(
@@ -117,10 +226,11 @@ impl KubeEnvironment {
                     swept.join(", ")
                 ));
             }
+            let run_images = options.run_images(&connection, &images).await?;
             let space = Arc::new(RunSpace::new(
                 connection.client.clone(),
                 options.run.clone(),
-                driver,
+                run_images,
                 options.keeping,
             ));
             let questions = async {
@@ -129,7 +239,7 @@ impl KubeEnvironment {
                 } else {
                     Observing::Forbidden
                 };
-                let agent = match options.named.of(ImageRole::Agent) {
+                let agent = match named.of(ImageRole::Agent) {
                     Some(image) => Some(probe_agent(&space, image).await?),
                     None => None,
                 };
@@ -144,9 +254,11 @@ impl KubeEnvironment {
                 }
             }
         };
-        match prepared.await {
+        let prepared = prepared.await;
+        match prepared {
             Ok((connection, space, observing, agent)) => Ok(Self {
                 name: options.cluster.name(),
+                presence: options.presence(&cluster),
                 connection,
                 cluster: tokio::sync::Mutex::new(cluster),
                 space,
@@ -154,6 +266,7 @@ impl KubeEnvironment {
                 observing,
                 images,
                 agent,
+                _folder: folder,
             }),
             Err(error) => {
                 // Only the error that came first is told.
@@ -198,13 +311,12 @@ impl KubeEnvironment {
         };
         // From here on the follower ends with the pod's handle.
         let mut pod = KubePod::new(parts, follower);
+        let mut object = objects::pod(&name.run, stack, &self.images);
         space
-            .apply(
-                namespace,
-                POD,
-                &objects::pod(&name.run, stack, &self.images),
-            )
-            .await?;
+            .images
+            .pulls
+            .put_into_pod_under_test(&mut object, stack);
+        space.apply(namespace, POD, &object).await?;
         let (pod_ip, node) = await_address(&view).await?;
         pod.place(
             Addresses {
@@ -267,7 +379,27 @@ impl Environment for KubeEnvironment {
     }
 
     fn features(&self) -> FeatureSet {
-        let mut features = FeatureSet::from([Feature::StartupProbeHttp, Feature::StartupProbeTcp]);
+        let mut features = FeatureSet::from([
+            Feature::ImagePull,
+            Feature::StartupProbeHttp,
+            Feature::StartupProbeTcp,
+        ]);
+        if self.space.images.census.knows_the_pods_images() {
+            features.insert(Feature::ImageDigests);
+        }
+        match self.presence {
+            Presence::OnNodes => {
+                features.insert(Feature::ImagesOnNodes);
+            }
+            Presence::Unknown => {}
+        }
+        if self
+            .images
+            .of(ImageRole::Agent)
+            .is_some_and(is_in_no_registry)
+        {
+            features.insert(Feature::ImagesInNoRegistry);
+        }
         let by_release = [
             (24, Feature::StartupProbeGrpc),
             (29, Feature::NativeSidecar),
@@ -304,6 +436,10 @@ impl Environment for KubeEnvironment {
         };
         facts.insert("containers are looked into".into(), observing.into());
         facts
+    }
+
+    fn images(&self) -> ImagesInUse {
+        self.space.images.census.images()
     }
 
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault> {
