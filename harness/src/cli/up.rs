@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::CliError;
 use super::options::ProjectOptions;
 use crate::environment::kube::{
-    ClusterTool, Lease, LeaseFolder, LeasePurpose, Raised, UpOptions, sweep, up,
+    ClusterTool, Lease, LeaseFolder, LeasePurpose, Raised, UpOptions, sweep, try_tool, up,
 };
 use crate::executable::{EnvoySelection, locate};
 use crate::model::identity::RunId;
@@ -120,6 +120,7 @@ async fn raise(arguments: &Arguments) -> Result<Raised, CliError> {
     let tool = arguments.environment.tool();
     let project = arguments.project.project()?;
     let leases = LeaseFolder::of_user().map_err(SetupError::from)?;
+    try_tool(tool).await.map_err(SetupError::from)?;
     let records = cluster_records(&make_runtime_folder()?);
     let swept = sweep(&records, &leases).await.map_err(SetupError::from)?;
     if !swept.is_empty() {

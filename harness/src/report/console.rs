@@ -234,7 +234,10 @@ fn images_that_ran(record: &RunRecord) -> Vec<String> {
             let digests: Vec<String> = used
                 .digests
                 .iter()
-                .map(|(digest, pods)| format!("{digest} in {pods} pods"))
+                .map(|(digest, pods)| match pods {
+                    1 => format!("{digest} in 1 pod"),
+                    pods => format!("{digest} in {pods} pods"),
+                })
                 .collect();
             let digests = if digests.is_empty() {
                 "no pod ran it".into()

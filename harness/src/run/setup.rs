@@ -340,6 +340,7 @@ async fn kubernetes_environment(
     let leases = LeaseFolder::of_user()?;
     let mut swept = kube::sweep(&records, &leases).await?;
     if let ClusterChoice::Made { tool, .. } = &chosen.cluster {
+        kube::try_tool(*tool).await?;
         swept.extend(kube::sweep_leases(&leases, &[*tool]).await?);
     }
     if !swept.is_empty() {

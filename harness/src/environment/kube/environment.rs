@@ -18,7 +18,7 @@ use super::exec::{ask_line, exec};
 use super::image_census::{ImageCensus, expected_digests};
 use super::images::ImageNames;
 use super::labels::pod_namespace;
-use super::lease::LeaseFolder;
+use super::lease_folder::LeaseFolder;
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::Observers;
 use super::pod::{KubePod, PodParts};

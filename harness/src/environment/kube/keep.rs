@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 use super::cluster::{Cluster, ClusterTool, Making, clusters_of, load_image, remove_made};
 use super::images::ImageNames;
 use super::labels::run_name;
-use super::lease::{InUse, Lease, LeaseError, LeaseFolder, LeasePurpose, LoadedImage};
+use super::lease::{Lease, LeaseError, LeasePurpose, LoadedImage};
+use super::lease_folder::{InUse, LeaseFolder};
 use super::run_space::Keeping;
 use super::tool_processes::end_tools_of;
 use crate::environment::EnvironmentFault;
@@ -75,6 +76,15 @@ pub struct Removed {
     pub removed: Vec<String>,
     /// The clusters that `run --keep` left and that stay.
     pub left: Vec<String>,
+}
+
+/// Asks a tool for its clusters, so that one that is missing, or has no engine, is known of before anything is built for it.
+///
+/// # Errors
+///
+/// When it does not answer.
+pub async fn try_tool(tool: ClusterTool) -> Result<(), EnvironmentFault> {
+    clusters_of(tool).await.map(|_| ())
 }
 
 /// Makes a cluster that runs attach to, with the images in it, or keeps the one that there is for longer.

@@ -10,7 +10,7 @@ use super::connection::{Connection, Source};
 use super::fault::ask;
 use super::keep::remove_until_gone;
 use super::labels::{OWNER_ANNOTATION, PREFIX, RUN_LABEL};
-use super::lease::LeaseFolder;
+use super::lease_folder::LeaseFolder;
 use super::ownership::Owner;
 use super::run_space::delete_namespace;
 use crate::environment::EnvironmentFault;
