@@ -25,7 +25,8 @@ pub(super) struct ClusterOptions {
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
 
-    /// With `kind` and `k3d`: the image of the cluster's nodes, which chooses the version of Kubernetes.
+    /// With `kind` and `k3d`: the image of the cluster's nodes, which chooses the version of Kubernetes. Default: the newest that
+    /// Docker already has, else the tool's own choice.
     #[arg(long, value_name = "IMAGE")]
     node_image: Option<String>,
 

@@ -32,7 +32,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = ToolChoice::Kind)]
     environment: ToolChoice,
 
-    /// The image of the cluster's nodes, which chooses the version of Kubernetes.
+    /// The image of the cluster's nodes, which chooses the version of Kubernetes. Default: the newest that Docker already has, else
+    /// the tool's own choice.
     #[arg(long, value_name = "IMAGE")]
     node_image: Option<String>,
 

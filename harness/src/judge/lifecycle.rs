@@ -94,6 +94,7 @@ fn judge_kill_after(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Fi
     let given = after.iter().find_map(|event| match &event.event {
         LifecycleEvent::TermSent {
             kill_after_milliseconds,
+            not_before: _,
         } if event.container.as_deref() == Some(expect.name.as_str()) => {
             Some(*kill_after_milliseconds)
         }
@@ -256,6 +257,17 @@ pub fn first(
         .map(|event| event.at)
 }
 
+/// Returns the earliest moment at which a container can have been sent TERM.
+pub fn earliest_term(timeline: &[TimelineEvent], container: &str) -> Option<Timestamp> {
+    timeline
+        .iter()
+        .find(|event| {
+            event.container.as_deref() == Some(container)
+                && matches!(event.event, LifecycleEvent::TermSent { .. })
+        })
+        .map(TimelineEvent::earliest)
+}
+
 /// Names the phase in which a moment lies: the last event before it that moves the pod on.
 pub fn phase_at(timeline: &[TimelineEvent], moment: Timestamp) -> String {
     timeline
@@ -322,7 +334,15 @@ fn line(event: &TimelineEvent) -> String {
         LifecycleEvent::PreStopOverran => "preStop used the grace period up".into(),
         LifecycleEvent::TermSent {
             kill_after_milliseconds,
+            not_before: None,
         } => format!("TERM sent, KILL after {kill_after_milliseconds} ms"),
+        LifecycleEvent::TermSent {
+            kill_after_milliseconds,
+            not_before: Some(earliest),
+        } => format!(
+            "TERM sent by now, up to {} ms before, KILL after {kill_after_milliseconds} ms",
+            event.at.duration_since(*earliest).as_millis()
+        ),
         LifecycleEvent::KillSent => "KILL sent".into(),
         LifecycleEvent::Restarting { reason } => format!("restarting: {reason}"),
         LifecycleEvent::FaultInjected { fault } => format!("fault injected: {fault}"),
@@ -389,6 +409,7 @@ mod tests {
             (
                 "a",
                 LifecycleEvent::TermSent {
+                    not_before: None,
                     kill_after_milliseconds: 1000,
                 },
             ),

@@ -6,6 +6,7 @@ use camino::Utf8Path;
 use k8s_openapi::api::core::v1::{Container, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::model::container::AGENT_ADDRESS_VARIABLE;
 use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
 use crate::model::procedure::LintRule;
@@ -156,7 +157,7 @@ fn pre_stop_sleep_seconds(container: &Container) -> Option<i64> {
 }
 
 /// The agent's listeners, by the variables that bind them.
-const AGENT_LISTENERS: [&str; 2] = ["SIGSCI_STARTUP_PROBE_LISTENER", "SIGSCI_ENVOY_GRPC_ADDRESS"];
+const AGENT_LISTENERS: [&str; 2] = ["SIGSCI_STARTUP_PROBE_LISTENER", AGENT_ADDRESS_VARIABLE];
 
 fn probe_out_of_reach(stack: &Stack) -> Option<LintReport> {
     let agent = stack.container(AGENT_CONTAINER)?;

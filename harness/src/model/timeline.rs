@@ -73,8 +73,12 @@ pub enum LifecycleEvent {
     },
     /// The hook was still running when the grace period was used up.
     PreStopOverran,
-    /// TERM was sent.
+    /// TERM was sent, as far as it is known at the event's moment.
     TermSent {
+        /// The earliest moment at which it can have been sent, where nobody saw it: a kubelet does not tell. None where it was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        not_before: Option<Timestamp>,
         /// How long the container has from now before KILL, in milliseconds.
         kill_after_milliseconds: u64,
     },
@@ -92,6 +96,19 @@ pub enum LifecycleEvent {
     },
     /// Nothing of the pod runs any more.
     PodGone,
+}
+
+impl TimelineEvent {
+    /// Returns the earliest moment at which it can have happened.
+    pub const fn earliest(&self) -> Timestamp {
+        match &self.event {
+            LifecycleEvent::TermSent {
+                not_before: Some(earliest),
+                ..
+            } => *earliest,
+            _ => self.at,
+        }
+    }
 }
 
 /// How a process ended.

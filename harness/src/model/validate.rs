@@ -15,6 +15,7 @@ use super::procedure::ClientSecurity;
 use super::scenario::{
     ContainerSettings, GROUPS, ProbeSettings, Procedure, Scenario, ScenarioFile,
 };
+use super::validate_contract::check_agent_address;
 use super::validate_procedure::check_procedure;
 use super::validate_requests::{check_request, check_unique_names, is_word};
 
@@ -41,6 +42,9 @@ pub(super) fn scenario(
     check_names(context, spec, &mut complaints);
     let procedure = only_procedure(spec, &mut complaints)?;
     check_procedure(context, &procedure, &mut complaints);
+    if let Some(contract) = &spec.contract {
+        check_agent_address(&spec.stack, contract.position, &mut complaints);
+    }
     (complaints.list.len() == before).then_some(procedure)
 }
 

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::complaints::Complaints;
+use super::container::AGENT_ADDRESS_VARIABLE;
 use super::contract::{
     AccessLogSpec, CallExpectation, CallOutcome, CallPacing, CheckSpec, ContractCall, ContractCase,
     ContractSpec, HeaderForm, LogEntrySpec,
 };
 use super::located::{Located, Position};
 use super::request::parse_header;
+use super::scenario::StackSettings;
 use super::validate_requests::check_unique_names;
 
+/// Hosts that stand for every address of the pod.
+const EVERY_ADDRESS: [&str; 2] = ["0.0.0.0", "[::]"];
 /// The longest path of a check, and the longest message, in bytes.
 const LENGTH_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 /// The most calls of one case, and the most entries of one item.
@@ -59,6 +63,23 @@ pub(super) fn check_contract(contract: &ContractSpec, complaints: &mut Complaint
             Some(ContractCall::Health(_)) => {}
         }
         check_expectation(case, complaints);
+    }
+}
+
+/// Checks that the agent can be reached: the calls come from outside its pod, and the manifest lets it listen on the loopback interface.
+pub(super) fn check_agent_address(
+    stack: &StackSettings,
+    contract: Position,
+    complaints: &mut Complaints<'_>,
+) {
+    let address = stack.agent_env.get(AGENT_ADDRESS_VARIABLE);
+    let host = address.and_then(|address| Some(address.rsplit_once(':')?.0));
+    if !host.is_some_and(|host| EVERY_ADDRESS.contains(&host)) {
+        complaints.add(
+            contract,
+            "the calls of `contract` come from outside the pod, where the agent does not listen",
+            format!("add `{AGENT_ADDRESS_VARIABLE}: 0.0.0.0:9999` to the stack's `agent-env`"),
+        );
     }
 }
 

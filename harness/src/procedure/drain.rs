@@ -13,7 +13,7 @@ use super::plan::{Prepared, list_stream, repeat_stream};
 use super::waits::DENIED_IN_A_ROW;
 use super::{JudgedRequest, Proceedings, kept};
 use crate::environment::EnvironmentFault;
-use crate::judge::lifecycle::{first, judge_end, phase_at, place_in_time};
+use crate::judge::lifecycle::{earliest_term, first, judge_end, phase_at, place_in_time};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::Position;
@@ -227,10 +227,8 @@ async fn judge_streams(
     let joined = deployment.settle(&report.records).await?;
     let timeline = deployment.pod.timeline();
     let asked = deletion_asked_at(&timeline);
-    let term = first(&timeline, Some(PROXY_CONTAINER), |event| {
-        matches!(event, LifecycleEvent::TermSent { .. })
-    });
-    let due_until = term.and_then(|term| term.checked_sub(TERM_MARGIN).ok());
+    let due_until = earliest_term(&timeline, PROXY_CONTAINER)
+        .and_then(|term| term.checked_sub(TERM_MARGIN).ok());
     let position = spec
         .stream
         .as_ref()
@@ -321,9 +319,7 @@ impl Absence {
         let stream = spec.stream.as_ref();
         Self {
             outcome: stream.and_then(|stream| stream.without_agent.as_deref().copied()),
-            term: first(timeline, Some(AGENT_CONTAINER), |event| {
-                matches!(event, LifecycleEvent::TermSent { .. })
-            }),
+            term: earliest_term(timeline, AGENT_CONTAINER),
             exit: first(timeline, Some(AGENT_CONTAINER), |event| {
                 matches!(event, LifecycleEvent::Exited(_))
             }),

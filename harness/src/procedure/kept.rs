@@ -13,7 +13,7 @@ use super::drive::Drive;
 use super::error::ProcedureError;
 use super::plan::Prepared;
 use super::{JudgedRequest, Proceedings};
-use crate::judge::lifecycle::{first, place_in_time};
+use crate::judge::lifecycle::{earliest_term, first, place_in_time};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::kept_clients::{
@@ -219,9 +219,7 @@ impl Account {
             deleted: first(timeline, None, |event| {
                 matches!(event, LifecycleEvent::DeletionRequested { .. })
             }),
-            term: first(timeline, Some(PROXY_CONTAINER), |event| {
-                matches!(event, LifecycleEvent::TermSent { .. })
-            }),
+            term: earliest_term(timeline, PROXY_CONTAINER),
             ..Self::default()
         }
     }
@@ -252,6 +250,11 @@ impl Account {
                 Fate::Cut(phase)
             }
             ClientResult::Response(response) => {
+                if joined.answered_from_outside().is_some() {
+                    // The Service's address led nowhere for a moment.
+                    self.turned_away += 1;
+                    return Fate::TurnedAway(phase);
+                }
                 if outcome != Outcome::Allowed {
                     return Fate::Odd(phase);
                 }
@@ -261,6 +264,7 @@ impl Account {
                     .any(|value| value.eq_ignore_ascii_case("close"));
                 if leaves && phase == Phase::Draining {
                     self.told_by_header += 1;
+                    self.left_before_term.insert(client.stream.clone());
                 }
                 let reported = joined
                     .agent

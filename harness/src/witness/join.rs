@@ -12,6 +12,9 @@ use super::testimony::Testimony;
 use super::upstream::UpstreamRecord;
 use crate::traffic::record::{ClientRecord, ClientResult};
 
+/// What the proxy puts into every answer's `server`, whoever has made the answer (Envoy's default, `OVERWRITE`).
+const PROXY_SERVER: &str = "envoy";
+
 /// Everything that is known of one request.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -72,12 +75,29 @@ impl Joined {
         ]
     }
 
+    /// Returns the name under which something other than the pod has answered: no witness of the pod knows the request, and the answer
+    /// calls its server by another name than the proxy does. Where a Service's endpoints change, the rules that lead to them may be
+    /// missing for a moment; its address is then anybody's.
+    pub fn answered_from_outside(&self) -> Option<&str> {
+        let ClientResult::Response(response) = &self.client.result else {
+            return None;
+        };
+        let unseen = self
+            .record_counts()
+            .into_iter()
+            .all(|(_, records)| records == 0);
+        let server = response.header_values("server").next()?;
+        (unseen && server != PROXY_SERVER).then_some(server)
+    }
+
     /// Names the witnesses that still owe a record, judged by what the others said.
     ///
     /// A request without an answer is owed nothing: its records may never come.
     pub fn awaited(&self) -> Vec<&'static str> {
         let mut awaited = Vec::new();
-        if !matches!(self.client.result, ClientResult::Response(_)) {
+        if !matches!(self.client.result, ClientResult::Response(_))
+            || self.answered_from_outside().is_some()
+        {
             return awaited;
         }
         // A leg whose witnesses have not all told yet still stands among the records of the last one.

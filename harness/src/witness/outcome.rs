@@ -41,6 +41,16 @@ pub fn decide(joined: &Joined) -> Judgement {
             };
         }
     };
+    if let Some(server) = joined.answered_from_outside() {
+        reasons.push(format!(
+            "something outside the pod answered with {}: it calls itself {server:?}, and no witness of the pod knows the request",
+            response.status
+        ));
+        return Judgement {
+            outcome: Outcome::Lost,
+            reasons,
+        };
+    }
     let Some(proxy) = joined.proxy.first() else {
         return ambiguous(vec!["the proxy has no record of the request".into()]);
     };
@@ -306,6 +316,38 @@ mod tests {
             mirrored: Vec::new(),
             authorization_timeout: None,
         }
+    }
+
+    #[test]
+    fn an_answer_of_a_stranger_is_a_loss_and_nobody_waits_for_its_records() {
+        let mut joined = joined(200, DETAILS_UPSTREAM, Some(10), false, Some(200), true);
+        joined.proxy.clear();
+        joined.agent.clear();
+        joined.upstream.clear();
+        let answered_by = |joined: &mut Joined, server: &str| {
+            if let ClientResult::Response(response) = &mut joined.client.result {
+                response.headers = vec![("server".into(), server.into())];
+            }
+        };
+        answered_by(&mut joined, "somebody");
+        let judgement = decide(&joined);
+        assert_eq!(judgement.outcome, Outcome::Lost);
+        assert!(judgement.reasons[0].contains("somebody"), "{judgement:?}");
+        assert!(joined.awaited().is_empty());
+
+        answered_by(&mut joined, "envoy");
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
+        assert_eq!(joined.awaited(), ["the proxy"]);
+    }
+
+    #[test]
+    fn an_answer_that_the_application_knows_is_no_strangers() {
+        let mut joined = joined(200, DETAILS_UPSTREAM, Some(10), false, Some(200), true);
+        joined.proxy.clear();
+        if let ClientResult::Response(response) = &mut joined.client.result {
+            response.headers = vec![("server".into(), "somebody".into())];
+        }
+        assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
     }
 
     #[rstest]

@@ -15,6 +15,7 @@ contract:
     - name: tell
       access-log: { entries: [{ check: ask }] }
       expect: { outcome: accepted }
+stack: { agent-env: { SIGSCI_ENVOY_GRPC_ADDRESS: "0.0.0.0:9999" } }
 "#;
 
 #[test]
@@ -34,6 +35,7 @@ fn a_good_contract_is_listed_and_explained() {
 #[rstest]
 #[case::unknown_check("{ check: ask }", "{ check: aks }", ":10:40", "known here: ask")]
 #[case::two_kinds_of_entry("{ check: ask }", "{ check: ask, tcp: 1 }", ":10:31", "exactly one")]
+#[case::agent_out_of_reach("0.0.0.0:9999", "localhost:9999", ":5:", "0.0.0.0:9999")]
 #[case::no_entries("[{ check: ask }]", "[]", ":10:19", "at least one")]
 #[case::bad_status(
     "{ check: ask }",

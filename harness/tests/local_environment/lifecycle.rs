@@ -58,6 +58,7 @@ async fn a_pod_comes_up_and_goes_in_order() {
             LifecycleEvent::PreStopStarted,
             LifecycleEvent::PreStopFinished { exit_code: Some(0) },
             LifecycleEvent::TermSent {
+                not_before: None,
                 kill_after_milliseconds: 30_000
             },
             LifecycleEvent::Exited(ExitStatus::Code(0)),
@@ -85,6 +86,7 @@ async fn a_process_that_ignores_term_is_killed_with_its_grandchildren() {
     until_gone(&*pod).await;
     let events = pod.timeline();
     let term = LifecycleEvent::TermSent {
+        not_before: None,
         kill_after_milliseconds: 2000,
     };
     let waited = after(&events, &term, &LifecycleEvent::KillSent);
@@ -133,6 +135,7 @@ async fn a_hook_whose_command_is_missing_is_reported_and_term_follows_at_once() 
         reason: "exec: `no-such-sleep`: not found in PATH".into(),
     };
     let term = LifecycleEvent::TermSent {
+        not_before: None,
         kill_after_milliseconds: 30_000,
     };
     assert!(after(&events, &failed, &term) < Duration::from_millis(500));
@@ -158,6 +161,7 @@ async fn a_hook_that_overruns_leaves_two_seconds() {
     let waited = after(&events, &LifecycleEvent::PreStopStarted, &overran);
     assert!(waited >= Duration::from_secs(1), "{waited:?}");
     let term = LifecycleEvent::TermSent {
+        not_before: None,
         kill_after_milliseconds: 2000,
     };
     assert!(after(&events, &overran, &term) < Duration::from_millis(500));

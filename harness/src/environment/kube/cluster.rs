@@ -14,6 +14,7 @@ use super::images::ImageNames;
 use super::keep::{KeptCluster, attach};
 use super::labels::run_name;
 use super::lease::{Lease, LeasePurpose};
+use super::node_image::newest_at_hand;
 use super::ownership::Owner;
 use super::run_space::Keeping;
 use crate::environment::EnvironmentFault;
@@ -43,7 +44,7 @@ pub enum ClusterChoice {
     Made {
         /// What makes it.
         tool: ClusterTool,
-        /// The image of its nodes; the tool's own choice when none is named.
+        /// The image of its nodes; when none is named, the newest that Docker already has, else the tool's own choice.
         node_image: Option<String>,
     },
 }
@@ -194,13 +195,15 @@ impl Cluster {
             ClusterChoice::Existing { context } => {
                 return Ok(Self(Kind::Existing(context.clone())));
             }
-            ClusterChoice::Made { tool, node_image } => (*tool, node_image.as_deref()),
+            ClusterChoice::Made { tool, node_image } => (*tool, node_image.clone()),
         };
         if options.keeping == Keeping::Remove
-            && let Some(kept) = attach(tool, node_image, &options.leases, say).await?
+            && let Some(kept) = attach(tool, node_image.as_deref(), &options.leases, say).await?
         {
             return Ok(Self(Kind::Kept(kept)));
         }
+        let node_image = node_image_for(tool, node_image).await;
+        let node_image = node_image.as_deref();
         let name = run_name(&options.run);
         let kubeconfig = match options.keeping {
             Keeping::Remove => folder.join(format!("{name}.kubeconfig")),
@@ -249,7 +252,14 @@ impl Cluster {
                 .map_err(io("write down which cluster is made"))?;
             made.record = Some(record);
         }
-        say(&format!("{} makes the cluster {}", tool.name(), made.name));
+        let of_image = node_image
+            .map(|image| format!(" of {image}"))
+            .unwrap_or_default();
+        say(&format!(
+            "{} makes the cluster {}{of_image}",
+            tool.name(),
+            made.name
+        ));
         let mut cluster = Self(Kind::Made(made));
         match cluster.create(node_image).await {
             Ok(()) => Ok(cluster),
@@ -387,6 +397,14 @@ impl Drop for Cluster {
                 made.forget();
             }
         }
+    }
+}
+
+/// Returns the image of the nodes: the one that the user names, else one that is at hand; none where the tool's own choice applies.
+pub(super) async fn node_image_for(tool: ClusterTool, named: Option<String>) -> Option<String> {
+    match named {
+        Some(named) => Some(named),
+        None => newest_at_hand(tool).await,
     }
 }
 

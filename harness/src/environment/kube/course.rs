@@ -1,8 +1,9 @@
 //! Makes one timeline of what a real kubelet lets be seen: the pod's status, its events, and the processes in its containers.
 //!
 //! A status tells times in whole seconds and is a moment late; what the kubelet does to a container it tells of only in part. So a moment is
-//! taken from the most exact witness there is, and TERM, which none of them tells of, follows from the kubelet's rules: it is sent when
-//! the hook has ended, or at once where there is none.
+//! taken from the most exact witness there is, and TERM, which the API does not tell of, follows from the kubelet's rules: it is sent when
+//! the hook has ended, or at once where there is none. The proxy tells of it in its own log. Where nobody has seen it, the event carries
+//! the earliest moment that is possible beside the latest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,11 +14,15 @@ use k8s_openapi::api::core::v1::{Event, Pod, PodSpec};
 use super::status::{self, Instance};
 use crate::environment::observe::{ProcessChange, ProcessReport};
 use crate::model::timeline::{LifecycleEvent, ProbeKind, TimelineEvent};
+use crate::stack::PROXY_CONTAINER;
 
 /// What is left to a container of which the hook has used the grace period up, in seconds.
 const LEAST_GRACE_SECONDS: u64 = 2;
 /// A status tells whole seconds: the moment lies within this time after it.
 const STATUS_RESOLUTION: SignedDuration = SignedDuration::from_millis(999);
+/// What the harness sees of a hook lies within this time of what the kubelet counts: a hook that ends so shortly before its deadline has been
+/// ended by it, and what the container has left is the same in either case.
+const DEADLINE_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 /// The most failed probes that one event can stand for.
 const MOST_REPEATS: i32 = 10;
 
@@ -41,7 +46,34 @@ enum HookState {
         since: Timestamp,
         process: Option<i32>,
     },
-    Over,
+    Over {
+        since: Timestamp,
+    },
+}
+
+/// Whether a container is a better witness of its TERM than the kubelet's rules are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum TellsOfTerm {
+    #[default]
+    No,
+    Yes,
+}
+
+/// What is known of the moment of TERM.
+#[derive(Clone, Copy, Debug)]
+enum TermMoment {
+    /// It was seen.
+    Seen(Timestamp),
+    /// It lies between the two.
+    Between(Timestamp, Timestamp),
+}
+
+impl TermMoment {
+    const fn latest(self) -> Timestamp {
+        match self {
+            Self::Seen(at) | Self::Between(_, at) => at,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +90,15 @@ struct ContainerCourse {
     startup_complete: bool,
     ready: bool,
     hook_state: HookState,
-    term_sent: Option<(Timestamp, u64)>,
+    /// When it was sent TERM: the latest moment, where nobody saw it.
+    term_sent: Option<Timestamp>,
+    /// Whether the container tells of TERM itself.
+    tells_of_term: TellsOfTerm,
+    /// What the rules say of a TERM that the container has not told of yet, and the seconds that it then has.
+    untold_term: Option<(TermMoment, u64)>,
     overran: bool,
+    /// Whether the hook's end was not seen and only follows from the container's.
+    hook_end_is_guessed: bool,
     lost: bool,
     process_ended: Option<Timestamp>,
 }
@@ -71,6 +110,8 @@ pub(super) struct Course {
     grace_seconds: u64,
     created: bool,
     ready: bool,
+    /// When the harness asked for the deletion; the API tells of it later.
+    asked_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
     /// Containers that the kubelet says it stops, before the status has told of the deletion.
     early_stops: Vec<(String, Timestamp)>,
@@ -92,6 +133,11 @@ impl Course {
                 let course = ContainerCourse {
                     hook: hook_of(container),
                     has_startup_probe: container.startup_probe.is_some(),
+                    tells_of_term: if container.name == PROXY_CONTAINER {
+                        TellsOfTerm::Yes
+                    } else {
+                        TellsOfTerm::No
+                    },
                     probe_commands: probes
                         .into_iter()
                         .flatten()
@@ -107,17 +153,62 @@ impl Course {
             grace_seconds,
             created: false,
             ready: false,
+            asked_at: None,
             deleted_at: None,
             early_stops: Vec::new(),
             repeats: BTreeMap::new(),
         }
     }
 
-    /// Tells whether a hook runs a command, whose end only the processes tell of.
-    pub(super) fn has_exec_hook(&self) -> bool {
-        self.containers
-            .values()
-            .any(|container| matches!(container.hook, Some(Hook::Exec(_))))
+    /// Takes in that the harness asks for the pod's deletion.
+    pub(super) fn ask_deletion(&mut self, now: Timestamp) {
+        self.asked_at.get_or_insert(now);
+    }
+
+    /// Takes in that a container says when it was sent TERM.
+    pub(super) fn told_of_term(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        at: Timestamp,
+    ) -> Vec<TimelineEvent> {
+        let mut events = Vec::new();
+        let grace = self.grace_seconds;
+        let Some(container) = self.containers.get_mut(name) else {
+            return events;
+        };
+        // Its clock may differ from this one: it is believed within what is possible.
+        let at = at.clamp(self.deleted_at.unwrap_or(at).min(now), now);
+        let used = match container.hook_state {
+            HookState::Runs { since, .. } | HookState::Over { since } => seconds_between(since, at),
+            HookState::NotBegun => 0,
+        };
+        if let HookState::Runs { .. } = container.hook_state {
+            let finished = LifecycleEvent::PreStopFinished { exit_code: None };
+            events.push(event(at, Some(name.to_owned()), finished));
+        }
+        container.sent_term(
+            name,
+            TermMoment::Seen(at),
+            grace.saturating_sub(used),
+            &mut events,
+        );
+        events
+    }
+
+    /// Tells whether the pod is being deleted.
+    pub(super) const fn is_being_deleted(&self) -> bool {
+        self.deleted_at.is_some()
+    }
+
+    /// Tells whether everything of the pod has ended, and no event can add how: the API may keep the pod for many seconds longer.
+    pub(super) fn is_concluded(&self, pod: &Pod) -> bool {
+        self.is_being_deleted()
+            && status::nothing_runs(pod)
+            && !self
+                .containers
+                .values()
+                .any(|container| container.hook_end_is_guessed || container.lost)
     }
 
     /// Takes in a status.
@@ -236,6 +327,7 @@ impl Course {
         let mut events = Vec::new();
         let deleted_at = self.deleted_at;
         let grace = self.grace_seconds;
+        let earliest = self.deleted_at.unwrap_or(now);
         let Some((name, container)) = seen
             .container
             .as_ref()
@@ -255,17 +347,24 @@ impl Course {
                 } = container.hook_state
                     && own == *process
                 {
-                    let finished = LifecycleEvent::PreStopFinished { exit_code: None };
-                    events.push(event(now, Some(name.clone()), finished));
-                    let used = seconds_between(since, now);
-                    container.term(now, name, grace.saturating_sub(used), &mut events);
+                    let used = now.duration_since(since);
+                    if used.saturating_add(DEADLINE_TOLERANCE) >= whole_seconds(grace) {
+                        container.overrun(now, name, &mut events);
+                    } else {
+                        let finished = LifecycleEvent::PreStopFinished { exit_code: None };
+                        events.push(event(now, Some(name.clone()), finished));
+                        let used = seconds_between(since, now);
+                        let left = grace.saturating_sub(used);
+                        container.term(name, TermMoment::Seen(now), left, &mut events);
+                    }
                 }
             }
             ProcessChange::Ended => {
                 container.process_ended = Some(now);
                 // TERM was sent before; the kubelet's own word may come later.
                 if deleted_at.is_some() && container.hook.is_none() {
-                    container.term(now, name, grace, &mut events);
+                    let moment = TermMoment::Between(earliest, now);
+                    container.term(name, moment, grace, &mut events);
                 }
             }
         }
@@ -281,24 +380,15 @@ impl Course {
                 continue;
             };
             let used = now.duration_since(since);
-            let whole = |seconds: u64| {
-                SignedDuration::try_from(Duration::from_secs(seconds))
-                    .unwrap_or(SignedDuration::MAX)
-            };
-            if used >= whole(grace) {
-                events.push(event(
-                    now,
-                    Some(name.clone()),
-                    LifecycleEvent::PreStopOverran,
-                ));
-                container.overran = true;
-                container.term(now, name, 0, &mut events);
+            if used >= whole_seconds(grace) {
+                container.overrun(now, name, &mut events);
             } else if let Some(Hook::Sleep(seconds)) = container.hook
-                && used >= whole(seconds)
+                && used >= whole_seconds(seconds)
             {
                 let finished = LifecycleEvent::PreStopFinished { exit_code: None };
                 events.push(event(now, Some(name.clone()), finished));
-                container.term(now, name, grace.saturating_sub(seconds), &mut events);
+                let left = grace.saturating_sub(seconds);
+                container.term(name, TermMoment::Seen(now), left, &mut events);
             }
         }
         events
@@ -316,6 +406,7 @@ impl Course {
     }
 
     fn deletion(&mut self, now: Timestamp, events: &mut Vec<TimelineEvent>) {
+        let now = self.asked_at.unwrap_or(now);
         self.deleted_at = Some(now);
         events.push(event(
             now,
@@ -336,13 +427,14 @@ impl Course {
     /// The kubelet has begun to stop a container: its hook runs, or it is sent TERM.
     fn stop(&mut self, now: Timestamp, name: &str, events: &mut Vec<TimelineEvent>) {
         let grace = self.grace_seconds;
+        let earliest = self.deleted_at.unwrap_or(now);
         let Some(container) = self.containers.get_mut(name) else {
             return;
         };
         match container.hook {
             None => {
                 let at = container.process_ended.map_or(now, |ended| ended.min(now));
-                container.term(at, name, grace, events);
+                container.term(name, TermMoment::Between(earliest, at), grace, events);
             }
             Some(Hook::Exec(_) | Hook::Sleep(_)) => container.begin_hook(now, name, None, events),
             Some(Hook::Http) => {
@@ -350,7 +442,7 @@ impl Course {
                 container.begin_hook(now, name, None, events);
                 let finished = LifecycleEvent::PreStopFinished { exit_code: None };
                 events.push(event(now, Some(name.to_owned()), finished));
-                container.term(now, name, grace, events);
+                container.term(name, TermMoment::Between(earliest, now), grace, events);
             }
         }
     }
@@ -363,6 +455,7 @@ impl Course {
         events: &mut Vec<TimelineEvent>,
     ) {
         let grace = self.grace_seconds;
+        let earliest = self.deleted_at.unwrap_or(now);
         let Some(container) = self.containers.get_mut(name) else {
             return;
         };
@@ -377,9 +470,10 @@ impl Course {
         events.push(event(now, Some(name.to_owned()), failed));
         let used = match container.hook_state {
             HookState::Runs { since, .. } => seconds_between(since, now),
-            HookState::NotBegun | HookState::Over => 0,
+            HookState::NotBegun | HookState::Over { .. } => 0,
         };
-        container.term(now, name, grace.saturating_sub(used), events);
+        let left = grace.saturating_sub(used);
+        container.term(name, TermMoment::Between(earliest, now), left, events);
     }
 }
 
@@ -406,6 +500,7 @@ impl ContainerCourse {
             self.startup_complete = false;
             self.hook_state = HookState::NotBegun;
             self.term_sent = None;
+            self.untold_term = None;
             self.process_ended = None;
         }
         let Some((status, finished_at)) = instance.end else {
@@ -416,13 +511,32 @@ impl ContainerCourse {
         }
         let seen = self.process_ended.take();
         let at = seen.unwrap_or_else(|| moment(now, finished_at));
-        if let HookState::Runs { .. } = self.hook_state {
+        self.hook_end_is_guessed = match self.hook_state {
+            HookState::NotBegun => self.hook.is_some(),
+            HookState::Runs { .. } => true,
+            HookState::Over { .. } => false,
+        };
+        if let HookState::Runs { since, .. } = self.hook_state {
             // Nobody saw the hook end; it did before TERM, and TERM was before this.
             let finished = LifecycleEvent::PreStopFinished { exit_code: None };
             events.push(event(at, Some(name.to_owned()), finished));
-            self.term(at, name, LEAST_GRACE_SECONDS, events);
+            let moment = TermMoment::Between(since, at);
+            self.sent_term(name, moment, LEAST_GRACE_SECONDS, events);
         }
-        let at = self.term_sent.map_or(at, |(term, _)| at.max(term));
+        if let Some(moment) = self.untold_term.take()
+            && self.term_sent.is_none()
+        {
+            // The container was to tell of it and did not.
+            let (moment, left) = moment;
+            let moment = match moment {
+                TermMoment::Seen(seen) => TermMoment::Seen(seen.min(at)),
+                TermMoment::Between(earliest, latest) => {
+                    TermMoment::Between(earliest.min(at), latest.min(at))
+                }
+            };
+            self.sent_term(name, moment, left, events);
+        }
+        let at = self.term_sent.map_or(at, |term| at.max(term));
         if status.as_container_exit_code() == 137 && self.term_sent.is_some() {
             events.push(event(at, Some(name.to_owned()), LifecycleEvent::KillSent));
         }
@@ -484,31 +598,72 @@ impl ContainerCourse {
                 ));
             }
             HookState::Runs { process: known, .. } => *known = known.or(process),
-            HookState::Over => {}
+            HookState::Over { .. } => {}
         }
     }
 
-    /// The container is sent TERM, once.
+    /// The hook has used the grace period up.
+    fn overrun(&mut self, now: Timestamp, name: &str, events: &mut Vec<TimelineEvent>) {
+        events.push(event(
+            now,
+            Some(name.to_owned()),
+            LifecycleEvent::PreStopOverran,
+        ));
+        self.overran = true;
+        self.term(name, TermMoment::Seen(now), 0, events);
+    }
+
+    /// By the kubelet's rules the container is sent TERM. One that tells of it itself is waited for.
     fn term(
         &mut self,
-        at: Timestamp,
         name: &str,
+        moment: TermMoment,
         left_seconds: u64,
         events: &mut Vec<TimelineEvent>,
     ) {
-        if self.hook_state != HookState::NotBegun {
-            self.hook_state = HookState::Over;
+        match self.tells_of_term {
+            TellsOfTerm::No => self.sent_term(name, moment, left_seconds, events),
+            TellsOfTerm::Yes => {
+                self.end_hook(moment.latest());
+                self.untold_term.get_or_insert((moment, left_seconds));
+            }
         }
+    }
+
+    /// The container was sent TERM, once.
+    fn sent_term(
+        &mut self,
+        name: &str,
+        moment: TermMoment,
+        left_seconds: u64,
+        events: &mut Vec<TimelineEvent>,
+    ) {
+        self.end_hook(moment.latest());
         if self.term_sent.is_some() {
             return;
         }
-        let seconds = left_seconds.max(LEAST_GRACE_SECONDS);
-        self.term_sent = Some((at, seconds));
+        self.term_sent = Some(moment.latest());
         let sent = LifecycleEvent::TermSent {
-            kill_after_milliseconds: seconds.saturating_mul(1000),
+            not_before: match moment {
+                TermMoment::Seen(_) => None,
+                TermMoment::Between(earliest, latest) => (earliest < latest).then_some(earliest),
+            },
+            kill_after_milliseconds: left_seconds.max(LEAST_GRACE_SECONDS).saturating_mul(1000),
         };
-        events.push(event(at, Some(name.to_owned()), sent));
+        events.push(event(moment.latest(), Some(name.to_owned()), sent));
     }
+
+    fn end_hook(&mut self, now: Timestamp) {
+        if let HookState::Runs { since, .. } = self.hook_state {
+            self.hook_state = HookState::Over {
+                since: since.min(now),
+            };
+        }
+    }
+}
+
+fn whole_seconds(seconds: u64) -> SignedDuration {
+    SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::MAX)
 }
 
 fn event(at: Timestamp, container: Option<String>, event: LifecycleEvent) -> TimelineEvent {

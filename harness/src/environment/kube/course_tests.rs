@@ -15,6 +15,24 @@ fn course(hook: Option<Value>) -> Course {
     Course::of(&pod, 30)
 }
 
+/// The course of a pod whose only container is the proxy.
+fn proxys_course(hook: Option<Value>) -> Course {
+    let mut course = course(hook);
+    if let Some(mut container) = course.containers.remove("a") {
+        container.tells_of_term = TellsOfTerm::Yes;
+        course.containers.insert("a".into(), container);
+    }
+    course
+}
+
+fn term_of(events: &[TimelineEvent]) -> (Timestamp, Timestamp) {
+    let term = events
+        .iter()
+        .find(|event| matches!(event.event, LifecycleEvent::TermSent { .. }))
+        .expect("TERM");
+    (term.earliest(), term.at)
+}
+
 fn at(millisecond: i64) -> Timestamp {
     Timestamp::from_millisecond(1_790_000_000_000 + millisecond).expect("valid")
 }
@@ -161,6 +179,7 @@ fn with_a_hook_term_follows_the_end_of_the_hooks_process() {
     assert_eq!(
         left[1].event,
         LifecycleEvent::TermSent {
+            not_before: None,
             kill_after_milliseconds: 2000
         }
     );
@@ -258,4 +277,84 @@ fn a_container_that_the_kubelet_has_lost_has_an_unknown_end_and_no_exit() {
     let seen = names(&course.status(at(9000), &lost));
     assert!(seen.contains(&"EndUnknown".to_owned()), "{seen:?}");
     assert!(!seen.contains(&"Exited".to_owned()), "{seen:?}");
+}
+
+#[test]
+fn a_term_that_nobody_saw_lies_between_the_deletion_and_what_is_known_of_it() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    course.ask_deletion(at(8900));
+    let deletion = course.status(at(9000), &deleted());
+    assert_eq!(deletion[0].at, at(8900));
+    let stopped = course.kubelet_event(at(9400), &kubelet("Killing", "Stopping container a", 1));
+    assert_eq!(term_of(&stopped), (at(8900), at(9400)));
+}
+
+#[test]
+fn the_proxys_own_word_of_its_term_is_waited_for_and_believed() {
+    let mut course = proxys_course(None);
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    let stop = kubelet("Killing", "Stopping container a", 1);
+    assert_eq!(names(&course.kubelet_event(at(9400), &stop)), [""; 0]);
+    let told = course.told_of_term(at(9500), "a", at(9100));
+    assert_eq!(names(&told), ["TermSent"]);
+    assert_eq!(term_of(&told), (at(9100), at(9100)));
+    assert_eq!(
+        names(&course.status(at(9600), &ended(0))),
+        ["Exited", "ContainerNotReady"]
+    );
+}
+
+#[test]
+fn a_proxy_that_never_tells_of_its_term_was_sent_it_by_the_kubelets_rules() {
+    let mut course = proxys_course(None);
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    course.kubelet_event(at(9400), &kubelet("Killing", "Stopping container a", 1));
+    let end = course.status(at(11_500), &ended(0));
+    assert_eq!(term_of(&end), (at(9000), at(9400)));
+}
+
+#[test]
+fn a_hook_that_its_deadline_has_ended_with_the_container_has_overrun() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "9"] } })));
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    let command = vec!["sleep".to_owned(), "9".to_owned()];
+    let entered = process(ProcessChange::Entered {
+        process: 7,
+        command,
+    });
+    course.process(at(9100), &entered);
+    // The kubelet's three seconds began a little before the hook's process was seen.
+    let left = course.process(at(12_050), &process(ProcessChange::Left { process: 7 }));
+    assert_eq!(names(&left), ["PreStopOverran", "TermSent"]);
+}
+
+#[test]
+fn a_pod_has_ended_when_its_containers_have_and_every_hook_was_seen() {
+    let command = vec!["sleep".to_owned(), "1".to_owned()];
+    let spec = json!({ "containers": [{ "name": "a" }] });
+    let mut pod = ended(0);
+    pod.spec = serde_json::from_value(spec).expect("a spec");
+
+    let mut seen = course(Some(json!({ "exec": { "command": command } })));
+    seen.status(at(0), &running(true));
+    seen.status(at(9000), &deleted());
+    let entered = process(ProcessChange::Entered {
+        process: 7,
+        command: command.clone(),
+    });
+    seen.process(at(9010), &entered);
+    assert!(!seen.is_concluded(&deleted()));
+    seen.process(at(10_010), &process(ProcessChange::Left { process: 7 }));
+    seen.status(at(11_000), &pod);
+    assert!(seen.is_concluded(&pod));
+
+    let mut unseen = course(Some(json!({ "exec": { "command": command } })));
+    unseen.status(at(0), &running(true));
+    unseen.status(at(9000), &deleted());
+    unseen.status(at(11_000), &pod);
+    assert!(!unseen.is_concluded(&pod), "a failure may still be told of");
 }

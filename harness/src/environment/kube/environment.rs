@@ -18,11 +18,12 @@ use super::exec::{ask_line, exec};
 use super::image_census::{ImageCensus, expected_digests};
 use super::images::ImageNames;
 use super::labels::pod_namespace;
+use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
 use super::lease_folder::LeaseFolder;
 use super::objects::{self, DRIVER, POD, SERVICE};
-use super::observer::Observers;
+use super::observer::{Observers, Observing};
 use super::pod::{KubePod, PodParts};
-use super::pod_watch::{PodView, follow_pod};
+use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
 use super::pulls::{ImagePulls, PullSecretName};
 use super::run_space::{Keeping, RunImages, RunSpace};
 use super::status;
@@ -107,13 +108,6 @@ pub struct KubeEnvironment {
     agent: Option<AgentTraits>,
     // The last: what is in it goes when everything else has gone.
     _folder: RunFolder,
-}
-
-/// Whether the cluster lets the harness look into containers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Observing {
-    Allowed,
-    Forbidden,
 }
 
 /// Whether the agent's image is on the nodes before its first pod is.
@@ -297,17 +291,15 @@ impl KubeEnvironment {
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
         ));
-        let follower = tokio::spawn(follow_pod(
-            space.client.clone(),
-            namespace.to_owned(),
-            view.clone(),
-        ));
+        let follower = tokio::spawn(self.follow(PodPlace::new(namespace, POD), view.clone()));
         let parts = PodParts {
             namespace: namespace.to_owned(),
+            name: POD.to_owned(),
             stack: stack.clone(),
             view: view.clone(),
             space: space.clone(),
             observers: self.observers.clone(),
+            observing: self.observing,
         };
         // From here on the follower ends with the pod's handle.
         let mut pod = KubePod::new(parts, follower);
@@ -326,6 +318,20 @@ impl KubeEnvironment {
             node,
         );
         Ok(Arc::new(pod))
+    }
+
+    /// Follows a pod to its end.
+    fn follow(&self, place: PodPlace, view: Arc<PodView>) -> impl Future<Output = ()> + use<> {
+        let client = self.space.client.clone();
+        let acts_at_once = self.connection.is_at_least(ACTS_AT_ONCE_FROM);
+        async move {
+            let following = follow_pod(client.clone(), place.clone(), view.clone());
+            if acts_at_once {
+                following.await;
+            } else {
+                tokio::join!(following, make_kubelet_look(client, place, &view));
+            }
+        }
     }
 
     /// Waits until the nodes know the Service. Before that its address is nobody's, and traffic to it may leave the cluster.
@@ -476,7 +482,9 @@ async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFa
     };
     let wait = async {
         let found = latest
-            .wait_for(|latest| latest.gone || latest.pod.as_ref().and_then(placed).is_some())
+            .wait_for(|latest| {
+                latest.stage > Stage::Alive || latest.pod.as_ref().and_then(placed).is_some()
+            })
             .await;
         found
             .ok()

@@ -6,7 +6,9 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::cluster::{Cluster, ClusterTool, Making, clusters_of, load_image, remove_made};
+use super::cluster::{
+    Cluster, ClusterTool, Making, clusters_of, load_image, node_image_for, remove_made,
+};
 use super::images::ImageNames;
 use super::labels::run_name;
 use super::lease::{Lease, LeaseError, LeasePurpose, LoadedImage};
@@ -125,6 +127,8 @@ pub async fn up(
             hint: Some("`conformance down` removes it".into()),
         });
     }
+    let node_image = node_image_for(tool, options.node_image).await;
+    let node_image = node_image.as_deref();
     let name = run_name(&options.run);
     let mut lease = Lease::new(&name, tool, node_image, purpose, leases);
     leases.make()?;

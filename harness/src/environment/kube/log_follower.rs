@@ -13,10 +13,9 @@ use kube::api::LogParams;
 use kube::client::Body;
 use kube::{Client, Resource as _};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::objects::POD;
-use super::pod_watch::Latest;
+use super::pod_watch::{Latest, PodPlace, Stage};
 use super::status;
 
 /// The most that is kept of one container, in bytes.
@@ -48,7 +47,7 @@ impl ContainerLog {
         bytes[start..end].to_vec()
     }
 
-    fn append(&self, piece: &[u8]) {
+    pub(super) fn append(&self, piece: &[u8]) {
         let mut bytes = self.lock();
         if bytes.len() >= KEPT_BYTES {
             return;
@@ -65,10 +64,10 @@ impl ContainerLog {
     }
 }
 
-/// Follows one container until its pod is gone.
+/// Follows one container until its pod has ended.
 pub(super) async fn follow(
     client: Client,
-    namespace: String,
+    place: PodPlace,
     container: String,
     mut latest: watch::Receiver<Latest>,
     log: std::sync::Arc<ContainerLog>,
@@ -76,7 +75,9 @@ pub(super) async fn follow(
     let mut done = BTreeSet::new();
     loop {
         let next = latest
-            .wait_for(|latest| next_instance(latest, &container, &done).is_some() || latest.gone)
+            .wait_for(|latest| {
+                next_instance(latest, &container, &done).is_some() || latest.stage > Stage::Alive
+            })
             .await;
         let Ok(Some(mut instance)) = next.map(|latest| next_instance(&latest, &container, &done))
         else {
@@ -86,15 +87,19 @@ pub(super) async fn follow(
         let mut taken = 0;
         loop {
             let ended_before = instance.ended;
-            let read = read(&client, &namespace, &container, &instance, &mut taken, &log).await;
+            let read = read(&client, &place, &container, &instance, &mut taken, &log).await;
             if let Err(error) = &read {
                 tracing::debug!(%container, error, "a container's log broke off");
             }
-            if latest.borrow().gone || (ended_before && read.is_ok()) {
+            if latest.borrow().stage == Stage::Gone || (ended_before && read.is_ok()) {
                 break;
             }
+            if read.is_err() {
+                sleep(BROKEN_STREAM_PAUSE).await;
+            }
             let ended = latest.wait_for(|latest| {
-                latest.gone || find(latest, &container, &id).is_none_or(|found| found.ended)
+                latest.stage > Stage::Alive
+                    || find(latest, &container, &id).is_none_or(|found| found.ended)
             });
             // Where it still runs its log is followed again.
             let _ = timeout(BROKEN_STREAM_PAUSE, ended).await;
@@ -152,7 +157,7 @@ fn find(latest: &Latest, container: &str, id: &str) -> Option<Readable> {
 /// Reads an instance's log to the stream's end, beyond the first `taken` bytes.
 async fn read(
     client: &Client,
-    namespace: &str,
+    place: &PodPlace,
     container: &str,
     instance: &Readable,
     taken: &mut u64,
@@ -164,9 +169,9 @@ async fn read(
         previous: instance.is_previous,
         ..LogParams::default()
     };
-    let url = Pod::url_path(&(), Some(namespace));
+    let url = Pod::url_path(&(), Some(&place.namespace));
     let request = kube::core::Request::new(url)
-        .logs(POD, &parameters)
+        .logs(&place.name, &parameters)
         .map_err(|error| error.to_string())?;
     let response = client
         .send(request.map(Body::from))

@@ -16,6 +16,13 @@ use crate::environment::EnvironmentFault;
 use crate::environment::observe::{LONGEST_REPLY, ObserveReply, ObserveRequest, ProcessReport};
 use crate::model::digest::sha256;
 
+/// Whether the cluster lets the harness look into containers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Observing {
+    Allowed,
+    Forbidden,
+}
+
 /// How long the observer may take for one answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// How much of a node's digest is in its observer's name.

@@ -18,8 +18,8 @@ use super::course::Course;
 use super::exec::exec;
 use super::fault::{fault, is_absent};
 use super::log_follower::ContainerLog;
-use super::objects::{self, DRIVER, POD};
-use super::observer::{Observers, Watching};
+use super::objects::{self, DRIVER};
+use super::observer::{Observers, Observing, Watching};
 use super::pod_http::ask_port;
 use super::pod_watch::PodView;
 use super::run_space::RunSpace;
@@ -51,10 +51,12 @@ pub(super) struct KubePod {
 #[derive(Debug)]
 pub(super) struct PodParts {
     pub namespace: String,
+    pub name: String,
     pub stack: Stack,
     pub view: Arc<PodView>,
     pub space: Arc<RunSpace>,
     pub observers: Arc<Observers>,
+    pub observing: Observing,
 }
 
 impl KubePod {
@@ -119,10 +121,11 @@ impl KubePod {
             .await
     }
 
-    /// Lets the node tell of the hooks' processes, which nobody else tells of.
+    /// Lets the node tell of the processes: when a hook's begin and end, and a container's first one.
     async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
-        if !self.parts.view.has_exec_hook() {
-            return Ok(());
+        match self.parts.observing {
+            Observing::Allowed => {}
+            Observing::Forbidden => return Ok(()),
         }
         let view = self.parts.view.clone();
         let request = ObserveRequest::Watch {
@@ -147,7 +150,7 @@ impl KubePod {
     }
 
     async fn delete(&self, parameters: &DeleteParams) -> Result<(), EnvironmentFault> {
-        match self.pods().delete(POD, parameters).await {
+        match self.pods().delete(&self.parts.name, parameters).await {
             Ok(_) => Ok(()),
             Err(error) if is_absent(&error) => Ok(()),
             Err(error) => Err(fault("delete the pod", &error)),
@@ -199,7 +202,7 @@ impl Pod for KubePod {
         request: PodHttpRequest,
         within: TimeSpan,
     ) -> Result<PodHttpResponse, EnvironmentFault> {
-        ask_port(&self.pods(), POD, &request, within).await
+        ask_port(&self.pods(), &self.parts.name, &request, within).await
     }
 
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
@@ -278,8 +281,12 @@ impl Pod for KubePod {
     }
 
     async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault> {
+        let mut running = self.running();
+        let own = self.container_id(container)?;
+        running.remove(container);
         let request = ObserveRequest::InspectFiles {
-            container: self.container_id(container)?,
+            container: own,
+            others: running.into_values().collect(),
         };
         let reply = self.observe(request).await?;
         let ObserveReply::Files(mut view) = reply else {
@@ -314,6 +321,7 @@ impl Pod for KubePod {
         // A kubelet may forget the images of a pod that it ends.
         self.count_images();
         self.watch_processes().await?;
+        self.parts.view.ask_deletion();
         self.delete(&DeleteParams::default()).await
     }
 

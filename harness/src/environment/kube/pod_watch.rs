@@ -1,4 +1,4 @@
-//! Follows a pod by the API's watches until it is gone, and writes its timeline.
+//! Follows a pod by the API's watches until all of it has ended, and writes its timeline.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,10 +17,11 @@ use tokio_stream::StreamExt as _;
 
 use super::course::Course;
 use super::log_follower::{ContainerLog, follow};
-use super::objects::POD;
+use super::proxy_word::ProxyWord;
 use crate::environment::observe::ProcessReport;
 use crate::environment::pod_timeline::PodTimeline;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
+use crate::stack::PROXY_CONTAINER;
 
 /// How often time alone is taken into account: a hook's grace period ends without anybody's word.
 const TICK: Duration = Duration::from_millis(20);
@@ -32,8 +33,37 @@ const LOGS_END_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Latest {
     /// The pod; none before it was seen.
     pub pod: Option<Pod>,
-    /// Whether it is there no more.
-    pub gone: bool,
+    /// How far its life is.
+    pub stage: Stage,
+}
+
+/// How far a pod's life is.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Stage {
+    /// Something of it may run, or may come to run.
+    #[default]
+    Alive,
+    /// All of it has ended. The API still has it, and may for many seconds.
+    Ended,
+    /// The API has it no more.
+    Gone,
+}
+
+/// Which pod is followed.
+#[derive(Clone, Debug)]
+pub(super) struct PodPlace {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl PodPlace {
+    /// Names a pod.
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
 }
 
 /// What is known of a pod.
@@ -77,12 +107,29 @@ impl PodView {
         });
     }
 
-    /// Tells whether a hook runs a command.
-    pub(super) fn has_exec_hook(&self) -> bool {
-        self.course
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .has_exec_hook()
+    /// Takes in that the harness asks for the pod's deletion now.
+    pub(super) fn ask_deletion(&self) {
+        let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
+        course.ask_deletion(Timestamp::now());
+    }
+
+    /// Looks for what only time and the proxy's own log tell of.
+    fn tick(&self, word: &mut ProxyWord) {
+        self.learn(|course, now| {
+            let mut events = course.tick(now);
+            if course.is_being_deleted()
+                && let Some(log) = self.logs.get(PROXY_CONTAINER)
+                && let Some(at) = word.of_term(log)
+            {
+                events.extend(course.told_of_term(now, PROXY_CONTAINER, at));
+            }
+            events
+        });
+    }
+
+    fn is_concluded(&self, pod: &Pod) -> bool {
+        let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
+        course.is_concluded(pod)
     }
 
     fn learn(&self, learn: impl FnOnce(&mut Course, Timestamp) -> Vec<TimelineEvent>) {
@@ -103,35 +150,41 @@ impl PodView {
     }
 }
 
-/// Follows the pod of a namespace until it is gone and its logs have ended.
-pub(super) async fn follow_pod(client: Client, namespace: String, view: Arc<PodView>) {
+/// Follows a pod until everything of it has ended, and its logs have.
+pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodView>) {
     let mut logs = JoinSet::new();
     for (container, log) in &view.logs {
         logs.spawn(follow(
             client.clone(),
-            namespace.clone(),
+            place.clone(),
             container.clone(),
             view.latest(),
             log.clone(),
         ));
     }
-    watch_until_gone(client, &namespace, &view).await;
-    view.latest.send_modify(|latest| latest.gone = true);
+    let stage = watch_to_its_end(client, &place, &view).await;
+    view.latest.send_modify(|latest| latest.stage = stage);
     let ended = async { while logs.join_next().await.is_some() {} };
     if timeout(LOGS_END_WITHIN, ended).await.is_err() {
-        tracing::warn!(%namespace, "a container's log did not end with its pod");
+        tracing::warn!(
+            pod = place.name,
+            namespace = place.namespace,
+            "a container's log did not end with its pod"
+        );
     }
     view.timeline.complete();
 }
 
-async fn watch_until_gone(client: Client, namespace: &str, view: &PodView) {
+async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> Stage {
+    let PodPlace { namespace, name } = place;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client, namespace);
-    let only = watcher::Config::default().fields(&format!("metadata.name={POD}"));
-    let of_pod = watcher::Config::default().fields(&format!("involvedObject.name={POD}"));
+    let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let of_pod = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
     let mut pods = std::pin::pin!(watcher(pods, only).default_backoff());
     let mut events = std::pin::pin!(watcher(events, of_pod).default_backoff());
     let mut tick = interval(TICK);
+    let mut word = ProxyWord::default();
     let mut seen = Seen::Never;
     loop {
         tokio::select! {
@@ -140,16 +193,21 @@ async fn watch_until_gone(client: Client, namespace: &str, view: &PodView) {
                     seen = seen.after(&change);
                     match change {
                         watcher::Event::Apply(pod) | watcher::Event::InitApply(pod) | watcher::Event::Delete(pod) => {
+                            // The proxy may have told more than the status lets one guess.
+                            view.tick(&mut word);
                             view.status(&pod);
+                            if view.is_concluded(&pod) {
+                                return Stage::Ended;
+                            }
                         }
                         watcher::Event::Init | watcher::Event::InitDone => {}
                     }
                     if seen == Seen::Gone {
-                        return;
+                        return Stage::Gone;
                     }
                 }
                 Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of a pod is taken up again"),
-                None => return,
+                None => return Stage::Gone,
             },
             change = events.next() => match change {
                 Some(Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event))) => {
@@ -157,9 +215,9 @@ async fn watch_until_gone(client: Client, namespace: &str, view: &PodView) {
                 }
                 Some(Ok(watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone)) => {}
                 Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of events is taken up again"),
-                None => return,
+                None => return Stage::Gone,
             },
-            _ = tick.tick() => view.learn(Course::tick),
+            _ = tick.tick() => view.tick(&mut word),
         }
     }
 }

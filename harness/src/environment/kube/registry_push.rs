@@ -3,13 +3,15 @@
 //! Credentials come from the configuration of Docker's client and go into no message. Without TLS it speaks to this machine alone.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
 use std::sync::Once;
 use std::time::Duration;
 
 use bytes::Bytes;
 use camino::{Utf8Path, Utf8PathBuf};
-use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential};
+use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
@@ -156,19 +158,36 @@ fn is_this_machine(registry: &str) -> bool {
 
 /// Returns the user's credentials; nobody's where there are none.
 fn credentials(registry: &str) -> Result<RegistryAuth, PushError> {
+    let folder = env::var_os("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".docker")));
+    let Some(folder) = folder else {
+        return Ok(RegistryAuth::Anonymous);
+    };
+    match std::fs::File::open(folder.join("config.json")) {
+        Ok(file) => credentials_from(file, registry),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RegistryAuth::Anonymous),
+        Err(_) => Err(PushError::Credentials {
+            registry: registry.into(),
+            source: CredentialRetrievalError::ConfigReadError,
+        }),
+    }
+}
+
+fn credentials_from(
+    configuration: impl std::io::Read,
+    registry: &str,
+) -> Result<RegistryAuth, PushError> {
     let key = match registry {
         "index.docker.io" | "docker.io" => DOCKER_HUB,
         other => other,
     };
-    match get_credential(key) {
+    match get_credential_from_reader(configuration, key) {
         Ok(DockerCredential::UsernamePassword(user, password)) => {
             Ok(RegistryAuth::Basic(user, password))
         }
         Ok(DockerCredential::IdentityToken(token)) => Ok(RegistryAuth::Bearer(token)),
-        Err(
-            CredentialRetrievalError::NoCredentialConfigured
-            | CredentialRetrievalError::ConfigNotFound,
-        ) => Ok(RegistryAuth::Anonymous),
+        Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
         // What a helper has printed may hold what it was to keep.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
             Err(PushError::Credentials {

@@ -140,6 +140,17 @@ async fn a_registry_that_is_not_there_is_named_with_a_hint() {
 }
 
 #[test]
+fn credentials_are_those_of_dockers_client_for_this_registry_alone() {
+    // `dXNlcjpoaWRkZW4=` is `user:hidden`.
+    let configuration = r#"{"auths":{"registry.example.com":{"auth":"dXNlcjpoaWRkZW4="}}}"#;
+    let of = |registry| credentials_from(configuration.as_bytes(), registry).expect("readable");
+    let expected = RegistryAuth::Basic("user".into(), "hidden".into());
+    assert_eq!(of("registry.example.com"), expected);
+    assert_eq!(of("elsewhere.example.com"), RegistryAuth::Anonymous);
+    assert!(!format!("{expected:?}").contains("hidden"));
+}
+
+#[test]
 fn an_archive_that_holds_no_image_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = Utf8Path::from_path(folder.path())

@@ -55,6 +55,20 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
     condition(pod, "Ready") == Some("True")
 }
 
+/// Tells whether a pod that is being deleted has ended: every container has, for good.
+pub(super) fn nothing_runs(pod: &Pod) -> bool {
+    let containers = containers(pod);
+    let expected = pod.spec.as_ref().map_or(0, |spec| {
+        spec.containers.len() + spec.init_containers.as_ref().map_or(0, Vec::len)
+    });
+    pod.metadata.deletion_timestamp.is_some()
+        && containers.len() == expected
+        && containers.iter().all(|container| {
+            let last = container.instances.last();
+            last.is_some_and(|instance| instance.end.is_some())
+        })
+}
+
 /// Returns what the scheduler says while the pod has no node.
 pub(super) fn scheduling(pod: &Pod) -> Option<String> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;

@@ -83,7 +83,9 @@ fn carry_out(request: ObserveRequest) -> io::Result<ObserveReply> {
             inject(&container, fault)?;
             Ok(ObserveReply::Done { at })
         }
-        ObserveRequest::InspectFiles { container } => inspect(&container).map(ObserveReply::Files),
+        ObserveRequest::InspectFiles { container, others } => {
+            inspect(&container, &others).map(ObserveReply::Files)
+        }
         ObserveRequest::ReadFile {
             container,
             path,
@@ -137,14 +139,18 @@ fn inject(container: &ContainerId, fault: ContainerFault) -> io::Result<()> {
 
 /// Describes the container's files. Of a root that can be written to only what the container has added: the image's own files lie in
 /// the layers below.
-fn inspect(container: &ContainerId) -> io::Result<FileSystemView> {
+fn inspect(container: &ContainerId, others: &[ContainerId]) -> io::Result<FileSystemView> {
     let first = first_of(container)?;
     let list = fs_err::read_to_string(format!("/proc/{first}/mountinfo"))?;
     let access = Access::of(&list);
     let added = if access.root_is_read_only {
         BTreeSet::new()
     } else {
+        let provided = provided_to_all(others);
         added_to_root(&list)?
+            .into_iter()
+            .filter(|path| !provided.contains(path) && !leads_to_mount(&list, path))
+            .collect()
     };
     enter(first)?;
     let places: Vec<String> = access
@@ -177,6 +183,27 @@ fn is_device(path: &str) -> bool {
     path.starts_with("/dev/") && !path.starts_with("/dev/shm/")
 }
 
+/// Returns what the runtime has put into the root of each of these containers: places to mount on, and what its hooks bring.
+fn provided_to_all(containers: &[ContainerId]) -> BTreeSet<String> {
+    containers
+        .iter()
+        .filter_map(|container| {
+            let first = processes::first(container)?;
+            let list = fs_err::read_to_string(format!("/proc/{first}/mountinfo")).ok()?;
+            added_to_root(&list).ok()
+        })
+        .reduce(|provided, added| &provided & &added)
+        .unwrap_or_default()
+}
+
+/// Tells whether something is mounted on the path or below it: the runtime has made it for that.
+fn leads_to_mount(list: &str, path: &str) -> bool {
+    list.lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter_map(|point| point.strip_prefix(path))
+        .any(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Returns the paths in the upper layer of the container's root.
 fn added_to_root(list: &str) -> io::Result<BTreeSet<String>> {
     let upper = list
@@ -195,4 +222,20 @@ fn added_to_root(list: &str) -> io::Result<BTreeSet<String>> {
         .into_keys()
         .filter_map(|path| path.strip_prefix(&prefix).map(str::to_owned))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_to_a_mount_was_made_by_the_runtime() {
+        let list = "36 35 0:1 / / rw - overlay o rw\n37 36 0:2 / /var/run/secrets rw - tmpfs t rw";
+        for path in ["/var", "/var/run", "/var/run/secrets"] {
+            assert!(leads_to_mount(list, path), "{path}");
+        }
+        for path in ["/va", "/var/run/secrets/key", "/tmp"] {
+            assert!(!leads_to_mount(list, path), "{path}");
+        }
+    }
 }

@@ -71,8 +71,11 @@ pub(in crate::environment) enum ObserveRequest {
         container: ContainerId,
         fault: ContainerFault,
     },
-    /// Describes the container's files.
-    InspectFiles { container: ContainerId },
+    /// Describes the container's files. What the runtime has put into the roots of all the others too is not the container's.
+    InspectFiles {
+        container: ContainerId,
+        others: Vec<ContainerId>,
+    },
     /// Reads the start of a file.
     ReadFile {
         container: ContainerId,

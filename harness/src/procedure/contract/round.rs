@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::model::container::AGENT_ADDRESS_VARIABLE;
 use crate::model::contract::ContractConnection;
 use crate::procedure::deployment::Deployment;
 use crate::traffic::contract::plan::{
@@ -10,8 +11,6 @@ use crate::traffic::contract::plan::{
 };
 use crate::traffic::plan::TlsPlan;
 
-/// The agent's setting that names its address.
-const ADDRESS_VARIABLE: &str = "SIGSCI_ENVOY_GRPC_ADDRESS";
 /// The port of the guide's manifest.
 const DEFAULT_PORT: u16 = 9999;
 /// The name that the agent's certificate must have.
@@ -74,15 +73,15 @@ impl Round {
     }
 }
 
-/// Returns the agent's address as the pod's other containers reach it.
+/// Returns the agent's address as it is reached from outside the pod.
 fn address(deployment: &Deployment) -> String {
     let port = deployment
         .stack
-        .agent_variable(ADDRESS_VARIABLE)
+        .agent_variable(AGENT_ADDRESS_VARIABLE)
         .and_then(|address| address.rsplit_once(':'))
         .and_then(|(_, port)| port.parse().ok())
         .unwrap_or(DEFAULT_PORT);
-    format!("127.0.0.1:{port}")
+    format!("{}:{port}", deployment.pod.addresses().pod_ip)
 }
 
 fn tls(connection: ContractConnection, deployment: &Deployment) -> Option<TlsPlan> {

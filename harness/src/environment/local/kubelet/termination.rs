@@ -66,6 +66,7 @@ impl<R: ContainerRuntime> Termination<'_, R> {
         let used = Duration::from_secs(started_at.elapsed().as_secs());
         let window = self.grace.saturating_sub(used).max(SHORTEST_WINDOW);
         self.record(LifecycleEvent::TermSent {
+            not_before: None,
             kill_after_milliseconds: u64::try_from(window.as_millis()).unwrap_or(u64::MAX),
         });
         self.runtime.signal(self.process, StopSignal::Term);

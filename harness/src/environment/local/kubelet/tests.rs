@@ -389,6 +389,7 @@ async fn a_startup_probe_that_keeps_failing_restarts_the_container_which_never_g
         [(0, false), (10_000, false), (20_000, false)]
     );
     assert!(names(&events).contains(&E::TermSent {
+        not_before: None,
         kill_after_milliseconds: 30_000
     }));
     let reason = names(&events)
@@ -486,6 +487,7 @@ async fn a_failed_liveness_probe_ends_the_container_with_the_probes_own_grace() 
     );
     assert!(
         names.contains(&E::TermSent {
+            not_before: None,
             kill_after_milliseconds: 4000
         }),
         "{names:?}"
@@ -687,6 +689,7 @@ async fn readiness_goes_first_and_hooks_start_together() {
         .iter()
         .filter_map(|(at, name, event)| match event {
             E::TermSent {
+                not_before: None,
                 kill_after_milliseconds,
             } => Some((
                 *at,
@@ -716,6 +719,7 @@ async fn the_hooks_time_counts_towards_the_grace_period() {
     };
     let events = World::one(rules, script).run(60, Some(1)).await;
     assert!(names(&events).contains(&E::TermSent {
+        not_before: None,
         kill_after_milliseconds: 10_000
     }));
     assert_eq!(times(&events, |event| *event == E::KillSent), [31_000]);
@@ -739,6 +743,7 @@ async fn a_hook_that_overruns_leaves_two_seconds_once() {
         [11_000]
     );
     assert!(names(&events).contains(&E::TermSent {
+        not_before: None,
         kill_after_milliseconds: 2000
     }));
     assert_eq!(times(&events, |event| *event == E::KillSent), [13_000]);
