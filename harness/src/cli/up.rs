@@ -58,11 +58,11 @@ pub(super) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-`conformance run --environment kind` (or k3d) then uses this cluster instead of making one, loads only the images that have
-changed, and leaves the cluster there; so does `cargo test --test conformance`. Where a cluster is kept already, its images are
+`conformance run --environment kind` (or k3d) then uses this cluster instead of making one, loads only the images that have \
+changed, and leaves the cluster there; so does `cargo test --test conformance`. Where a cluster is kept already, its images are \
 brought up to date and it is kept for longer.
 
-What is known of the cluster is written to `~/.local/state/conformance/clusters`, its kubeconfig among it; your own kubeconfig is
+What is known of the cluster is written to `~/.local/state/conformance/clusters`, its kubeconfig among it; your own kubeconfig is \
 not touched. `conformance down` removes the cluster. So does the next run, `up` or `clean` when its time is over and no run uses it.";
 
 /// What can make a cluster.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::cluster::run_command;
+use super::cluster_tool::run_command;
 use super::images::ImageNames;
 use super::registry_push::push;
 use crate::environment::EnvironmentFault;

@@ -5,36 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use camino::Utf8PathBuf;
 use k8s_openapi::api::core::v1::Pod as KubePodObject;
 use tokio::time::timeout;
 
 use super::agent_probe::{AgentTraits, probe_agent};
-use super::cluster::{Cluster, ClusterChoice};
+use super::cluster::Cluster;
 use super::connection::Connection;
 use super::course::Course;
-use super::delivery::ImageDelivery;
 use super::exec::{ask_line, exec};
-use super::image_census::{ImageCensus, expected_digests};
 use super::images::ImageNames;
 use super::labels::pod_namespace;
 use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
-use super::lease_folder::LeaseFolder;
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::{Observers, Observing};
+use super::options::{KubeOptions, Presence};
 use super::pod::{KubePod, PodParts};
 use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
-use super::pulls::{ImagePulls, PullSecretName};
-use super::run_space::{Keeping, RunImages, RunSpace};
+use super::run_space::RunSpace;
 use super::status;
 use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
 use crate::environment::{Addresses, Environment, EnvironmentFault, Pod};
-use crate::image::{ImageRole, Images, is_in_no_registry};
+use crate::image::{ImageRole, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
-use crate::model::identity::{PodName, RunId};
-use crate::model::image_digest::ImageDigest;
-use crate::model::image_procedures::PullPolicy;
+use crate::model::identity::PodName;
 use crate::model::image_use::ImagesInUse;
 use crate::model::timeouts::TimedOut;
 use crate::stack::{PROXY_PORT, Stack};
@@ -45,54 +39,6 @@ const ADDRESS_WITHIN: Duration = Duration::from_mins(1);
 const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
 /// The longest word, in bytes.
 const LONGEST_WORD: u64 = 1024;
-
-/// What a cluster's environment is made of.
-#[derive(Clone, Debug)]
-pub struct KubeOptions {
-    /// Which cluster.
-    pub cluster: ClusterChoice,
-    /// The run, whose id everything carries.
-    pub run: RunId,
-    /// Images that were built here and are loaded into a cluster that is made; none where all are named.
-    pub built: Option<Images>,
-    /// What the user says of images.
-    pub images: ImageChoice,
-    /// Whether what is made stays.
-    pub keeping: Keeping,
-    /// The folder that holds the folders of runs with their short-lived files.
-    pub runtime: Utf8PathBuf,
-    /// Which clusters are kept between runs.
-    pub leases: LeaseFolder,
-    /// The folder that tells later runs which clusters are whose.
-    pub records: Utf8PathBuf,
-}
-
-/// What the user says of images.
-#[derive(Clone, Debug)]
-pub struct ImageChoice {
-    /// Images that are used in place of those that are built.
-    pub named: ImageNames,
-    /// How those that are built get to the nodes of a cluster that somebody else has made.
-    pub delivery: ImageDelivery,
-    /// When the kubelet asks a registry.
-    pub pull_policy: PullPolicy,
-    /// What it shows the registry.
-    pub pull_secret: Option<PullSecretName>,
-    /// The digests that must be read back.
-    pub expected_digests: BTreeMap<ImageRole, ImageDigest>,
-}
-
-impl Default for ImageChoice {
-    fn default() -> Self {
-        Self {
-            named: ImageNames::default(),
-            delivery: ImageDelivery::None,
-            pull_policy: PullPolicy::IfNotPresent,
-            pull_secret: None,
-            expected_digests: BTreeMap::new(),
-        }
-    }
-}
 
 /// Runs pods in a cluster.
 #[derive(Debug)]
@@ -108,82 +54,6 @@ pub struct KubeEnvironment {
     agent: Option<AgentTraits>,
     // The last: what is in it goes when everything else has gone.
     _folder: RunFolder,
-}
-
-/// Whether the agent's image is on the nodes before its first pod is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Presence {
-    OnNodes,
-    Unknown,
-}
-
-impl KubeOptions {
-    /// Returns how images get to the nodes besides by the tool that makes the cluster.
-    fn delivery(&self) -> &ImageDelivery {
-        match self.cluster {
-            ClusterChoice::Existing { .. } => &self.images.delivery,
-            ClusterChoice::Made { .. } => &ImageDelivery::None,
-        }
-    }
-
-    /// Returns the names under which the cluster knows the run's images.
-    fn image_names(&self) -> Result<ImageNames, EnvironmentFault> {
-        let mut images = self
-            .built
-            .as_ref()
-            .map(|built| self.delivery().names(built))
-            .unwrap_or_default();
-        for role in ImageRole::ALL {
-            if let Some(name) = self.images.named.of(role) {
-                images = images.with(role, name);
-            }
-        }
-        let missing: Vec<String> = images.missing().iter().map(ToString::to_string).collect();
-        if missing.is_empty() {
-            return Ok(images);
-        }
-        Err(EnvironmentFault::Unsuitable {
-            reason: format!("no image is known for: {}", missing.join(", ")),
-            hint: "name them with `--agent-image`, `--envoy-image`, `--app-image` and `--driver-image`"
-                .into(),
-        })
-    }
-
-    async fn run_images(
-        &self,
-        connection: &Connection,
-        names: &ImageNames,
-    ) -> Result<RunImages, EnvironmentFault> {
-        let choice = &self.images;
-        let pulls = ImagePulls::read(
-            &connection.client,
-            choice.pull_policy,
-            choice.pull_secret.as_ref(),
-        )
-        .await?;
-        let expected =
-            expected_digests(&choice.expected_digests, self.built.as_ref(), &choice.named);
-        Ok(RunImages {
-            driver: names.of(ImageRole::Driver).unwrap_or_default().to_owned(),
-            pulls,
-            census: ImageCensus::new(names.clone(), expected),
-        })
-    }
-
-    fn presence(&self, cluster: &Cluster) -> Presence {
-        let is_built = self.built.is_some() && self.images.named.of(ImageRole::Agent).is_none();
-        let is_loaded = match self.delivery() {
-            ImageDelivery::Command(_) => true,
-            ImageDelivery::None => cluster.takes_archives(),
-            ImageDelivery::Registry(_) => false,
-        };
-        // Who lets the kubelet never pull has put the images there.
-        if (is_built && is_loaded) || self.images.pull_policy == PullPolicy::Never {
-            Presence::OnNodes
-        } else {
-            Presence::Unknown
-        }
-    }
 }
 
 impl KubeEnvironment {

@@ -6,9 +6,8 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::cluster::{
-    Cluster, ClusterTool, Making, clusters_of, load_image, node_image_for, remove_made,
-};
+use super::cluster::{Cluster, Making, node_image_for};
+use super::cluster_tool::{ClusterTool, clusters_of, load_image, remove_made};
 use super::images::ImageNames;
 use super::labels::run_name;
 use super::lease::{Lease, LeaseError, LeasePurpose, LoadedImage};

@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::ClusterTool;
+use super::cluster_tool::ClusterTool;
 use super::lease_folder::LeaseFolder;
 use crate::environment::EnvironmentFault;
 use crate::image::ImageRole;

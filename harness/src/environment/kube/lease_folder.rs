@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::cluster::ClusterTool;
+use super::cluster_tool::ClusterTool;
 use super::labels::PREFIX;
 use super::lease::{Lease, LeaseError, VERSION};
 

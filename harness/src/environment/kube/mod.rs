@@ -4,19 +4,22 @@
 //! Every object carries the run's id, and nothing without it is ever changed or removed.
 
 pub use self::agent_probe::AgentTraits;
-pub use self::cluster::{ClusterChoice, ClusterTool};
+pub use self::cluster::ClusterChoice;
+pub use self::cluster_tool::ClusterTool;
 pub use self::delivery::{ImageDelivery, LoadCommand, RegistryPrefix};
-pub use self::environment::{ImageChoice, KubeEnvironment, KubeOptions};
+pub use self::environment::KubeEnvironment;
 pub use self::images::ImageNames;
 pub use self::keep::{Raised, Removal, Removed, UpOptions, down, sweep_leases, try_tool, up};
 pub use self::lease::{Lease, LeaseError, LeasePurpose};
 pub use self::lease_folder::LeaseFolder;
+pub use self::options::{ImageChoice, KubeOptions};
 pub use self::pulls::PullSecretName;
 pub use self::run_space::Keeping;
 pub use self::sweep::{sweep, sweep_context};
 
 mod agent_probe;
 mod cluster;
+mod cluster_tool;
 mod connection;
 mod course;
 mod delivery;
@@ -34,6 +37,7 @@ mod log_follower;
 mod node_image;
 mod objects;
 mod observer;
+mod options;
 mod ownership;
 mod pod;
 mod pod_http;

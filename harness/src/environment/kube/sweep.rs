@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, ListParams};
 
-use super::cluster::ClusterTool;
+use super::cluster_tool::ClusterTool;
 use super::connection::{Connection, Source};
 use super::fault::ask;
 use super::keep::remove_until_gone;
