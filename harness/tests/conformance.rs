@@ -1,11 +1,13 @@
-//! The suite as a test target: one trial for each scenario, in the `local` environment.
+//! The suite as a test target: one trial for each scenario, in the cluster of `conformance up` where one is kept, else in `local`.
 //!
+//! `CONFORMANCE_ENVIRONMENT` chooses: `local`, or `kind` or `k3d` whether a cluster is kept or has to be made.
 //! Listing touches nothing. The reports of the run are the authority; the trials follow them.
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use harness::environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
 use harness::environment::local::{pod_init_main, pod_stage_main};
 use harness::model::causes::chain;
 use harness::model::diagnostic::Colour;
@@ -16,11 +18,15 @@ use harness::report::console::details;
 use harness::report::files;
 use harness::report::record::ScenarioRecord;
 use harness::run::exit_code::Ending;
+use harness::run::place::{KubernetesPlace, Place};
 use harness::run::setup::{RunSetup, SetupOptions, prepare};
 use harness::run::{record_of, scenario};
 use jiff::Timestamp;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
+
+/// Says where the scenarios run.
+const ENVIRONMENT_VARIABLE: &str = "CONFORMANCE_ENVIRONMENT";
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
@@ -29,9 +35,17 @@ fn main() -> ExitCode {
         Some(_) | None => {}
     }
     let mut arguments = Arguments::from_args();
-    // Scenarios mostly wait: more of them run at a time than there are cores.
+    let place = match chosen_place() {
+        Ok(place) => place,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            return ExitCode::from(3);
+        }
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads.get_or_insert(cores * 3);
+    arguments
+        .test_threads
+        .get_or_insert(cores * jobs_per_core(&place));
 
     let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
@@ -41,6 +55,7 @@ fn main() -> ExitCode {
     };
     let suite = Arc::new(Suite {
         project,
+        place,
         corpora: catalogue.corpora.clone(),
         prepared: OnceLock::new(),
         started_at: Timestamp::now(),
@@ -48,8 +63,67 @@ fn main() -> ExitCode {
     });
     let trials = trials(catalogue, &suite);
     let conclusion = libtest_mimic::run(&arguments, trials);
-    suite.report();
-    conclusion.exit_code()
+    match suite.report() {
+        WholeRun::Right => conclusion.exit_code(),
+        WholeRun::Wrong => ExitCode::FAILURE,
+    }
+}
+
+/// Whether anything was wrong with the run besides its scenarios.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum WholeRun {
+    Right,
+    Wrong,
+}
+
+/// Returns where the scenarios run: what the user says, else the cluster that is kept for runs, else this machine.
+fn chosen_place() -> Result<Place, String> {
+    let made = |tool| {
+        Place::Kubernetes(KubernetesPlace {
+            cluster: ClusterChoice::Made {
+                tool,
+                node_image: None,
+            },
+            images: ImageChoice::default(),
+            keeping: Keeping::Remove,
+        })
+    };
+    let tool_named = |name: &str| {
+        ClusterTool::ALL
+            .into_iter()
+            .find(|tool| tool.name() == name)
+    };
+    match std::env::var(ENVIRONMENT_VARIABLE).as_deref() {
+        Ok("local") => return Ok(Place::Local),
+        Ok(name) => {
+            return tool_named(name).map(made).ok_or_else(|| {
+                format!(
+                    "{ENVIRONMENT_VARIABLE} is `{name}`, and neither `local` nor `kind` nor `k3d`"
+                )
+            });
+        }
+        Err(_) => {}
+    }
+    let leases = LeaseFolder::of_user().map_err(|error| chain(&error).join(": "))?;
+    for tool in ClusterTool::ALL {
+        let lease = leases.for_runs(tool);
+        if let Some(lease) = lease.map_err(|error| chain(&error).join(": "))? {
+            anstream::eprintln!(
+                "the scenarios run in the cluster {}, which `conformance up` has made ({ENVIRONMENT_VARIABLE}=local runs them here)",
+                lease.name
+            );
+            return Ok(made(tool));
+        }
+    }
+    Ok(Place::Local)
+}
+
+/// Scenarios mostly wait: more of them run at a time than there are cores. A cluster has work of its own with each.
+const fn jobs_per_core(place: &Place) -> usize {
+    match place {
+        Place::Local => 3,
+        Place::Kubernetes(_) => 1,
+    }
 }
 
 fn trials(catalogue: Catalogue, suite: &Arc<Suite>) -> Vec<Trial> {
@@ -67,6 +141,7 @@ fn trials(catalogue: Catalogue, suite: &Arc<Suite>) -> Vec<Trial> {
 /// What all trials share. It is prepared by the first trial that runs, so that listing starts nothing.
 struct Suite {
     project: Project,
+    place: Place,
     corpora: Corpora,
     prepared: OnceLock<Result<(Runtime, Arc<RunSetup>), String>>,
     started_at: Timestamp,
@@ -89,18 +164,33 @@ impl Suite {
         verdict
     }
 
-    /// Writes the reports of the trials that ran.
-    fn report(&self) {
-        let Some(Ok((_, setup))) = self.prepared.get() else {
-            return;
+    /// Writes the reports of the trials that ran, and removes what was made for all of them.
+    fn report(&self) -> WholeRun {
+        let Some(Ok((runtime, setup))) = self.prepared.get() else {
+            return WholeRun::Right;
         };
         let records =
             std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner));
         let record = record_of(setup, self.started_at, records, Ending::Complete);
+        let mut whole = WholeRun::Right;
+        for finding in &record.findings {
+            anstream::eprintln!(
+                "the run as a whole failed: {}: expected {}, observed {}",
+                finding.expectation,
+                finding.expected,
+                finding.observed
+            );
+            whole = WholeRun::Wrong;
+        }
+        if let Err(error) = runtime.block_on(setup.environment.finish()) {
+            anstream::eprintln!("{}", chain(&error).join(": "));
+            whole = WholeRun::Wrong;
+        }
         match files::write(&setup.output, &record) {
             Ok(path) => anstream::println!("report: {path}"),
             Err(error) => anstream::eprintln!("{}", chain(&error).join(": ")),
         }
+        whole
     }
 
     fn prepare(&self) -> Result<(Runtime, Arc<RunSetup>), String> {
@@ -109,6 +199,7 @@ impl Suite {
             .build()
             .map_err(|error| error.to_string())?;
         let options = SetupOptions {
+            place: self.place.clone(),
             conformance: Some(env!("CARGO_BIN_EXE_conformance").into()),
             ..SetupOptions::default()
         };

@@ -29,6 +29,14 @@ pub(super) enum CliError {
     /// The reports cannot be written.
     #[error(transparent)]
     Reports(#[from] ReportsError),
+    /// An option means nothing in this environment, and a verdict may depend on it.
+    #[error("`{option}` means nothing with `--environment {environment}`")]
+    UnfitOption {
+        /// The option.
+        option: &'static str,
+        /// The environment.
+        environment: &'static str,
+    },
     /// The asynchronous runtime does not start.
     #[error("cannot start the runtime")]
     Runtime(#[source] std::io::Error),
@@ -70,6 +78,7 @@ impl CliError {
             Self::Load(_)
             | Self::NoProject { .. }
             | Self::Report { .. }
+            | Self::UnfitOption { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
             Self::NothingSelected(_) => exit_code::NOTHING_SELECTED,
             Self::Setup(_)
@@ -113,6 +122,9 @@ impl CliError {
             }
             Self::Setup(error) => error.hints(),
             Self::Image(error) => error.hint().into_iter().collect(),
+            Self::UnfitOption { .. } => {
+                vec!["`conformance run --help` says for which environments it is".into()]
+            }
             Self::NoProject { .. } => {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }

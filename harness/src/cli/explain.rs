@@ -5,6 +5,7 @@ use clap::Args;
 use super::error::CliError;
 use super::options::ProjectOptions;
 use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
+use crate::model::image_procedures::{PullOutcome, PullSpec};
 use crate::model::kept_clients::CutExpectation;
 use crate::model::procedure::{Case, DrainSpec, LeakExpectation, ReadinessExpectation};
 use crate::model::scenario::{Procedure, Scenario};
@@ -160,6 +161,12 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
             lines.push("  asserts:     the agent's keys show nowhere".into());
             lines
         }
+        Procedure::Provenance(spec) => {
+            let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
+            lines.push("  asserts:     each container runs the image that was built or asked for, by its digest".into());
+            lines
+        }
+        Procedure::Pull(spec) => asserted_of_pull(spec),
         Procedure::Drain(spec) => asserted_of_drain(spec),
         Procedure::Outage(spec) => vec![
             match &spec.admits {
@@ -197,6 +204,19 @@ fn asserted_of_case(case: &Case) -> String {
         shortened(&case.request.target),
         *case.expect.outcome
     )
+}
+
+fn asserted_of_pull(spec: &PullSpec) -> Vec<String> {
+    let reasons: Vec<&str> = spec.reasons.iter().map(|reason| reason.as_str()).collect();
+    let mut lines = vec![match *spec.agent {
+        PullOutcome::NeverStarts => format!(
+            "  asserts:     the agent never starts, for {}, and the pod is never ready",
+            reasons.join(" or ")
+        ),
+        PullOutcome::Runs => "  asserts:     the agent runs".into(),
+    }];
+    lines.extend(spec.cases.iter().map(asserted_of_case));
+    lines
 }
 
 fn asserted_of_drain(spec: &DrainSpec) -> Vec<String> {

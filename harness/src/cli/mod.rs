@@ -11,7 +11,9 @@ use crate::report::terminal::remark;
 use crate::run::exit_code;
 
 mod clean;
+mod cluster_options;
 mod doctor;
+mod down;
 mod drive;
 mod error;
 mod explain;
@@ -22,6 +24,7 @@ mod options;
 mod replay;
 mod run;
 mod schema;
+mod up;
 
 /// How cargo and its companions colour their help.
 const STYLES: Styles = Styles::styled()
@@ -81,6 +84,10 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Print the JSON Schema of a file format.
     Schema(schema::Arguments),
+    /// Make a cluster that is kept between runs, with the images in it.
+    Up(up::Arguments),
+    /// Remove the clusters that are kept between runs.
+    Down(down::Arguments),
     /// Remove what runs that did not end properly have left.
     Clean(clean::Arguments),
     /// Make the container images that a cluster needs, as archives, without a container engine.
@@ -130,6 +137,8 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::main(&arguments, colour),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
+        Command::Up(arguments) => up::main(&arguments),
+        Command::Down(arguments) => down::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments),
         Command::Images(arguments) => images::main(&arguments),
         Command::Completions(arguments) => schema::completions(&arguments),

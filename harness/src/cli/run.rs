@@ -4,14 +4,13 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::cluster_options::ClusterOptions;
 use super::error::CliError;
 use super::options::{ProjectOptions, SelectionOptions};
-use crate::environment::kube::{ClusterChoice, ClusterTool, ImageNames, Keeping};
-use crate::image::ImageRole;
 use crate::model::diagnostic::Colour;
 use crate::model::load::{Corpora, Project};
 use crate::model::scenario::Scenario;
@@ -20,7 +19,7 @@ use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
 use crate::report::terminal::{remark, say};
 use crate::report::timings;
-use crate::run::setup::{KubernetesPlace, Place, SetupError, SetupOptions, prepare};
+use crate::run::setup::{SetupError, SetupOptions, prepare};
 use crate::run::{Going, RunObserver, exit_code, run};
 use crate::stack::assemble::AgentOverrides;
 
@@ -40,38 +39,8 @@ pub(super) struct Arguments {
 /// What `run` and `replay` share.
 #[derive(Args, Clone, Debug)]
 pub(super) struct RunOptions {
-    /// Where the pods run.
-    #[arg(long, value_enum, default_value_t = EnvironmentChoice::Local)]
-    environment: EnvironmentChoice,
-
-    /// With `--environment existing`: the context of the kubeconfig. Default: the current one.
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-
-    /// With `kind` and `k3d`: the image of the cluster's nodes, which chooses the version of Kubernetes. Default: the newest that
-    /// Docker already has, else the tool's own choice.
-    #[arg(long, value_name = "IMAGE")]
-    node_image: Option<String>,
-
-    /// In a cluster: leave everything that was made there, to look at it. Nothing removes it later.
-    #[arg(long)]
-    keep: bool,
-
-    /// In a cluster: the agent's image, in place of one that is made of the executable.
-    #[arg(long, value_name = "IMAGE")]
-    agent_image: Option<String>,
-
-    /// In a cluster: Envoy's image, in place of one that is made of the executable.
-    #[arg(long, value_name = "IMAGE")]
-    envoy_image: Option<String>,
-
-    /// In a cluster: the application's image, in place of one that is made of the executable.
-    #[arg(long, value_name = "IMAGE")]
-    app_image: Option<String>,
-
-    /// In a cluster: the image of this program, in place of one that is made of it.
-    #[arg(long, value_name = "IMAGE")]
-    driver_image: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterOptions,
 
     /// The Envoy: a path, or a version that is installed into the user's cache. Default: $ENVOY, else the pinned version.
     #[arg(long, value_name = "PATH|VERSION")]
@@ -107,19 +76,6 @@ pub(super) struct RunOptions {
     output: Option<Utf8PathBuf>,
 }
 
-/// Where pods can run.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum EnvironmentChoice {
-    /// A cluster of yours, by the kubeconfig; only namespaces that the run makes are touched.
-    Existing,
-    /// A cluster that k3d makes for the run.
-    K3d,
-    /// A cluster that kind makes for the run.
-    Kind,
-    /// Namespaces of this machine; the kubelet's rules are rehearsed.
-    Local,
-}
-
 fn parse_variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once('=')
@@ -140,14 +96,7 @@ impl RunOptions {
         let mut variables: Vec<(String, String)> = earlier.agent_env.clone().into_iter().collect();
         variables.extend(self.agent_env.iter().cloned());
         Self {
-            environment: self.environment,
-            context: self.context.clone(),
-            node_image: self.node_image.clone(),
-            keep: self.keep,
-            agent_image: self.agent_image.clone(),
-            envoy_image: self.envoy_image.clone(),
-            app_image: self.app_image.clone(),
-            driver_image: self.driver_image.clone(),
+            cluster: self.cluster.or_as_in(earlier.place.as_ref()),
             envoy: self.envoy.clone().or_else(|| earlier.envoy.clone()),
             agent_binary: self
                 .agent_binary
@@ -165,44 +114,9 @@ impl RunOptions {
         }
     }
 
-    fn place(&self) -> Place {
-        let made = |tool| ClusterChoice::Made {
-            tool,
-            node_image: self.node_image.clone(),
-        };
-        let cluster = match self.environment {
-            EnvironmentChoice::Local => return Place::Local,
-            EnvironmentChoice::Existing => ClusterChoice::Existing {
-                context: self.context.clone(),
-            },
-            EnvironmentChoice::K3d => made(ClusterTool::K3d),
-            EnvironmentChoice::Kind => made(ClusterTool::Kind),
-        };
-        let images = [
-            (ImageRole::Agent, &self.agent_image),
-            (ImageRole::Application, &self.app_image),
-            (ImageRole::Driver, &self.driver_image),
-            (ImageRole::Proxy, &self.envoy_image),
-        ]
-        .into_iter()
-        .filter_map(|(role, name)| Some((role, name.as_ref()?)))
-        .fold(ImageNames::default(), |names, (role, name)| {
-            names.with(role, name)
-        });
-        Place::Kubernetes(KubernetesPlace {
-            cluster,
-            images,
-            keeping: if self.keep {
-                Keeping::Keep
-            } else {
-                Keeping::Remove
-            },
-        })
-    }
-
-    fn setup_options(&self) -> SetupOptions {
-        SetupOptions {
-            place: self.place(),
+    fn setup_options(&self) -> Result<SetupOptions, CliError> {
+        Ok(SetupOptions {
+            place: self.cluster.place()?,
             envoy: self.envoy.clone(),
             agent_binary: self.agent_binary.clone(),
             app_binary: self.app_binary.clone(),
@@ -213,7 +127,7 @@ impl RunOptions {
             jobs: self.jobs.map(usize::from),
             slow_down: self.slow_down.unwrap_or(1),
             conformance: None,
-        }
+        })
     }
 }
 
@@ -242,6 +156,7 @@ pub(super) fn run_scenarios(
         .enable_all()
         .build()
         .map_err(CliError::Runtime)?;
+    let setup_options = options.setup_options()?;
     let code = runtime.block_on(async {
         let (interrupt, going) = watch::channel(Going::On);
         tokio::spawn(listen_for_interrupts(interrupt));
@@ -252,7 +167,7 @@ pub(super) fn run_scenarios(
         };
         let console = Arc::new(Console::new(progress, colour));
         let preparing = console.clone();
-        let setup = prepare(project, corpora, options.setup_options(), move |what| {
+        let setup = prepare(project, corpora, setup_options, move |what| {
             preparing.preparing(what);
         })
         .await?;

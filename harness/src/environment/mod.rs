@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::feature::FeatureSet;
 use crate::model::identity::PodName;
+use crate::model::image_use::{ContainerImage, ImagesInUse};
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
@@ -22,6 +23,7 @@ pub mod observe;
 
 mod container_files;
 mod pod_timeline;
+mod run_folder;
 
 /// A place that can run pods.
 #[async_trait]
@@ -34,6 +36,11 @@ pub trait Environment: fmt::Debug + Send + Sync {
 
     /// Returns what ran where, for the report: kernel, Kubernetes version, runtime.
     fn facts(&self) -> BTreeMap<String, String>;
+
+    /// Returns which images the run's pods ran so far, by digest; nothing where there are no images.
+    fn images(&self) -> ImagesInUse {
+        BTreeMap::new()
+    }
 
     /// Creates the pod. Returns once it exists, not once it is ready: what a pod does before
     /// readiness is what several scenarios are about.
@@ -68,6 +75,11 @@ pub trait Pod: fmt::Debug + Send + Sync {
 
     /// Tells whether the pod is ready (an endpoint of its Service) now.
     fn is_ready(&self) -> bool;
+
+    /// Returns what is known of the containers' images; nothing where there are no images.
+    fn images(&self) -> Vec<ContainerImage> {
+        Vec::new()
+    }
 
     /// Returns the addresses at which a driver reaches the pod.
     fn addresses(&self) -> Addresses;

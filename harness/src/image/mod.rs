@@ -17,4 +17,4 @@ mod tools;
 pub use self::build::{BuiltImage, ImageSources, Images, build_image, build_images};
 pub use self::cache::prune_archives;
 pub use self::error::ImageError;
-pub use self::names::{ImageRole, without_tag};
+pub use self::names::{ImageRole, is_in_no_registry, without_tag};

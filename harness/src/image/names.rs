@@ -83,6 +83,12 @@ impl fmt::Display for ImageRole {
     }
 }
 
+/// Tells whether an image was made here, by its name: no registry has it.
+pub fn is_in_no_registry(name: &str) -> bool {
+    name.strip_prefix(REGISTRY)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Strips tag and digest from an image's name. A colon before the last slash is a port.
 pub fn without_tag(image: &str) -> &str {
     let image = image.split_once('@').map_or(image, |(name, _)| name);

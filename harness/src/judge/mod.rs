@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod exchange;
 pub mod header_fields;
+pub mod images;
 pub mod journey;
 pub mod lifecycle;
 pub mod lint;

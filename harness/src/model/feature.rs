@@ -18,6 +18,14 @@ pub enum Feature {
     AgentUnixSocket,
     /// The environment can pause and kill containers.
     ContainerFaults,
+    /// The API reads back the digests of the pod's images, and the right one is known for each.
+    ImageDigests,
+    /// A kubelet looks for images by their pull policies.
+    ImagePull,
+    /// The run's own images are in no registry: they were made here.
+    ImagesInNoRegistry,
+    /// The run's own images are on the nodes before the first pod is.
+    ImagesOnNodes,
     /// The kubelet (or its rehearsal) starts and ends native sidecars in their order.
     NativeSidecar,
     /// The kubelet (or its rehearsal) runs exec hooks before it sends TERM.
@@ -43,6 +51,10 @@ impl Feature {
             Self::AgentFaultInjection => "agent-fault-injection",
             Self::AgentUnixSocket => "agent-unix-socket",
             Self::ContainerFaults => "container-faults",
+            Self::ImageDigests => "image-digests",
+            Self::ImagePull => "image-pull",
+            Self::ImagesInNoRegistry => "images-in-no-registry",
+            Self::ImagesOnNodes => "images-on-nodes",
             Self::NativeSidecar => "native-sidecar",
             Self::PreStopExec => "pre-stop-exec",
             Self::PreStopSleep => "pre-stop-sleep",

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::ContractSpec;
 use super::feature::Feature;
+use super::image_procedures::{ProvenanceSpec, PullPolicy, PullSpec};
 use super::located::Located;
 use super::procedure::{
     DrainSpec, ExchangeSpec, FilesystemSpec, OutageSpec, RefusalSpec, SecrecySpec, StartupSpec,
@@ -129,6 +130,12 @@ pub struct ScenarioFile {
     /// Where the agent's keys show up.
     #[serde(default)]
     pub secrecy: Option<Located<SecrecySpec>>,
+    /// The digest of each container's image.
+    #[serde(default)]
+    pub provenance: Option<Located<ProvenanceSpec>>,
+    /// What the kubelet makes of the agent's image and its pull policy.
+    #[serde(default)]
+    pub pull: Option<Located<PullSpec>>,
     /// Calls to the agent without a proxy, each judged.
     #[serde(default)]
     pub contract: Option<Located<ContractSpec>>,
@@ -147,6 +154,10 @@ pub enum Procedure {
     Filesystem(FilesystemSpec),
     /// Requests while the agent is disturbed.
     Outage(OutageSpec),
+    /// The digest of each container's image.
+    Provenance(ProvenanceSpec),
+    /// What the kubelet makes of the agent's image and its pull policy.
+    Pull(PullSpec),
     /// A deployment that the agent must refuse.
     Refusal(RefusalSpec),
     /// Requests while the agent's rules change.
@@ -166,6 +177,8 @@ impl Procedure {
             Self::Exchange(_) => "exchange",
             Self::Filesystem(_) => "filesystem",
             Self::Outage(_) => "outage",
+            Self::Provenance(_) => "provenance",
+            Self::Pull(_) => "pull",
             Self::Refusal(_) => "refusal",
             Self::Reload(_) => "reload",
             Self::Secrecy(_) => "secrecy",
@@ -279,6 +292,10 @@ pub struct ContainerSettings {
     pub mounts: BTreeMap<String, String>,
     /// Whether the root is read-only; as in the manifest when not given.
     pub read_only_root: Option<bool>,
+    /// The image, in place of the run's own.
+    pub image: Option<Located<String>>,
+    /// When the kubelet asks a registry for the image; the run's own way when not given.
+    pub pull_policy: Option<Located<PullPolicy>>,
 }
 
 /// Where an HTTP probe asks.

@@ -306,6 +306,8 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         }),
         take(spec.filesystem.as_ref(), Procedure::Filesystem),
         take(spec.outage.as_ref(), Procedure::Outage),
+        take(spec.provenance.as_ref(), Procedure::Provenance),
+        take(spec.pull.as_ref(), Procedure::Pull),
         take(spec.refusal.as_ref(), Procedure::Refusal),
         take(spec.reload.as_ref(), |spec| {
             Procedure::Reload(Box::new(spec))
@@ -322,7 +324,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, reload, startup, drain, filesystem, secrecy, contract",
+                "add one of exchange, outage, refusal, reload, startup, drain, filesystem, secrecy, contract, provenance, pull",
             );
             None
         }

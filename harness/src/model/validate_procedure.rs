@@ -2,6 +2,7 @@
 
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use super::image_procedures::{PullOutcome, PullSpec};
 use super::kept_clients::KeptClients;
 use super::located::{Located, Position};
 use super::outcome::Outcome;
@@ -71,12 +72,33 @@ pub(super) fn check_procedure(
             }
         }
         Procedure::Reload(reload) => check_reload(reload, complaints),
+        Procedure::Provenance(provenance) => {
+            check_some_cases(&provenance.cases, "provenance", complaints);
+        }
+        Procedure::Pull(pull) => check_pull(pull, complaints),
         Procedure::Secrecy(secrecy) => check_some_cases(&secrecy.cases, "secrecy", complaints),
         Procedure::Startup(startup) => {
             check_request(&startup.attack, startup.attack.target.position, complaints);
             check_request(&startup.benign, startup.benign.target.position, complaints);
             check_rate(&startup.per_second, complaints);
         }
+    }
+}
+
+fn check_pull(pull: &PullSpec, complaints: &mut Complaints<'_>) {
+    check_some_cases(&pull.cases, "pull", complaints);
+    match (*pull.agent, pull.reasons.is_empty()) {
+        (PullOutcome::NeverStarts, true) => complaints.add(
+            pull.agent.position,
+            "`pull` does not say why the agent never starts",
+            "add to `reasons:` what the kubelet must give as its reason, such as ErrImageNeverPull",
+        ),
+        (PullOutcome::Runs, false) => complaints.add(
+            pull.agent.position,
+            "an agent that runs has no reason not to",
+            "leave `reasons:` out, or write `agent: never-starts`",
+        ),
+        (PullOutcome::NeverStarts, false) | (PullOutcome::Runs, true) => {}
     }
 }
 

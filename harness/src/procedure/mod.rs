@@ -36,6 +36,8 @@ pub mod observations;
 pub mod outage;
 pub mod overload;
 pub mod plan;
+pub mod provenance;
+pub mod pull;
 pub mod refusal;
 pub mod reload;
 pub mod round;
@@ -145,6 +147,8 @@ pub async fn carry_out(
         Procedure::Exchange(spec) => exchange::carry_out(spec, deployment, proceedings).await,
         Procedure::Filesystem(spec) => filesystem::carry_out(spec, deployment, proceedings).await,
         Procedure::Outage(spec) => outage::carry_out(spec, deployment, proceedings).await,
+        Procedure::Provenance(spec) => provenance::carry_out(spec, deployment, proceedings).await,
+        Procedure::Pull(spec) => pull::carry_out(spec, deployment, proceedings).await,
         Procedure::Refusal(spec) => refusal::carry_out(spec, deployment, proceedings).await,
         Procedure::Reload(spec) => reload::carry_out(spec, deployment, proceedings).await,
         Procedure::Secrecy(spec) => secrecy::carry_out(spec, deployment, proceedings).await,

@@ -101,7 +101,13 @@ impl Console {
                 drop(say(format_args!("\n{text}")));
             }
         }
+        for finding in &record.findings {
+            drop(say(format_args!("\n{}", of_the_run(finding))));
+        }
         drop(say(format_args!("\n{}", self.totals(record))));
+        for line in images_that_ran(record) {
+            drop(say(line));
+        }
         drop(say(format_args!("report: {report}")));
     }
 
@@ -205,6 +211,42 @@ impl Console {
             Colour::Plain => text.to_owned(),
         }
     }
+}
+
+fn of_the_run(finding: &Finding) -> String {
+    let mut text = format!(
+        "the run as a whole failed: {}: expected {}, observed {}",
+        finding.expectation,
+        escape(&finding.expected),
+        escape(&finding.observed)
+    );
+    for note in &finding.notes {
+        let _ = write!(text, "\n   - {}", escape(note));
+    }
+    text
+}
+
+/// Says in a line for each role which image ran in how many pods.
+fn images_that_ran(record: &RunRecord) -> Vec<String> {
+    let images = record.environment.images.iter();
+    images
+        .map(|(role, used)| {
+            let digests: Vec<String> = used
+                .digests
+                .iter()
+                .map(|(digest, pods)| match pods {
+                    1 => format!("{digest} in 1 pod"),
+                    pods => format!("{digest} in {pods} pods"),
+                })
+                .collect();
+            let digests = if digests.is_empty() {
+                "no pod ran it".into()
+            } else {
+                digests.join(", ")
+            };
+            format!("{role}: {} {digests}", escape(&used.name))
+        })
+        .collect()
 }
 
 /// Renders why a scenario did not pass; none when it did. `folder` is the run's.

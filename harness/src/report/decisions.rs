@@ -39,6 +39,8 @@ pub fn decisions_of(procedure: &Procedure, proceedings: &Proceedings) -> Decisio
         Procedure::Contract(_)
         | Procedure::Exchange(_)
         | Procedure::Filesystem(_)
+        | Procedure::Provenance(_)
+        | Procedure::Pull(_)
         | Procedure::Secrecy(_) => {}
         Procedure::Drain(_)
         | Procedure::Outage(_)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::record::{RunRecord, ScenarioRecord};
-use crate::model::finding::ScenarioResult;
+use crate::model::finding::{Finding, ScenarioResult};
 
 /// Makes the JUnit report. quick-junit escapes markup and drops what XML cannot carry.
 pub fn render(record: &RunRecord) -> Result<String, quick_junit::SerializeError> {
@@ -14,8 +14,30 @@ pub fn render(record: &RunRecord) -> Result<String, quick_junit::SerializeError>
     for scenario in &record.scenarios {
         suite.add_test_case(test_case(scenario));
     }
+    if !record.findings.is_empty() {
+        suite.add_test_case(case_of_the_run(&record.findings));
+    }
     report.add_test_suite(suite);
     report.to_string()
+}
+
+/// Makes one case of what was wrong with the run as a whole: no scenario has it.
+fn case_of_the_run(findings: &[Finding]) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let lines: Vec<String> = findings
+        .iter()
+        .map(|finding| {
+            format!(
+                "{}: expected {}, observed {}\n{}",
+                finding.expectation,
+                finding.expected,
+                finding.observed,
+                finding.notes.join("\n")
+            )
+        })
+        .collect();
+    status.set_description(lines.join("\n\n"));
+    TestCase::new("the run as a whole", status)
 }
 
 fn test_case(scenario: &ScenarioRecord) -> TestCase {

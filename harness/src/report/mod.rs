@@ -5,6 +5,7 @@ pub mod decisions;
 pub mod evidence;
 pub mod files;
 pub mod junit;
+mod place_record;
 pub mod record;
 pub mod redaction;
 pub mod schema;

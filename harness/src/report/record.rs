@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decisions::Decisions;
+pub use super::place_record::PlaceRecord;
 use crate::executable::Identity;
 use crate::model::contract::CallOutcome;
 use crate::model::feature::Feature;
-use crate::model::finding::ScenarioResult;
+use crate::model::finding::{Finding, ScenarioResult};
 use crate::model::identity::RunId;
+use crate::model::image_use::ImagesInUse;
 use crate::model::outcome::Outcome;
 use crate::model::phase::Phase;
 use crate::model::scenario::{Level, ScenarioName};
@@ -46,6 +48,9 @@ pub struct RunRecord {
     pub subjects: BTreeMap<String, Identity>,
     /// Every selected scenario, by name.
     pub scenarios: Vec<ScenarioRecord>,
+    /// What was wrong with the run as a whole: images that were not those asked for.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// Counts over all scenarios.
     pub totals: Totals,
     /// SHA-256 of the decision record, `decisions.tsv`, lower-case hex: the same decisions have the same digest.
@@ -77,6 +82,9 @@ pub struct RunOptionsRecord {
     pub agent_env: BTreeMap<String, String>,
     /// By how much every bound was multiplied.
     pub slow_down: u32,
+    /// Where the pods ran, as it was asked for; none for `local`.
+    #[serde(default)]
+    pub place: Option<PlaceRecord>,
 }
 
 /// Where the scenarios ran.
@@ -91,6 +99,9 @@ pub struct EnvironmentRecord {
     pub features: BTreeSet<Feature>,
     /// Kernel, Kubernetes version, runtime.
     pub facts: BTreeMap<String, String>,
+    /// Which images ran, by role, as the API read their digests back; none where there are no images.
+    #[serde(default)]
+    pub images: ImagesInUse,
 }
 
 /// Whose probes, hooks and signals a run has seen.

@@ -35,7 +35,9 @@ pub fn of_run(record: &RunRecord, ending: Ending) -> u8 {
         Ending::Interrupted => INTERRUPTED,
         Ending::Complete if record.scenarios.is_empty() => NOTHING_SELECTED,
         Ending::Complete if record.totals.count("errored") > 0 => ERRORED,
-        Ending::Complete if record.totals.count("failed") > 0 => FAILED,
+        Ending::Complete if record.totals.count("failed") > 0 || !record.findings.is_empty() => {
+            FAILED
+        }
         Ending::Complete if record.totals.count("passed") == 0 => NOTHING_SELECTED,
         Ending::Complete => PASSED,
     }

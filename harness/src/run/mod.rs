@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use self::exit_code::Ending;
 use self::setup::RunSetup;
+use crate::judge::images::judge_run;
 use crate::model::digest::sha256;
 use crate::model::finding::{Fault, ScenarioResult};
 use crate::model::scenario::{Procedure, Scenario};
@@ -17,6 +18,7 @@ use crate::report::record::{
 };
 
 pub mod exit_code;
+pub mod place;
 pub mod proxy_validation;
 pub mod scenario;
 pub mod selection;
@@ -108,6 +110,7 @@ pub fn record_of(
     ending: Ending,
 ) -> RunRecord {
     scenarios.sort_by(|left, right| left.name.cmp(&right.name));
+    let images = setup.environment.images();
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         run: setup.run.clone(),
@@ -121,11 +124,13 @@ pub fn record_of(
             },
             features: setup.features.clone(),
             facts: setup.environment.facts(),
+            images: images.clone(),
         },
         options: setup.options.clone(),
         subjects: setup.subjects.clone(),
         totals: Totals::of(&scenarios),
         decisions_sha256: sha256(decisions::render(&scenarios).as_bytes()),
+        findings: judge_run(&images),
         scenarios,
         exit_code: 0,
     };
@@ -140,10 +145,11 @@ fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
         Procedure::Drain(_) => 0,
         Procedure::Startup(_) => 1,
         Procedure::Outage(_) => 2,
-        Procedure::Refusal(_) | Procedure::Reload(_) => 3,
+        Procedure::Pull(_) | Procedure::Refusal(_) | Procedure::Reload(_) => 3,
         Procedure::Contract(_)
         | Procedure::Exchange(_)
         | Procedure::Filesystem(_)
+        | Procedure::Provenance(_)
         | Procedure::Secrecy(_) => 4,
     });
     ordered

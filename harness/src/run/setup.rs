@@ -7,16 +7,17 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
+use super::place::{KubernetesPlace, Place};
 use super::proxy_validation::ProxyValidator;
 use crate::environment::kube::{
-    self, ClusterChoice, ImageNames, Keeping, KubeEnvironment, KubeOptions,
+    self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder,
 };
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
 use crate::environment::{Environment, EnvironmentFault, ImageTable};
 use crate::executable::{
     EnvoySelection, ExecutableError, Identity, build_for_images, build_siblings, locate,
 };
-use crate::image::{ImageError, ImageRole, ImageSources, build_images};
+use crate::image::{ImageError, ImageRole, ImageSources, Images, build_images};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -33,8 +34,6 @@ use crate::stack::keys::{AgentKeys, KeysError};
 /// Where the logs of a run's pods lie while it goes on: with what the next start sweeps away, since they are not redacted.
 const POD_LOGS: &str = "pods";
 
-/// What the names of the folders begin with in which runs keep their clusters' kubeconfigs and images.
-const KUBE_FOLDER: &str = "cluster-of-";
 /// The option of the agent that makes it take response data.
 const RESPONSE_DATA_OPTION: &str = "envoy-expect-response-data";
 
@@ -44,27 +43,6 @@ const JOBS_PER_CORE: usize = 3;
 const JOBS_PER_CORE_OF_A_CLUSTER: usize = 1;
 /// By how much every bound is multiplied in a cluster: a kubelet looks once a second where its rehearsal is told at once.
 const SLOWNESS_OF_A_CLUSTER: u32 = 3;
-
-/// Where the pods run.
-#[derive(Clone, Debug, Default)]
-pub enum Place {
-    /// Namespaces of this machine.
-    #[default]
-    Local,
-    /// A cluster.
-    Kubernetes(KubernetesPlace),
-}
-
-/// What the user chose of a cluster.
-#[derive(Clone, Debug)]
-pub struct KubernetesPlace {
-    /// `--environment`, `--context`, `--node-image`.
-    pub cluster: ClusterChoice,
-    /// `--agent-image` and its like.
-    pub images: ImageNames,
-    /// `--keep`.
-    pub keeping: Keeping,
-}
 
 /// What the user chose.
 #[derive(Clone, Debug, Default)]
@@ -137,6 +115,9 @@ pub enum SetupError {
     /// An image cannot be made.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// It cannot be known which clusters are kept.
+    #[error("it cannot be known which clusters are kept")]
+    Lease(#[from] LeaseError),
     /// What an earlier run left cannot be removed.
     #[error("cannot remove what an earlier run left in {path}")]
     Sweep {
@@ -176,6 +157,7 @@ impl SetupError {
             Self::Executable(error) => error.hint().into_iter().collect(),
             Self::Environment(fault) => fault_hints(fault),
             Self::Image(_) => vec!["images can be named instead: `--agent-image`, `--envoy-image`, `--app-image`, `--driver-image`".into()],
+            Self::Lease(_) => vec!["set HOME or XDG_STATE_HOME".into()],
             Self::Keys(_) => vec![
                 "set both CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY, or neither for invented keys".into(),
             ],
@@ -210,11 +192,7 @@ pub async fn prepare(
     options: SetupOptions,
     say: impl Fn(&str) + Send + Sync + 'static,
 ) -> Result<RunSetup, SetupError> {
-    let runtime = runtime_folder();
-    private_folder(&runtime).map_err(|source| SetupError::Runtime {
-        path: runtime.clone(),
-        source,
-    })?;
+    let runtime = make_runtime_folder()?;
     let swept = sweep(&runtime).map_err(|source| SetupError::Sweep {
         path: runtime.clone(),
         source,
@@ -239,6 +217,7 @@ pub async fn prepare(
         app_binary: options.app_binary.clone(),
         agent_env: options.overrides.variables.clone(),
         slow_down,
+        place: options.place.record(),
     };
     let run = RunId::generate(Timestamp::now(), std::process::id());
     let keys = AgentKeys::from_environment()?;
@@ -357,38 +336,36 @@ async fn kubernetes_environment(
     chosen: KubernetesPlace,
     say: &(impl Fn(&str) + Sync),
 ) -> Result<PlaceMade, SetupError> {
-    let records = setup.runtime.join(CLUSTERS);
-    let swept = kube::sweep(&records).await?;
+    let records = cluster_records(setup.runtime);
+    let leases = LeaseFolder::of_user()?;
+    let mut swept = kube::sweep(&records, &leases).await?;
+    if let ClusterChoice::Made { tool, .. } = &chosen.cluster {
+        kube::try_tool(*tool).await?;
+        swept.extend(kube::sweep_leases(&leases, &[*tool]).await?);
+    }
     if !swept.is_empty() {
         say(&format!(
             "removed clusters of earlier runs: {}",
             swept.join(", ")
         ));
     }
-    // The folder is locked as a local run's is, and goes with it: a kubeconfig is a key.
-    let folder = setup.runtime.join(format!("{}{}", KUBE_FOLDER, setup.run));
-    let built = if chosen.images.missing().is_empty() {
+    let built = if chosen.images.named.missing().is_empty() {
         None
     } else {
-        say("making the images; the first time takes minutes");
-        let built = tokio::task::spawn_blocking(build_for_images)
-            .await
-            .expect("the build does not panic")?;
-        let sources = ImageSources {
-            agent: setup.agent_binary.map_or(built.agent_stub, Into::into),
-            application: setup.app_binary.map_or(built.helloworld, Into::into),
-            proxy: setup.programs.envoy.clone(),
-            driver: built.conformance,
+        let given = GivenBinaries {
+            agent: setup.agent_binary,
+            application: setup.app_binary,
         };
-        Some(build_images(&sources, &setup.archives)?)
+        Some(make_images(&setup.programs.envoy, &given, &setup.archives, say).await?)
     };
     let options = KubeOptions {
         cluster: chosen.cluster,
         run: setup.run.clone(),
         built,
-        named: chosen.images,
+        images: chosen.images,
         keeping: chosen.keeping,
-        folder,
+        runtime: setup.runtime.into(),
+        leases,
         records,
     };
     let environment = Box::pin(KubeEnvironment::prepare(options, say)).await?;
@@ -400,6 +377,43 @@ async fn kubernetes_environment(
         None => AgentAbilities::of(setup.agent),
     };
     Ok((Arc::new(environment), agent))
+}
+
+/// Executables that the user has named, in place of those of the checkout.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GivenBinaries<'a> {
+    /// The agent.
+    pub agent: Option<&'a Utf8Path>,
+    /// The application.
+    pub application: Option<&'a Utf8Path>,
+}
+
+/// Makes all images, with their archives in a folder.
+///
+/// # Errors
+///
+/// When an executable cannot be built, or an image cannot be made.
+///
+/// # Panics
+///
+/// When the build does: a bug.
+pub async fn make_images(
+    envoy: &Utf8Path,
+    given: &GivenBinaries<'_>,
+    archives: &Utf8Path,
+    say: &(impl Fn(&str) + Sync),
+) -> Result<Images, SetupError> {
+    say("making the images; the first time takes minutes");
+    let built = tokio::task::spawn_blocking(build_for_images)
+        .await
+        .expect("the build does not panic")?;
+    let sources = ImageSources {
+        agent: given.agent.map_or(built.agent_stub, Into::into),
+        application: given.application.map_or(built.helloworld, Into::into),
+        proxy: envoy.into(),
+        driver: built.conformance,
+    };
+    Ok(build_images(&sources, archives)?)
 }
 
 struct Programs {
@@ -456,6 +470,24 @@ pub fn runtime_folder() -> Utf8PathBuf {
 /// lies there is never stale.
 pub fn image_folder(project: &Utf8Path) -> Utf8PathBuf {
     project.join("target/conformance-images")
+}
+
+/// Returns the folder in which pods keep short-lived files, made so that no other user reads what is in it.
+///
+/// # Errors
+///
+/// When it cannot be made, or another user has made it.
+pub fn make_runtime_folder() -> Result<Utf8PathBuf, SetupError> {
+    let path = runtime_folder();
+    match private_folder(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(SetupError::Runtime { path, source }),
+    }
+}
+
+/// Returns the folder, below that of short-lived files, that says which clusters are whose.
+pub fn cluster_records(runtime: &Utf8Path) -> Utf8PathBuf {
+    runtime.join(CLUSTERS)
 }
 
 /// Makes the folder so that no other user reads what is in it, and refuses one that another user has made.

@@ -15,6 +15,7 @@ use super::keys::AgentKeys;
 use super::manifest::{self, ManifestError};
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
 use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
+use crate::model::image_procedures::PullPolicy;
 use crate::model::load::Project;
 use crate::model::scenario::{
     AgentPlace, ContainerSettings, ProbeSettings, StackSettings, VolumeSettings,
@@ -136,9 +137,21 @@ pub fn assemble(
     let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text)]);
     Ok(Stack {
         pod,
+        pull_policies: pull_policies(settings),
         config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),
         secrets,
     })
+}
+
+fn pull_policies(settings: &StackSettings) -> BTreeMap<String, PullPolicy> {
+    [
+        (AGENT_CONTAINER, &settings.agent),
+        (PROXY_CONTAINER, &settings.front_proxy),
+        (APPLICATION_CONTAINER, &settings.application),
+    ]
+    .into_iter()
+    .filter_map(|(name, settings)| Some((name.to_owned(), **settings.pull_policy.as_ref()?)))
+    .collect()
 }
 
 fn find<'a>(pod: &'a mut PodSpec, name: &str) -> Option<&'a mut Container> {
@@ -288,6 +301,9 @@ fn apply(container: &mut Container, settings: &ContainerSettings) {
             mount_path: path.clone(),
             ..VolumeMount::default()
         });
+    }
+    if let Some(image) = &settings.image {
+        container.image = Some(image.value.clone());
     }
     if let Some(read_only) = settings.read_only_root {
         container

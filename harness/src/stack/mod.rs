@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use self::secret::SecretText;
+use crate::model::image_procedures::PullPolicy;
 
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
@@ -28,6 +29,8 @@ const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;
 pub struct Stack {
     /// The pod, as Kubernetes would be given it.
     pub pod: PodSpec,
+    /// When the kubelet looks for a container's image, by container, where the scenario says so.
+    pub pull_policies: BTreeMap<String, PullPolicy>,
     /// Config maps by name; each a map from file name to content.
     pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Secrets by name; each a map from key to value.

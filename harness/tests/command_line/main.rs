@@ -3,6 +3,7 @@
 mod bad_contracts;
 mod bad_input;
 mod bad_seeds;
+mod clusters;
 mod ending;
 mod files;
 mod images;

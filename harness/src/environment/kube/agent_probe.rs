@@ -50,7 +50,8 @@ async fn answer(
     argument: &str,
 ) -> Result<String, EnvironmentFault> {
     let namespace = space.own_namespace().await?;
-    let pod = objects::once(name, &space.run, image, &[argument]);
+    let mut pod = objects::once(name, &space.run, image, &[argument]);
+    space.images.pulls.put_into_pod(&mut pod);
     space.apply(namespace, name, &pod).await?;
     space
         .await_pod(namespace, name, |pod| {

@@ -1,31 +1,23 @@
 //! Clusters: made and removed by `kind` or `k3d`, or somebody's own, which is never made or removed.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use tokio::process::Command;
-use tokio::time::timeout;
 
+use super::cluster_tool::{
+    ClusterTool, MADE_WITHIN, READ_WITHIN, load_image, remove_made, run_tool,
+};
 use super::connection::Source;
-use super::environment::KubeOptions;
 use super::images::ImageNames;
+use super::keep::{KeptCluster, attach};
 use super::labels::run_name;
+use super::lease::{Lease, LeasePurpose};
 use super::node_image::newest_at_hand;
+use super::options::KubeOptions;
 use super::ownership::Owner;
 use super::run_space::Keeping;
 use crate::environment::EnvironmentFault;
 use crate::image::{ImageRole, Images};
-use crate::model::timeouts::TimedOut;
-
-/// How long a cluster may take to come up.
-const MADE_WITHIN: Duration = Duration::from_mins(5);
-/// How long an image may take to be loaded.
-const LOADED_WITHIN: Duration = Duration::from_mins(3);
-/// How long a cluster may take to be removed.
-const REMOVED_WITHIN: Duration = Duration::from_mins(2);
-/// How much of what a tool says is shown, in bytes.
-const SHOWN_BYTES: usize = 2048;
 
 /// Which cluster a run uses.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,76 +46,14 @@ impl ClusterChoice {
     }
 }
 
-/// What makes clusters.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ClusterTool {
-    /// k3s in Docker.
-    K3d,
-    /// Kubernetes in Docker.
-    Kind,
-}
-
-impl ClusterTool {
-    /// Every tool.
-    pub const ALL: [Self; 2] = [Self::Kind, Self::K3d];
-
-    /// Returns the name of its command.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::K3d => "k3d",
-            Self::Kind => "kind",
-        }
-    }
-
-    fn create(self, name: &str, image: Option<&str>, kubeconfig: &Utf8Path) -> Vec<String> {
-        let mut words: Vec<&str> = match self {
-            Self::K3d => vec![
-                "cluster",
-                "create",
-                name,
-                "--wait",
-                "--kubeconfig-update-default=false",
-                "--kubeconfig-switch-context=false",
-            ],
-            Self::Kind => vec![
-                "create",
-                "cluster",
-                "--name",
-                name,
-                "--wait",
-                "120s",
-                "--kubeconfig",
-                kubeconfig.as_str(),
-            ],
-        };
-        if let Some(image) = image {
-            words.extend(["--image", image]);
-        }
-        words.into_iter().map(str::to_owned).collect()
-    }
-
-    fn delete(self, name: &str, kubeconfig: &Utf8Path) -> Vec<String> {
-        let words: &[&str] = match self {
-            Self::K3d => &["cluster", "delete", name],
-            Self::Kind => &[
-                "delete",
-                "cluster",
-                "--name",
-                name,
-                "--kubeconfig",
-                kubeconfig.as_str(),
-            ],
-        };
-        words.iter().map(|word| (*word).to_owned()).collect()
-    }
-
-    fn load(self, name: &str, archive: &Utf8Path) -> Vec<String> {
-        let words: &[&str] = match self {
-            Self::K3d => &["image", "import", archive.as_str(), "--cluster", name],
-            Self::Kind => &["load", "image-archive", archive.as_str(), "--name", name],
-        };
-        words.iter().map(|word| (*word).to_owned()).collect()
-    }
+/// A cluster that is to be made.
+pub(super) struct Making<'a> {
+    pub tool: ClusterTool,
+    pub node_image: Option<&'a str>,
+    pub name: &'a str,
+    pub kubeconfig: Utf8PathBuf,
+    pub records: &'a Utf8Path,
+    pub keeping: Keeping,
 }
 
 /// A cluster that a run uses.
@@ -133,6 +63,7 @@ pub(super) struct Cluster(Kind);
 #[derive(Debug)]
 enum Kind {
     Existing(Option<String>),
+    Kept(KeptCluster),
     Made(MadeCluster),
     Removed,
 }
@@ -163,6 +94,7 @@ impl Cluster {
     /// Makes the cluster where it is to be made.
     pub(super) async fn have(
         options: &KubeOptions,
+        folder: &Utf8Path,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
         let (tool, node_image) = match &options.cluster {
@@ -171,27 +103,55 @@ impl Cluster {
             }
             ClusterChoice::Made { tool, node_image } => (*tool, node_image.clone()),
         };
-        let node_image = match node_image {
-            Some(named) => Some(named),
-            None => newest_at_hand(tool).await,
-        };
+        if options.keeping == Keeping::Remove
+            && let Some(kept) = attach(tool, node_image.as_deref(), &options.leases, say).await?
+        {
+            return Ok(Self(Kind::Kept(kept)));
+        }
+        let node_image = node_image_for(tool, node_image).await;
+        let node_image = node_image.as_deref();
         let name = run_name(&options.run);
+        let kubeconfig = match options.keeping {
+            Keeping::Remove => folder.join(format!("{name}.kubeconfig")),
+            Keeping::Keep => {
+                let to_look_at = LeasePurpose::ToLookAt;
+                let lease = Lease::new(&name, tool, node_image, to_look_at, &options.leases);
+                options.leases.write(&lease)?;
+                lease.kubeconfig
+            }
+        };
+        let making = Making {
+            tool,
+            node_image,
+            name: &name,
+            kubeconfig,
+            records: &options.records,
+            keeping: options.keeping,
+        };
+        Self::make(making, say).await
+    }
+
+    /// Makes a cluster.
+    pub(super) async fn make(
+        making: Making<'_>,
+        say: &(impl Fn(&str) + Sync),
+    ) -> Result<Self, EnvironmentFault> {
         let io = |action: &str| {
             let action = action.to_owned();
             move |source| EnvironmentFault::Io { action, source }
         };
-        fs_err::create_dir_all(&options.folder).map_err(io("make the run's folder"))?;
+        let (tool, node_image) = (making.tool, making.node_image);
         let mut made = MadeCluster {
             tool,
-            kubeconfig: options.folder.join(format!("{name}.kubeconfig")),
+            kubeconfig: making.kubeconfig,
             record: None,
-            keeping: options.keeping,
-            name,
+            keeping: making.keeping,
+            name: making.name.into(),
         };
-        if options.keeping == Keeping::Remove {
+        if making.keeping == Keeping::Remove {
             // Before the cluster: whenever this process ends, the next run finds what it has made.
-            fs_err::create_dir_all(&options.records).map_err(io("make the folder of clusters"))?;
-            let record = options
+            fs_err::create_dir_all(making.records).map_err(io("make the folder of clusters"))?;
+            let record = making
                 .records
                 .join(format!("{}.{}", made.name, tool.name()));
             fs_err::write(&record, Owner::this_process().to_string())
@@ -199,7 +159,6 @@ impl Cluster {
             made.record = Some(record);
         }
         let of_image = node_image
-            .as_deref()
             .map(|image| format!(" of {image}"))
             .unwrap_or_default();
         say(&format!(
@@ -208,7 +167,7 @@ impl Cluster {
             made.name
         ));
         let mut cluster = Self(Kind::Made(made));
-        match cluster.create(node_image.as_deref()).await {
+        match cluster.create(node_image).await {
             Ok(()) => Ok(cluster),
             Err(error) => {
                 // Only the error that came first is told.
@@ -228,8 +187,7 @@ impl Cluster {
             ClusterTool::Kind => Ok(()),
             ClusterTool::K3d => {
                 let words = ["kubeconfig", "get", &made.name].map(str::to_owned);
-                let text =
-                    run_tool(made.tool, "read its kubeconfig", &words, REMOVED_WITHIN).await?;
+                let text = run_tool(made.tool, "read its kubeconfig", &words, READ_WITHIN).await?;
                 fs_err::write(&made.kubeconfig, text).map_err(|source| EnvironmentFault::Io {
                     action: "write the cluster's kubeconfig".into(),
                     source,
@@ -240,30 +198,70 @@ impl Cluster {
 
     /// Loads the images that the user has not named others for.
     pub(super) async fn load(
-        &self,
+        &mut self,
         built: &Images,
         named: &ImageNames,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<(), EnvironmentFault> {
-        let Kind::Made(made) = &self.0 else {
-            return Ok(());
-        };
-        say("loading the images into the cluster");
-        for role in ImageRole::ALL {
-            if named.of(role).is_none() {
-                let words = made.tool.load(&made.name, &built.of(role).archive);
-                run_tool(made.tool, "load an image", &words, LOADED_WITHIN).await?;
+        match &mut self.0 {
+            Kind::Existing(_) | Kind::Removed => Ok(()),
+            Kind::Kept(kept) => kept.load_what_changed(built, named, say).await,
+            Kind::Made(made) => {
+                say("loading the images into the cluster");
+                for role in ImageRole::ALL {
+                    if named.of(role).is_none() {
+                        load_image(made.tool, &made.name, &built.of(role).archive).await?;
+                    }
+                }
+                Ok(())
             }
         }
-        Ok(())
+    }
+
+    /// Tells whether images that are built here are on its nodes once they are loaded.
+    pub(super) fn takes_archives(&self) -> bool {
+        match &self.0 {
+            Kind::Kept(_) | Kind::Made(_) => true,
+            Kind::Existing(_) | Kind::Removed => false,
+        }
+    }
+
+    /// Leaves a cluster that was made to whoever has its lease: it does not go with this process any more.
+    pub(super) fn release(mut self) {
+        let released = std::mem::replace(&mut self.0, Kind::Removed);
+        if let Kind::Made(MadeCluster {
+            record: Some(record),
+            ..
+        }) = released
+        {
+            let _ = fs_err::remove_file(record);
+        }
     }
 
     /// Returns where its address and credentials are.
     pub(super) fn source(&self) -> Source {
         match &self.0 {
             Kind::Existing(context) => Source::Context(context.clone()),
+            Kind::Kept(kept) => Source::File(kept.lease.kubeconfig.clone()),
             Kind::Made(made) => Source::File(made.kubeconfig.clone()),
             Kind::Removed => Source::Context(None),
+        }
+    }
+
+    /// Adds to a fault of the way to the cluster what can be done about one that is kept.
+    pub(super) fn explain(&self, fault: EnvironmentFault) -> EnvironmentFault {
+        match (fault, &self.0) {
+            (EnvironmentFault::Cluster { action, detail, .. }, Kind::Kept(kept)) => {
+                EnvironmentFault::Cluster {
+                    action,
+                    detail,
+                    hint: Some(format!(
+                        "the cluster {} is kept between runs and does not answer; `conformance down` removes it",
+                        kept.lease.name
+                    )),
+                }
+            }
+            (fault, _) => fault,
         }
     }
 
@@ -271,7 +269,7 @@ impl Cluster {
     pub(super) fn goes_with_the_run(&self) -> bool {
         match &self.0 {
             Kind::Made(made) => made.keeping == Keeping::Remove,
-            Kind::Existing(_) | Kind::Removed => false,
+            Kind::Existing(_) | Kind::Kept(_) | Kind::Removed => false,
         }
     }
 
@@ -307,106 +305,10 @@ impl Drop for Cluster {
     }
 }
 
-/// Removes a cluster by its name.
-pub(super) async fn remove_made(
-    tool: ClusterTool,
-    name: &str,
-    kubeconfig: &Utf8Path,
-) -> Result<(), EnvironmentFault> {
-    let words = tool.delete(name, kubeconfig);
-    run_tool(tool, "remove the cluster", &words, REMOVED_WITHIN)
-        .await
-        .map(|_| ())
-}
-
-/// Runs a tool to its end and returns what it wrote to standard output.
-async fn run_tool(
-    tool: ClusterTool,
-    action: &str,
-    words: &[String],
-    within: Duration,
-) -> Result<Vec<u8>, EnvironmentFault> {
-    let name = tool.name();
-    let refused = |detail: String, hint: Option<String>| EnvironmentFault::Cluster {
-        action: format!("{action} with {name}"),
-        detail,
-        hint,
-    };
-    let output = Command::new(name)
-        .args(words)
-        .stdin(Stdio::null())
-        // A Ctrl-C at the terminal is the harness's to handle.
-        .process_group(0)
-        .kill_on_drop(true)
-        .output();
-    let output = match timeout(within, output).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(refused(
-                format!("there is no command `{name}`"),
-                Some(format!(
-                    "install {name}, or use a cluster of yours with `--environment existing`"
-                )),
-            ));
-        }
-        Ok(Err(error)) => return Err(refused(error.to_string(), None)),
-        Err(_) => {
-            return Err(TimedOut {
-                waited_for: format!("{name} to {action}"),
-                budget: within.into(),
-                last_seen: "it still ran, and was ended".into(),
-            }
-            .into());
-        }
-    };
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let words = tail(&output.stderr);
-    let hint = hint_for(&words).map(Into::into);
-    Err(refused(format!("{}: {words}", output.status), hint))
-}
-
-fn hint_for(words: &str) -> Option<&'static str> {
-    let says = |text: &str| words.to_lowercase().contains(text);
-    if says("docker daemon") || says("docker.sock") || says("docker ps") {
-        return Some("Docker does not answer: `docker info` says why");
-    }
-    if says("pull") || says("not found") || says("no such image") {
-        return Some("the node image cannot be had; `--node-image IMAGE` names another one");
-    }
-    None
-}
-
-fn tail(bytes: &[u8]) -> String {
-    let start = bytes.len().saturating_sub(SHOWN_BYTES);
-    String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_tool_touches_the_users_kubeconfig() {
-        let own = Utf8Path::new("/run/own.kubeconfig");
-        let kind = ClusterTool::Kind.create("n", Some("i"), own).join(" ");
-        assert!(kind.contains("--kubeconfig /run/own.kubeconfig"), "{kind}");
-        assert!(kind.ends_with("--image i"), "{kind}");
-        let removed = ClusterTool::Kind.delete("n", own).join(" ");
-        assert!(
-            removed.contains("--kubeconfig /run/own.kubeconfig"),
-            "{removed}"
-        );
-        let k3d = ClusterTool::K3d.create("n", None, own).join(" ");
-        assert!(k3d.contains("--kubeconfig-update-default=false"), "{k3d}");
-        assert!(k3d.contains("--kubeconfig-switch-context=false"), "{k3d}");
-    }
-
-    #[test]
-    fn a_docker_that_is_down_is_named() {
-        let words = "ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock";
-        assert!(hint_for(words).is_some_and(|hint| hint.contains("docker info")));
-        assert_eq!(hint_for("something else"), None);
+/// Returns the image of the nodes: the one that the user names, else one that is at hand; none where the tool's own choice applies.
+pub(super) async fn node_image_for(tool: ClusterTool, named: Option<String>) -> Option<String> {
+    match named {
+        Some(named) => Some(named),
+        None => newest_at_hand(tool).await,
     }
 }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use camino::Utf8PathBuf;
 use k8s_openapi::api::core::v1::Pod as KubePodObject;
 use tokio::time::timeout;
 
 use super::agent_probe::{AgentTraits, probe_agent};
-use super::cluster::{Cluster, ClusterChoice};
+use super::cluster::Cluster;
 use super::connection::Connection;
 use super::course::Course;
 use super::exec::{ask_line, exec};
@@ -19,15 +18,18 @@ use super::labels::pod_namespace;
 use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::{Observers, Observing};
+use super::options::{KubeOptions, Presence};
 use super::pod::{KubePod, PodParts};
 use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
-use super::run_space::{Keeping, RunSpace};
+use super::run_space::RunSpace;
 use super::status;
 use super::sweep::sweep_namespaces;
+use crate::environment::run_folder::RunFolder;
 use crate::environment::{Addresses, Environment, EnvironmentFault, Pod};
-use crate::image::{ImageRole, Images};
+use crate::image::{ImageRole, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
-use crate::model::identity::{PodName, RunId};
+use crate::model::identity::PodName;
+use crate::model::image_use::ImagesInUse;
 use crate::model::timeouts::TimedOut;
 use crate::stack::{PROXY_PORT, Stack};
 
@@ -37,25 +39,6 @@ const ADDRESS_WITHIN: Duration = Duration::from_mins(1);
 const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
 /// The longest word, in bytes.
 const LONGEST_WORD: u64 = 1024;
-
-/// What a cluster's environment is made of.
-#[derive(Clone, Debug)]
-pub struct KubeOptions {
-    /// Which cluster.
-    pub cluster: ClusterChoice,
-    /// The run, whose id everything carries.
-    pub run: RunId,
-    /// Images that were built here and are loaded into a cluster that is made; none where all are named.
-    pub built: Option<Images>,
-    /// Images that the user names, in place of those built.
-    pub named: ImageNames,
-    /// Whether what is made stays.
-    pub keeping: Keeping,
-    /// The folder of the run's short-lived files.
-    pub folder: Utf8PathBuf,
-    /// The folder that tells later runs which clusters are whose.
-    pub records: Utf8PathBuf,
-}
 
 /// Runs pods in a cluster.
 #[derive(Debug)]
@@ -67,7 +50,10 @@ pub struct KubeEnvironment {
     observers: Arc<Observers>,
     observing: Observing,
     images: ImageNames,
+    presence: Presence,
     agent: Option<AgentTraits>,
+    // The last: what is in it goes when everything else has gone.
+    _folder: RunFolder,
 }
 
 impl KubeEnvironment {
@@ -80,30 +66,23 @@ impl KubeEnvironment {
         options: KubeOptions,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
-        let mut images = options
-            .built
-            .as_ref()
-            .map(ImageNames::of_built)
-            .unwrap_or_default();
-        for role in ImageRole::ALL {
-            if let Some(name) = options.named.of(role) {
-                images = images.with(role, name);
+        let images = options.image_names()?;
+        let named = &options.images.named;
+        let folder = RunFolder::create(&options.runtime, &options.run).map_err(|source| {
+            EnvironmentFault::Io {
+                action: "make the run's folder".into(),
+                source,
             }
-        }
-        let missing: Vec<String> = images.missing().iter().map(ToString::to_string).collect();
-        if !missing.is_empty() {
-            return Err(EnvironmentFault::Unsuitable {
-                reason: format!("no image is known for: {}", missing.join(", ")),
-                hint: "name them with `--agent-image`, `--envoy-image`, `--app-image` and `--driver-image`".into(),
-            });
-        }
-        let driver = images.of(ImageRole::Driver).unwrap_or_default().to_owned();
-        let mut cluster = Cluster::have(&options, say).await?;
+        })?;
+        let mut cluster = Box::pin(Cluster::have(&options, folder.path(), say)).await?;
         let prepared = async {
             if let Some(built) = &options.built {
-                cluster.load(built, &options.named, say).await?;
+                cluster.load(built, named, say).await?;
+                options.delivery().deliver(built, named, say).await?;
             }
-            let connection = Connection::open(&cluster.source()).await?;
+            let connection = Connection::open(&cluster.source())
+                .await
+                .map_err(|error| cluster.explain(error))?;
             let swept = sweep_namespaces(&connection.client).await?;
             if !swept.is_empty() {
                 say(&format!(
@@ -111,10 +90,11 @@ impl KubeEnvironment {
                     swept.join(", ")
                 ));
             }
+            let run_images = options.run_images(&connection, &images).await?;
             let space = Arc::new(RunSpace::new(
                 connection.client.clone(),
                 options.run.clone(),
-                driver,
+                run_images,
                 options.keeping,
             ));
             let questions = async {
@@ -123,7 +103,7 @@ impl KubeEnvironment {
                 } else {
                     Observing::Forbidden
                 };
-                let agent = match options.named.of(ImageRole::Agent) {
+                let agent = match named.of(ImageRole::Agent) {
                     Some(image) => Some(probe_agent(&space, image).await?),
                     None => None,
                 };
@@ -138,9 +118,11 @@ impl KubeEnvironment {
                 }
             }
         };
-        match prepared.await {
+        let prepared = prepared.await;
+        match prepared {
             Ok((connection, space, observing, agent)) => Ok(Self {
                 name: options.cluster.name(),
+                presence: options.presence(&cluster),
                 connection,
                 cluster: tokio::sync::Mutex::new(cluster),
                 space,
@@ -148,6 +130,7 @@ impl KubeEnvironment {
                 observing,
                 images,
                 agent,
+                _folder: folder,
             }),
             Err(error) => {
                 // Only the error that came first is told.
@@ -190,13 +173,12 @@ impl KubeEnvironment {
         };
         // From here on the follower ends with the pod's handle.
         let mut pod = KubePod::new(parts, follower);
+        let mut object = objects::pod(&name.run, stack, &self.images);
         space
-            .apply(
-                namespace,
-                POD,
-                &objects::pod(&name.run, stack, &self.images),
-            )
-            .await?;
+            .images
+            .pulls
+            .put_into_pod_under_test(&mut object, stack);
+        space.apply(namespace, POD, &object).await?;
         let (pod_ip, node) = await_address(&view).await?;
         pod.place(
             Addresses {
@@ -273,7 +255,27 @@ impl Environment for KubeEnvironment {
     }
 
     fn features(&self) -> FeatureSet {
-        let mut features = FeatureSet::from([Feature::StartupProbeHttp, Feature::StartupProbeTcp]);
+        let mut features = FeatureSet::from([
+            Feature::ImagePull,
+            Feature::StartupProbeHttp,
+            Feature::StartupProbeTcp,
+        ]);
+        if self.space.images.census.knows_the_pods_images() {
+            features.insert(Feature::ImageDigests);
+        }
+        match self.presence {
+            Presence::OnNodes => {
+                features.insert(Feature::ImagesOnNodes);
+            }
+            Presence::Unknown => {}
+        }
+        if self
+            .images
+            .of(ImageRole::Agent)
+            .is_some_and(is_in_no_registry)
+        {
+            features.insert(Feature::ImagesInNoRegistry);
+        }
         let by_release = [
             (24, Feature::StartupProbeGrpc),
             (29, Feature::NativeSidecar),
@@ -310,6 +312,10 @@ impl Environment for KubeEnvironment {
         };
         facts.insert("containers are looked into".into(), observing.into());
         facts
+    }
+
+    fn images(&self) -> ImagesInUse {
+        self.space.images.census.images()
     }
 
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault> {

@@ -33,6 +33,14 @@ impl ImageNames {
         self.0.get(&role).map(String::as_str)
     }
 
+    /// Returns what an image of this name is for.
+    pub fn role_of(&self, name: &str) -> Option<ImageRole> {
+        let mut roles = self.0.iter();
+        roles
+            .find(|(_, own)| own.as_str() == name)
+            .map(|(role, _)| *role)
+    }
+
     /// Returns the roles that have no name.
     pub fn missing(&self) -> Vec<ImageRole> {
         ImageRole::ALL
@@ -41,7 +49,7 @@ impl ImageNames {
             .collect()
     }
 
-    /// Lets the template's containers run the run's images. Those are never pulled where they are there.
+    /// Lets the template's containers run the run's images. When those are pulled is the run's matter (`pulls`).
     pub(super) fn put_into(&self, pod: &mut PodSpec) {
         let sidecars = pod.init_containers.iter_mut().flatten();
         for container in sidecars.chain(&mut pod.containers) {
@@ -49,7 +57,6 @@ impl ImageNames {
             let own = ImageRole::of_manifest_image(image).and_then(|role| self.of(role));
             if let Some(own) = own {
                 container.image = Some(own.to_owned());
-                container.image_pull_policy = Some("IfNotPresent".into());
             }
         }
     }
@@ -74,15 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_the_guide_becomes_the_runs_own_and_is_not_pulled() {
+    fn an_image_of_the_guide_becomes_the_runs_own() {
         let names = ImageNames::default().with(ImageRole::Agent, "own/agent:1");
         let mut agent = pod("signalsciences/sigsci-agent:latest");
         names.put_into(&mut agent);
         assert_eq!(agent.containers[0].image.as_deref(), Some("own/agent:1"));
-        assert_eq!(
-            agent.containers[0].image_pull_policy.as_deref(),
-            Some("IfNotPresent")
-        );
     }
 
     #[test]

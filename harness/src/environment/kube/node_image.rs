@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::cluster::ClusterTool;
+use super::cluster_tool::ClusterTool;
 
 /// How long Docker may take to list its images.
 const LISTED_WITHIN: Duration = Duration::from_secs(20);

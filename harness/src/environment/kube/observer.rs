@@ -39,7 +39,8 @@ impl Observers {
     pub(super) async fn are_allowed(space: &RunSpace) -> Result<bool, EnvironmentFault> {
         let namespace = space.own_namespace().await?;
         let pods: Api<Pod> = Api::namespaced(space.client.clone(), namespace);
-        let pod = objects::observer(OBSERVER, &space.run, &space.driver_image, None);
+        let mut pod = objects::observer(OBSERVER, &space.run, &space.images.driver, None);
+        space.images.pulls.put_into_pod(&mut pod);
         let trial = PostParams {
             dry_run: true,
             ..PostParams::default()
@@ -128,7 +129,8 @@ impl Observers {
             .or_default()
             .clone();
         cell.get_or_try_init(|| async {
-            let pod = objects::observer(&name, &space.run, &space.driver_image, Some(node));
+            let mut pod = objects::observer(&name, &space.run, &space.images.driver, Some(node));
+            space.images.pulls.put_into_pod(&mut pod);
             space.apply(namespace, &name, &pod).await?;
             space.await_running(namespace, &name).await
         })

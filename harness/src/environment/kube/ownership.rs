@@ -41,6 +41,15 @@ impl Owner {
             && start_of(self.process) != Some(self.started)
     }
 
+    /// Returns a process that has been there and is there no more.
+    #[cfg(test)]
+    pub(super) fn of_an_ended_process() -> Self {
+        Self {
+            started: 1,
+            ..Self::this_process()
+        }
+    }
+
     /// Reads what [`fmt::Display`] has written.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()

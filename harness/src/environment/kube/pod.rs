@@ -28,6 +28,7 @@ use crate::environment::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
     PodHttpRequest, PodHttpResponse,
 };
+use crate::model::image_use::ContainerImage;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
@@ -142,6 +143,12 @@ impl KubePod {
             .map(|_| ())
     }
 
+    fn count_images(&self) {
+        if let Some(pod) = &self.parts.view.latest().borrow().pod {
+            self.parts.space.images.census.record(pod);
+        }
+    }
+
     async fn delete(&self, parameters: &DeleteParams) -> Result<(), EnvironmentFault> {
         match self.pods().delete(&self.parts.name, parameters).await {
             Ok(_) => Ok(()),
@@ -159,6 +166,17 @@ impl Pod for KubePod {
 
     async fn timeline_beyond(&self, seen: usize) {
         self.parts.view.timeline.beyond(seen).await;
+    }
+
+    fn images(&self) -> Vec<ContainerImage> {
+        let latest = self.parts.view.latest();
+        let latest = latest.borrow();
+        let census = &self.parts.space.images.census;
+        latest
+            .pod
+            .as_ref()
+            .map(|pod| census.of_pod(pod))
+            .unwrap_or_default()
     }
 
     fn is_ready(&self) -> bool {
@@ -300,12 +318,15 @@ impl Pod for KubePod {
     }
 
     async fn request_deletion(&self) -> Result<(), EnvironmentFault> {
+        // A kubelet may forget the images of a pod that it ends.
+        self.count_images();
         self.watch_processes().await?;
         self.parts.view.ask_deletion();
         self.delete(&DeleteParams::default()).await
     }
 
     async fn remove(&self) -> Result<(), EnvironmentFault> {
+        self.count_images();
         let completed = || self.parts.view.timeline.completed();
         if timeout(Duration::ZERO, completed()).await.is_err() {
             // The kubelet takes one second for none; with none the API forgets the pod while it still runs.

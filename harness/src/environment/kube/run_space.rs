@@ -13,9 +13,11 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::fault::{ask, fault, is_absent};
+use super::image_census::ImageCensus;
 use super::labels::{FIELD_MANAGER, RUN_LABEL, run_name};
 use super::objects::{self, DRIVER};
 use super::ownership::Owner;
+use super::pulls::ImagePulls;
 use super::status;
 use crate::environment::EnvironmentFault;
 use crate::model::identity::RunId;
@@ -39,11 +41,19 @@ pub enum Keeping {
     Remove,
 }
 
+/// The run's images, and how the kubelet gets them.
+#[derive(Debug)]
+pub(super) struct RunImages {
+    pub driver: String,
+    pub pulls: ImagePulls,
+    pub census: ImageCensus,
+}
+
 /// A run's part of a cluster.
 pub(super) struct RunSpace {
     pub client: Client,
     pub run: RunId,
-    pub driver_image: String,
+    pub images: RunImages,
     pub keeping: Keeping,
     driver: OnceCell<()>,
     own_namespace: OnceCell<String>,
@@ -60,11 +70,11 @@ impl std::fmt::Debug for RunSpace {
 
 impl RunSpace {
     /// Begins with nothing made.
-    pub(super) fn new(client: Client, run: RunId, driver_image: String, keeping: Keeping) -> Self {
+    pub(super) fn new(client: Client, run: RunId, images: RunImages, keeping: Keeping) -> Self {
         Self {
             client,
             run,
-            driver_image,
+            images,
             keeping,
             driver: OnceCell::new(),
             own_namespace: OnceCell::new(),
@@ -94,7 +104,7 @@ impl RunSpace {
         loop {
             let action = format!("look for the service account of `{name}`");
             if ask(&action, accounts.get_opt("default")).await?.is_some() {
-                return Ok(());
+                break;
             }
             if Instant::now() >= deadline {
                 return Err(TimedOut {
@@ -105,6 +115,13 @@ impl RunSpace {
                 .into());
             }
             sleep(LOOK_EVERY).await;
+        }
+        match &self.images.pulls.secret {
+            Some(secret) => {
+                let copy = secret.copy_for(&self.run);
+                self.apply(name, &secret.name, &copy).await.map(|_| ())
+            }
+            None => Ok(()),
         }
     }
 
@@ -149,7 +166,8 @@ impl RunSpace {
         let namespace = self.own_namespace().await?;
         self.driver
             .get_or_try_init(|| async {
-                let pod = objects::driver(&self.run, &self.driver_image);
+                let mut pod = objects::driver(&self.run, &self.images.driver);
+                self.images.pulls.put_into_pod(&mut pod);
                 self.apply(namespace, DRIVER, &pod).await?;
                 self.await_running(namespace, DRIVER).await
             })
@@ -186,6 +204,7 @@ impl RunSpace {
         loop {
             let pod = ask(&action, pods.get(name)).await?;
             if wanted(&pod) {
+                self.images.census.record(&pod);
                 return Ok(pod);
             }
             if Instant::now() >= deadline {

@@ -5,9 +5,12 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, ListParams};
 
-use super::cluster::{ClusterTool, remove_made};
+use super::cluster_tool::ClusterTool;
+use super::connection::{Connection, Source};
 use super::fault::ask;
+use super::keep::remove_until_gone;
 use super::labels::{OWNER_ANNOTATION, PREFIX, RUN_LABEL};
+use super::lease_folder::LeaseFolder;
 use super::ownership::Owner;
 use super::run_space::delete_namespace;
 use crate::environment::EnvironmentFault;
@@ -17,7 +20,10 @@ use crate::environment::EnvironmentFault;
 /// # Errors
 ///
 /// When one cannot be removed. The next sweep tries again.
-pub async fn sweep(records: &Utf8Path) -> Result<Vec<String>, EnvironmentFault> {
+pub async fn sweep(
+    records: &Utf8Path,
+    leases: &LeaseFolder,
+) -> Result<Vec<String>, EnvironmentFault> {
     let mut removed = Vec::new();
     let Ok(entries) = records.read_dir_utf8() else {
         return Ok(removed);
@@ -30,13 +36,26 @@ pub async fn sweep(records: &Utf8Path) -> Result<Vec<String>, EnvironmentFault> 
         if !Owner::parse(&owner).is_some_and(|owner| owner.is_gone()) {
             continue;
         }
-        let kubeconfig = records.join(format!("{name}.unused"));
-        remove_made(tool, name, &kubeconfig).await?;
-        let _ = fs_err::remove_file(&kubeconfig);
+        // One that has got its lease before its maker died is the lease's.
+        if !leases.has(name) {
+            let kubeconfig = records.join(format!("{name}.unused"));
+            remove_until_gone(tool, name, &kubeconfig).await?;
+            let _ = fs_err::remove_file(&kubeconfig);
+            removed.push(name.to_owned());
+        }
         let _ = fs_err::remove_file(entry.path());
-        removed.push(name.to_owned());
     }
     Ok(removed)
+}
+
+/// Removes what is left in the cluster of a context of the kubeconfig; returns its namespaces' names.
+///
+/// # Errors
+///
+/// When the cluster cannot be reached or one cannot be removed.
+pub async fn sweep_context(context: Option<String>) -> Result<Vec<String>, EnvironmentFault> {
+    let connection = Connection::open(&Source::Context(context)).await?;
+    sweep_namespaces(&connection.client).await
 }
 
 /// Removes the namespaces of a cluster of which the owner is gone; returns their names. Those without a run's label or without an owner
@@ -78,6 +97,7 @@ fn made_by(file_name: &str) -> Option<(&str, ClusterTool)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lease::{Lease, LeasePurpose};
     use super::*;
 
     #[test]
@@ -96,7 +116,34 @@ mod tests {
         let records = Utf8Path::from_path(folder.path()).expect("UTF-8");
         let record = records.join("conformance-abc.kind");
         fs_err::write(&record, Owner::this_process().to_string()).expect("written");
-        assert_eq!(sweep(records).await.expect("swept"), Vec::<String>::new());
+        let leases = LeaseFolder::at(records.join("leases"));
+        assert_eq!(
+            sweep(records, &leases).await.expect("swept"),
+            Vec::<String>::new()
+        );
         assert!(record.exists());
+    }
+
+    #[tokio::test]
+    async fn a_dead_owners_cluster_that_has_a_lease_is_left_to_the_lease() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let records = Utf8Path::from_path(folder.path()).expect("UTF-8");
+        let leases = LeaseFolder::at(records.join("leases"));
+        let lease = Lease::new(
+            "conformance-abc",
+            ClusterTool::Kind,
+            None,
+            LeasePurpose::ToLookAt,
+            &leases,
+        );
+        leases.write(&lease).expect("written");
+        let record = records.join("conformance-abc.kind");
+        fs_err::write(&record, Owner::of_an_ended_process().to_string()).expect("written");
+        assert_eq!(
+            sweep(records, &leases).await.expect("swept"),
+            Vec::<String>::new()
+        );
+        assert!(!record.exists());
+        assert!(leases.has("conformance-abc"));
     }
 }

@@ -6,9 +6,9 @@
 //! open, and by the kernel's parent-death signal.
 
 pub use self::environment::{LocalEnvironment, LocalOptions};
-pub use self::run_folder::{SweepReport, sweep};
 pub use self::supervisor::{pod_init_main, pod_stage_main};
 pub use self::support::probe_support;
+pub use crate::environment::run_folder::{SweepReport, sweep};
 
 mod control_client;
 mod environment;
@@ -19,7 +19,6 @@ mod planning;
 mod pod;
 mod probe_rules;
 mod protocol;
-mod run_folder;
 mod stage_thread;
 mod supervisor;
 mod support;

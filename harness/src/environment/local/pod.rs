@@ -17,8 +17,8 @@ use tokio::time;
 
 use super::control_client::{ControlClient, read_reply_exactly};
 use super::protocol::{ControlReply, ControlRequest};
-use super::run_folder::RunFolder;
 use crate::environment::pod_timeline::PodTimeline;
+use crate::environment::run_folder::RunFolder;
 use crate::environment::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
     PodHttpRequest, PodHttpResponse,

@@ -18,6 +18,7 @@ fn planned(pod: Value) -> Result<PodPlan, EnvironmentFault> {
 fn planned_as(pod: Value, privileges: Privileges) -> Result<PodPlan, EnvironmentFault> {
     let stack = Stack {
         pod: serde_json::from_value(pod).expect("a pod template"),
+        pull_policies: BTreeMap::new(),
         config_maps: BTreeMap::from([(
             "map".into(),
             BTreeMap::from([("a".into(), "1".into()), ("b".into(), "2".into())]),

@@ -36,14 +36,14 @@ const MOST_ATTEMPTS: u32 = 8;
 
 /// The folder of a run that this process owns. Dropping it removes the folder.
 #[derive(Debug)]
-pub(super) struct RunFolder {
+pub(in crate::environment) struct RunFolder {
     path: Utf8PathBuf,
     lock: Flock<File>,
 }
 
 impl RunFolder {
     /// Makes the folder of a run and locks it.
-    pub(super) fn create(base: &Utf8Path, run: &RunId) -> io::Result<Self> {
+    pub(in crate::environment) fn create(base: &Utf8Path, run: &RunId) -> io::Result<Self> {
         let path = base.join(run.as_str());
         for _ in 0..MOST_ATTEMPTS {
             fs_err::create_dir_all(&path)?;
@@ -65,7 +65,7 @@ impl RunFolder {
     }
 
     /// Returns where it is.
-    pub(super) fn path(&self) -> &Utf8Path {
+    pub(in crate::environment) fn path(&self) -> &Utf8Path {
         &self.path
     }
 }
@@ -80,7 +80,7 @@ impl Drop for RunFolder {
 }
 
 /// Returns what a pod's processes are called.
-pub(super) fn label(name: &PodName) -> String {
+pub(in crate::environment) fn label(name: &PodName) -> String {
     format!("{LABEL}{}/{name}", name.run)
 }
 

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Kills the harness with SIGKILL at random moments of a run in a cluster, starts it again, and counts what is left of the killed run.
+
+Everything that belongs to these runs is told apart by folders of their own (TMPDIR, XDG_STATE_HOME) and by the names of the clusters that
+they say they make, so that other runs on the machine do not count. Ends with 1 when anything is left, or when something that is not ours
+has changed. A cluster of ours that is not there any more is not looked for: that is what is wanted.
+
+Needs Docker and kind; with `--environment existing` a context, and kubectl. Arguments after `--` are passed to `conformance run`.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BYSTANDER = "kill-nine-bystander"
+GONE_WITHIN_SECONDS = 120
+
+
+def output(command: list[str], environment: dict[str, str] | None = None) -> list[str]:
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    if ran.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed: {ran.stderr.strip()}")
+    return ran.stdout.split("\n")
+
+
+def clusters() -> set[str]:
+    return {line for line in output(["kind", "get", "clusters"]) if line}
+
+
+def containers() -> dict[str, str]:
+    lines = output(["docker", "ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}"])
+    return dict(line.split(" ", 1) for line in lines if line)
+
+
+def namespaces(context: str) -> set[str]:
+    lines = output(["kubectl", "--context", context, "get", "namespaces", "--selector", "conformance/run", "--output", "name"])
+    return {line for line in lines if line}
+
+
+def others(context: str) -> list[str]:
+    """Every namespace that is nobody's run's, with its version: it changes when the namespace does."""
+    text = output(["kubectl", "--context", context, "get", "namespaces", "--output", "json"])
+    items = json.loads("\n".join(text))["items"]
+    return sorted(
+        f"{item['metadata']['name']} {item['metadata']['uid']} {item['metadata']['resourceVersion']}"
+        for item in items
+        if "conformance/run" not in item["metadata"].get("labels", {})
+    )
+
+
+class Bench:
+    """One folder for all rounds, and what is known of their runs."""
+
+    def __init__(self, options: argparse.Namespace, folder: pathlib.Path) -> None:
+        self.options = options
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.environment = dict(os.environ, TMPDIR=str(self.temporary), XDG_STATE_HOME=str(folder / "state"))
+        self.seen: set[str] = set()
+
+    def command(self) -> list[str]:
+        options = self.options
+        command = [str(options.binary), "run", *options.filters, "--environment", options.environment, "--output", str(self.temporary.parent / "reports")]
+        if options.context:
+            command += ["--context", options.context]
+        if options.node_image and options.environment == "kind":
+            command += ["--node-image", options.node_image]
+        return command + options.rest
+
+    def start(self) -> tuple[subprocess.Popen[str], list[str]]:
+        process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment)
+        lines: list[str] = []
+
+        def read() -> None:
+            assert process.stdout
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                self.seen.update(re.findall(r"makes the cluster (conformance-\w+)", line))
+
+        threading.Thread(target=read, daemon=True).start()
+        return process, lines
+
+    def clean(self) -> None:
+        command = [str(self.options.binary), "clean"]
+        if self.options.context:
+            command += ["--context", self.options.context]
+        ran = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=300)
+        if ran.returncode != 0:
+            print(f"  `clean` ended with {ran.returncode}: {ran.stderr.strip()}", flush=True)
+
+    def left(self) -> list[str]:
+        """Everything that is there of our runs, by name."""
+        found = [f"cluster {name}" for name in clusters() & self.seen]
+        found += [f"container {name}" for name in containers() if any(own in name for own in self.seen)]
+        for path in self.temporary.rglob("*"):
+            # The folder of records stays, and is empty.
+            if not (path.is_dir() and path.name in {f"conformance-{os.getuid()}", "made-clusters"}):
+                found.append(f"file {path.relative_to(self.temporary)}")
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace") if entry.name.isdigit() else ""
+            except OSError:
+                continue
+            if any(own in line for own in self.seen) and int(entry.name) != os.getpid():
+                found.append(f"process {entry.name}: {line[:100]}")
+        if self.options.context:
+            found += sorted(namespaces(self.options.context) - self.options.before)
+        return found
+
+    def left_for_good(self) -> list[str]:
+        """What is left once the cluster has had its time to remove what it was told to."""
+        deadline = time.monotonic() + GONE_WITHIN_SECONDS
+        while (found := self.left()) and time.monotonic() < deadline:
+            time.sleep(1)
+        return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/debug/conformance")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--span", type=float, default=75, help="seconds within which a run is killed")
+    parser.add_argument("--seed", type=int, default=None, help="the same number gives the same moments")
+    parser.add_argument("--environment", choices=["kind", "existing"], default="kind")
+    parser.add_argument("--context", help="with `existing`")
+    parser.add_argument("--node-image")
+    parser.add_argument("--bystander", action="store_true", help="make a cluster beforehand that must stay as it is")
+    parser.add_argument("--filters", nargs="*", default=["A02-sqli", "A02-xss"])
+    words = sys.argv[1:]
+    split = words.index("--") if "--" in words else len(words)
+    options = parser.parse_args(words[:split])
+    options.rest = words[split + 1 :]
+    options.before = namespaces(options.context) if options.context else set()
+    seed = options.seed if options.seed is not None else random.randrange(1_000_000)
+    moments = random.Random(seed)
+    print(f"seed {seed}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="kill-nine-") as folder:
+        if options.bystander:
+            image = ["--image", options.node_image] if options.node_image else []
+            output(["kind", "create", "cluster", "--name", BYSTANDER, "--kubeconfig", f"{folder}/bystander", *image])
+        try:
+            return rounds(options, Bench(options, pathlib.Path(folder)), moments)
+        finally:
+            if options.bystander:
+                output(["kind", "delete", "cluster", "--name", BYSTANDER, "--kubeconfig", f"{folder}/bystander"])
+
+
+def rounds(options: argparse.Namespace, bench: Bench, moments: random.Random) -> int:
+    bystanders = {name: number for name, number in containers().items() if name.startswith(BYSTANDER)}
+    untouched = others(options.context) if options.context else []
+    bad = 0
+    for number in range(1, options.rounds + 1):
+        moment = moments.uniform(0, options.span)
+        process, lines = bench.start()
+        try:
+            code = process.wait(timeout=moment)
+            fate = f"had ended with {code}"
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            fate = "killed"
+        last = next((line for line in reversed(lines) if line.strip()), "nothing said yet")
+        there = len(bench.left())
+        bench.clean()
+        found = bench.left_for_good()
+        bad += bool(found)
+        print(f"round {number:>2}  {moment:5.1f} s  {fate:<18} {there:>3} left, then {len(found)}  | {last[:70]}", flush=True)
+        for what in found:
+            print(f"  LEFT {what}", flush=True)
+    process, lines = bench.start()
+    code = process.wait(timeout=900)
+    found = bench.left_for_good()
+    print(f"a whole run ended with {code}; {len(found)} left", flush=True)
+    if code != 0:
+        print("\n".join(lines[-20:]))
+    bad += code != 0 or bool(found)
+    if bystanders != {name: number for name, number in containers().items() if name.startswith(BYSTANDER)}:
+        print("the bystander has changed")
+        bad += 1
+    if options.context and untouched != others(options.context):
+        print("namespaces that are not ours have changed")
+        bad += 1
+    print(f"{options.rounds} rounds, {bad} bad")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

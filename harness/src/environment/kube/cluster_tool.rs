@@ -1,0 +1,250 @@
+//! The tools that make clusters: what they are told, and what they say when they cannot.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::environment::EnvironmentFault;
+use crate::model::timeouts::TimedOut;
+
+/// How long a cluster may take to come up.
+pub(super) const MADE_WITHIN: Duration = Duration::from_mins(5);
+/// How long an image may take to be loaded.
+const LOADED_WITHIN: Duration = Duration::from_mins(3);
+/// How long a tool may take to say which clusters there are.
+const LISTED_WITHIN: Duration = Duration::from_secs(30);
+/// How long a tool may take to say where a cluster is.
+pub(super) const READ_WITHIN: Duration = Duration::from_secs(30);
+/// How long a cluster may take to be removed.
+const REMOVED_WITHIN: Duration = Duration::from_mins(2);
+/// How much of what a tool says is shown, in bytes.
+const SHOWN_BYTES: usize = 2048;
+
+/// What makes clusters.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterTool {
+    /// k3s in Docker.
+    K3d,
+    /// Kubernetes in Docker.
+    Kind,
+}
+
+impl ClusterTool {
+    /// Every tool.
+    pub const ALL: [Self; 2] = [Self::Kind, Self::K3d];
+
+    /// Returns the name of its command.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::K3d => "k3d",
+            Self::Kind => "kind",
+        }
+    }
+
+    pub(super) fn create(
+        self,
+        name: &str,
+        image: Option<&str>,
+        kubeconfig: &Utf8Path,
+    ) -> Vec<String> {
+        let mut words: Vec<&str> = match self {
+            Self::K3d => vec![
+                "cluster",
+                "create",
+                name,
+                "--wait",
+                "--kubeconfig-update-default=false",
+                "--kubeconfig-switch-context=false",
+            ],
+            Self::Kind => vec![
+                "create",
+                "cluster",
+                "--name",
+                name,
+                "--wait",
+                "120s",
+                "--kubeconfig",
+                kubeconfig.as_str(),
+            ],
+        };
+        if let Some(image) = image {
+            words.extend(["--image", image]);
+        }
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    pub(super) fn delete(self, name: &str, kubeconfig: &Utf8Path) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::K3d => &["cluster", "delete", name],
+            Self::Kind => &[
+                "delete",
+                "cluster",
+                "--name",
+                name,
+                "--kubeconfig",
+                kubeconfig.as_str(),
+            ],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn list(self) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::K3d => &["cluster", "list", "--no-headers"],
+            Self::Kind => &["get", "clusters"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn load(self, name: &str, archive: &Utf8Path) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::K3d => &["image", "import", archive.as_str(), "--cluster", name],
+            Self::Kind => &["load", "image-archive", archive.as_str(), "--name", name],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+/// Removes a cluster by its name.
+pub(super) async fn remove_made(
+    tool: ClusterTool,
+    name: &str,
+    kubeconfig: &Utf8Path,
+) -> Result<(), EnvironmentFault> {
+    let words = tool.delete(name, kubeconfig);
+    run_tool(tool, "remove the cluster", &words, REMOVED_WITHIN)
+        .await
+        .map(|_| ())
+}
+
+/// Loads an image from its archive.
+pub(super) async fn load_image(
+    tool: ClusterTool,
+    cluster: &str,
+    archive: &Utf8Path,
+) -> Result<(), EnvironmentFault> {
+    let words = tool.load(cluster, archive);
+    run_tool(tool, "load an image", &words, LOADED_WITHIN)
+        .await
+        .map(|_| ())
+}
+
+/// Returns the names of the clusters that a tool knows.
+pub(super) async fn clusters_of(tool: ClusterTool) -> Result<Vec<String>, EnvironmentFault> {
+    let output = run_tool(tool, "list the clusters", &tool.list(), LISTED_WITHIN).await?;
+    let names = String::from_utf8_lossy(&output)
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    Ok(names)
+}
+
+pub(super) async fn run_tool(
+    tool: ClusterTool,
+    action: &str,
+    words: &[String],
+    within: Duration,
+) -> Result<Vec<u8>, EnvironmentFault> {
+    run_command(tool.name(), action, words, within).await
+}
+
+/// Runs a program to its end and returns what it wrote to standard output.
+pub(super) async fn run_command(
+    name: &str,
+    action: &str,
+    words: &[String],
+    within: Duration,
+) -> Result<Vec<u8>, EnvironmentFault> {
+    let refused = |detail: String, hint: Option<String>| EnvironmentFault::Cluster {
+        action: format!("{action} with {name}"),
+        detail,
+        hint,
+    };
+    let is_cluster_tool = ClusterTool::ALL.iter().any(|tool| tool.name() == name);
+    let output = Command::new(name)
+        .args(words)
+        .stdin(Stdio::null())
+        // A Ctrl-C at the terminal is the harness's to handle.
+        .process_group(0)
+        .kill_on_drop(true)
+        .output();
+    let output = match timeout(within, output).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(refused(
+                format!("there is no command `{name}`"),
+                is_cluster_tool.then(|| {
+                    format!(
+                        "install {name}, or use a cluster of yours with `--environment existing`"
+                    )
+                }),
+            ));
+        }
+        Ok(Err(error)) => return Err(refused(error.to_string(), None)),
+        Err(_) => {
+            return Err(TimedOut {
+                waited_for: format!("{name} to {action}"),
+                budget: within.into(),
+                last_seen: "it still ran, and was ended".into(),
+            }
+            .into());
+        }
+    };
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let words = tail(&output.stderr);
+    let hint = is_cluster_tool.then(|| hint_for(&words)).flatten();
+    let hint = hint.map(Into::into);
+    Err(refused(format!("{}: {words}", output.status), hint))
+}
+
+fn hint_for(words: &str) -> Option<&'static str> {
+    let says = |text: &str| words.to_lowercase().contains(text);
+    if says("docker daemon") || says("docker.sock") || says("docker ps") {
+        return Some("Docker does not answer: `docker info` says why");
+    }
+    if says("pull") || says("not found") || says("no such image") {
+        return Some("the node image cannot be had; `--node-image IMAGE` names another one");
+    }
+    None
+}
+
+fn tail(bytes: &[u8]) -> String {
+    let start = bytes.len().saturating_sub(SHOWN_BYTES);
+    String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_tool_touches_the_users_kubeconfig() {
+        let own = Utf8Path::new("/run/own.kubeconfig");
+        let kind = ClusterTool::Kind.create("n", Some("i"), own).join(" ");
+        assert!(kind.contains("--kubeconfig /run/own.kubeconfig"), "{kind}");
+        assert!(kind.ends_with("--image i"), "{kind}");
+        let removed = ClusterTool::Kind.delete("n", own).join(" ");
+        assert!(
+            removed.contains("--kubeconfig /run/own.kubeconfig"),
+            "{removed}"
+        );
+        let k3d = ClusterTool::K3d.create("n", None, own).join(" ");
+        assert!(k3d.contains("--kubeconfig-update-default=false"), "{k3d}");
+        assert!(k3d.contains("--kubeconfig-switch-context=false"), "{k3d}");
+    }
+
+    #[test]
+    fn a_docker_that_is_down_is_named() {
+        let words = "ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock";
+        assert!(hint_for(words).is_some_and(|hint| hint.contains("docker info")));
+        assert_eq!(hint_for("something else"), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! `pull`: what the kubelet makes of the agent's image and its pull policy.
+//!
+//! Where the image cannot be had, the proxy and the application run all the same: the pod must then never be ready, and the
+//! proxy's failure mode decides upon every request that reaches it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Proceedings;
+use super::deployment::{Deployment, POLL_INTERVAL};
+use super::error::ProcedureError;
+use super::exchange::{check_deployment, judge_requests};
+use super::expected::requests_of_cases;
+use crate::judge::lifecycle::{first, render};
+use crate::model::finding::Finding;
+use crate::model::image_procedures::{PullOutcome, PullSpec};
+use crate::model::image_use::ContainerImage;
+use crate::model::timeline::LifecycleEvent;
+use crate::stack::AGENT_CONTAINER;
+
+/// How often the kubelet's word is looked at: it changes with each attempt, seconds apart.
+const LOOK_EVERY: Duration = POLL_INTERVAL.saturating_mul(10);
+
+/// Carries a look for an image out.
+pub async fn carry_out(
+    spec: &PullSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], proceedings);
+    match *spec.agent {
+        PullOutcome::Runs => deployment.await_ready_and_enforcing().await?,
+        PullOutcome::NeverStarts => {
+            await_reason(spec, deployment, proceedings).await;
+            deployment.await_proxy_live().await?;
+        }
+    }
+    let requests = requests_of_cases(&spec.cases, deployment)?;
+    judge_requests(requests, deployment, proceedings).await?;
+    match *spec.agent {
+        PullOutcome::Runs => {}
+        PullOutcome::NeverStarts => {
+            judge_never_started(spec, deployment, proceedings);
+            // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was.
+            deployment.pod.remove().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the kubelet gives one of the reasons. That it gives another one, or none, is a finding: the clear diagnosis is what is tested.
+async fn await_reason(spec: &PullSpec, deployment: &Deployment, proceedings: &mut Proceedings) {
+    let budget = deployment.timeouts.refusal;
+    let deadline = Instant::now() + budget.as_duration();
+    let wanted: Vec<&str> = spec.reasons.iter().map(|reason| reason.as_str()).collect();
+    loop {
+        let agent = agents_image(deployment);
+        let given = agent.as_ref().and_then(|image| image.waiting.as_ref());
+        if let Some((reason, words)) = given
+            && wanted.contains(&reason.as_str())
+        {
+            proceedings
+                .observations
+                .insert("the kubelet's reason".into(), format!("{reason}: {words}"));
+            return;
+        }
+        if Instant::now() >= deadline {
+            let observed = match (given, &agent) {
+                (Some((reason, words)), _) => format!("{reason}: {words}"),
+                (None, Some(_)) => "no reason: it does not wait".into(),
+                (None, None) => "nothing is known of the container".into(),
+            };
+            let position = spec
+                .reasons
+                .first()
+                .map_or(spec.agent.position, |reason| reason.position);
+            let expected = format!("the kubelet says {} within {budget}", wanted.join(" or "));
+            proceedings.findings.push(
+                Finding::new("pull-reason", position, expected, observed)
+                    .note(render(&deployment.pod.timeline(), None)),
+            );
+            return;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+fn judge_never_started(spec: &PullSpec, deployment: &Deployment, proceedings: &mut Proceedings) {
+    let timeline = deployment.pod.timeline();
+    let started = first(&timeline, Some(AGENT_CONTAINER), |event| {
+        matches!(event, LifecycleEvent::Started { .. })
+    });
+    let ready = first(&timeline, None, |event| {
+        matches!(event, LifecycleEvent::PodReady)
+    });
+    let observed = match (started, ready) {
+        (None, None) => return,
+        (Some(_), _) => "it was started",
+        (None, Some(_)) => "the pod became ready without it",
+    };
+    proceedings.findings.push(
+        Finding::new(
+            "pull",
+            spec.agent.position,
+            "the agent never starts, and the pod is never ready",
+            observed,
+        )
+        .note(render(&timeline, None)),
+    );
+}
+
+fn agents_image(deployment: &Deployment) -> Option<ContainerImage> {
+    let mut images = deployment.pod.images().into_iter();
+    images.find(|image| image.container == AGENT_CONTAINER)
+}

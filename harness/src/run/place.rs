@@ -1,0 +1,60 @@
+//! Where the pods of a run run, as the user chose it.
+
+use crate::environment::kube::{ClusterChoice, ImageChoice, ImageDelivery, Keeping};
+use crate::image::ImageRole;
+use crate::report::record::PlaceRecord;
+
+/// Where the pods run.
+#[derive(Clone, Debug, Default)]
+pub enum Place {
+    /// Namespaces of this machine.
+    #[default]
+    Local,
+    /// A cluster.
+    Kubernetes(KubernetesPlace),
+}
+
+/// What the user chose of a cluster.
+#[derive(Clone, Debug)]
+pub struct KubernetesPlace {
+    /// `--environment`, `--context`, `--node-image`.
+    pub cluster: ClusterChoice,
+    /// `--agent-image` and its like.
+    pub images: ImageChoice,
+    /// `--keep`.
+    pub keeping: Keeping,
+}
+
+impl Place {
+    /// Returns what was asked for, for a replay; none for `local`.
+    pub fn record(&self) -> Option<PlaceRecord> {
+        let Self::Kubernetes(place) = self else {
+            return None;
+        };
+        let (context, node_image) = match &place.cluster {
+            ClusterChoice::Existing { context } => (context.clone(), None),
+            ClusterChoice::Made { node_image, .. } => (None, node_image.clone()),
+        };
+        let images = &place.images;
+        let (image_load, registry) = match &images.delivery {
+            ImageDelivery::Command(command) => (Some(command.to_string()), None),
+            ImageDelivery::None => (None, None),
+            ImageDelivery::Registry(prefix) => (None, Some(prefix.to_string())),
+        };
+        Some(PlaceRecord {
+            environment: place.cluster.name().into(),
+            context,
+            node_image,
+            keep: place.keeping == Keeping::Keep,
+            images: ImageRole::ALL
+                .into_iter()
+                .filter_map(|role| Some((role, images.named.of(role)?.to_owned())))
+                .collect(),
+            image_load,
+            registry,
+            pull_policy: Some(images.pull_policy),
+            pull_secret: images.pull_secret.as_ref().map(ToString::to_string),
+            expected_digests: images.expected_digests.clone(),
+        })
+    }
+}
