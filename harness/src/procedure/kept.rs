@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::deployment::Deployment;
 use super::drain::close_books;
@@ -38,6 +38,9 @@ const MOST_REQUESTS: u32 = 10_000;
 const HTTP2_PER_SECOND: f64 = 20.0;
 /// Answers for each client before the deletion is asked for.
 const WARM_UP: usize = 3;
+
+/// A client that had a connection to lose at TERM may be this much behind its schedule.
+const LATE_ATTEMPT: SignedDuration = SignedDuration::from_millis(150);
 
 /// The clients under way.
 #[derive(Debug)]
@@ -252,7 +255,8 @@ impl Account {
         match &client.result {
             ClientResult::Failed(failure) if failure.phase == RequestPhase::Connect => {
                 self.turned_away += 1;
-                if phase == Phase::Draining {
+                // The attempt may take long; that it was made shows that the client had no connection any more.
+                if self.phase(client.intended_at + LATE_ATTEMPT) == Phase::Draining {
                     self.left_before_term.insert(client.stream.clone());
                 }
                 Fate::TurnedAway(phase)
