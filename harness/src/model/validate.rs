@@ -210,18 +210,24 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
         &spec.stack.application,
     ] {
         check_container(settings, complaints);
-        if let Some(probe) = &settings.startup_probe
-            && (probe.period.as_duration().subsec_nanos() != 0
-                || probe.period.as_duration().is_zero()
-                || probe.failure_threshold < 1
-                || kinds_of(probe) != 1)
-        {
-            complaints.add(
-                probe.position,
-                "a probe has one of `http-get`, `exec`, `tcp-socket` and `grpc`, and a period of whole seconds, at least 1s, and a failure threshold of at least 1",
-                "Kubernetes refuses anything else",
-            );
+        let probes = [&settings.startup_probe, &settings.readiness_probe];
+        for probe in probes.into_iter().flatten() {
+            check_probe(probe, complaints);
         }
+    }
+}
+
+fn check_probe(probe: &Located<ProbeSettings>, complaints: &mut Complaints<'_>) {
+    if probe.period.as_duration().subsec_nanos() != 0
+        || probe.period.as_duration().is_zero()
+        || probe.failure_threshold < 1
+        || kinds_of(probe) != 1
+    {
+        complaints.add(
+            probe.position,
+            "a probe has one of `http-get`, `exec`, `tcp-socket` and `grpc`, and a period of whole seconds, at least 1s, and a failure threshold of at least 1",
+            "Kubernetes refuses anything else",
+        );
     }
 }
 
@@ -306,6 +312,9 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         take(spec.reload.as_ref(), |spec| {
             Procedure::Reload(Box::new(spec))
         }),
+        take(spec.rollout.as_ref(), |spec| {
+            Procedure::Rollout(Box::new(spec))
+        }),
         take(spec.secrecy.as_ref(), Procedure::Secrecy),
         take(spec.startup.as_ref(), Procedure::Startup),
     ]
@@ -318,7 +327,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, reload, startup, drain, filesystem, secrecy, contract",
+                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract",
             );
             None
         }

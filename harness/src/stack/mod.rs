@@ -8,6 +8,7 @@ use self::secret::SecretText;
 
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
+mod alteration;
 pub mod assemble;
 pub mod certificates;
 pub mod keys;
