@@ -72,7 +72,7 @@ impl Members {
     }
 }
 
-/// Watches for pods of the fleet until this is dropped. Names of a ReplicaSet's pods are never given twice.
+/// Watches for pods of the fleet until this is dropped. The names of such pods are never given twice.
 pub(super) async fn discover(nursery: Nursery, members: Arc<Members>) {
     let pods: Api<KubePodObject> =
         Api::namespaced(nursery.space.client.clone(), &nursery.namespace);
