@@ -144,7 +144,8 @@ mod tests {
             let of = count + more;
             let bound = Share { count, of }.upper_bound();
             prop_assert!(bound > as_float(count) / as_float(of));
-            prop_assert!(Share { count: count + 1, of }.upper_bound() >= bound);
+            let of_one_more = Share { count: count + 1, of }.upper_bound();
+            prop_assert!(of_one_more >= bound);
         }
     }
 }

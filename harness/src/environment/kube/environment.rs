@@ -237,6 +237,7 @@ impl KubeEnvironment {
             service: format!("{service}:{PROXY_PORT}"),
             stack: stack.clone(),
             space: space.clone(),
+            asks_once: self.connection.asks_once.clone(),
             observers: self.observers.clone(),
         };
         let fleet = KubeFleet::create(nursery, self.images.clone(), replicas).await?;

@@ -188,11 +188,7 @@ impl Fleet for KubeFleet {
         .header(http::header::CONTENT_TYPE, "application/json")
         .body(body)
         .expect("names of Kubernetes are valid in a path");
-        let asked = self
-            .nursery
-            .space
-            .client
-            .request::<serde_json::Value>(request);
+        let asked = self.nursery.asks_once.request::<serde_json::Value>(request);
         match tokio::time::timeout(super::fault::API_ANSWERS_WITHIN, asked).await {
             Ok(Ok(_)) => Ok(Eviction::Granted),
             Ok(Err(kube::Error::Api(status))) if status.code == TOO_MANY_REQUESTS => {
@@ -222,9 +218,10 @@ impl Fleet for KubeFleet {
     async fn await_settled(&self, within: TimeSpan) -> Result<(), EnvironmentFault> {
         let deadline = Instant::now() + within.as_duration();
         let deployments = self.deployments();
+        let containers = self.nursery.stack.containers().count();
         loop {
             let deployment = ask("look at the Deployment", deployments.get(FLEET)).await?;
-            let Some(missing) = unsettled(&deployment, self.members.left()) else {
+            let Some(missing) = unsettled(&deployment, self.members.left(containers)) else {
                 return Ok(());
             };
             if Instant::now() >= deadline {

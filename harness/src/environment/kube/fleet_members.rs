@@ -1,8 +1,10 @@
 //! Discovers the pods of a fleet by one watch, and follows each from its first moment on.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::Pod as KubePodObject;
+use kube::Client;
 use kube::api::Api;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
@@ -19,6 +21,7 @@ use super::pod_watch::{PodPlace, PodView, follow_pod};
 use super::run_space::RunSpace;
 use crate::environment::{Addresses, FleetMember};
 use crate::model::causes::chain;
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::Stack;
 
 /// The pods that a fleet has had.
@@ -36,13 +39,23 @@ struct Member {
 }
 
 /// What the members' handles are made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Nursery {
     pub namespace: String,
     pub service: String,
     pub stack: Stack,
     pub space: Arc<RunSpace>,
+    pub asks_once: Client,
     pub observers: Arc<Observers>,
+}
+
+impl std::fmt::Debug for Nursery {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Nursery")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Members {
@@ -57,9 +70,12 @@ impl Members {
             .collect()
     }
 
-    /// Returns how many are not gone yet.
-    pub(super) fn left(&self) -> usize {
-        let left = |member: &&Member| !member.view.latest().borrow().gone;
+    /// Returns how many have something left that runs. A kubelet may take a minute to report the end of a pod of which nothing runs any more.
+    pub(super) fn left(&self, containers: usize) -> usize {
+        let left = |member: &&Member| {
+            let gone = member.view.latest().borrow().gone;
+            !gone && !has_ended(&member.view.timeline.events(), containers)
+        };
         self.lock().iter().filter(left).count()
     }
 
@@ -70,6 +86,24 @@ impl Members {
     fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells whether so many containers of a pod have ended since its deletion was asked for.
+fn has_ended(timeline: &[TimelineEvent], containers: usize) -> bool {
+    let deleted = timeline
+        .iter()
+        .position(|event| matches!(event.event, LifecycleEvent::DeletionRequested { .. }));
+    let ended: BTreeSet<&str> = timeline[deleted.unwrap_or(timeline.len())..]
+        .iter()
+        .filter(|event| {
+            matches!(
+                event.event,
+                LifecycleEvent::Exited(_) | LifecycleEvent::EndUnknown { .. }
+            )
+        })
+        .filter_map(|event| event.container.as_deref())
+        .collect();
+    ended.len() >= containers
 }
 
 /// Watches for pods of the fleet until this is dropped. The names of such pods are never given twice.
@@ -163,5 +197,40 @@ impl Nursery {
                 "the hooks of a pod are not seen"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::timeline::ExitStatus;
+
+    fn event(container: Option<&str>, event: LifecycleEvent) -> TimelineEvent {
+        TimelineEvent {
+            at: Timestamp::UNIX_EPOCH,
+            container: container.map(Into::into),
+            event,
+        }
+    }
+
+    #[test]
+    fn a_pod_has_ended_when_every_container_has_since_its_deletion() {
+        let exited = |name| event(Some(name), LifecycleEvent::Exited(ExitStatus::Code(0)));
+        let deleted = event(
+            None,
+            LifecycleEvent::DeletionRequested {
+                grace_period_seconds: 20,
+            },
+        );
+        let mut timeline = vec![exited("a"), exited("b")];
+        assert!(!has_ended(&timeline, 2), "they were restarted");
+        timeline.push(deleted);
+        timeline.push(exited("a"));
+        timeline.push(exited("a"));
+        assert!(!has_ended(&timeline, 2));
+        timeline.push(exited("b"));
+        assert!(has_ended(&timeline, 2));
     }
 }

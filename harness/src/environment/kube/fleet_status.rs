@@ -4,8 +4,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 
 /// Says what is missing until the Deployment has settled, in one line; nothing when it has.
 ///
-/// The conditions are those of `kubectl rollout status`, and that no pod of an earlier template is left: `pods_left` are those that are not
-/// gone yet, ready or not.
+/// The conditions are those of `kubectl rollout status`, and that no pod of an earlier template is left: `pods_left` are those of which
+/// something runs, ready or not.
 pub(super) fn unsettled(deployment: &Deployment, pods_left: usize) -> Option<String> {
     let status = deployment.status.clone().unwrap_or_default();
     let wanted = deployment.spec.replicas.unwrap_or(1);
@@ -22,7 +22,7 @@ pub(super) fn unsettled(deployment: &Deployment, pods_left: usize) -> Option<Str
     (!settled).then(|| {
         format!(
             "of {wanted} pods {there} are there, {updated} are up to date, {available} are available; \
-             {pods_left} are not gone{}",
+             {pods_left} have not ended{}",
             if known {
                 ""
             } else {
