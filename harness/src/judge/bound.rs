@@ -60,8 +60,8 @@ impl Share {
 impl fmt::Display for Share {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Rounded up: what is printed must hold.
-        let percent = (self.upper_bound() * 100.0 * 1000.0).ceil() / 1000.0;
-        let digits = if percent < 0.1 { 3 } else { 2 };
+        let percent = self.upper_bound() * 100.0;
+        let digits = if percent < 0.05 { 3 } else { 2 };
         let scale = 10_f64.powi(digits);
         let percent = (percent * scale).ceil() / scale;
         write!(
@@ -129,7 +129,7 @@ mod tests {
         let share = |count, of| Share { count, of }.to_string();
         assert_eq!(
             share(0, 3000),
-            "0 of 3,000: below 0.100 % with 95 % confidence"
+            "0 of 3,000: below 0.10 % with 95 % confidence"
         );
         assert_eq!(share(1, 20), "1 of 20: below 21.62 % with 95 % confidence");
         assert_eq!(

@@ -100,6 +100,7 @@ mod tests {
     use super::*;
     use crate::traffic::record::{ClientFailure, ClientResult, FailureCause, RequestPhase};
     use crate::witness::fixture;
+    use crate::witness::proxy::ProxyRecord;
 
     /// A pod of which each of the three witnesses has recorded the request so often.
     fn testimony([proxy, agent, upstream]: [usize; 3]) -> Testimony {
@@ -108,7 +109,10 @@ mod tests {
         let records = |count| 0..count;
         for _ in records(proxy) {
             let of = testimony.proxy.by_id.entry(id.clone()).or_default();
-            of.push(fixture::proxy());
+            of.push(ProxyRecord {
+                authorization_microseconds: Some(9),
+                ..fixture::proxy()
+            });
         }
         for _ in records(agent) {
             let of = testimony.agent.by_id.entry(id.clone()).or_default();

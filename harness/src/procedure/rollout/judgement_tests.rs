@@ -60,6 +60,7 @@ fn timelines(grace_period_seconds: u64) -> Timelines {
 fn answered(at: i64) -> FleetJoined {
     let mut joined = fixture::joined();
     joined.client.stream = BENIGN.into();
+    joined.proxy[0].authorization_microseconds = Some(9);
     joined.client.intended_at = second(at);
     joined.client.finished_at = second(at);
     FleetJoined {
