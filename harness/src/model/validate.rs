@@ -8,6 +8,7 @@ use camino::Utf8Path;
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::diagnostic::Diagnostic;
+use super::feature::Feature;
 use super::load::{Corpora, Project};
 use super::located::{Located, Position};
 use super::payload::{PayloadClass, PayloadFile};
@@ -190,6 +191,15 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             security.position,
             "the proxy has no certificate",
             "add `certificates-at:` to the stack, and name a proxy configuration that takes TLS",
+        );
+    }
+    if let Some(rollout) = &spec.rollout
+        && !spec.features.contains(&Feature::Rollout)
+    {
+        complaints.add(
+            rollout.position,
+            "the scenario does not say that it needs a fleet",
+            "write `features: [rollout]`: not every environment has Deployments",
         );
     }
     if let Some(grace) = &spec.stack.grace_period

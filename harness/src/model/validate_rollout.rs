@@ -30,6 +30,16 @@ pub(super) fn check_rollout(rollout: &RolloutSpec, complaints: &mut Complaints<'
             "add to `steps:` what does, as in `- restart`",
         );
     }
+    let scales = |step: &Located<RolloutStep>| matches!(**step, RolloutStep::Scale(_));
+    if let Some(joining) = &rollout.joining
+        && !rollout.steps.iter().any(scales)
+    {
+        complaints.add(
+            joining.position,
+            "no pod joins the fleet",
+            "add a `scale` step to more pods than there are",
+        );
+    }
     let mut upgraded = false;
     for step in &rollout.steps {
         match &**step {
