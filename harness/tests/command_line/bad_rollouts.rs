@@ -65,7 +65,7 @@ fn a_bad_rollout_is_refused_at_its_place(
     write(
         &project,
         "scenarios/drain/wrong.yaml",
-        &GOOD.replacen(good, bad, 1),
+        GOOD.replacen(good, bad, 1),
     );
     assert_refused(&project, &format!("wrong.yaml{place}"), hint);
 }
