@@ -8,6 +8,7 @@ use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
 use crate::model::image_procedures::{PullOutcome, PullSpec};
 use crate::model::kept_clients::CutExpectation;
 use crate::model::procedure::{Case, DrainSpec, LeakExpectation, ReadinessExpectation};
+use crate::model::rollout::{LeakedExpectation, LossExpectation, RolloutSpec};
 use crate::model::scenario::{Procedure, Scenario};
 use crate::report::terminal::say;
 use crate::run::exit_code;
@@ -156,6 +157,7 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
                 )
             })
             .collect(),
+        Procedure::Rollout(spec) => asserted_of_rollout(spec),
         Procedure::Secrecy(spec) => {
             let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
             lines.push("  asserts:     the agent's keys show nowhere".into());
@@ -242,6 +244,24 @@ fn asserted_of_drain(spec: &DrainSpec) -> Vec<String> {
         )
     }));
     lines
+}
+
+fn asserted_of_rollout(spec: &RolloutSpec) -> Vec<String> {
+    let steps: Vec<String> = spec.steps.iter().map(|step| step.to_string()).collect();
+    let lost = match *spec.lost {
+        LossExpectation::Allowed => "benign requests may be lost",
+        LossExpectation::None => "no benign request is lost",
+        LossExpectation::Some => "benign requests are lost, and are seen to be",
+    };
+    let leaked = match *spec.leaked {
+        LeakedExpectation::None => "no attack reaches the application",
+        LeakedExpectation::Some => "attacks reach the application, and are seen to",
+    };
+    vec![format!(
+        "  asserts:     with {} pods, through {}: {lost}, {leaked}",
+        *spec.replicas,
+        steps.join(", ")
+    )]
 }
 
 /// Says what a call to the agent must come to.

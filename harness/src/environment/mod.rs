@@ -17,6 +17,9 @@ use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
 use crate::stack::Stack;
 
+pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
+
+mod fleet;
 pub mod kube;
 pub mod local;
 pub mod observe;
@@ -50,6 +53,23 @@ pub trait Environment: fmt::Debug + Send + Sync {
     /// When the pod cannot be created at all. A container that refuses to start is not an error
     /// here: it shows in the pod's timeline.
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault>;
+
+    /// Creates a Deployment with so many pods of the stack behind one Service. Returns once it exists, not once it has settled.
+    ///
+    /// # Errors
+    ///
+    /// When the environment has no Deployments, or it cannot be created.
+    async fn create_fleet(
+        &self,
+        name: PodName,
+        stack: &Stack,
+        replicas: u32,
+    ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
+        let _ = (name, stack, replicas);
+        Err(EnvironmentFault::NotCarriedOut {
+            what: "a Deployment".into(),
+        })
+    }
 
     /// Removes what was made for the run as a whole, and every pod that is left of it. No pod is created afterwards.
     ///

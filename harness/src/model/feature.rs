@@ -36,6 +36,8 @@ pub enum Feature {
     ReadOnlyRootfs,
     /// The proxy sends response data to the agent and the agent logs it.
     ResponseData,
+    /// The environment has a Deployment's pods behind one Service, and replaces them.
+    Rollout,
     /// The kubelet (or its rehearsal) honours gRPC startup probes.
     StartupProbeGrpc,
     /// The kubelet (or its rehearsal) honours HTTP startup probes.
@@ -60,6 +62,7 @@ impl Feature {
             Self::PreStopSleep => "pre-stop-sleep",
             Self::ReadOnlyRootfs => "read-only-rootfs",
             Self::ResponseData => "response-data",
+            Self::Rollout => "rollout",
             Self::StartupProbeGrpc => "startup-probe-grpc",
             Self::StartupProbeHttp => "startup-probe-http",
             Self::StartupProbeTcp => "startup-probe-tcp",

@@ -15,6 +15,7 @@ use super::procedure::{
     DrainSpec, ExchangeSpec, FilesystemSpec, OutageSpec, RefusalSpec, SecrecySpec, StartupSpec,
 };
 use super::reload::ReloadSpec;
+use super::rollout::RolloutSpec;
 use super::timespan::TimeSpan;
 
 /// The groups that scenarios are filed under.
@@ -127,6 +128,9 @@ pub struct ScenarioFile {
     /// Requests while the agent's rules change.
     #[serde(default)]
     pub reload: Option<Located<ReloadSpec>>,
+    /// Requests while a fleet of pods changes.
+    #[serde(default)]
+    pub rollout: Option<Located<RolloutSpec>>,
     /// Where the agent's keys show up.
     #[serde(default)]
     pub secrecy: Option<Located<SecrecySpec>>,
@@ -162,6 +166,8 @@ pub enum Procedure {
     Refusal(RefusalSpec),
     /// Requests while the agent's rules change.
     Reload(Box<ReloadSpec>),
+    /// Requests while a fleet of pods changes.
+    Rollout(Box<RolloutSpec>),
     /// Where the agent's keys show up.
     Secrecy(SecrecySpec),
     /// Attacks from the pod's first moment on.
@@ -181,6 +187,7 @@ impl Procedure {
             Self::Pull(_) => "pull",
             Self::Refusal(_) => "refusal",
             Self::Reload(_) => "reload",
+            Self::Rollout(_) => "rollout",
             Self::Secrecy(_) => "secrecy",
             Self::Startup(_) => "startup",
         }
@@ -282,6 +289,8 @@ pub struct VolumeSettings {
 pub struct ContainerSettings {
     /// The startup probe.
     pub startup_probe: Option<Located<ProbeSettings>>,
+    /// The readiness probe.
+    pub readiness_probe: Option<Located<ProbeSettings>>,
     /// The preStop hook: a command with its arguments.
     pub pre_stop_exec: Option<Vec<String>>,
     /// The preStop hook: the kubelet's own pause, in whole seconds (Kubernetes 1.30 and later).

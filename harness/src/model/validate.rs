@@ -8,6 +8,7 @@ use camino::Utf8Path;
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::diagnostic::Diagnostic;
+use super::feature::Feature;
 use super::load::{Corpora, Project};
 use super::located::{Located, Position};
 use super::payload::{PayloadClass, PayloadFile};
@@ -196,6 +197,15 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             "add `certificates-at:` to the stack, and name a proxy configuration that takes TLS",
         );
     }
+    if let Some(rollout) = &spec.rollout
+        && !spec.features.contains(&Feature::Rollout)
+    {
+        complaints.add(
+            rollout.position,
+            "the scenario does not say that it needs a fleet",
+            "write `features: [rollout]`: not every environment has Deployments",
+        );
+    }
     if let Some(grace) = &spec.stack.grace_period
         && grace.as_duration().subsec_nanos() != 0
     {
@@ -214,18 +224,24 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
         &spec.stack.application,
     ] {
         check_container(settings, complaints);
-        if let Some(probe) = &settings.startup_probe
-            && (probe.period.as_duration().subsec_nanos() != 0
-                || probe.period.as_duration().is_zero()
-                || probe.failure_threshold < 1
-                || kinds_of(probe) != 1)
-        {
-            complaints.add(
-                probe.position,
-                "a probe has one of `http-get`, `exec`, `tcp-socket` and `grpc`, and a period of whole seconds, at least 1s, and a failure threshold of at least 1",
-                "Kubernetes refuses anything else",
-            );
+        let probes = [&settings.startup_probe, &settings.readiness_probe];
+        for probe in probes.into_iter().flatten() {
+            check_probe(probe, complaints);
         }
+    }
+}
+
+fn check_probe(probe: &Located<ProbeSettings>, complaints: &mut Complaints<'_>) {
+    if probe.period.as_duration().subsec_nanos() != 0
+        || probe.period.as_duration().is_zero()
+        || probe.failure_threshold < 1
+        || kinds_of(probe) != 1
+    {
+        complaints.add(
+            probe.position,
+            "a probe has one of `http-get`, `exec`, `tcp-socket` and `grpc`, and a period of whole seconds, at least 1s, and a failure threshold of at least 1",
+            "Kubernetes refuses anything else",
+        );
     }
 }
 
@@ -312,6 +328,9 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         take(spec.reload.as_ref(), |spec| {
             Procedure::Reload(Box::new(spec))
         }),
+        take(spec.rollout.as_ref(), |spec| {
+            Procedure::Rollout(Box::new(spec))
+        }),
         take(spec.secrecy.as_ref(), Procedure::Secrecy),
         take(spec.startup.as_ref(), Procedure::Startup),
     ]
@@ -324,7 +343,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, reload, startup, drain, filesystem, secrecy, contract, provenance, pull",
+                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract, provenance, pull",
             );
             None
         }

@@ -12,6 +12,7 @@ use super::scenario::Procedure;
 use super::validate::Context;
 use super::validate_contract::check_contract;
 use super::validate_requests::{check_cases, check_expectation, check_request};
+use super::validate_rollout::check_rollout;
 
 /// The most clients that keep a connection each.
 const MOST_KEPT_CLIENTS: u32 = 64;
@@ -76,6 +77,7 @@ pub(super) fn check_procedure(
             check_some_cases(&provenance.cases, "provenance", complaints);
         }
         Procedure::Pull(pull) => check_pull(pull, complaints),
+        Procedure::Rollout(rollout) => check_rollout(rollout, complaints),
         Procedure::Secrecy(secrecy) => check_some_cases(&secrecy.cases, "secrecy", complaints),
         Procedure::Startup(startup) => {
             check_request(&startup.attack, startup.attack.target.position, complaints);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use self::deployment::Deployment;
 use self::error::ProcedureError;
 use crate::corpus::{CarrierProtocol, RequestKind};
+use crate::environment::EnvironmentFault;
 use crate::model::finding::Finding;
 use crate::model::scenario::Procedure;
 use crate::model::seed_position::{Encoding, SeedPosition};
@@ -40,6 +41,7 @@ pub mod provenance;
 pub mod pull;
 pub mod refusal;
 pub mod reload;
+pub mod rollout;
 pub mod round;
 pub mod secrecy;
 pub mod startup;
@@ -151,6 +153,10 @@ pub async fn carry_out(
         Procedure::Pull(spec) => pull::carry_out(spec, deployment, proceedings).await,
         Procedure::Refusal(spec) => refusal::carry_out(spec, deployment, proceedings).await,
         Procedure::Reload(spec) => reload::carry_out(spec, deployment, proceedings).await,
+        Procedure::Rollout(_) => Err(EnvironmentFault::NotCarriedOut {
+            what: "a rollout of a single pod".into(),
+        }
+        .into()),
         Procedure::Secrecy(spec) => secrecy::carry_out(spec, deployment, proceedings).await,
         Procedure::Startup(spec) => startup::carry_out(spec, deployment, proceedings).await,
     }

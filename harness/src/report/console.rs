@@ -10,6 +10,7 @@ use owo_colors::{OwoColorize, Style};
 
 use super::record::{Kubelet, RunRecord, ScenarioRecord};
 use super::terminal::{remark, say};
+use crate::judge::bound::PROVEN;
 use crate::judge::lint::LINT;
 use crate::model::diagnostic::{Colour, Diagnostic};
 use crate::model::finding::{Finding, ScenarioResult};
@@ -134,6 +135,11 @@ impl Console {
         for (name, explanation) in &scenario.observations {
             if name.starts_with(LINT) && scenario.result == ScenarioResult::Passed {
                 let _ = write!(line, "\n{:>22}found as expected: {explanation}", "");
+            }
+        }
+        for (name, share) in &scenario.observations {
+            if let Some(what) = name.strip_prefix(PROVEN) {
+                let _ = write!(line, "\n{:>22}{}: {share}", "", what.trim());
             }
         }
         match &scenario.result {

@@ -46,6 +46,7 @@ pub fn decisions_of(procedure: &Procedure, proceedings: &Proceedings) -> Decisio
         | Procedure::Outage(_)
         | Procedure::Refusal(_)
         | Procedure::Reload(_)
+        | Procedure::Rollout(_)
         | Procedure::Startup(_) => return decisions,
     }
     let requests = proceedings.requests.iter().map(decision);

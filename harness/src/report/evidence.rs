@@ -57,7 +57,11 @@ impl Output {
         String::from_utf8_lossy(&self.redactor.redact(text.as_bytes())).into_owned()
     }
 
-    fn write_json(&self, path: &Utf8Path, value: &impl Serialize) -> Result<(), WriteError> {
+    pub(super) fn write_json(
+        &self,
+        path: &Utf8Path,
+        value: &impl Serialize,
+    ) -> Result<(), WriteError> {
         let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
         text.push(b'\n');
         self.write(path, &text)
@@ -129,7 +133,7 @@ fn exit_codes(deployment: &Deployment) -> Vec<(String, i32)> {
 }
 
 /// Writes the requests that a finding names: their bytes, the answer's head, and every witness's record.
-fn write_requests(
+pub(super) fn write_requests(
     output: &Output,
     folder: &Utf8Path,
     proceedings: &Proceedings,

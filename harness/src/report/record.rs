@@ -152,9 +152,22 @@ pub struct ScenarioRecord {
     pub decisions: Decisions,
     /// What happened to the pod.
     pub timeline: Vec<TimelineEvent>,
+    /// What happened to each pod, where the scenario had a fleet of them.
+    #[serde(default)]
+    pub pods: Vec<PodRecord>,
     /// The evidence folder, relative to the folder of this report; only for what did not pass.
     #[schemars(with = "Option<String>")]
     pub evidence: Option<Utf8PathBuf>,
+}
+
+/// What happened to one pod of a fleet.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodRecord {
+    /// Its name.
+    pub name: String,
+    /// What happened to it.
+    pub timeline: Vec<TimelineEvent>,
 }
 
 /// One row of the matrix of a corpus.

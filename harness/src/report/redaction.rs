@@ -24,7 +24,13 @@ impl Redactor {
     /// Knows these keys: as they are, percent-encoded, in hex and in base64 at any offset.
     pub fn new(keys: &AgentKeys) -> Self {
         let mut forms = Vec::new();
-        for secret in [keys.access_key.reveal(), keys.secret_key.reveal()] {
+        let successor = &keys.successor;
+        for secret in [
+            keys.access_key.reveal(),
+            keys.secret_key.reveal(),
+            successor.access_key.reveal(),
+            successor.secret_key.reveal(),
+        ] {
             let bytes = secret.as_bytes();
             forms.push(bytes.to_vec());
             forms.push(percent_encoded(bytes, |byte| hex::encode_upper([byte])).into_bytes());
@@ -102,20 +108,27 @@ mod tests {
 
     use super::*;
     use crate::stack::certificates::Certificates;
+    use crate::stack::keys::KeyPair;
     use crate::stack::secret::SecretText;
 
     const SECRET: &str = "abcdefg_hijklmn_opqrstuvwxy_z0123456789ABCD";
+    const SUCCESSOR: &str = "DCBA9876543210z_yxwvutsrqpo_nmlkjih_gfedcba";
 
     fn redactor() -> Redactor {
         Redactor::new(&AgentKeys {
             access_key: SecretText::new("12345678-abcd-1234-abcd-1234567890ab"),
             secret_key: SecretText::new(SECRET),
+            successor: KeyPair {
+                access_key: SecretText::new("87654321-dcba-4321-dcba-ba0987654321"),
+                secret_key: SecretText::new(SUCCESSOR),
+            },
             certificates: Certificates::invent().expect("certificates"),
         })
     }
 
     #[rstest]
     #[case::plain(format!("key={SECRET}!"))]
+    #[case::of_the_next_pair(format!("key={SUCCESSOR}!"))]
     #[case::percent(format!("?k={}", percent_encoded(SECRET.as_bytes(), |byte| hex::encode([byte]))))]
     #[case::hex(hex::encode(SECRET))]
     #[case::hex_in_capitals(hex::encode_upper(SECRET))]

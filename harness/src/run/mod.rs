@@ -18,6 +18,7 @@ use crate::report::record::{
 };
 
 pub mod exit_code;
+mod fleet;
 pub mod place;
 pub mod proxy_validation;
 pub mod scenario;
@@ -142,7 +143,7 @@ pub fn record_of(
 fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
     let mut ordered = scenarios.to_vec();
     ordered.sort_by_key(|scenario| match scenario.procedure {
-        Procedure::Drain(_) => 0,
+        Procedure::Drain(_) | Procedure::Rollout(_) => 0,
         Procedure::Startup(_) => 1,
         Procedure::Outage(_) => 2,
         Procedure::Pull(_) | Procedure::Refusal(_) | Procedure::Reload(_) => 3,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use super::fleet;
 use super::proxy_validation::InvalidProxyConfig;
 use super::setup::RunSetup;
 use crate::environment::EnvironmentFault;
@@ -16,7 +17,7 @@ use crate::model::finding::{Fault, Finding, ScenarioResult};
 use crate::model::identity::PodName;
 use crate::model::phase::{Phase, PhaseClock};
 use crate::model::procedure::LintRule;
-use crate::model::scenario::Scenario;
+use crate::model::scenario::{Procedure, Scenario};
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
 use crate::procedure::closing::close;
@@ -24,8 +25,8 @@ use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::procedure::{Proceedings, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
-use crate::report::evidence::capture;
-use crate::report::record::{MatrixRow, ScenarioRecord};
+use crate::report::evidence::{WriteError, capture};
+use crate::report::record::{MatrixRow, PodRecord, ScenarioRecord};
 use crate::stack::assemble::{AssembleError, assemble};
 use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError, ProxyFacts};
 use crate::stack::{AGENT_CONTAINER, Stack};
@@ -33,7 +34,7 @@ use crate::witness::books::Books;
 
 /// Why a scenario ended without a judgement.
 #[derive(Debug, thiserror::Error)]
-enum ScenarioError {
+pub(super) enum ScenarioError {
     #[error("the stack cannot be put together")]
     Assemble(#[from] AssembleError),
     #[error(transparent)]
@@ -73,10 +74,21 @@ impl ScenarioError {
 
 /// What came of a scenario that was deployed.
 #[derive(Default)]
-struct Course {
-    proceedings: Proceedings,
+pub(super) struct Course {
+    pub(super) proceedings: Proceedings,
     timeline: Vec<TimelineEvent>,
-    evidence: Option<Utf8PathBuf>,
+    pub(super) pods: Vec<PodRecord>,
+    pub(super) evidence: Option<Utf8PathBuf>,
+}
+
+/// What a scenario is attempted with once its stack is put together.
+pub(super) struct Attempt<'a> {
+    pub(super) setup: &'a RunSetup,
+    pub(super) scenario: &'a Scenario,
+    pub(super) clock: &'a Arc<PhaseClock>,
+    pub(super) stack: Stack,
+    pub(super) proxy: ProxyFacts,
+    pub(super) name: PodName,
 }
 
 /// Runs one scenario.
@@ -115,6 +127,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
             .collect(),
         decisions,
         timeline: course.timeline,
+        pods: course.pods,
         evidence: course.evidence,
         ..record_without_run(scenario, result)
     }
@@ -190,6 +203,7 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
         matrix: Vec::new(),
         decisions: Decisions::default(),
         timeline: Vec::new(),
+        pods: Vec::new(),
         evidence: None,
     }
 }
@@ -213,6 +227,17 @@ async fn attempt(
         purpose: scenario.name.as_word(),
     };
     drop(preparing);
+    if let Procedure::Rollout(spec) = &scenario.procedure {
+        let attempt = Attempt {
+            setup,
+            scenario,
+            clock,
+            stack,
+            proxy,
+            name,
+        };
+        return fleet::attempt(attempt, spec, course).await;
+    }
     let creating = clock.enter(Phase::Creating);
     let pod = setup.environment.create(name, &stack).await?;
     drop(creating);
@@ -282,12 +307,8 @@ async fn keep_evidence(
     proceedings: &Proceedings,
 ) -> Option<Utf8PathBuf> {
     let folder = Utf8PathBuf::from(scenario.name.as_folder());
-    let report = setup.output.folder.join("report.json");
-    let replay = format!("conformance replay {report} {}\n", scenario.name);
     let captured = async {
-        setup
-            .output
-            .write(&folder.join("replay.txt"), replay.as_bytes())?;
+        write_replay(setup, scenario, &folder)?;
         capture(&setup.output, &folder, deployment, proceedings).await
     };
     match captured.await {
@@ -297,4 +318,17 @@ async fn keep_evidence(
             None
         }
     }
+}
+
+/// Writes down how the scenario is run again.
+pub(super) fn write_replay(
+    setup: &RunSetup,
+    scenario: &Scenario,
+    folder: &Utf8Path,
+) -> Result<(), WriteError> {
+    let report = setup.output.folder.join("report.json");
+    let replay = format!("conformance replay {report} {}\n", scenario.name);
+    setup
+        .output
+        .write(&folder.join("replay.txt"), replay.as_bytes())
 }

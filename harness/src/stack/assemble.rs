@@ -25,6 +25,10 @@ use crate::model::scenario::{
 pub const PROXY_CONFIG_MAP: &str = "envoy-config";
 /// The file in it; the guide's arguments name it.
 pub const PROXY_CONFIG_FILE: &str = "envoy.yaml";
+/// The key of the guide's secret that holds the access key.
+pub const ACCESS_KEY: &str = "accesskeyid";
+/// The key of the guide's secret that holds the secret key.
+pub const SECRET_KEY: &str = "secretaccesskey";
 /// Where the config map is mounted.
 const PROXY_CONFIG_FOLDER: &str = "/etc/envoy";
 
@@ -122,8 +126,8 @@ pub fn assemble(
         .into_iter()
         .map(|name| {
             let values = BTreeMap::from([
-                ("accesskeyid".to_owned(), keys.access_key.clone()),
-                ("secretaccesskey".to_owned(), keys.secret_key.clone()),
+                (ACCESS_KEY.to_owned(), keys.access_key.clone()),
+                (SECRET_KEY.to_owned(), keys.secret_key.clone()),
             ]);
             (name, values)
         })
@@ -270,6 +274,9 @@ fn set(variables: &mut Vec<EnvVar>, name: &str, value: &str) {
 fn apply(container: &mut Container, settings: &ContainerSettings) {
     if let Some(probe) = &settings.startup_probe {
         container.startup_probe = Some(kubernetes_probe(probe));
+    }
+    if let Some(probe) = &settings.readiness_probe {
+        container.readiness_probe = Some(kubernetes_probe(probe));
     }
     if let Some(command) = &settings.pre_stop_exec {
         let hook = LifecycleHandler {

@@ -13,6 +13,15 @@ pub const SECRET_KEY_VARIABLE: &str = "CONFORMANCE_SECRETACCESSKEY";
 /// The shortest key that is accepted.
 pub const SHORTEST_KEY_BYTES: usize = 12;
 
+/// A pair of keys.
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    /// Identifies the site; shaped like a UUID.
+    pub access_key: SecretText,
+    /// Authenticates the agent; 44 characters.
+    pub secret_key: SecretText,
+}
+
 /// The agent's credentials.
 #[derive(Clone, Debug)]
 pub struct AgentKeys {
@@ -20,6 +29,8 @@ pub struct AgentKeys {
     pub access_key: SecretText,
     /// Authenticates the agent; 44 characters.
     pub secret_key: SecretText,
+    /// The pair that takes the first one's place where keys are rotated; always invented.
+    pub successor: KeyPair,
     /// For a hop between proxy and agent that is secured by TLS.
     pub certificates: Certificates,
 }
@@ -45,6 +56,7 @@ impl AgentKeys {
                 Ok(Self {
                     access_key: SecretText::new(access),
                     secret_key: SecretText::new(secret),
+                    successor: KeyPair::invent()?,
                     certificates: Certificates::invent()?,
                 })
             }
@@ -58,8 +70,23 @@ impl AgentKeys {
         }
     }
 
-    /// Makes a random pair in the shape that the vendor's guide shows.
+    /// Makes random pairs in the shape that the vendor's guide shows.
     pub fn invent() -> Result<Self, KeysError> {
+        let KeyPair {
+            access_key,
+            secret_key,
+        } = KeyPair::invent()?;
+        Ok(Self {
+            access_key,
+            secret_key,
+            successor: KeyPair::invent()?,
+            certificates: Certificates::invent()?,
+        })
+    }
+}
+
+impl KeyPair {
+    fn invent() -> Result<Self, KeysError> {
         let mut random = [0_u8; 38];
         fs_err::File::open("/dev/urandom")
             .and_then(|mut source| source.read_exact(&mut random))
@@ -76,7 +103,6 @@ impl AgentKeys {
                 &access[20..]
             )),
             secret_key: SecretText::new(hex::encode(secret)),
-            certificates: Certificates::invent()?,
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::model::image_procedures::PullPolicy;
 
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
+mod alteration;
 pub mod assemble;
 pub mod certificates;
 pub mod keys;

@@ -6,6 +6,7 @@ pub mod call;
 pub mod counters;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod fleet;
 pub mod join;
 pub mod legs;
 pub mod outcome;

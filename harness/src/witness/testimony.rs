@@ -58,6 +58,18 @@ impl<T> Records<T> {
         }
     }
 
+    /// Adds another pod's records.
+    pub(super) fn absorb(&mut self, other: &Self)
+    where
+        T: Clone,
+    {
+        for (id, records) in &other.by_id {
+            let of = self.by_id.entry(id.clone()).or_default();
+            of.extend(records.iter().cloned());
+        }
+        self.without_id.extend(other.without_id.iter().cloned());
+    }
+
     /// Returns the records of one request.
     pub fn of(&self, id: &str) -> &[T] {
         self.by_id.get(id).map_or(&[], Vec::as_slice)

@@ -2,6 +2,7 @@
 
 mod bad_contracts;
 mod bad_input;
+mod bad_rollouts;
 mod bad_seeds;
 mod clusters;
 mod ending;

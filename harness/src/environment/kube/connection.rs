@@ -23,6 +23,8 @@ pub(super) enum Source {
 #[derive(Clone)]
 pub(super) struct Connection {
     pub client: Client,
+    /// Asks once. The other asks again by itself where the API says that it is busy, and so hides that an eviction was refused.
+    pub asks_once: Client,
     /// What the API calls itself: `v1.20.2`.
     pub version: String,
     /// Major and minor version.
@@ -46,12 +48,16 @@ impl Connection {
     pub(super) async fn open(source: &Source) -> Result<Self, EnvironmentFault> {
         let config = read_config(source).await?;
         let server = config.cluster_url.to_string();
-        let client = Client::try_from(config)
-            .map_err(|error| super::fault::fault("use the kubeconfig", &error))?;
+        let unusable = |error| super::fault::fault("use the kubeconfig", &error);
+        let mut once = config.clone();
+        once.default_retry = false;
+        let client = Client::try_from(config).map_err(unusable)?;
+        let asks_once = Client::try_from(once).map_err(unusable)?;
         let action = format!("ask the Kubernetes API at {server} for its version");
         let version = ask(&action, client.apiserver_version()).await?;
         Ok(Self {
             client,
+            asks_once,
             release: (
                 leading_number(&version.major),
                 leading_number(&version.minor),

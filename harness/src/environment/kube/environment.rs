@@ -13,19 +13,21 @@ use super::cluster::Cluster;
 use super::connection::Connection;
 use super::course::Course;
 use super::exec::{ask_line, exec};
+use super::fleet::KubeFleet;
+use super::fleet_members::Nursery;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
 use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
 use super::objects::{self, DRIVER, POD, SERVICE};
 use super::observer::{Observers, Observing};
 use super::options::{KubeOptions, Presence};
-use super::pod::{KubePod, PodParts};
+use super::pod::{KubePod, NamespaceOwner, PodParts};
 use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
 use super::run_space::RunSpace;
 use super::status;
 use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
-use crate::environment::{Addresses, Environment, EnvironmentFault, Pod};
+use crate::environment::{Addresses, Environment, EnvironmentFault, Fleet, Pod};
 use crate::image::{ImageRole, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
@@ -165,6 +167,7 @@ impl KubeEnvironment {
         let parts = PodParts {
             namespace: namespace.to_owned(),
             name: POD.to_owned(),
+            namespace_owner: NamespaceOwner::Pod,
             stack: stack.clone(),
             view: view.clone(),
             space: space.clone(),
@@ -172,7 +175,7 @@ impl KubeEnvironment {
             observing: self.observing,
         };
         // From here on the follower ends with the pod's handle.
-        let mut pod = KubePod::new(parts, follower);
+        let pod = KubePod::new(parts, follower);
         let mut object = objects::pod(&name.run, stack, &self.images);
         space
             .images
@@ -202,6 +205,50 @@ impl KubeEnvironment {
                 tokio::join!(following, make_kubelet_look(client, place, &view));
             }
         }
+    }
+
+    async fn create_fleet_in(
+        &self,
+        namespace: &str,
+        name: &PodName,
+        stack: &Stack,
+        replicas: u32,
+    ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
+        let space = &self.space;
+        space.make_namespace(namespace, &name.purpose).await?;
+        let (service, _) =
+            tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        self.await_service(&service).await?;
+        let nursery = Nursery {
+            namespace: namespace.to_owned(),
+            service: format!("{service}:{PROXY_PORT}"),
+            stack: stack.clone(),
+            space: space.clone(),
+            asks_once: self.connection.asks_once.clone(),
+            observers: self.observers.clone(),
+            observing: self.observing,
+        };
+        let fleet = KubeFleet::create(nursery, self.images.clone(), replicas).await?;
+        Ok(Arc::new(fleet))
+    }
+
+    /// Removes the namespace of what could not be created, unless it is not ours.
+    async fn clear<T>(
+        &self,
+        namespace: &str,
+        created: Result<T, EnvironmentFault>,
+    ) -> Result<T, EnvironmentFault> {
+        if let Err(EnvironmentFault::Cluster { action, .. }) = &created
+            && action.starts_with("create the namespace")
+        {
+            // It is not ours, or there is none.
+            return created;
+        }
+        if created.is_err() {
+            // Only the error that came first is told; the end of the run removes what is left.
+            let _ = self.space.remove_namespace(namespace).await;
+        }
+        created
     }
 
     /// Waits until the nodes know the Service. Before that its address is nobody's, and traffic to it may leave the cluster.
@@ -257,6 +304,7 @@ impl Environment for KubeEnvironment {
     fn features(&self) -> FeatureSet {
         let mut features = FeatureSet::from([
             Feature::ImagePull,
+            Feature::Rollout,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,
         ]);
@@ -321,17 +369,20 @@ impl Environment for KubeEnvironment {
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault> {
         let namespace = pod_namespace(&name);
         let created = self.create_in(&namespace, &name, stack).await;
-        if let Err(EnvironmentFault::Cluster { action, .. }) = &created
-            && action.starts_with("create the namespace")
-        {
-            // It is not ours, or there is none.
-            return created;
-        }
-        if created.is_err() {
-            // Only the error that came first is told; the end of the run removes what is left.
-            let _ = self.space.remove_namespace(&namespace).await;
-        }
-        created
+        self.clear(&namespace, created).await
+    }
+
+    async fn create_fleet(
+        &self,
+        name: PodName,
+        stack: &Stack,
+        replicas: u32,
+    ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
+        let namespace = pod_namespace(&name);
+        let created = self
+            .create_fleet_in(&namespace, &name, stack, replicas)
+            .await;
+        self.clear(&namespace, created).await
     }
 
     async fn finish(&self) -> Result<(), EnvironmentFault> {
@@ -344,7 +395,7 @@ impl Environment for KubeEnvironment {
 }
 
 /// Waits until the pod has an address; returns it with the node's name.
-async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFault> {
+pub(super) async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFault> {
     let mut latest = view.latest();
     let placed = |pod: &KubePodObject| {
         let ip = pod.status.as_ref()?.pod_ip.clone()?;

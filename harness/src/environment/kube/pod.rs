@@ -1,7 +1,7 @@
 //! The harness's handle of one pod in a cluster.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,10 +41,25 @@ const GONE_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct KubePod {
     parts: PodParts,
-    addresses: Addresses,
-    node: String,
+    placement: OnceLock<Placement>,
     follower: JoinHandle<()>,
     watching: OnceCell<Watching>,
+}
+
+/// Where the pod is.
+#[derive(Debug)]
+struct Placement {
+    addresses: Addresses,
+    node: String,
+}
+
+/// Whose the namespace of a pod is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NamespaceOwner {
+    /// A fleet's: it stays when the pod goes.
+    Fleet,
+    /// The pod's own: it goes with the pod.
+    Pod,
 }
 
 /// What the handle is made of.
@@ -52,6 +67,7 @@ pub(super) struct KubePod {
 pub(super) struct PodParts {
     pub namespace: String,
     pub name: String,
+    pub namespace_owner: NamespaceOwner,
     pub stack: Stack,
     pub view: Arc<PodView>,
     pub space: Arc<RunSpace>,
@@ -64,20 +80,22 @@ impl KubePod {
     pub(super) fn new(parts: PodParts, follower: JoinHandle<()>) -> Self {
         Self {
             parts,
-            addresses: Addresses {
-                pod_ip: String::new(),
-                service: String::new(),
-            },
-            node: String::new(),
+            placement: OnceLock::new(),
             follower,
             watching: OnceCell::new(),
         }
     }
 
-    /// Says where the pod is.
-    pub(super) fn place(&mut self, addresses: Addresses, node: String) {
-        self.addresses = addresses;
-        self.node = node;
+    /// Says where the pod is. It stays there: only the first word counts.
+    pub(super) fn place(&self, addresses: Addresses, node: String) {
+        let _ = self.placement.set(Placement { addresses, node });
+    }
+
+    /// Returns the node's name; empty before the pod has one.
+    fn node(&self) -> &str {
+        self.placement
+            .get()
+            .map_or("", |placement| placement.node.as_str())
     }
 
     fn pods(&self) -> Api<KubePodObject> {
@@ -117,12 +135,12 @@ impl KubePod {
     async fn observe(&self, request: ObserveRequest) -> Result<ObserveReply, EnvironmentFault> {
         self.parts
             .observers
-            .ask(&self.parts.space, &self.node, &request)
+            .ask(&self.parts.space, self.node(), &request)
             .await
     }
 
     /// Lets the node tell of the processes: when a hook's begin and end, and a container's first one.
-    async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
+    pub(super) async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
         match self.parts.observing {
             Observing::Allowed => {}
             Observing::Forbidden => return Ok(()),
@@ -133,17 +151,21 @@ impl KubePod {
         };
         self.watching
             .get_or_try_init(|| {
-                self.parts
-                    .observers
-                    .watch(&self.parts.space, &self.node, &request, move |report| {
+                self.parts.observers.watch(
+                    &self.parts.space,
+                    self.node(),
+                    &request,
+                    move |report| {
                         view.process(report);
-                    })
+                    },
+                )
             })
             .await
             .map(|_| ())
     }
 
-    fn count_images(&self) {
+    /// Counts the digests that the pod's containers run.
+    pub(super) fn count_images(&self) {
         if let Some(pod) = &self.parts.view.latest().borrow().pod {
             self.parts.space.images.census.record(pod);
         }
@@ -184,7 +206,13 @@ impl Pod for KubePod {
     }
 
     fn addresses(&self) -> Addresses {
-        self.addresses.clone()
+        let unknown = || Addresses {
+            pod_ip: String::new(),
+            service: String::new(),
+        };
+        self.placement
+            .get()
+            .map_or_else(unknown, |placement| placement.addresses.clone())
     }
 
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
@@ -344,10 +372,15 @@ impl Pod for KubePod {
                     })?;
             }
         }
-        self.parts
-            .space
-            .remove_namespace(&self.parts.namespace)
-            .await
+        match self.parts.namespace_owner {
+            NamespaceOwner::Fleet => Ok(()),
+            NamespaceOwner::Pod => {
+                let PodParts {
+                    space, namespace, ..
+                } = &self.parts;
+                space.remove_namespace(namespace).await
+            }
+        }
     }
 }
 

@@ -1,0 +1,240 @@
+//! Discovers the pods of a fleet by one watch, and follows each from its first moment on.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::api::core::v1::Pod as KubePodObject;
+use kube::Client;
+use kube::api::Api;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, watcher};
+use tokio::task::JoinSet;
+use tokio_stream::StreamExt as _;
+
+use super::course::Course;
+use super::environment::await_address;
+use super::labels::ROLE_LABEL;
+use super::objects::POD_ROLE;
+use super::observer::{Observers, Observing};
+use super::pod::{KubePod, NamespaceOwner, PodParts};
+use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
+use super::run_space::RunSpace;
+use crate::environment::{Addresses, FleetMember};
+use crate::model::causes::chain;
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
+use crate::stack::Stack;
+
+/// The pods that a fleet has had.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// In the order in which they came.
+    list: Mutex<Vec<Member>>,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    name: String,
+    pod: Arc<KubePod>,
+    view: Arc<PodView>,
+}
+
+/// What the members' handles are made of.
+#[derive(Clone)]
+pub(super) struct Nursery {
+    pub namespace: String,
+    pub service: String,
+    pub stack: Stack,
+    pub space: Arc<RunSpace>,
+    pub asks_once: Client,
+    pub observers: Arc<Observers>,
+    pub observing: Observing,
+}
+
+impl std::fmt::Debug for Nursery {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Nursery")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Members {
+    /// Returns every pod that was ever seen.
+    pub(super) fn all(&self) -> Vec<FleetMember> {
+        self.lock()
+            .iter()
+            .map(|member| FleetMember {
+                name: member.name.clone(),
+                pod: member.pod.clone(),
+            })
+            .collect()
+    }
+
+    /// Returns how many have something left that runs. A kubelet may take a minute to report the end of a pod of which nothing runs any more.
+    pub(super) fn left(&self, containers: usize) -> usize {
+        let left = |member: &&Member| {
+            let stage = member.view.latest().borrow().stage;
+            stage == Stage::Alive && !has_ended(&member.view.timeline.events(), containers)
+        };
+        self.lock().iter().filter(left).count()
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.lock().iter().any(|member| member.name == name)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells whether so many containers of a pod have ended since its deletion was asked for.
+fn has_ended(timeline: &[TimelineEvent], containers: usize) -> bool {
+    let deleted = timeline
+        .iter()
+        .position(|event| matches!(event.event, LifecycleEvent::DeletionRequested { .. }));
+    let ended: BTreeSet<&str> = timeline[deleted.unwrap_or(timeline.len())..]
+        .iter()
+        .filter(|event| {
+            matches!(
+                event.event,
+                LifecycleEvent::Exited(_) | LifecycleEvent::EndUnknown { .. }
+            )
+        })
+        .filter_map(|event| event.container.as_deref())
+        .collect();
+    ended.len() >= containers
+}
+
+/// Watches for pods of the fleet until this is dropped. The names of such pods are never given twice.
+pub(super) async fn discover(nursery: Nursery, members: Arc<Members>) {
+    let pods: Api<KubePodObject> =
+        Api::namespaced(nursery.space.client.clone(), &nursery.namespace);
+    let own = watcher::Config::default().labels(&format!("{ROLE_LABEL}={POD_ROLE}"));
+    let mut pods = std::pin::pin!(watcher(pods, own).default_backoff());
+    let mut placing = JoinSet::new();
+    loop {
+        match pods.next().await {
+            Some(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => {
+                let Some(name) = pod.metadata.name else {
+                    continue;
+                };
+                if !members.knows(&name) {
+                    let member = nursery.take_in(&name);
+                    members.lock().push(member.clone());
+                    placing.spawn(nursery.clone().place(member));
+                }
+            }
+            Some(Ok(
+                watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone,
+            )) => {}
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the watch of a fleet's pods is taken up again");
+            }
+            None => return,
+        }
+    }
+}
+
+impl Nursery {
+    fn take_in(&self, name: &str) -> Member {
+        let view = Arc::new(PodView::new(
+            Course::of(&self.stack.pod, self.stack.grace_period_seconds()),
+            self.stack
+                .containers()
+                .map(|container| container.name.clone()),
+        ));
+        let follower = tokio::spawn(follow_pod(
+            self.space.client.clone(),
+            PodPlace::new(&self.namespace, name),
+            view.clone(),
+        ));
+        let parts = PodParts {
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+            namespace_owner: NamespaceOwner::Fleet,
+            stack: self.stack.clone(),
+            view: view.clone(),
+            space: self.space.clone(),
+            observers: self.observers.clone(),
+            observing: self.observing,
+        };
+        Member {
+            name: name.to_owned(),
+            pod: Arc::new(KubePod::new(parts, follower)),
+            view,
+        }
+    }
+
+    /// Says where the pod is when that is known, and lets its node tell of its hooks once it runs: others decide when it goes.
+    async fn place(self, member: Member) {
+        match await_address(&member.view).await {
+            Ok((pod_ip, node)) => {
+                let service = self.service;
+                member.pod.place(Addresses { pod_ip, service }, node);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    pod = member.name,
+                    error = chain(&error).join(": "),
+                    "a pod has no place"
+                );
+                return;
+            }
+        }
+        let mut latest = member.view.latest();
+        let ready = latest
+            .wait_for(|latest| {
+                latest.stage > Stage::Alive
+                    || latest.pod.as_ref().is_some_and(super::status::is_ready)
+            })
+            .await;
+        if ready.is_ok_and(|latest| latest.stage > Stage::Alive) {
+            return;
+        }
+        member.pod.count_images();
+        if let Err(error) = member.pod.watch_processes().await {
+            tracing::warn!(
+                pod = member.name,
+                error = chain(&error).join(": "),
+                "the hooks of a pod are not seen"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::timeline::ExitStatus;
+
+    fn event(container: Option<&str>, event: LifecycleEvent) -> TimelineEvent {
+        TimelineEvent {
+            at: Timestamp::UNIX_EPOCH,
+            container: container.map(Into::into),
+            event,
+        }
+    }
+
+    #[test]
+    fn a_pod_has_ended_when_every_container_has_since_its_deletion() {
+        let exited = |name| event(Some(name), LifecycleEvent::Exited(ExitStatus::Code(0)));
+        let deleted = event(
+            None,
+            LifecycleEvent::DeletionRequested {
+                grace_period_seconds: 20,
+            },
+        );
+        let mut timeline = vec![exited("a"), exited("b")];
+        assert!(!has_ended(&timeline, 2), "they were restarted");
+        timeline.push(deleted);
+        timeline.push(exited("a"));
+        timeline.push(exited("a"));
+        assert!(!has_ended(&timeline, 2));
+        timeline.push(exited("b"));
+        assert!(has_ended(&timeline, 2));
+    }
+}

@@ -1,0 +1,231 @@
+//! Meets the pods that join a fleet: attacks are sent straight to each from its first address on, to see since when it enforces.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{sleep, timeout};
+
+use super::controls::is_denied;
+use super::fleet_deployment::FleetDeployment;
+use super::steps::TakenStep;
+use crate::judge::fleet::{Fate, StreamKind};
+use crate::judge::lifecycle::{first, render};
+use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
+use crate::model::located::Position;
+use crate::model::rollout::{JoiningExpectation, RolloutSpec};
+use crate::model::timeline::{LifecycleEvent, TimelineEvent};
+use crate::model::timeouts::TimedOut;
+use crate::procedure::drive::{Drive, DriveReport};
+use crate::procedure::error::ProcedureError;
+use crate::procedure::plan::{Prepared, repeat_stream};
+use crate::procedure::{JudgedRequest, Proceedings};
+use crate::stack::PROXY_PORT;
+use crate::witness::fleet::FleetJoined;
+
+/// Attacks per second that are sent straight to a new pod.
+const PER_SECOND: f64 = 25.0;
+/// Between two looks at the fleet's pods.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A pod that joined.
+#[derive(Debug)]
+pub(super) struct Newcomer<D = DriveReport> {
+    name: String,
+    attack: Prepared,
+    drive: D,
+}
+
+/// Waits for so many pods that were not there before, and begins to attack each as soon as it has an address.
+pub(super) async fn greet(
+    before: &BTreeSet<String>,
+    wanted: usize,
+    spec: &RolloutSpec,
+    deployment: &FleetDeployment,
+) -> Result<Vec<Newcomer<Drive>>, ProcedureError> {
+    let budget = deployment.settles_within();
+    let mut met: Vec<Newcomer<Drive>> = Vec::new();
+    let meeting = async {
+        while met.len() < wanted {
+            for member in deployment.fleet.pods() {
+                let address = member.pod.addresses().pod_ip;
+                let known = before.contains(&member.name)
+                    || met.iter().any(|newcomer| newcomer.name == member.name);
+                if known || address.is_empty() {
+                    continue;
+                }
+                let case = format!("straight-to-{}", member.name);
+                let attack = deployment.prepare_repeated(&spec.attack, &case)?;
+                let stream = repeat_stream(
+                    &case,
+                    &format!("{address}:{PROXY_PORT}"),
+                    PER_SECOND,
+                    attack.planned.clone(),
+                    u32::MAX,
+                );
+                met.push(Newcomer {
+                    name: member.name,
+                    attack,
+                    drive: deployment.start_drive(vec![stream]).await?,
+                });
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok::<_, ProcedureError>(())
+    };
+    timeout(budget.as_duration(), meeting)
+        .await
+        .map_err(|_| TimedOut {
+            waited_for: format!("{wanted} pods to join and get an address"),
+            budget,
+            last_seen: format!("{} did", met.len()),
+        })??;
+    Ok(met)
+}
+
+impl Newcomer {
+    /// Lets the attacks on the pods that joined end.
+    pub(super) async fn conclude(
+        newcomers: Vec<Newcomer<Drive>>,
+        deployment: &FleetDeployment,
+    ) -> Result<Vec<Self>, ProcedureError> {
+        let mut concluded = Vec::new();
+        for mut newcomer in newcomers {
+            newcomer.drive.stop().await?;
+            let drive = newcomer.drive.finish().await?;
+            deployment.remember_sent(&drive.records);
+            concluded.push(Self {
+                name: newcomer.name,
+                attack: newcomer.attack,
+                drive,
+            });
+        }
+        Ok(concluded)
+    }
+}
+
+/// Holds since when each pod enforces against when it was ready.
+pub(super) async fn judge(
+    spec: &RolloutSpec,
+    taken: Vec<TakenStep>,
+    deployment: &FleetDeployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let Some(joining) = &spec.joining else {
+        return Ok(());
+    };
+    let JoiningExpectation::EnforcesFirst = **joining;
+    let newcomers: Vec<Newcomer> = taken.into_iter().flat_map(|step| step.newcomers).collect();
+    if newcomers.is_empty() {
+        proceedings.findings.push(Finding::new(
+            "joining",
+            joining.position,
+            "pods join the fleet",
+            "none did: nothing was tested",
+        ));
+    }
+    for newcomer in newcomers {
+        let joined = deployment.settle(&newcomer.drive.records).await?;
+        let members = deployment.fleet.pods();
+        let timeline = members
+            .iter()
+            .find(|member| member.name == newcomer.name)
+            .map(|member| member.pod.timeline())
+            .unwrap_or_default();
+        let enforcement = Enforcement::of(&joined, &timeline);
+        proceedings.observations.insert(
+            format!("pod {} joins", newcomer.name),
+            enforcement.describe(),
+        );
+        let finding = enforcement.judge(&newcomer.name, joining.position);
+        proceedings
+            .findings
+            .extend(finding.map(|finding| finding.note(render(&timeline, None))));
+        let mut outcomes = Vec::new();
+        let case = newcomer.attack.planned.id.clone();
+        for request in joined {
+            let judgement = request.decide();
+            outcomes.push(judgement.outcome);
+            proceedings.requests.push(JudgedRequest::new(
+                &case,
+                &newcomer.attack.planned,
+                request.joined,
+                judgement,
+            ));
+        }
+        deployment
+            .close_books(newcomer.drive.summary.sent, &outcomes, proceedings)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Since when a pod enforces, and since when it is an endpoint.
+#[derive(Debug)]
+struct Enforcement {
+    first_denied: Option<Timestamp>,
+    ready: Option<Timestamp>,
+    /// Attacks that were sent to the ready pod and got through.
+    through_when_ready: Vec<String>,
+}
+
+impl Enforcement {
+    fn of(joined: &[FleetJoined], timeline: &[TimelineEvent]) -> Self {
+        let ready = first(timeline, None, |event| {
+            matches!(event, LifecycleEvent::PodReady)
+        });
+        let sent_at = |joined: &FleetJoined| joined.joined.client.sent_at;
+        Self {
+            ready,
+            first_denied: joined
+                .iter()
+                .filter(|joined| is_denied(&joined.joined.client))
+                .filter(|joined| fate(joined) == Fate::AsUsual)
+                .filter_map(sent_at)
+                .min(),
+            through_when_ready: joined
+                .iter()
+                .filter(|joined| fate(joined) == Fate::Leaked)
+                .filter(|joined| ready.is_some_and(|ready| sent_at(joined) >= Some(ready)))
+                .map(|joined| joined.joined.client.id.clone())
+                .collect(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match (self.first_denied, self.ready) {
+            (Some(denied), Some(ready)) => {
+                let ahead = ready.duration_since(denied).as_millis();
+                if ahead >= 0 {
+                    format!("an attack was first denied {ahead} ms before the pod was ready")
+                } else {
+                    format!(
+                        "it was ready {} ms before the first attack that came to it was denied",
+                        -ahead
+                    )
+                }
+            }
+            (Some(_), None) => "attacks were denied, and it was never ready".into(),
+            (None, _) => "no attack was denied".into(),
+        }
+    }
+
+    fn judge(&self, pod: &str, position: Position) -> Option<Finding> {
+        let expected = format!("`{pod}` denies attacks before it is ready");
+        if let Some(id) = self.through_when_ready.first() {
+            let observed = format!(
+                "{} attacks that were sent to the ready pod got through",
+                self.through_when_ready.len()
+            );
+            let finding = Finding::new("joining", position, expected, observed);
+            return Some(finding.about("straight-to-pod", &RequestId::from_witness(id)));
+        }
+        (self.first_denied.is_none() || self.ready.is_none())
+            .then(|| Finding::new("joining", position, expected, self.describe()))
+    }
+}
+
+fn fate(joined: &FleetJoined) -> Fate {
+    Fate::of(StreamKind::Attack, &joined.joined, joined.decide().outcome)
+}

@@ -1,0 +1,166 @@
+//! `rollout`: a fleet of pods changes while a benign stream and a stream of attacks go on through its Service.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Proceedings;
+use super::drive::{Drive, DriveReport};
+use super::error::ProcedureError;
+use super::plan::{Prepared, repeat_stream};
+use crate::judge::fleet::StreamKind;
+use crate::judge::lint::{self, LINT};
+use crate::model::phase::Phase;
+use crate::model::rollout::RolloutSpec;
+
+pub use self::fleet_deployment::{FleetDeployment, FleetParts};
+
+mod controls;
+mod fleet_deployment;
+mod joining;
+mod judgement;
+mod statuses;
+mod steps;
+
+/// Records of both streams that come before the first step, and again after the last one.
+const AROUND_STEPS: usize = 100;
+/// The case that the benign requests belong to.
+const BENIGN: &str = "benign-stream";
+/// The case that the attacks belong to.
+const ATTACK: &str = "attack-stream";
+
+/// Both streams' requests.
+struct Streams {
+    benign: Prepared,
+    attack: Prepared,
+}
+
+impl Streams {
+    fn kind_of(stream: &str) -> StreamKind {
+        if stream == ATTACK {
+            StreamKind::Attack
+        } else {
+            StreamKind::Benign
+        }
+    }
+
+    const fn case_of(kind: StreamKind) -> &'static str {
+        match kind {
+            StreamKind::Attack => ATTACK,
+            StreamKind::Benign => BENIGN,
+        }
+    }
+
+    const fn of(&self, kind: StreamKind) -> &Prepared {
+        match kind {
+            StreamKind::Attack => &self.attack,
+            StreamKind::Benign => &self.benign,
+        }
+    }
+}
+
+/// Tells by its id whether a request is one of the two streams.
+fn is_of_streams(id: &str) -> bool {
+    let case = id.split('.').nth(1);
+    case.is_some_and(|case| case == BENIGN || case == ATTACK)
+}
+
+/// Carries a rollout out.
+pub async fn carry_out(
+    spec: &RolloutSpec,
+    deployment: &FleetDeployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let reports = lint::check(&deployment.stack, &deployment.proxy);
+    for report in &reports {
+        let name = format!("{LINT} {}", report.rule);
+        let explanation = report.explanation.clone();
+        proceedings.observations.insert(name, explanation);
+    }
+    proceedings
+        .findings
+        .extend(lint::judge(&reports, &spec.lint));
+
+    {
+        let _phase = deployment.clock.enter(Phase::Starting);
+        deployment.await_settled().await?;
+    }
+    controls::await_enforcing(spec, deployment).await?;
+    controls::judge_controls(spec, deployment, proceedings).await?;
+
+    let streams = Streams {
+        benign: deployment.prepare_repeated(&spec.benign, BENIGN)?,
+        attack: deployment.prepare_repeated(&spec.attack, ATTACK)?,
+    };
+    let address = deployment.fleet.service();
+    let drive = deployment
+        .start_drive(
+            [
+                (StreamKind::Benign, spec.rates.benign),
+                (StreamKind::Attack, spec.rates.attack),
+            ]
+            .map(|(kind, rate)| {
+                let planned = streams.of(kind).planned.clone();
+                repeat_stream(Streams::case_of(kind), &address, rate, planned, u32::MAX)
+            })
+            .to_vec(),
+        )
+        .await?;
+    let progress = Progress::default();
+    let (report, taken) = {
+        let _phase = deployment.clock.enter(Phase::Traffic);
+        tokio::try_join!(
+            read_on(drive, &progress),
+            steps::take_all(spec, deployment, &progress)
+        )?
+    };
+    steps::report(&taken, proceedings);
+    deployment.remember_sent(&report.records);
+    let joined = deployment.settle(&report.records).await?;
+    judgement::judge(spec, &streams, &joined, deployment, proceedings);
+    statuses::judge(spec, &joined, proceedings);
+    let outcomes: Vec<_> = joined
+        .iter()
+        .map(|joined| joined.decide().outcome)
+        .collect();
+    deployment
+        .close_books(report.summary.sent, &outcomes, proceedings)
+        .await?;
+    joining::judge(spec, taken, deployment, proceedings).await
+}
+
+/// How far the streams are, and whether they are to end.
+#[derive(Debug)]
+pub(super) struct Progress {
+    records: tokio::sync::watch::Sender<usize>,
+    is_over: AtomicBool,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            records: tokio::sync::watch::Sender::new(0),
+            is_over: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Progress {
+    /// Waits for so many records beyond those that have come.
+    async fn await_more(&self, more: usize) {
+        let wanted = *self.records.borrow() + more;
+        let mut records = self.records.subscribe();
+        let _ = records.wait_for(|records| *records >= wanted).await;
+    }
+
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads the records as they come: a driver whose output nobody takes falls behind. When the steps are over it is told to stop.
+async fn read_on(mut drive: Drive, progress: &Progress) -> Result<DriveReport, ProcedureError> {
+    while !progress.is_over.load(Ordering::Relaxed) && drive.next().await?.is_some() {
+        progress.records.send_replace(drive.records().len());
+    }
+    drive.stop().await?;
+    drive.finish().await
+}
