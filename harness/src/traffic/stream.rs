@@ -13,7 +13,9 @@ use crate::traffic::connection::{Exchange, exchange};
 use crate::traffic::http2::Http2Client;
 use crate::traffic::pacing::{Clock, Rate};
 use crate::traffic::plan::ConnectionUse;
-use crate::traffic::record::{ClientFailure, ClientRecord, ClientResult, RequestPhase};
+use crate::traffic::record::{
+    ClientFailure, ClientRecord, ClientResult, FailureCause, RequestPhase,
+};
 use crate::traffic::request_bytes::{RequestBytes, WireForm};
 use crate::traffic::transport::Transport;
 
@@ -24,6 +26,10 @@ const OPEN_LOOP_LIMIT: usize = 4096;
 /// The pause after a request that had no connection. A refusal comes within microseconds, and a
 /// repetition would otherwise fill its records with an outage at full speed.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a connection may still take once the driver was told to stop. Where nobody answers, as behind a Service without endpoints
+/// in some networks, it would take the whole time of a request.
+const CONNECTS_AFTER_STOP: Duration = Duration::from_secs(2);
 
 /// What a stream needs of the driver.
 #[derive(Clone, Debug)]
@@ -184,7 +190,16 @@ impl StreamRun {
         kept: Option<Connection>,
     ) -> AfterRequest {
         let deadline = intended + self.context.request_timeout;
-        let exchange = match self.connection_for(&request, kept, deadline).await {
+        let connected = tokio::select! {
+            biased;
+            connected = self.connection_for(&request, kept, deadline) => connected,
+            () = given_up(self.context.sending.clone()) => Err(ClientFailure {
+                phase: RequestPhase::Connect,
+                cause: FailureCause::TimedOut,
+                detail: format!("not connected {CONNECTS_AFTER_STOP:?} after the driver was told to stop"),
+            }),
+        };
+        let exchange = match connected {
             Ok(connection) => exchange_on(connection, &request, deadline).await,
             Err(failure) => Exchange {
                 sent_at: None,
@@ -328,6 +343,12 @@ async fn stopped(sending: &mut watch::Receiver<Sending>) {
     let _ = sending
         .wait_for(|&sending| sending == Sending::Stopped)
         .await;
+}
+
+/// Returns when a connection that is still not there is not waited for any more.
+async fn given_up(mut sending: watch::Receiver<Sending>) {
+    stopped(&mut sending).await;
+    sleep(CONNECTS_AFTER_STOP).await;
 }
 
 /// Forgets the tasks that have ended, so that a long run does not collect them.

@@ -47,6 +47,16 @@ impl ContainerLog {
         bytes[start..end].to_vec()
     }
 
+    /// Tells whether these bytes stand at this offset from `begins_at`, as far as so much is kept.
+    fn has(&self, begins_at: usize, offset: u64, piece: &[u8]) -> bool {
+        let bytes = self.lock();
+        let start =
+            usize::try_from(offset).map_or(usize::MAX, |offset| begins_at.saturating_add(offset));
+        let kept = bytes.len().min(KEPT_BYTES);
+        let end = start.saturating_add(piece.len()).min(kept);
+        start >= end || bytes[start..end] == piece[..end - start]
+    }
+
     pub(super) fn append(&self, piece: &[u8]) {
         let mut bytes = self.lock();
         if bytes.len() >= KEPT_BYTES {
@@ -63,6 +73,9 @@ impl ContainerLog {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How long a status may take to tell of the end of a container whose log has ended.
+const END_TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 /// Follows one container until its pod has ended.
 pub(super) async fn follow(
@@ -84,7 +97,10 @@ pub(super) async fn follow(
             return;
         };
         let id = instance.id.clone();
-        let mut taken = 0;
+        let mut taken = Taken {
+            begins_at: log.lock().len(),
+            bytes: 0,
+        };
         loop {
             let ended_before = instance.ended || latest.borrow().stage > Stage::Alive;
             let read = read(&client, &place, &container, &instance, &mut taken, &log).await;
@@ -94,15 +110,20 @@ pub(super) async fn follow(
             if latest.borrow().stage == Stage::Gone || (ended_before && read.is_ok()) {
                 break;
             }
-            if read.is_err() {
-                sleep(BROKEN_STREAM_PAUSE).await;
-            }
+            let pause = match read {
+                // The log's end is the container's end; the status says so a little later.
+                Ok(()) => END_TOLD_WITHIN,
+                Err(_) => {
+                    sleep(BROKEN_STREAM_PAUSE).await;
+                    BROKEN_STREAM_PAUSE
+                }
+            };
             let ended = latest.wait_for(|latest| {
                 latest.stage > Stage::Alive
                     || find(latest, &container, &id).is_none_or(|found| found.ended)
             });
             // Where it still runs its log is followed again.
-            let _ = timeout(BROKEN_STREAM_PAUSE, ended).await;
+            let _ = timeout(pause, ended).await;
             let found = find(&latest.borrow(), &container, &id);
             match found {
                 Some(found) => instance = found,
@@ -154,13 +175,26 @@ fn find(latest: &Latest, container: &str, id: &str) -> Option<Readable> {
         .find(|instance| instance.id == id)
 }
 
-/// Reads an instance's log to the stream's end, beyond the first `taken` bytes.
+/// What of an instance's log has been taken over.
+#[derive(Debug)]
+struct Taken {
+    /// Where it begins in what is kept of the container.
+    begins_at: usize,
+    bytes: u64,
+}
+
+/// Reads an instance's log to the stream's end, beyond what was taken over before.
+///
+/// # Errors
+///
+/// When the stream breaks, or begins with something else than before: a log is asked for by its container's name, and while the status
+/// lags behind, the answer may be the next instance's log.
 async fn read(
     client: &Client,
     place: &PodPlace,
     container: &str,
     instance: &Readable,
-    taken: &mut u64,
+    taken: &mut Taken,
     log: &ContainerLog,
 ) -> Result<(), String> {
     let parameters = LogParams {
@@ -188,10 +222,14 @@ async fn read(
             continue;
         };
         let end = position + piece.len() as u64;
-        if end > *taken {
-            let known = usize::try_from(taken.saturating_sub(position)).unwrap_or(piece.len());
-            log.append(&piece[known..]);
-            *taken = end;
+        let known = usize::try_from(taken.bytes.saturating_sub(position)).unwrap_or(usize::MAX);
+        let (again, new) = piece.split_at(known.min(piece.len()));
+        if !log.has(taken.begins_at, position, again) {
+            return Err("the log is another instance's".into());
+        }
+        if !new.is_empty() {
+            log.append(new);
+            taken.bytes = end;
         }
         position = end;
     }
@@ -210,6 +248,17 @@ mod tests {
         assert_eq!(log.beyond(6, 3), b"");
         assert_eq!(log.beyond(60, 3), b"");
         assert_eq!(log.all(), b"abcdef");
+    }
+
+    #[test]
+    fn the_log_of_the_next_instance_is_told_from_what_was_taken_over() {
+        let log = ContainerLog::default();
+        log.append(b"first\nsecond");
+        assert!(log.has(6, 0, b"sec"));
+        assert!(log.has(6, 3, b"ond"));
+        assert!(!log.has(6, 0, b"thi"));
+        assert!(log.has(6, 6, b"what is not kept yet"));
+        assert!(log.has(0, u64::MAX, b"x"));
     }
 
     #[test]
