@@ -101,15 +101,19 @@ pub(super) async fn follow(
             begins_at: log.lock().len(),
             bytes: 0,
         };
+        let mut saw_its_end = false;
         loop {
             let ended_before = instance.ended || latest.borrow().stage > Stage::Alive;
             let read = read(&client, &place, &container, &instance, &mut taken, &log).await;
             if let Err(error) = &read {
                 tracing::debug!(%container, error, "a container's log broke off");
             }
-            if latest.borrow().stage == Stage::Gone || (ended_before && read.is_ok()) {
+            // A kubelet that has removed the container answers with words of its own; the stream's end was the log's then.
+            let is_complete = read.is_ok() || saw_its_end;
+            if latest.borrow().stage == Stage::Gone || (ended_before && is_complete) {
                 break;
             }
+            saw_its_end |= read.is_ok();
             let pause = match read {
                 // The log's end is the container's end; the status says so a little later.
                 Ok(()) => END_TOLD_WITHIN,
