@@ -56,9 +56,9 @@ pub async fn listen(port: u16) -> io::Result<TcpListener> {
 pub async fn answer_connections(listener: TcpListener, name: String) {
     loop {
         match listener.accept().await {
-            // Who does not take the answer has gone; the next connection is another's.
             Ok((mut stream, _)) => {
-                drop(timeout(CONNECTION_WITHIN, stream.write_all(name.as_bytes())).await)
+                // Who does not take the answer has gone; the next connection is another's.
+                let _ = timeout(CONNECTION_WITHIN, stream.write_all(name.as_bytes())).await;
             }
             // A connection that ended early, or no descriptor for it: neither may keep the processor busy.
             Err(_) => sleep(CONNECT_EVERY).await,

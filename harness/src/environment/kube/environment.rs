@@ -107,7 +107,7 @@ impl KubeEnvironment {
                     Some(image) => Some(probe_agent(&space, image).await?),
                     None => None,
                 };
-                let services = try_service(&space, options.service_trial, say).await?;
+                let services = Box::pin(try_service(&space, options.service_trial, say)).await?;
                 Ok::<_, EnvironmentFault>((observing, agent, services))
             };
             match questions.await {
@@ -121,7 +121,7 @@ impl KubeEnvironment {
                 }
             }
         };
-        let prepared = prepared.await;
+        let prepared = Box::pin(prepared).await;
         match prepared {
             Ok((connection, space, observing, agent, services)) => Ok(Self {
                 name: options.cluster.name(),
@@ -160,7 +160,7 @@ impl KubeEnvironment {
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        await_refusal(space, &format!("{service}:{PROXY_PORT}")).await?;
+        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
         let view = Arc::new(PodView::new(
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
@@ -220,7 +220,7 @@ impl KubeEnvironment {
         space.make_namespace(namespace, &name.purpose).await?;
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        await_refusal(space, &format!("{service}:{PROXY_PORT}")).await?;
+        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
         let nursery = Nursery {
             namespace: namespace.to_owned(),
             service: format!("{service}:{PROXY_PORT}"),
@@ -230,7 +230,8 @@ impl KubeEnvironment {
             observers: self.observers.clone(),
             observing: self.observing,
         };
-        let fleet = KubeFleet::create(nursery, self.images.clone(), replicas).await?;
+        let creating = KubeFleet::create(nursery, self.images.clone(), replicas);
+        let fleet = Box::pin(creating).await?;
         Ok(Arc::new(fleet))
     }
 
