@@ -31,6 +31,14 @@ step 'the same decisions twice'
 mapfile -t records < <(find target/conformance -name decisions.tsv -printf '%T@ %p\n' | sort -n | tail -2 | cut -d' ' -f2)
 diff "${records[@]}"
 
+# Where something beside the checkout makes a cluster possible, the suite has to hold on a real kubelet too.
+if [[ -x ../shared/kind/setup.sh ]]; then
+  step 'a cluster is possible'
+  ../shared/kind/setup.sh
+  step 'the suite on a real kubelet'
+  ci/cluster.sh kind
+fi
+
 step 'what is taken away is missed'
 python3 ci/removals.py
 

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     arguments
         .test_threads
-        .get_or_insert(cores * jobs_per_core(&place));
+        .get_or_insert(cores * place.jobs_per_core());
 
     let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
@@ -122,14 +122,6 @@ fn chosen_place() -> Result<Place, String> {
         }
     }
     Ok(Place::Local)
-}
-
-/// Scenarios mostly wait: more of them run at a time than there are cores. A cluster has work of its own with each.
-const fn jobs_per_core(place: &Place) -> usize {
-    match place {
-        Place::Local => 3,
-        Place::Kubernetes(_) => 1,
-    }
 }
 
 fn trials(catalogue: Catalogue, suite: &Arc<Suite>) -> Vec<Trial> {

@@ -59,7 +59,7 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     agent_env: Vec<(String, String)>,
 
-    /// Scenarios that run at the same time. Default: three for each core.
+    /// Scenarios that run at the same time. Default: three for each core, in a cluster two.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
 

@@ -25,7 +25,20 @@ pub struct KubernetesPlace {
     pub keeping: Keeping,
 }
 
+/// Scenarios under way per core: most of a lifecycle scenario is waiting.
+const JOBS_PER_CORE: usize = 3;
+/// The same in a cluster, where each pod costs a kubelet, a container runtime and an API server their time as well.
+const JOBS_PER_CORE_OF_A_CLUSTER: usize = 2;
+
 impl Place {
+    /// Returns how many scenarios run at the same time on each core, where the user does not say.
+    pub const fn jobs_per_core(&self) -> usize {
+        match self {
+            Self::Local => JOBS_PER_CORE,
+            Self::Kubernetes(_) => JOBS_PER_CORE_OF_A_CLUSTER,
+        }
+    }
+
     /// Returns what was asked for, for a replay; none for `local`.
     pub fn record(&self) -> Option<PlaceRecord> {
         let Self::Kubernetes(place) = self else {

@@ -37,10 +37,6 @@ const POD_LOGS: &str = "pods";
 /// The option of the agent that makes it take response data.
 const RESPONSE_DATA_OPTION: &str = "envoy-expect-response-data";
 
-/// Scenarios under way per core: most of a lifecycle scenario is waiting.
-const JOBS_PER_CORE: usize = 3;
-/// The same in a cluster, where each pod costs a kubelet, a container runtime and an API server their time as well.
-const JOBS_PER_CORE_OF_A_CLUSTER: usize = 1;
 /// By how much every bound is multiplied in a cluster: a kubelet looks once a second where its rehearsal is told at once.
 const SLOWNESS_OF_A_CLUSTER: u32 = 3;
 
@@ -255,9 +251,10 @@ pub async fn prepare(
         archives: image_folder(&project.root),
         service_trial: ServiceTrial::for_features(&options.needed),
     };
-    let (slowness, jobs_per_core) = match options.place {
-        Place::Local => (1, JOBS_PER_CORE),
-        Place::Kubernetes(_) => (SLOWNESS_OF_A_CLUSTER, JOBS_PER_CORE_OF_A_CLUSTER),
+    let jobs_per_core = options.place.jobs_per_core();
+    let slowness = match options.place {
+        Place::Local => 1,
+        Place::Kubernetes(_) => SLOWNESS_OF_A_CLUSTER,
     };
     let (environment, agent) = match options.place {
         Place::Local => local_environment(&place).await?,
