@@ -11,7 +11,8 @@ use harness::environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keepin
 use harness::environment::local::{pod_init_main, pod_stage_main};
 use harness::model::causes::chain;
 use harness::model::diagnostic::Colour;
-use harness::model::finding::ScenarioResult;
+use harness::model::feature::FeatureSet;
+use harness::model::finding::{ScenarioResult, describe_missing};
 use harness::model::load::{Catalogue, Corpora, LoadError, Project, load_catalogue};
 use harness::model::scenario::Scenario;
 use harness::report::console::details;
@@ -57,6 +58,11 @@ fn main() -> ExitCode {
         project,
         place,
         corpora: catalogue.corpora.clone(),
+        needed: catalogue
+            .scenarios
+            .iter()
+            .flat_map(|scenario| scenario.spec.features.iter().copied())
+            .collect(),
         prepared: OnceLock::new(),
         started_at: Timestamp::now(),
         records: Mutex::default(),
@@ -135,6 +141,8 @@ struct Suite {
     project: Project,
     place: Place,
     corpora: Corpora,
+    /// What all scenarios need together, whichever of them run.
+    needed: FeatureSet,
     prepared: OnceLock<Result<(Runtime, Arc<RunSetup>), String>>,
     started_at: Timestamp,
     records: Mutex<Vec<ScenarioRecord>>,
@@ -192,6 +200,7 @@ impl Suite {
             .map_err(|error| error.to_string())?;
         let options = SetupOptions {
             place: self.place.clone(),
+            needed: self.needed.clone(),
             conformance: Some(env!("CARGO_BIN_EXE_conformance").into()),
             ..SetupOptions::default()
         };
@@ -216,13 +225,10 @@ fn verdict(
 ) -> Result<Completion, Failed> {
     match &record.result {
         ScenarioResult::Passed => Ok(Completion::Completed),
-        ScenarioResult::Unsupported { missing } => {
-            let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
-            Ok(Completion::ignored_with(format!(
-                "needs {}",
-                names.join(", ")
-            )))
-        }
+        ScenarioResult::Unsupported { missing, reasons } => Ok(Completion::ignored_with(format!(
+            "needs {}",
+            describe_missing(missing, reasons)
+        ))),
         ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
         _ => Err(details(record, Some(scenario), folder, Colour::Plain)
             .unwrap_or_else(|| record.result.word().into())

@@ -1,4 +1,4 @@
-//! What this program does in the pods that serve a run in a cluster; they take no options.
+//! What this program does in the pods that serve a run in a cluster; their options are the harness's own.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment::observe;
+use crate::environment::service_answers::{
+    ANSWERED_BY, REACHED_WITHIN, answer_connections, ask_until_answered_by, listen,
+};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 
@@ -29,7 +32,8 @@ pub(super) fn observe_main() -> ExitCode {
     }
 }
 
-/// Does nothing until it is told to end, so that a pod stays in which commands are run.
+/// Does nothing until it is told to end, so that a pod stays in which commands are run. With `--answer-on PORT` it answers connections with
+/// its host name.
 pub(super) fn stand_by_main() -> ExitCode {
     let stand_by = || -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -40,6 +44,10 @@ pub(super) fn stand_by_main() -> ExitCode {
             let mut interrupted = signal(SignalKind::interrupt())?;
             // Process 1 of a container inherits what its commands leave behind, and has to take it in.
             let mut children = signal(SignalKind::child())?;
+            if let Some(port) = port_to_answer_on()? {
+                let name = nix::unistd::gethostname()?.to_string_lossy().into_owned();
+                tokio::spawn(answer_connections(listen(port).await?, name));
+            }
             loop {
                 tokio::select! {
                     _ = terminated.recv() => return Ok(()),
@@ -78,6 +86,30 @@ pub(super) fn await_refusal_main() -> ExitCode {
     }
     drop(say(last));
     ExitCode::from(exit_code::PASSED)
+}
+
+/// Connects to an address until two pods have answered, and writes down what came of it.
+pub(super) fn await_answers_main() -> ExitCode {
+    let Some(address) = std::env::args().nth(2).and_then(|text| text.parse().ok()) else {
+        remark("error: no address was given");
+        return ExitCode::from(exit_code::USAGE);
+    };
+    let answers = ask_until_answered_by(ANSWERED_BY, address, REACHED_WITHIN);
+    let line = serde_json::to_string(&answers).expect("answers have only string keys");
+    drop(say(line));
+    ExitCode::from(exit_code::PASSED)
+}
+
+fn port_to_answer_on() -> std::io::Result<Option<u16>> {
+    let mut options = std::env::args().skip(2);
+    match (options.next().as_deref(), options.next()) {
+        (None, _) => Ok(None),
+        (Some("--answer-on"), Some(port)) => match port.parse() {
+            Ok(port) => Ok(Some(port)),
+            Err(error) => Err(std::io::Error::new(ErrorKind::InvalidInput, error)),
+        },
+        (Some(_), _) => Err(ErrorKind::InvalidInput.into()),
+    }
 }
 
 fn take_in_children() {

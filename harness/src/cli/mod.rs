@@ -112,6 +112,7 @@ pub fn main() -> ExitCode {
         Some("pod-init") => return pod_init_main(),
         // In a cluster's pods.
         Some("observe") => return in_pod::observe_main(),
+        Some("await-answers") => return in_pod::await_answers_main(),
         Some("await-refusal") => return in_pod::await_refusal_main(),
         Some("stand-by") => return in_pod::stand_by_main(),
         Some(_) | None => {}

@@ -114,9 +114,13 @@ impl RunOptions {
         }
     }
 
-    fn setup_options(&self) -> Result<SetupOptions, CliError> {
+    fn setup_options(&self, scenarios: &[Arc<Scenario>]) -> Result<SetupOptions, CliError> {
         Ok(SetupOptions {
             place: self.cluster.place()?,
+            needed: scenarios
+                .iter()
+                .flat_map(|scenario| scenario.spec.features.iter().copied())
+                .collect(),
             envoy: self.envoy.clone(),
             agent_binary: self.agent_binary.clone(),
             app_binary: self.app_binary.clone(),
@@ -156,7 +160,7 @@ pub(super) fn run_scenarios(
         .enable_all()
         .build()
         .map_err(CliError::Runtime)?;
-    let setup_options = options.setup_options()?;
+    let setup_options = options.setup_options(scenarios)?;
     let code = runtime.block_on(async {
         let (interrupt, going) = watch::channel(Going::On);
         tokio::spawn(listen_for_interrupts(interrupt));

@@ -9,7 +9,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::feature::FeatureSet;
+use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
 use crate::model::image_use::{ContainerImage, ImagesInUse};
 use crate::model::timeline::TimelineEvent;
@@ -23,6 +23,7 @@ mod fleet;
 pub mod kube;
 pub mod local;
 pub mod observe;
+pub mod service_answers;
 
 mod container_files;
 mod pod_timeline;
@@ -36,6 +37,12 @@ pub trait Environment: fmt::Debug + Send + Sync {
 
     /// Returns what this environment can carry out.
     fn features(&self) -> FeatureSet;
+
+    /// Returns why it lacks a feature, where there is more to say than that it does.
+    fn why_not(&self, feature: Feature) -> Option<String> {
+        let _ = feature;
+        None
+    }
 
     /// Returns what ran where, for the report: kernel, Kubernetes version, runtime.
     fn facts(&self) -> BTreeMap<String, String>;

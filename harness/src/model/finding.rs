@@ -1,5 +1,7 @@
 //! Findings and results: what a scenario ended with.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +79,9 @@ pub enum ScenarioResult {
     Unsupported {
         /// What is missing.
         missing: Vec<Feature>,
+        /// Why, in the environment's own words, where it has any.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        reasons: BTreeMap<Feature, String>,
     },
     /// The user left it out.
     Excluded {
@@ -106,4 +111,16 @@ impl ScenarioResult {
             Self::Excluded { .. } => "excluded",
         }
     }
+}
+
+/// Returns the names of features that are missing, each with why where that is known.
+pub fn describe_missing(missing: &[Feature], reasons: &BTreeMap<Feature, String>) -> String {
+    let described: Vec<String> = missing
+        .iter()
+        .map(|feature| match reasons.get(feature) {
+            Some(reason) => format!("{feature} ({reason})"),
+            None => feature.to_string(),
+        })
+        .collect();
+    described.join(", ")
 }

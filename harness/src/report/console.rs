@@ -13,7 +13,7 @@ use super::terminal::{remark, say};
 use crate::judge::bound::PROVEN;
 use crate::judge::lint::LINT;
 use crate::model::diagnostic::{Colour, Diagnostic};
-use crate::model::finding::{Finding, ScenarioResult};
+use crate::model::finding::{Finding, ScenarioResult, describe_missing};
 use crate::model::scenario::Scenario;
 
 /// How many findings of one scenario are drawn; the rest is counted.
@@ -143,9 +143,8 @@ impl Console {
             }
         }
         match &scenario.result {
-            ScenarioResult::Unsupported { missing } => {
-                let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
-                let _ = write!(line, ": needs {}", names.join(", "));
+            ScenarioResult::Unsupported { missing, reasons } => {
+                let _ = write!(line, ": needs {}", describe_missing(missing, reasons));
             }
             ScenarioResult::Excluded { reason } => {
                 let _ = write!(line, ": {reason}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::record::{RunRecord, ScenarioRecord};
-use crate::model::finding::{Finding, ScenarioResult};
+use crate::model::finding::{Finding, ScenarioResult, describe_missing};
 
 /// Makes the JUnit report. quick-junit escapes markup and drops what XML cannot carry.
 pub fn render(record: &RunRecord) -> Result<String, quick_junit::SerializeError> {
@@ -87,10 +87,10 @@ fn status(scenario: &ScenarioRecord) -> TestCaseStatus {
             status.set_description(fault.causes.join("\ncaused by: "));
             status
         }
-        ScenarioResult::Unsupported { missing } => {
+        ScenarioResult::Unsupported { missing, reasons } => {
             let mut status = TestCaseStatus::skipped();
-            let names: Vec<&str> = missing.iter().map(|feature| feature.as_str()).collect();
-            status.set_message(format!("missing features: {}", names.join(", ")));
+            let described = describe_missing(missing, reasons);
+            status.set_message(format!("missing features: {described}"));
             status
         }
         ScenarioResult::Excluded { reason } => {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::place::{KubernetesPlace, Place};
 use super::proxy_validation::ProxyValidator;
 use crate::environment::kube::{
-    self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder,
+    self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder, ServiceTrial,
 };
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
 use crate::environment::{Environment, EnvironmentFault, ImageTable};
@@ -45,6 +45,8 @@ const SLOWNESS_OF_A_CLUSTER: u32 = 3;
 pub struct SetupOptions {
     /// `--environment`.
     pub place: Place,
+    /// What the selected scenarios need together: what takes time to find out is tried only for them.
+    pub needed: FeatureSet,
     /// `--envoy`: a path or a version.
     pub envoy: Option<String>,
     /// `--agent-binary`.
@@ -174,7 +176,11 @@ impl RunSetup {
             .difference(&self.features)
             .copied()
             .collect();
-        (!missing.is_empty()).then_some(ScenarioResult::Unsupported { missing })
+        let reasons = missing
+            .iter()
+            .filter_map(|feature| Some((*feature, self.environment.why_not(*feature)?)))
+            .collect();
+        (!missing.is_empty()).then_some(ScenarioResult::Unsupported { missing, reasons })
     }
 }
 
@@ -243,6 +249,7 @@ pub async fn prepare(
         agent_binary: options.agent_binary.as_deref(),
         app_binary: options.app_binary.as_deref(),
         archives: image_folder(&project.root),
+        service_trial: ServiceTrial::for_features(&options.needed),
     };
     let jobs_per_core = options.place.jobs_per_core();
     let slowness = match options.place {
@@ -291,6 +298,7 @@ struct PlaceSetup<'a> {
     agent_binary: Option<&'a Utf8Path>,
     app_binary: Option<&'a Utf8Path>,
     archives: Utf8PathBuf,
+    service_trial: ServiceTrial,
 }
 
 /// What the agent under test can do.
@@ -361,6 +369,7 @@ async fn kubernetes_environment(
         built,
         images: chosen.images,
         keeping: chosen.keeping,
+        service_trial: setup.service_trial,
         runtime: setup.runtime.into(),
         leases,
         records,

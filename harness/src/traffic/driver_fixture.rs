@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{DriveError, drive};
 use crate::traffic::record::{ClientRecord, ClientResult, DriverLine, DriverSummary};
@@ -54,6 +54,60 @@ impl Server {
 
     pub(super) fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// A listener whose queue is full: the kernel answers no more of those who connect to it.
+pub(super) struct SilentListener {
+    pub(super) address: SocketAddr,
+    _listener: TcpListener,
+    _queued: Vec<TcpStream>,
+}
+
+impl SilentListener {
+    /// How long a connection over the loopback interface may take to be taken in.
+    const TAKEN_IN_WITHIN: Duration = Duration::from_millis(500);
+    /// More than the kernel makes of the shortest queue that can be asked for.
+    const LONGEST_QUEUE: usize = 16;
+
+    /// Starts it, and fills its queue.
+    pub(super) async fn start() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(any_port).expect("a free port");
+        let listener = socket.listen(0).expect("it listens");
+        let address = listener.local_addr().expect("bound");
+        let mut queued = Vec::new();
+        while let Ok(connected) = timeout(Self::TAKEN_IN_WITHIN, TcpStream::connect(address)).await
+        {
+            queued.push(connected.expect("a connection that waits"));
+            assert!(queued.len() < Self::LONGEST_QUEUE, "the queue has no end");
+        }
+        Self {
+            address,
+            _listener: listener,
+            _queued: queued,
+        }
+    }
+
+    /// Waits until the kernel has somebody who is connecting to it.
+    pub(super) async fn await_connecting(&self) {
+        const CONNECTING: &str = "02";
+        let port = format!(":{:04X}", self.address.port());
+        let is_connecting = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            matches!(fields[..], [_, _, remote, CONNECTING, ..] if remote.ends_with(&port))
+        };
+        let seen = async {
+            loop {
+                let table = std::fs::read_to_string("/proc/self/net/tcp").expect("readable");
+                if table.lines().any(is_connecting) {
+                    return;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(AMPLE, seen).await.expect("the driver connects");
     }
 }
 

@@ -1,12 +1,16 @@
 //! Whole drives over in-memory streams against small servers.
 
+use std::time::{Duration, Instant};
+
 use rstest::rstest;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, duplex};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use super::fixture::{AMPLE, Drive, Server, assert_books, list, plan, read_head, repeat};
+use super::fixture::{
+    AMPLE, Drive, Server, SilentListener, assert_books, list, plan, read_head, repeat,
+};
 use super::*;
 use crate::traffic::record::{FailureCause, RequestPhase};
 
@@ -215,6 +219,29 @@ async fn an_unreachable_address_fails_each_request_by_itself() {
     assert_books(&records, summary);
     assert_eq!((summary.failed, summary.worst_lag_microseconds), (3, 0));
     assert!(records.iter().all(|record| record.sent_at.is_none()));
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_answers_ends_soon_after_a_stop() {
+    let silent = SilentListener::start().await;
+    let requests = repeat(u32::MAX);
+    let plan = plan(silent.address, json!("sequential"), "new", requests);
+    let mut drive = Drive::start(&plan).await;
+    silent.await_connecting().await;
+    let stopped_at = Instant::now();
+    let input = &mut drive.input;
+    input.write_all(b"\"stop\"\n").await.expect("it reads");
+    let (records, summary) = drive.finish().await;
+    // The request itself may take 20 s.
+    let took = stopped_at.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert_books(&records, summary);
+    assert_eq!((records.len(), records[0].sent_at), (1, None));
+    let ClientResult::Failed(failure) = &records[0].result else {
+        panic!("an answer: {records:?}");
+    };
+    let of = (failure.phase, failure.cause);
+    assert_eq!(of, (RequestPhase::Connect, FailureCause::TimedOut));
 }
 
 #[tokio::test]

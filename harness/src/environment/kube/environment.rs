@@ -12,18 +12,19 @@ use super::agent_probe::{AgentTraits, probe_agent};
 use super::cluster::Cluster;
 use super::connection::Connection;
 use super::course::Course;
-use super::exec::{ask_line, exec};
 use super::fleet::KubeFleet;
 use super::fleet_members::Nursery;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
 use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
-use super::objects::{self, DRIVER, POD, SERVICE};
+use super::objects::{self, POD, SERVICE};
 use super::observer::{Observers, Observing};
 use super::options::{KubeOptions, Presence};
 use super::pod::{KubePod, NamespaceOwner, PodParts};
 use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
 use super::run_space::RunSpace;
+use super::service_refusal::await_refusal;
+use super::service_trial::{ServiceReach, try_service};
 use super::status;
 use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
@@ -37,10 +38,6 @@ use crate::stack::{PROXY_PORT, Stack};
 
 /// How long a pod may take from its creation until it has an address.
 const ADDRESS_WITHIN: Duration = Duration::from_mins(1);
-/// How long the word about a Service may take.
-const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
-/// The longest word, in bytes.
-const LONGEST_WORD: u64 = 1024;
 
 /// Runs pods in a cluster.
 #[derive(Debug)]
@@ -51,6 +48,7 @@ pub struct KubeEnvironment {
     space: Arc<RunSpace>,
     observers: Arc<Observers>,
     observing: Observing,
+    services: ServiceReach,
     images: ImageNames,
     presence: Presence,
     agent: Option<AgentTraits>,
@@ -109,10 +107,13 @@ impl KubeEnvironment {
                     Some(image) => Some(probe_agent(&space, image).await?),
                     None => None,
                 };
-                Ok::<_, EnvironmentFault>((observing, agent))
+                let services = Box::pin(try_service(&space, options.service_trial, say)).await?;
+                Ok::<_, EnvironmentFault>((observing, agent, services))
             };
             match questions.await {
-                Ok((observing, agent)) => Ok((connection, space, observing, agent)),
+                Ok((observing, agent, services)) => {
+                    Ok((connection, space, observing, agent, services))
+                }
                 Err(error) => {
                     // Only the error that came first is told.
                     let _ = space.remove_all().await;
@@ -120,9 +121,9 @@ impl KubeEnvironment {
                 }
             }
         };
-        let prepared = prepared.await;
+        let prepared = Box::pin(prepared).await;
         match prepared {
-            Ok((connection, space, observing, agent)) => Ok(Self {
+            Ok((connection, space, observing, agent, services)) => Ok(Self {
                 name: options.cluster.name(),
                 presence: options.presence(&cluster),
                 connection,
@@ -130,6 +131,7 @@ impl KubeEnvironment {
                 space,
                 observers: Arc::default(),
                 observing,
+                services,
                 images,
                 agent,
                 _folder: folder,
@@ -158,7 +160,7 @@ impl KubeEnvironment {
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        self.await_service(&service).await?;
+        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
         let view = Arc::new(PodView::new(
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
@@ -218,7 +220,7 @@ impl KubeEnvironment {
         space.make_namespace(namespace, &name.purpose).await?;
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        self.await_service(&service).await?;
+        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
         let nursery = Nursery {
             namespace: namespace.to_owned(),
             service: format!("{service}:{PROXY_PORT}"),
@@ -228,7 +230,8 @@ impl KubeEnvironment {
             observers: self.observers.clone(),
             observing: self.observing,
         };
-        let fleet = KubeFleet::create(nursery, self.images.clone(), replicas).await?;
+        let creating = KubeFleet::create(nursery, self.images.clone(), replicas);
+        let fleet = Box::pin(creating).await?;
         Ok(Arc::new(fleet))
     }
 
@@ -249,21 +252,6 @@ impl KubeEnvironment {
             let _ = self.space.remove_namespace(namespace).await;
         }
         created
-    }
-
-    /// Waits until the nodes know the Service. Before that its address is nobody's, and traffic to it may leave the cluster.
-    async fn await_service(&self, address: &str) -> Result<(), EnvironmentFault> {
-        let pods = self.space.driver_pods().await?;
-        let mut command = objects::command("await-refusal");
-        command.push(format!("{address}:{PROXY_PORT}"));
-        let mut exec = exec(&pods, DRIVER, DRIVER, command).await?;
-        let said = ask_line(&mut exec, b"", LONGEST_WORD, SERVICE_KNOWN_WITHIN).await?;
-        let said = String::from_utf8_lossy(&said);
-        if said.trim() != "refused" {
-            // Some networks answer nothing for a Service without endpoints; its traffic stays inside all the same.
-            tracing::warn!(%address, said = said.trim(), "a Service without endpoints does not refuse connections");
-        }
-        Ok(())
     }
 
     /// Applies everything but the pod; returns the Service's address.
@@ -304,10 +292,10 @@ impl Environment for KubeEnvironment {
     fn features(&self) -> FeatureSet {
         let mut features = FeatureSet::from([
             Feature::ImagePull,
-            Feature::Rollout,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,
         ]);
+        features.extend(self.services.features());
         if self.space.images.census.knows_the_pods_images() {
             features.insert(Feature::ImageDigests);
         }
@@ -347,6 +335,12 @@ impl Environment for KubeEnvironment {
         features
     }
 
+    fn why_not(&self, feature: Feature) -> Option<String> {
+        (feature == Feature::Rollout)
+            .then(|| self.services.why_no_rollout())
+            .flatten()
+    }
+
     fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = self.connection.facts();
         for role in ImageRole::ALL {
@@ -359,6 +353,7 @@ impl Environment for KubeEnvironment {
             Observing::Forbidden => "not possible: the cluster lets no privileged pod in",
         };
         facts.insert("containers are looked into".into(), observing.into());
+        facts.insert("services".into(), self.services.fact());
         facts
     }
 

@@ -14,7 +14,7 @@ pub(super) const API_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the user can do where the API does not let the harness in.
 const PERMISSIONS: &str = "the user of this kubeconfig needs to create and delete namespaces, and to create, watch and delete pods, \
-     pods/exec, pods/log, pods/portforward, services, secrets and config maps in them; `kubectl auth can-i --list` shows what it may do";
+     pods/exec, pods/log, pods/portforward, services, secrets and config maps in them, and to get endpoints; `kubectl auth can-i --list` shows what it may do";
 
 /// Does one thing with the API, within its time.
 pub(super) async fn ask<T>(

@@ -78,18 +78,20 @@ pub(super) fn config_map(name: &str, run: &RunId, files: &BTreeMap<String, Strin
 
 /// Makes the Service in front of the pod.
 pub(super) fn service(run: &RunId) -> Service {
+    service_of(SERVICE, POD_ROLE, PROXY_PORT, run)
+}
+
+/// Makes a Service in front of the pods of a role, on the port that they listen on.
+pub(super) fn service_of(name: &str, role: &str, port: u16, run: &RunId) -> Service {
     Service {
-        metadata: metadata(SERVICE, run, "stack"),
+        metadata: metadata(name, run, "stack"),
         spec: Some(ServiceSpec {
-            selector: Some(BTreeMap::from([(
-                ROLE_LABEL.to_owned(),
-                POD_ROLE.to_owned(),
-            )])),
+            selector: Some(BTreeMap::from([(ROLE_LABEL.to_owned(), role.to_owned())])),
             ports: Some(vec![ServicePort {
                 name: Some("http".into()),
-                port: i32::from(PROXY_PORT),
+                port: i32::from(port),
                 protocol: Some(PROTOCOL.into()),
-                target_port: Some(IntOrString::Int(i32::from(PROXY_PORT))),
+                target_port: Some(IntOrString::Int(i32::from(port))),
                 ..ServicePort::default()
             }]),
             ..ServiceSpec::default()
@@ -123,6 +125,26 @@ pub(super) fn driver(run: &RunId, image: &str) -> Pod {
         metadata: metadata(DRIVER, run, DRIVER),
         spec: Some(PodSpec {
             containers: vec![stand_by(DRIVER, image)],
+            ..serving()
+        }),
+        ..Pod::default()
+    }
+}
+
+/// Makes a pod that answers connections to a port with its name.
+pub(super) fn answering(name: &str, role: &str, port: u16, run: &RunId, image: &str) -> Pod {
+    let arguments = [
+        "stand-by".to_owned(),
+        "--answer-on".into(),
+        port.to_string(),
+    ];
+    Pod {
+        metadata: metadata(name, run, role),
+        spec: Some(PodSpec {
+            containers: vec![Container {
+                args: Some(arguments.into()),
+                ..stand_by(role, image)
+            }],
             ..serving()
         }),
         ..Pod::default()
@@ -231,6 +253,7 @@ mod tests {
         assert!(labelled(config_map("c", &run(), &BTreeMap::new()).metadata));
         assert!(labelled(service(&run()).metadata));
         assert!(labelled(driver(&run(), "i").metadata));
+        assert!(labelled(answering("a", "r", 1, &run(), "i").metadata));
     }
 
     #[test]

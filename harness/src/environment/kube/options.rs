@@ -14,6 +14,7 @@ use super::pulls::{ImagePulls, PullSecretName};
 use super::run_space::{Keeping, RunImages};
 use crate::environment::EnvironmentFault;
 use crate::image::{ImageRole, Images};
+use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::RunId;
 use crate::model::image_digest::ImageDigest;
 use crate::model::image_procedures::PullPolicy;
@@ -31,12 +32,34 @@ pub struct KubeOptions {
     pub images: ImageChoice,
     /// Whether what is made stays.
     pub keeping: Keeping,
+    /// Whether a Service with two pods is tried first.
+    pub service_trial: ServiceTrial,
     /// The folder that holds the folders of runs with their short-lived files.
     pub runtime: Utf8PathBuf,
     /// Which clusters are kept between runs.
     pub leases: LeaseFolder,
     /// The folder that tells later runs which clusters are whose.
     pub records: Utf8PathBuf,
+}
+
+/// Whether it has to be known that a Service reaches more than one pod.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServiceTrial {
+    /// A scenario of the run needs it.
+    Needed,
+    /// None does.
+    NotNeeded,
+}
+
+impl ServiceTrial {
+    /// Returns what follows from the features that the scenarios of a run need.
+    pub fn for_features(needed: &FeatureSet) -> Self {
+        if needed.contains(&Feature::Rollout) {
+            Self::Needed
+        } else {
+            Self::NotNeeded
+        }
+    }
 }
 
 /// What the user says of images.
