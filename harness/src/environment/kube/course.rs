@@ -239,12 +239,13 @@ impl Course {
             }
             self.deletion(now, &mut events);
         }
+        let deleted_at = self.deleted_at;
         for view in status::containers(pod) {
             let Some(container) = self.containers.get_mut(&view.name) else {
                 continue;
             };
             for instance in &view.instances {
-                container.instance(now, &view.name, instance, &mut events);
+                container.instance(now, &view.name, instance, deleted_at, &mut events);
             }
             if let Some(reason) = &view.lost {
                 container.lost(now, &view.name, reason, &mut events);
@@ -386,7 +387,7 @@ impl Course {
                     told_at: now,
                     status: ExitStatus::Code(*exit_code),
                 });
-                container.take_told_end(now, name, &mut events);
+                container.take_told_end(now, name, deleted_at, &mut events);
             }
         }
         events
@@ -396,8 +397,9 @@ impl Course {
     pub(super) fn tick(&mut self, now: Timestamp) -> Vec<TimelineEvent> {
         let mut events = Vec::new();
         let grace = self.grace_seconds;
+        let deleted_at = self.deleted_at;
         for (name, container) in &mut self.containers {
-            container.take_told_end(now, name, &mut events);
+            container.take_told_end(now, name, deleted_at, &mut events);
             let HookState::Runs { since, .. } = container.hook_state else {
                 continue;
             };
@@ -453,6 +455,7 @@ impl Course {
         let Some(container) = self.containers.get_mut(name) else {
             return;
         };
+        let now = container.moment_of_hook(now, earliest);
         match container.hook {
             None => {
                 let at = container.process_ended.map_or(now, |ended| ended.min(now));
@@ -485,6 +488,8 @@ impl Course {
         if container.overran {
             return;
         }
+        let now = container.moment_of_hook(now, earliest);
+        container.hook_end_is_guessed = false;
         container.begin_hook(now, name, None, events);
         let failed = LifecycleEvent::PreStopFailed {
             reason: message.to_owned(),
@@ -505,6 +510,7 @@ impl ContainerCourse {
         now: Timestamp,
         name: &str,
         instance: &Instance,
+        deleted_at: Option<Timestamp>,
         events: &mut Vec<TimelineEvent>,
     ) {
         if self.started.insert(instance.id.clone()) {
@@ -531,11 +537,17 @@ impl ContainerCourse {
         };
         let seen = self.process_ended;
         let at = seen.unwrap_or_else(|| moment(now, finished_at));
-        self.exited(at, name, &instance.id, status, events);
+        self.exited(at, name, &instance.id, status, deleted_at, events);
     }
 
     /// Believes the runtime's word of the container's end, once the container itself has had the time to tell of its TERM.
-    fn take_told_end(&mut self, now: Timestamp, name: &str, events: &mut Vec<TimelineEvent>) {
+    fn take_told_end(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        deleted_at: Option<Timestamp>,
+        events: &mut Vec<TimelineEvent>,
+    ) {
         let waits = |told: &ToldEnd| {
             self.tells_of_term == TellsOfTerm::Yes
                 && self.term_sent.is_none()
@@ -545,7 +557,7 @@ impl ContainerCourse {
             return;
         };
         if let Some(current) = self.current.clone() {
-            self.exited(told.at, name, &current, told.status, events);
+            self.exited(told.at, name, &current, told.status, deleted_at, events);
         }
     }
 
@@ -563,6 +575,7 @@ impl ContainerCourse {
         name: &str,
         id: &str,
         status: ExitStatus,
+        deleted_at: Option<Timestamp>,
         events: &mut Vec<TimelineEvent>,
     ) {
         if !self.ended.insert(id.to_owned()) {
@@ -593,6 +606,13 @@ impl ContainerCourse {
                 }
             };
             self.sent_term(name, moment, left, events);
+        }
+        if let Some(earliest) = deleted_at
+            && self.term_sent.is_none()
+        {
+            // The kubelet's own word of the hook and of TERM comes later.
+            let moment = TermMoment::Between(earliest.min(at), at);
+            self.sent_term(name, moment, LEAST_GRACE_SECONDS, events);
         }
         let at = self.term_sent.map_or(at, |term| at.max(term));
         if status.as_container_exit_code() == 137 && self.term_sent.is_some() {
@@ -634,6 +654,11 @@ impl ContainerCourse {
         if is_hook {
             self.begin_hook(now, name, Some(process), events);
         }
+    }
+
+    /// Returns when something of a hook was that is heard of now: where the container has ended meanwhile, it was before TERM.
+    fn moment_of_hook(&self, now: Timestamp, earliest: Timestamp) -> Timestamp {
+        if self.has_ended() { earliest } else { now }
     }
 
     fn begin_hook(

@@ -394,3 +394,27 @@ fn the_proxys_end_waits_a_moment_for_its_last_words() {
     silent.process(at(9120), &end);
     assert_eq!(names(&silent.tick(at(10_200))), ["TermSent", "Exited"]);
 }
+
+#[test]
+fn a_hooks_failure_that_is_heard_of_after_the_containers_end_was_before_its_term() {
+    let mut course = course(Some(json!({ "exec": { "command": ["absent"] } })));
+    course.status(at(0), &running(true));
+    course.ask_deletion(at(9000));
+    let mut events = course.status(at(9010), &deleted());
+    events.extend(course.process(at(9200), &process(ProcessChange::Ended)));
+    let end = process(ProcessChange::EndedWith { exit_code: 0 });
+    let told = course.process(at(9210), &end);
+    assert_eq!(names(&told), ["TermSent", "Exited"]);
+    assert_eq!(term_of(&told), (at(9000), at(9200)));
+    assert!(!course.is_concluded(), "the hook was not seen yet");
+    let stop = kubelet("Killing", "Stopping container a", 1);
+    let failed = kubelet("FailedPreStopHook", "no such file", 1);
+    events = course.kubelet_event(at(10_100), &stop);
+    events.extend(course.kubelet_event(at(10_500), &failed));
+    assert_eq!(names(&events), ["PreStopStarted", "PreStopFailed"]);
+    assert!(
+        events.iter().all(|event| event.at == at(9000)),
+        "{events:?}"
+    );
+    assert!(course.is_concluded());
+}

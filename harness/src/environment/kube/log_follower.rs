@@ -114,13 +114,12 @@ pub(super) async fn follow(
                 break;
             }
             saw_its_end |= read.is_ok();
-            let pause = match read {
+            let pause = if read.is_ok() {
                 // The log's end is the container's end; the status says so a little later.
-                Ok(()) => END_TOLD_WITHIN,
-                Err(_) => {
-                    sleep(BROKEN_STREAM_PAUSE).await;
-                    BROKEN_STREAM_PAUSE
-                }
+                END_TOLD_WITHIN
+            } else {
+                sleep(BROKEN_STREAM_PAUSE).await;
+                BROKEN_STREAM_PAUSE
             };
             let ended = latest.wait_for(|latest| {
                 latest.stage > Stage::Alive
