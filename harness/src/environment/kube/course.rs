@@ -23,6 +23,8 @@ const STATUS_RESOLUTION: SignedDuration = SignedDuration::from_millis(999);
 /// What the harness sees of a hook lies within this time of what the kubelet counts: a hook that ends so shortly before its deadline has been
 /// ended by it, and what the container has left is the same in either case.
 const DEADLINE_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+/// Between a moment and what was certainly before it.
+const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
 /// How long the last lines of a container's log may come after the word of its end.
 const LAST_WORDS_WITHIN: SignedDuration = SignedDuration::from_secs(1);
 /// The most failed probes that one event can stand for.
@@ -91,7 +93,7 @@ struct ContainerCourse {
     /// The instance that was started last.
     current: Option<String>,
     ended: BTreeSet<String>,
-    startup_complete: bool,
+    startup_complete_at: Option<Timestamp>,
     ready: bool,
     hook_state: HookState,
     /// When it was sent TERM: the latest moment, where nobody saw it.
@@ -251,8 +253,8 @@ impl Course {
                 container.lost(now, &view.name, reason, &mut events);
             }
             let name = || Some(view.name.clone());
-            if view.started && !container.startup_complete {
-                container.startup_complete = true;
+            if view.started && container.startup_complete_at.is_none() {
+                container.startup_complete_at = Some(now);
                 if container.has_startup_probe {
                     events.push(event(
                         now,
@@ -311,13 +313,22 @@ impl Course {
         match seen.reason.as_deref() {
             Some("Unhealthy") => {
                 if let Some(probe) = probe_of(&message) {
+                    let complete = self
+                        .containers
+                        .get(name)
+                        .and_then(|container| container.startup_complete_at);
+                    // No startup probe is carried out after the one that succeeded: a failure that is heard of later was before it.
+                    let at = match (probe, complete) {
+                        (ProbeKind::Startup, Some(complete)) => now.min(complete - JUST_BEFORE),
+                        (ProbeKind::Startup | ProbeKind::Readiness | ProbeKind::Liveness, _) => now,
+                    };
                     for _ in 0..(count - before).min(MOST_REPEATS) {
                         let failed = LifecycleEvent::Probed {
                             probe,
                             success: false,
                             detail: message.clone(),
                         };
-                        events.push(event(now, Some(name.to_owned()), failed));
+                        events.push(event(at, Some(name.to_owned()), failed));
                     }
                 }
             }
@@ -526,7 +537,7 @@ impl ContainerCourse {
             };
             events.push(event(at, Some(name.to_owned()), started));
             self.current = Some(instance.id.clone());
-            self.startup_complete = false;
+            self.startup_complete_at = None;
             self.hook_state = HookState::NotBegun;
             self.term_sent = None;
             self.untold_term = None;

@@ -418,3 +418,16 @@ fn a_hooks_failure_that_is_heard_of_after_the_containers_end_was_before_its_term
     );
     assert!(course.is_concluded());
 }
+
+#[test]
+fn a_failed_startup_probe_that_is_heard_of_after_the_success_was_before_it() {
+    let mut course = course(None);
+    course.status(at(0), &running(false));
+    let success = course.status(at(700), &running(true));
+    let failed = kubelet("Unhealthy", "Startup probe failed: no", 1);
+    let late = course.kubelet_event(at(900), &failed);
+    assert_eq!(names(&late), ["Probed"]);
+    assert!(late[0].at < success[0].at, "{late:?}");
+    let readiness = kubelet("Unhealthy", "Readiness probe failed: no", 2);
+    assert_eq!(course.kubelet_event(at(950), &readiness)[0].at, at(950));
+}
