@@ -217,13 +217,18 @@ impl Course {
         self.deleted_at.is_some()
     }
 
+    /// Tells whether a hook was not seen to end: the kubelet may still tell of its failure.
+    pub(super) fn awaits_words_of_hooks(&self) -> bool {
+        self.containers
+            .values()
+            .any(|container| container.hook_end_is_guessed)
+    }
+
     /// Tells whether everything of the pod has ended, and no event can add how: the API may keep the pod for many seconds longer.
     pub(super) fn is_concluded(&self) -> bool {
         self.is_being_deleted()
-            && self
-                .containers
-                .values()
-                .all(|container| container.has_ended() && !container.hook_end_is_guessed)
+            && self.containers.values().all(ContainerCourse::has_ended)
+            && !self.awaits_words_of_hooks()
     }
 
     /// Takes in a status.

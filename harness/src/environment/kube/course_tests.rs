@@ -407,6 +407,7 @@ fn a_hooks_failure_that_is_heard_of_after_the_containers_end_was_before_its_term
     assert_eq!(names(&told), ["TermSent", "Exited"]);
     assert_eq!(term_of(&told), (at(9000), at(9200)));
     assert!(!course.is_concluded(), "the hook was not seen yet");
+    assert!(course.awaits_words_of_hooks());
     let stop = kubelet("Killing", "Stopping container a", 1);
     let failed = kubelet("FailedPreStopHook", "no such file", 1);
     events = course.kubelet_event(at(10_100), &stop);

@@ -12,7 +12,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval, timeout};
 use tokio_stream::StreamExt as _;
 
 use super::course::Course;
@@ -25,6 +25,8 @@ use crate::stack::PROXY_CONTAINER;
 
 /// How often time alone is taken into account: a hook's grace period ends without anybody's word.
 const TICK: Duration = Duration::from_millis(20);
+/// How long a kubelet's word of a hook may come after the pod is gone: it tells of a failed hook beside its work.
+const WORDS_WITHIN: Duration = Duration::from_secs(10);
 /// How long the logs of a pod that is gone may take to end.
 const LOGS_END_WITHIN: Duration = Duration::from_secs(5);
 
@@ -127,6 +129,11 @@ impl PodView {
         });
     }
 
+    fn awaits_words_of_hooks(&self) -> bool {
+        let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
+        course.awaits_words_of_hooks()
+    }
+
     fn is_concluded(&self) -> bool {
         let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
         course.is_concluded()
@@ -185,6 +192,7 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
     let mut events = std::pin::pin!(watcher(events, of_pod).default_backoff());
     let mut tick = interval(TICK);
     let mut word = ProxyWord::default();
+    let mut words_until = None;
     let mut seen = Seen::Never;
     loop {
         tokio::select! {
@@ -200,7 +208,10 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
                         watcher::Event::Init | watcher::Event::InitDone => {}
                     }
                     if seen == Seen::Gone {
-                        return Stage::Gone;
+                        if !view.awaits_words_of_hooks() {
+                            return Stage::Gone;
+                        }
+                        words_until.get_or_insert(Instant::now() + WORDS_WITHIN);
                     }
                 }
                 Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of a pod is taken up again"),
@@ -218,6 +229,9 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
                 view.tick(&mut word);
                 if view.is_concluded() {
                     return Stage::Ended;
+                }
+                if words_until.is_some_and(|until| Instant::now() >= until) {
+                    return Stage::Gone;
                 }
             }
         }
