@@ -68,7 +68,9 @@ impl Fate {
     fn of_attack(joined: &Joined, outcome: Outcome) -> Self {
         // Whatever the other witnesses say: what the application has, or has answered, got through.
         let answered = match &joined.client.result {
-            ClientResult::Response(response) => (200..300).contains(&response.status),
+            ClientResult::Response(response) => {
+                (200..300).contains(&response.status) && joined.answered_from_outside().is_none()
+            }
             ClientResult::Failed(_) => false,
         };
         if answered || !joined.upstream.is_empty() {
@@ -273,28 +275,14 @@ pub fn end_without_pod(client: &ClientRecord) -> String {
 pub fn may_lack_records(timeline: &[TimelineEvent], moment: Timestamp) -> bool {
     timeline
         .iter()
-        .filter(|event| match &event.event {
-            LifecycleEvent::DeletionRequested {
-                grace_period_seconds,
-            } => *grace_period_seconds == 0,
-            LifecycleEvent::KillSent | LifecycleEvent::FaultInjected { .. } => true,
-            LifecycleEvent::PodCreated
-            | LifecycleEvent::Started { .. }
-            | LifecycleEvent::Exited(_)
-            | LifecycleEvent::EndUnknown { .. }
-            | LifecycleEvent::Probed { .. }
-            | LifecycleEvent::StartupComplete
-            | LifecycleEvent::ContainerReady
-            | LifecycleEvent::ContainerNotReady
-            | LifecycleEvent::PodReady
-            | LifecycleEvent::PodNotReady
-            | LifecycleEvent::PreStopStarted
-            | LifecycleEvent::PreStopFinished { .. }
-            | LifecycleEvent::PreStopFailed { .. }
-            | LifecycleEvent::PreStopOverran
-            | LifecycleEvent::TermSent { .. }
-            | LifecycleEvent::Restarting { .. }
-            | LifecycleEvent::PodGone => false,
+        .filter(|event| {
+            matches!(
+                event.event,
+                LifecycleEvent::DeletionRequested {
+                    grace_period_seconds: 0
+                } | LifecycleEvent::KillSent
+                    | LifecycleEvent::FaultInjected { .. }
+            )
         })
         .any(|event| (event.at - LAST_WORDS..=event.at + LAST_WORDS).contains(&moment))
 }

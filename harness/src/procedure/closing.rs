@@ -29,7 +29,7 @@ pub async fn close(
         deployment.pod.request_deletion().await?;
         deployment.await_gone().await?;
     }
-    let known_ids = deployment.known_ids();
+    let known_ids = deployment.ids.sent();
     let nameless =
         usize::try_from(deployment.nameless.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
     let requests = &proceedings.requests;

@@ -1,28 +1,24 @@
 //! A pod under test with what every procedure needs of it: waits, traffic, testimony.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::drive::{ContractReport, Drive, DriveReport, make_calls};
 use super::error::ProcedureError;
-use super::plan::{Prepared, Route, plan, prepare};
+use super::plan::plan;
+use super::pod_logs::PodLogs;
+use super::request_ids::RequestIds;
 use crate::environment::{Pod, PodHttpRequest};
-use crate::model::identity::{RequestId, RunId};
 use crate::model::load::Corpora;
 use crate::model::outcome::Outcome;
 use crate::model::phase::{Phase, PhaseClock};
-use crate::model::request::RequestSpec;
-use crate::model::scenario::ScenarioName;
 use crate::model::timeouts::Timeouts;
 use crate::stack::keys::AgentKeys;
 use crate::stack::proxy_config::ProxyFacts;
-use crate::stack::{
-    ADMIN_PORT, AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, PROXY_PORT, Stack,
-};
+use crate::stack::{ADMIN_PORT, PROXY_PORT, Stack};
 use crate::traffic::contract::plan::ContractPlan;
 use crate::traffic::plan::{DrivePlan, Stream};
 use crate::traffic::record::ClientRecord;
@@ -30,12 +26,10 @@ use crate::witness::books::{Books, EarlierLegs, Sources};
 use crate::witness::counters::{Counters, MIRRORED, QUERY};
 use crate::witness::join::Joined;
 use crate::witness::proxy::ProxyRecord;
-use crate::witness::testimony::{LineCutter, Testimony};
+use crate::witness::testimony::Testimony;
 
 /// Between two looks at a condition that has no event of its own.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
-/// How much of a log is read at a time.
-const LOG_PIECE_BYTES: usize = 1024 * 1024;
 
 /// A pod under test.
 #[derive(Debug)]
@@ -46,10 +40,8 @@ pub struct Deployment {
     pub stack: Stack,
     /// What the proxy does for the agent.
     pub proxy: ProxyFacts,
-    /// The scenario, for request ids.
-    pub scenario: ScenarioName,
-    /// The run, for request ids.
-    pub run: RunId,
+    /// The ids of its requests.
+    pub ids: RequestIds,
     /// The bounds of all waits.
     pub timeouts: Arc<Timeouts>,
     /// What scenarios draw requests from.
@@ -58,8 +50,6 @@ pub struct Deployment {
     pub keys: Arc<AgentKeys>,
     /// What the scenario's time is spent on.
     pub clock: Arc<PhaseClock>,
-    /// Every id that was sent to this pod.
-    known_ids: Mutex<BTreeSet<String>>,
     /// How many requests were sent whose ids the proxy cannot read.
     pub nameless: AtomicU64,
     /// How far the witnesses' logs have been read.
@@ -70,9 +60,7 @@ pub struct Deployment {
 #[derive(Debug, Default)]
 struct Reading {
     testimony: Testimony,
-    proxy: LineCutter,
-    agent: LineCutter,
-    upstream: LineCutter,
+    logs: PodLogs,
 }
 
 impl Deployment {
@@ -85,8 +73,7 @@ impl Deployment {
         pod: Arc<dyn Pod>,
         stack: Stack,
         proxy: ProxyFacts,
-        scenario: ScenarioName,
-        run: RunId,
+        ids: RequestIds,
         timeouts: Arc<Timeouts>,
         corpora: Arc<Corpora>,
         keys: Arc<AgentKeys>,
@@ -96,47 +83,14 @@ impl Deployment {
             pod,
             stack,
             proxy,
-            scenario,
-            run,
+            ids,
             timeouts,
             corpora,
             keys,
             clock,
-            known_ids: Mutex::default(),
             nameless: AtomicU64::default(),
             reading: tokio::sync::Mutex::default(),
         }
-    }
-
-    /// Prepares a request of a case and remembers its id.
-    pub fn prepare(
-        &self,
-        spec: &RequestSpec,
-        case: &str,
-        number: u32,
-        route: Route,
-    ) -> Result<Prepared, ProcedureError> {
-        let id = RequestId::new(self.scenario.as_str(), case, number, &self.run);
-        self.remember([id.as_str().to_owned()]);
-        Ok(prepare(spec, &id, route)?)
-    }
-
-    /// Prepares a request that is sent again and again: its id has `{n}` for the number.
-    pub fn prepare_repeated(
-        &self,
-        spec: &RequestSpec,
-        case: &str,
-    ) -> Result<Prepared, ProcedureError> {
-        let id = format!(
-            "{}.{case}.{{n}}.{}",
-            self.scenario.as_str().replace("::", ":"),
-            self.run
-        );
-        Ok(prepare(
-            spec,
-            &RequestId::from_witness(id),
-            Route::Inspected,
-        )?)
     }
 
     /// Returns the proxy's address for traffic that does not pass the Service.
@@ -150,13 +104,6 @@ impl Deployment {
         Drive::start(self.pod.start_driver().await?, plan).await
     }
 
-    /// Makes the id of a call, and remembers it.
-    pub fn call_id(&self, case: &str, number: u32) -> RequestId {
-        let id = RequestId::new(self.scenario.as_str(), case, number, &self.run);
-        self.remember([id.as_str().to_owned()]);
-        id
-    }
-
     /// Lets a driver make calls to the agent, and reads it to its end.
     pub async fn make_calls(&self, plan: ContractPlan) -> Result<ContractReport, ProcedureError> {
         make_calls(self.pod.start_driver().await?, plan).await
@@ -166,7 +113,8 @@ impl Deployment {
     pub async fn finish_drive(&self, drive: Drive) -> Result<DriveReport, ProcedureError> {
         let _phase = self.clock.enter(Phase::Traffic);
         let report = drive.finish().await?;
-        self.remember(report.records.iter().map(|record| record.id.clone()));
+        self.ids
+            .remember(report.records.iter().map(|record| record.id.clone()));
         Ok(report)
     }
 
@@ -176,32 +124,9 @@ impl Deployment {
         look: impl FnOnce(&Testimony) -> T,
     ) -> Result<T, ProcedureError> {
         let mut reading = self.reading.lock().await;
-        let reading = &mut *reading;
-        for (container, cutter, add) in [
-            (
-                PROXY_CONTAINER,
-                &mut reading.proxy,
-                Testimony::add_proxy as fn(&mut Testimony, &str),
-            ),
-            (AGENT_CONTAINER, &mut reading.agent, Testimony::add_agent),
-            (
-                APPLICATION_CONTAINER,
-                &mut reading.upstream,
-                Testimony::add_upstream,
-            ),
-        ] {
-            loop {
-                let piece = self
-                    .pod
-                    .log_beyond(container, cutter.offset, LOG_PIECE_BYTES)
-                    .await?;
-                if piece.is_empty() {
-                    break;
-                }
-                add(&mut reading.testimony, &cutter.take(&piece));
-            }
-        }
-        Ok(look(&reading.testimony))
+        let Reading { testimony, logs } = &mut *reading;
+        logs.read_on(self.pod.as_ref(), testimony).await?;
+        Ok(look(testimony))
     }
 
     /// Waits until every witness has told of every request, and joins what they say. What is still missing at the
@@ -297,7 +222,7 @@ impl Deployment {
         access_log_entries: Option<u64>,
         earlier_legs: EarlierLegs,
     ) -> Result<Books, ProcedureError> {
-        let known_ids = self.known_ids();
+        let known_ids = self.ids.sent();
         self.testimony(|testimony| {
             Books::draw_up(&Sources {
                 sent,
@@ -334,21 +259,5 @@ impl Deployment {
                 status,
             }),
         }
-    }
-
-    /// Returns every id that was sent to this pod.
-    pub fn known_ids(&self) -> BTreeSet<String> {
-        self.known_ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Remembers ids that are sent to this pod.
-    pub fn remember(&self, ids: impl IntoIterator<Item = String>) {
-        self.known_ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(ids);
     }
 }

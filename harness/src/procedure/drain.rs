@@ -107,8 +107,8 @@ async fn start_streams(
     stream: &DrainStream,
     deployment: &Deployment,
 ) -> Result<Streams, ProcedureError> {
-    let benign = deployment.prepare_repeated(&stream.benign, BENIGN)?;
-    let attack = deployment.prepare_repeated(&stream.attack, ATTACK)?;
+    let benign = deployment.ids.prepare_repeated(&stream.benign, BENIGN)?;
+    let attack = deployment.ids.prepare_repeated(&stream.attack, ATTACK)?;
     let address = deployment.proxy_address();
     let mut drive = deployment
         .start_drive(vec![

@@ -24,9 +24,12 @@ use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{
-    AccessLogExpectation, ClientSecurity, ConnectionChoice, ExchangeSpec, LintRule, Precondition,
+    AccessLogExpectation, Case, ClientSecurity, ConnectionChoice, ExchangeSpec, LintRule,
+    Precondition,
 };
 use crate::model::request::RequestSpec;
+use crate::stack::Stack;
+use crate::stack::proxy_config::ProxyFacts;
 use crate::traffic::plan::{ConnectionUse, Pacing, PlannedRequest, Requests, Stream, TlsPlan};
 use crate::witness::books::Books;
 use crate::witness::join::Joined;
@@ -146,7 +149,17 @@ pub fn check_deployment(
     expected: &[Located<LintRule>],
     proceedings: &mut Proceedings,
 ) {
-    let reports = lint::check(&deployment.stack, &deployment.proxy);
+    check_stack(&deployment.stack, &deployment.proxy, expected, proceedings);
+}
+
+/// Runs the static check of what is deployed, whether it is one pod or a fleet.
+pub fn check_stack(
+    stack: &Stack,
+    proxy: &ProxyFacts,
+    expected: &[Located<LintRule>],
+    proceedings: &mut Proceedings,
+) {
+    let reports = lint::check(stack, proxy);
     for report in &reports {
         proceedings.observations.insert(
             format!("{LINT} {}", report.rule),
@@ -154,6 +167,18 @@ pub fn check_deployment(
         );
     }
     proceedings.findings.extend(lint::judge(&reports, expected));
+}
+
+/// Shows that a deployment works before it is looked into: the static check finds nothing, it is ready and enforces, and its cases come out.
+pub async fn judge_working(
+    cases: &[Case],
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], proceedings);
+    deployment.await_ready_and_enforcing().await?;
+    let requests = requests_of_cases(cases, deployment)?;
+    judge_requests(requests, deployment, proceedings).await
 }
 
 /// Sends requests several at a time, waits for their testimony, judges each and draws the books up.

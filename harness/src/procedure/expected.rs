@@ -39,7 +39,7 @@ pub fn requests_of_cases(
         for number in 0..case.repeat.as_ref().map_or(1, |repeat| repeat.value) {
             requests.push(Expected {
                 case: case.name.value.clone(),
-                prepared: deployment.prepare(
+                prepared: deployment.ids.prepare(
                     &case.request,
                     &case.name,
                     number,
@@ -206,7 +206,7 @@ pub(super) fn expected(
 ) -> Result<Expected, ProcedureError> {
     Ok(Expected {
         case: case.into(),
-        prepared: deployment.prepare(request, case, 0, route)?,
+        prepared: deployment.ids.prepare(request, case, 0, route)?,
         expect,
         cell: None,
         undeliverable: None,

@@ -7,8 +7,7 @@ use camino::Utf8Path;
 use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_requests};
-use super::expected::requests_of_cases;
+use super::exchange::judge_working;
 use crate::environment::FileSystemView;
 use crate::model::finding::Finding;
 use crate::model::located::Position;
@@ -21,10 +20,7 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], proceedings);
-    deployment.await_ready_and_enforcing().await?;
-    let requests = requests_of_cases(&spec.cases, deployment)?;
-    judge_requests(requests, deployment, proceedings).await?;
+    judge_working(&spec.cases, deployment, proceedings).await?;
     let container = spec
         .container
         .as_ref()

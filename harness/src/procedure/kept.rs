@@ -74,7 +74,7 @@ pub async fn start(kept: &KeptClients, deployment: &Deployment) -> Result<Client
                 "{DELAY_HEADER}: {}ms",
                 kept.answer_delay.as_duration().as_millis()
             )));
-            let repeated = deployment.prepare_repeated(&request, &name)?;
+            let repeated = deployment.ids.prepare_repeated(&request, &name)?;
             streams.push(Stream {
                 name: name.clone(),
                 address: deployment.pod.addresses().service,

@@ -131,7 +131,9 @@ pub(super) fn prepared(
         Kind::Attack => &spec.attack,
         Kind::Benign => &spec.benign,
     };
-    let prepared = deployment.prepare(request, case, number, Route::Inspected)?;
+    let prepared = deployment
+        .ids
+        .prepare(request, case, number, Route::Inspected)?;
     Ok((case.to_owned(), prepared))
 }
 
@@ -214,8 +216,12 @@ async fn kill(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     let before = deployment.counters().await?;
-    let benign = deployment.prepare_repeated(&spec.benign, "benign-under-load")?;
-    let attack = deployment.prepare_repeated(&spec.attack, "attack-under-load")?;
+    let benign = deployment
+        .ids
+        .prepare_repeated(&spec.benign, "benign-under-load")?;
+    let attack = deployment
+        .ids
+        .prepare_repeated(&spec.attack, "attack-under-load")?;
     let address = deployment.proxy_address();
     let streams = [&benign, &attack]
         .into_iter()

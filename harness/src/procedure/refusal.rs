@@ -43,7 +43,7 @@ pub async fn carry_out(
     let mut streamed = Vec::new();
     for case in &spec.cases {
         let name = format!("{}-stream", *case.name);
-        let prepared = deployment.prepare_repeated(&case.request, &name)?;
+        let prepared = deployment.ids.prepare_repeated(&case.request, &name)?;
         streamed.push(Expected {
             case: name,
             prepared,

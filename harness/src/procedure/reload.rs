@@ -45,8 +45,8 @@ pub async fn carry_out(
     judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
 
     let before = deployment.counters().await?;
-    let benign = deployment.prepare_repeated(&spec.benign, BENIGN)?;
-    let attack = deployment.prepare_repeated(&spec.attack, ATTACK)?;
+    let benign = deployment.ids.prepare_repeated(&spec.benign, BENIGN)?;
+    let attack = deployment.ids.prepare_repeated(&spec.attack, ATTACK)?;
     let address = deployment.proxy_address();
     let streams = [(BENIGN, &benign), (ATTACK, &attack)]
         .map(|(name, prepared)| {

@@ -3,8 +3,7 @@
 use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_requests};
-use super::expected::requests_of_cases;
+use super::exchange::judge_working;
 use crate::judge::exchange::judge_client;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
@@ -28,10 +27,7 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], proceedings);
-    deployment.await_ready_and_enforcing().await?;
-    let requests = requests_of_cases(&spec.cases, deployment)?;
-    judge_requests(requests, deployment, proceedings).await?;
+    judge_working(&spec.cases, deployment, proceedings).await?;
     judge_answers(spec, proceedings);
 
     let mut places = live_places(deployment).await?;

@@ -33,7 +33,7 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &spec.lint, proceedings);
-    let attack = deployment.prepare_repeated(&spec.attack, CASE)?;
+    let attack = deployment.ids.prepare_repeated(&spec.attack, CASE)?;
     let stream = repeat_stream(
         CASE,
         &match spec.through {

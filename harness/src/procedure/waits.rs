@@ -147,7 +147,7 @@ impl Deployment {
             target: Located::unwritten("/".into()),
             ..RequestSpec::default()
         };
-        let canary = self.prepare_repeated(&spec, "service")?;
+        let canary = self.ids.prepare_repeated(&spec, "service")?;
         let address = self.pod.addresses().service;
         let budget = self.timeouts.pod_ready;
         let stream = repeat_stream(
@@ -186,7 +186,7 @@ impl Deployment {
             target: Located::unwritten(CANARY_TARGET.into()),
             ..RequestSpec::default()
         };
-        let canary = self.prepare_repeated(&spec, "canary")?;
+        let canary = self.ids.prepare_repeated(&spec, "canary")?;
         let budget = self.timeouts.enforcing.as_duration();
         let stream = repeat_stream(
             "canary",

@@ -11,6 +11,7 @@ use crate::model::phase::Phase;
 use crate::model::rollout::RolloutSpec;
 use crate::model::timeouts::TimedOut;
 use crate::procedure::error::ProcedureError;
+use crate::procedure::request_ids::RequestIds;
 use crate::procedure::rollout::{self, FleetDeployment, FleetParts};
 use crate::report::fleet_evidence::{capture_fleet, pod_records};
 
@@ -38,8 +39,7 @@ pub(super) async fn attempt(
         fleet: fleet.clone(),
         stack,
         proxy,
-        scenario: scenario.name.clone(),
-        run: setup.run.clone(),
+        ids: RequestIds::new(scenario.name.clone(), setup.run.clone()),
         timeouts: setup.timeouts.clone(),
         keys: setup.keys.clone(),
         clock: Arc::clone(clock),

@@ -23,6 +23,7 @@ use crate::model::timeouts::TimedOut;
 use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
+use crate::procedure::request_ids::RequestIds;
 use crate::procedure::{Proceedings, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::{WriteError, capture};
@@ -245,8 +246,7 @@ async fn attempt(
         pod.clone(),
         stack,
         proxy,
-        scenario.name.clone(),
-        setup.run.clone(),
+        RequestIds::new(scenario.name.clone(), setup.run.clone()),
         setup.timeouts.clone(),
         setup.corpora.clone(),
         setup.keys.clone(),

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::environment::kube::container_course::{LEAST_GRACE_SECONDS, TellsOfTerm, moment};
+use crate::environment::observe::ProcessChange;
 use crate::model::timeline::ExitStatus;
 
 fn course(hook: Option<Value>) -> Course {
@@ -248,9 +250,10 @@ fn a_moment_in_whole_seconds_is_read_as_late_as_it_can_be() {
 #[test]
 fn a_hook_cut_short_at_the_least_grace_period_has_overrun_as_well() {
     let mut course = course(Some(json!({ "exec": { "command": ["sleep", "9"] } })));
-    course.grace_seconds = LEAST_GRACE_SECONDS;
     course.status(at(0), &running(true));
-    course.deleted_at = Some(at(9000));
+    let mut deleted = deleted();
+    deleted.metadata.deletion_grace_period_seconds = i64::try_from(LEAST_GRACE_SECONDS).ok();
+    course.status(at(9000), &deleted);
     course.kubelet_event(at(9000), &kubelet("Killing", "Stopping container a", 1));
     assert_eq!(
         names(&course.tick(at(11_000))),

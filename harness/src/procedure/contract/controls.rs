@@ -94,6 +94,6 @@ fn control(
         path: Some(Located::unwritten(path.into())),
         ..CheckSpec::default()
     };
-    let id = deployment.call_id(name, number);
+    let id = deployment.ids.next(name, number);
     Ok(SentCall::check(&spec, name, id, connection)?)
 }

@@ -73,14 +73,14 @@ pub async fn carry_out(
             Some(ContractCall::Check(check)) => {
                 let calls = (0..case.times())
                     .map(|number| {
-                        let id = deployment.call_id(&case.name, number);
+                        let id = deployment.ids.next(&case.name, number);
                         SentCall::check(check, &case.name, id, connection)
                     })
                     .collect::<Result<Vec<_>, _>>()?;
                 course.add(&mut round, case, calls, check.pacing);
             }
             Some(ContractCall::Health(health)) => {
-                let id = deployment.call_id(&case.name, 0);
+                let id = deployment.ids.next(&case.name, 0);
                 let call = SentCall::health(health, &case.name, id, connection);
                 course.add(&mut round, case, vec![call], CallPacing::OneByOne);
             }
@@ -177,7 +177,7 @@ impl Course {
             .iter()
             .zip(0..)
             .map(|(messages, number)| {
-                let id = deployment.call_id(&case.name, number);
+                let id = deployment.ids.next(&case.name, number);
                 SentCall::access_log(messages, &case.name, id, connection)
             })
             .collect();
@@ -326,7 +326,7 @@ impl Course {
             .extend(repeated_ids(&proceedings.calls));
         self.judge_groups(proceedings);
         proceedings.findings.extend(judge_container(deployment));
-        let known_ids = deployment.known_ids();
+        let known_ids = deployment.ids.sent();
         let planned = self.calls.len() as u64;
         let seen_without_id = deployment
             .testimony(|testimony| testimony.agent.without_id.len() as u64)

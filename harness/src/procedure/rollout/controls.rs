@@ -29,7 +29,7 @@ pub(super) async fn await_enforcing(
     deployment: &FleetDeployment,
 ) -> Result<(), ProcedureError> {
     let _phase = deployment.clock.enter(Phase::Enforcing);
-    let canary = deployment.prepare_repeated(&spec.attack, "canary")?;
+    let canary = deployment.ids.prepare_repeated(&spec.attack, "canary")?;
     let address = deployment.fleet.service();
     let stream = repeat_stream(
         "canary",
@@ -92,7 +92,7 @@ pub(super) async fn judge_controls(
     let control = |request: &RequestSpec, case: &str, route, outcome, position: Position| {
         Ok::<_, ProcedureError>(Expected {
             case: case.into(),
-            prepared: deployment.prepare(request, case, route)?,
+            prepared: deployment.ids.prepare(request, case, 0, route)?,
             expect: outcome_only(outcome, position),
             cell: None,
             undeliverable: None,

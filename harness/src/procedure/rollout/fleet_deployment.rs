@@ -1,37 +1,33 @@
 //! A fleet under test with what the procedure needs of it: traffic through its Service, and the testimony of every pod that it ever had.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use crate::environment::{Fleet, FleetMember};
-use crate::model::identity::{RequestId, RunId};
 use crate::model::outcome::Outcome;
 use crate::model::phase::{Phase, PhaseClock};
-use crate::model::request::RequestSpec;
-use crate::model::scenario::ScenarioName;
 use crate::model::timeouts::Timeouts;
 use crate::model::timespan::TimeSpan;
 use crate::procedure::Proceedings;
 use crate::procedure::drive::Drive;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::record_books;
-use crate::procedure::plan::{Prepared, Route, plan, prepare};
+use crate::procedure::plan::plan;
+use crate::procedure::pod_logs::PodLogs;
+use crate::procedure::request_ids::RequestIds;
+use crate::stack::Stack;
 use crate::stack::keys::AgentKeys;
 use crate::stack::proxy_config::ProxyFacts;
-use crate::stack::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
 use crate::traffic::plan::Stream;
 use crate::traffic::record::ClientRecord;
 use crate::witness::books::{Books, EarlierLegs, Sources};
 use crate::witness::fleet::{FleetJoined, TestimonyByPod, merged};
-use crate::witness::testimony::{LineCutter, Testimony};
 
 /// Between two looks at what the witnesses of thousands of requests have said.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// How much of a log is read at a time.
-const LOG_PIECE_BYTES: usize = 1024 * 1024;
 
 /// A fleet under test.
 #[derive(Debug)]
@@ -48,9 +44,8 @@ pub struct FleetDeployment {
     pub keys: Arc<AgentKeys>,
     /// What the scenario's time is spent on.
     pub clock: Arc<PhaseClock>,
-    scenario: ScenarioName,
-    run: RunId,
-    known_ids: Mutex<BTreeSet<String>>,
+    /// The ids of its requests.
+    pub ids: RequestIds,
     reading: tokio::sync::Mutex<Reading>,
 }
 
@@ -63,10 +58,8 @@ pub struct FleetParts {
     pub stack: Stack,
     /// What the proxy does for the agent.
     pub proxy: ProxyFacts,
-    /// The scenario, for request ids.
-    pub scenario: ScenarioName,
-    /// The run, for request ids.
-    pub run: RunId,
+    /// The ids of its requests.
+    pub ids: RequestIds,
     /// The bounds of all waits.
     pub timeouts: Arc<Timeouts>,
     /// The agent's keys, and those that take their place.
@@ -79,7 +72,7 @@ pub struct FleetParts {
 #[derive(Debug, Default)]
 struct Reading {
     testimony: TestimonyByPod,
-    cutters: BTreeMap<String, [LineCutter; 3]>,
+    logs: BTreeMap<String, PodLogs>,
 }
 
 impl FleetDeployment {
@@ -92,34 +85,9 @@ impl FleetDeployment {
             timeouts: parts.timeouts,
             keys: parts.keys,
             clock: parts.clock,
-            scenario: parts.scenario,
-            run: parts.run,
-            known_ids: Mutex::default(),
+            ids: parts.ids,
             reading: tokio::sync::Mutex::default(),
         }
-    }
-
-    /// Prepares a request of a case and remembers its id.
-    pub fn prepare(
-        &self,
-        spec: &RequestSpec,
-        case: &str,
-        route: Route,
-    ) -> Result<Prepared, ProcedureError> {
-        let id = RequestId::new(self.scenario.as_str(), case, 0, &self.run);
-        self.remember([id.as_str().to_owned()]);
-        Ok(prepare(spec, &id, route)?)
-    }
-
-    /// Prepares a request that is sent again and again: its id has `{n}` for the number.
-    pub fn prepare_repeated(
-        &self,
-        spec: &RequestSpec,
-        case: &str,
-    ) -> Result<Prepared, ProcedureError> {
-        let scenario = self.scenario.as_str().replace("::", ":");
-        let id = RequestId::from_witness(format!("{scenario}.{case}.{{n}}.{}", self.run));
-        Ok(prepare(spec, &id, Route::Inspected)?)
     }
 
     /// Starts a driver on these streams.
@@ -130,7 +98,8 @@ impl FleetDeployment {
 
     /// Remembers the ids of requests that were sent.
     pub fn remember_sent(&self, records: &[ClientRecord]) {
-        self.remember(records.iter().map(|record| record.id.clone()));
+        self.ids
+            .remember(records.iter().map(|record| record.id.clone()));
     }
 
     /// Returns the bound within which the fleet must settle after a change: a pod starts, and another one ends.
@@ -151,10 +120,13 @@ impl FleetDeployment {
         look: impl FnOnce(&TestimonyByPod) -> T,
     ) -> Result<T, ProcedureError> {
         let mut reading = self.reading.lock().await;
-        for member in self.fleet.pods() {
-            reading.take_in(&member).await?;
+        let Reading { testimony, logs } = &mut *reading;
+        for FleetMember { name, pod } in self.fleet.pods() {
+            let testimony = testimony.entry(name.clone()).or_default();
+            let logs = logs.entry(name).or_default();
+            logs.read_on(pod.as_ref(), testimony).await?;
         }
-        Ok(look(&reading.testimony))
+        Ok(look(testimony))
     }
 
     /// Waits until every witness has told of every request, and joins what they say. What is still missing at the end of the wait is left
@@ -194,11 +166,7 @@ impl FleetDeployment {
         outcomes: &[Outcome],
         proceedings: &mut Proceedings,
     ) -> Result<(), ProcedureError> {
-        let known_ids = self
-            .known_ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let known_ids = self.ids.sent();
         let books = self
             .testimony(|pods| {
                 Books::draw_up(&Sources {
@@ -214,41 +182,6 @@ impl FleetDeployment {
             })
             .await?;
         record_books(books, proceedings);
-        Ok(())
-    }
-
-    fn remember(&self, ids: impl IntoIterator<Item = String>) {
-        self.known_ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(ids);
-    }
-}
-
-impl Reading {
-    async fn take_in(&mut self, member: &FleetMember) -> Result<(), ProcedureError> {
-        let testimony = self.testimony.entry(member.name.clone()).or_default();
-        let cutters = self.cutters.entry(member.name.clone()).or_default();
-        let witnesses = [
-            (
-                PROXY_CONTAINER,
-                Testimony::add_proxy as fn(&mut Testimony, &str),
-            ),
-            (AGENT_CONTAINER, Testimony::add_agent),
-            (APPLICATION_CONTAINER, Testimony::add_upstream),
-        ];
-        for (cutter, (container, add)) in cutters.iter_mut().zip(witnesses) {
-            loop {
-                let piece = member
-                    .pod
-                    .log_beyond(container, cutter.offset, LOG_PIECE_BYTES)
-                    .await?;
-                if piece.is_empty() {
-                    break;
-                }
-                add(testimony, &cutter.take(&piece));
-            }
-        }
         Ok(())
     }
 }

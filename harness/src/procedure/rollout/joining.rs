@@ -56,7 +56,7 @@ pub(super) async fn greet(
                     continue;
                 }
                 let case = format!("straight-to-{}", member.name);
-                let attack = deployment.prepare_repeated(&spec.attack, &case)?;
+                let attack = deployment.ids.prepare_repeated(&spec.attack, &case)?;
                 let stream = repeat_stream(
                     &case,
                     &format!("{address}:{PROXY_PORT}"),

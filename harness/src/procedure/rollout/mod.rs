@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Proceedings;
 use super::drive::{Drive, DriveReport};
 use super::error::ProcedureError;
+use super::exchange::check_stack;
 use super::plan::{Prepared, repeat_stream};
 use crate::judge::fleet::StreamKind;
-use crate::judge::lint::{self, LINT};
 use crate::model::phase::Phase;
 use crate::model::rollout::RolloutSpec;
 
@@ -69,15 +69,12 @@ pub async fn carry_out(
     deployment: &FleetDeployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    let reports = lint::check(&deployment.stack, &deployment.proxy);
-    for report in &reports {
-        let name = format!("{LINT} {}", report.rule);
-        let explanation = report.explanation.clone();
-        proceedings.observations.insert(name, explanation);
-    }
-    proceedings
-        .findings
-        .extend(lint::judge(&reports, &spec.lint));
+    check_stack(
+        &deployment.stack,
+        &deployment.proxy,
+        &spec.lint,
+        proceedings,
+    );
 
     {
         let _phase = deployment.clock.enter(Phase::Starting);
@@ -87,8 +84,8 @@ pub async fn carry_out(
     controls::judge_controls(spec, deployment, proceedings).await?;
 
     let streams = Streams {
-        benign: deployment.prepare_repeated(&spec.benign, BENIGN)?,
-        attack: deployment.prepare_repeated(&spec.attack, ATTACK)?,
+        benign: deployment.ids.prepare_repeated(&spec.benign, BENIGN)?,
+        attack: deployment.ids.prepare_repeated(&spec.attack, ATTACK)?,
     };
     let address = deployment.fleet.service();
     let drive = deployment
