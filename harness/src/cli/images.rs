@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::error::CliError;
-use super::options::ProjectOptions;
-use crate::executable::{EnvoySelection, ImageExecutables, build_for_images, locate};
+use super::options::{ExecutableOptions, ProjectOptions};
+use crate::executable::{ImageExecutables, build_for_images, locate};
 use crate::image::{ImageRole, build_image, prune_archives};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
@@ -23,17 +23,8 @@ pub(super) struct Arguments {
     #[arg(long = "only", value_enum, value_name = "ROLE")]
     roles: Vec<ImageRole>,
 
-    /// The Envoy for the proxy's image: a path or a version.
-    #[arg(long, value_name = "PATH|VERSION")]
-    envoy: Option<String>,
-
-    /// The agent's executable [default: the reference stub, built from the checkout].
-    #[arg(long, value_name = "PATH")]
-    agent_binary: Option<Utf8PathBuf>,
-
-    /// The application's executable [default: helloworld, built from the checkout].
-    #[arg(long, value_name = "PATH")]
-    app_binary: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    executables: ExecutableOptions,
 
     #[command(flatten)]
     project: ProjectOptions,
@@ -95,19 +86,17 @@ fn find_executable(
     checkout: &mut Checkout,
 ) -> Result<Utf8PathBuf, SetupError> {
     match role {
-        ImageRole::Agent => match &arguments.agent_binary {
+        ImageRole::Agent => match &arguments.executables.agent_binary {
             Some(path) => Ok(path.clone()),
             None => Ok(checkout.executables()?.agent_stub.clone()),
         },
-        ImageRole::Application => match &arguments.app_binary {
+        ImageRole::Application => match &arguments.executables.app_binary {
             Some(path) => Ok(path.clone()),
             None => Ok(checkout.executables()?.helloworld.clone()),
         },
         ImageRole::Driver => Ok(checkout.executables()?.conformance.clone()),
         ImageRole::Proxy => {
-            let variable = std::env::var_os("ENVOY");
-            let selection =
-                EnvoySelection::choose(arguments.envoy.as_deref(), variable.as_deref())?;
+            let selection = arguments.executables.envoy()?;
             Ok(locate(&selection, &mut |step| remark(step))?.path)
         }
     }

@@ -4,9 +4,11 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::error::CliError;
+use crate::executable::EnvoySelection;
 use crate::model::load::{Catalogue, Project, load_catalogue};
 use crate::report::record::RunOptionsRecord;
 use crate::run::selection::Selection;
+use crate::run::setup::SetupError;
 
 /// Where the project's files lie.
 #[derive(Args, Clone, Debug)]
@@ -66,6 +68,45 @@ fn default_root() -> Utf8PathBuf {
         .flat_map(|here| here.ancestors())
         .find(|folder| folder.join("scenarios").is_dir() && folder.join("envoy-configs").is_dir())
         .map_or(built_from, Into::into)
+}
+
+/// What runs in the pods.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ExecutableOptions {
+    /// The Envoy: a path, or a version that is installed into the user's cache. Default: $ENVOY, else the pinned version.
+    #[arg(long, value_name = "PATH|VERSION")]
+    pub(super) envoy: Option<String>,
+
+    /// The agent under test: any executable that reads the vendor's settings. Default: the reference stub.
+    #[arg(long, value_name = "PATH")]
+    pub(super) agent_binary: Option<Utf8PathBuf>,
+
+    /// The application: any executable that writes helloworld's hit log. Default: helloworld.
+    #[arg(long, value_name = "PATH")]
+    pub(super) app_binary: Option<Utf8PathBuf>,
+}
+
+impl ExecutableOptions {
+    /// Returns these options, and those of an earlier run where nothing else is said.
+    pub(super) fn or_as_in(&self, earlier: &RunOptionsRecord) -> Self {
+        let or = |chosen: &Option<Utf8PathBuf>, earlier: &Option<Utf8PathBuf>| {
+            chosen.clone().or_else(|| earlier.clone())
+        };
+        Self {
+            envoy: self.envoy.clone().or_else(|| earlier.envoy.clone()),
+            agent_binary: or(&self.agent_binary, &earlier.agent_binary),
+            app_binary: or(&self.app_binary, &earlier.app_binary),
+        }
+    }
+
+    /// Says which Envoy is meant.
+    pub(super) fn envoy(&self) -> Result<EnvoySelection, SetupError> {
+        let variable = std::env::var_os("ENVOY");
+        Ok(EnvoySelection::choose(
+            self.envoy.as_deref(),
+            variable.as_deref(),
+        )?)
+    }
 }
 
 /// Which scenarios are meant.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::cluster_options::ClusterOptions;
 use super::error::CliError;
-use super::options::{ProjectOptions, SelectionOptions};
+use super::options::{ExecutableOptions, ProjectOptions, SelectionOptions};
 use crate::model::diagnostic::Colour;
 use crate::model::load::{Corpora, Project};
 use crate::model::scenario::Scenario;
@@ -42,17 +42,8 @@ pub(super) struct RunOptions {
     #[command(flatten)]
     cluster: ClusterOptions,
 
-    /// The Envoy: a path, or a version that is installed into the user's cache. Default: $ENVOY, else the pinned version.
-    #[arg(long, value_name = "PATH|VERSION")]
-    envoy: Option<String>,
-
-    /// The agent under test: any executable that reads the vendor's settings. Default: the reference stub.
-    #[arg(long, value_name = "PATH")]
-    agent_binary: Option<Utf8PathBuf>,
-
-    /// The application: any executable that writes helloworld's hit log. Default: helloworld.
-    #[arg(long, value_name = "PATH")]
-    app_binary: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    executables: ExecutableOptions,
 
     /// Set an environment variable of the agent in every scenario. Not for keys: those are read from
     /// `CONFORMANCE_ACCESSKEYID` and `CONFORMANCE_SECRETACCESSKEY`.
@@ -97,15 +88,7 @@ impl RunOptions {
         variables.extend(self.agent_env.iter().cloned());
         Self {
             cluster: self.cluster.or_as_in(earlier.place.as_ref()),
-            envoy: self.envoy.clone().or_else(|| earlier.envoy.clone()),
-            agent_binary: self
-                .agent_binary
-                .clone()
-                .or_else(|| earlier.agent_binary.clone()),
-            app_binary: self
-                .app_binary
-                .clone()
-                .or_else(|| earlier.app_binary.clone()),
+            executables: self.executables.or_as_in(earlier),
             agent_env: variables,
             jobs: self.jobs,
             slow_down: self.slow_down.or(Some(earlier.slow_down)),
@@ -121,9 +104,9 @@ impl RunOptions {
                 .iter()
                 .flat_map(|scenario| scenario.spec.features.iter().copied())
                 .collect(),
-            envoy: self.envoy.clone(),
-            agent_binary: self.agent_binary.clone(),
-            app_binary: self.app_binary.clone(),
+            envoy: self.executables.envoy.clone(),
+            agent_binary: self.executables.agent_binary.clone(),
+            app_binary: self.executables.app_binary.clone(),
             overrides: AgentOverrides {
                 variables: self.agent_env.iter().cloned().collect(),
             },

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::CliError;
-use super::options::ProjectOptions;
+use super::options::{ExecutableOptions, ProjectOptions};
 use crate::environment::kube::{
     ClusterTool, Lease, LeaseFolder, LeasePurpose, Raised, UpOptions, sweep, try_tool, up,
 };
-use crate::executable::{EnvoySelection, locate};
+use crate::executable::locate;
 use crate::model::identity::RunId;
 use crate::model::timespan::TimeSpan;
 use crate::report::terminal::{remark, say};
@@ -41,17 +40,8 @@ pub(super) struct Arguments {
     #[arg(long = "for", value_name = "TIME", default_value = "2h", value_parser = parse_lasting)]
     lasting: TimeSpan,
 
-    /// The Envoy for the proxy's image: a path or a version.
-    #[arg(long, value_name = "PATH|VERSION")]
-    envoy: Option<String>,
-
-    /// The agent's executable [default: the reference stub, built from the checkout].
-    #[arg(long, value_name = "PATH")]
-    agent_binary: Option<Utf8PathBuf>,
-
-    /// The application's executable [default: helloworld, built from the checkout].
-    #[arg(long, value_name = "PATH")]
-    app_binary: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    executables: ExecutableOptions,
 
     #[command(flatten)]
     project: ProjectOptions,
@@ -130,13 +120,12 @@ async fn raise(arguments: &Arguments) -> Result<Raised, CliError> {
             swept.join(", ")
         ));
     }
-    let variable = std::env::var_os("ENVOY");
-    let selection = EnvoySelection::choose(arguments.envoy.as_deref(), variable.as_deref())
-        .map_err(SetupError::from)?;
-    let envoy = locate(&selection, &mut |step| remark(step)).map_err(SetupError::from)?;
+    let executables = &arguments.executables;
+    let envoy =
+        locate(&executables.envoy()?, &mut |step| remark(step)).map_err(SetupError::from)?;
     let given = GivenBinaries {
-        agent: arguments.agent_binary.as_deref(),
-        application: arguments.app_binary.as_deref(),
+        agent: executables.agent_binary.as_deref(),
+        application: executables.app_binary.as_deref(),
     };
     let say = |what: &str| remark(what);
     let built = make_images(&envoy.path, &given, &image_folder(&project.root), &say).await?;
