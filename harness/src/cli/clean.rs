@@ -10,7 +10,8 @@ use crate::environment::kube::{self, ClusterTool, LeaseFolder};
 use crate::environment::local::sweep;
 use crate::report::terminal::say;
 use crate::run::exit_code;
-use crate::run::setup::{SetupError, cluster_records, runtime_folder};
+use crate::run::folders::{cluster_records, runtime_folder};
+use crate::run::setup::SetupError;
 
 /// Options of `clean`.
 #[derive(Args, Debug)]

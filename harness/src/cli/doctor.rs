@@ -12,7 +12,7 @@ use crate::model::causes::chain;
 use crate::procedure::error::fault_hints;
 use crate::report::terminal::say;
 use crate::run::exit_code;
-use crate::run::setup::own_executable;
+use crate::run::programs::own_executable;
 
 /// Options of `doctor`.
 #[derive(Args, Debug)]

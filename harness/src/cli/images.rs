@@ -9,7 +9,8 @@ use crate::executable::{ImageExecutables, build_for_images, locate};
 use crate::image::{ImageRole, build_image, prune_archives};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
-use crate::run::setup::{SetupError, image_folder};
+use crate::run::folders::image_folder;
+use crate::run::setup::SetupError;
 
 /// Options of `images`.
 #[derive(Args, Debug)]

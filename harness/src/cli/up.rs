@@ -16,9 +16,9 @@ use crate::model::identity::RunId;
 use crate::model::timespan::TimeSpan;
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
-use crate::run::setup::{
-    GivenBinaries, SetupError, cluster_records, image_folder, make_images, make_runtime_folder,
-};
+use crate::run::folders::{cluster_records, image_folder, make_runtime_folder};
+use crate::run::programs::{GivenBinaries, make_images};
+use crate::run::setup::SetupError;
 
 /// The longest time for which a cluster is kept.
 const LONGEST: Duration = Duration::from_hours(7 * 24);

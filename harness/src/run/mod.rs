@@ -19,7 +19,9 @@ use crate::report::record::{
 
 pub mod exit_code;
 mod fleet;
+pub mod folders;
 pub mod place;
+pub mod programs;
 pub mod proxy_validation;
 pub mod scenario;
 pub mod selection;

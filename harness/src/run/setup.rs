@@ -1,23 +1,22 @@
 //! Everything that a run needs before its first scenario: executables, keys, the environment, what they can do.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
+use super::folders::{cluster_records, image_folder, make_runtime_folder};
 use super::place::{KubernetesPlace, Place};
+use super::programs::{GivenBinaries, Programs, find_programs, make_images, own_executable};
 use super::proxy_validation::ProxyValidator;
 use crate::environment::kube::{
     self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder, ServiceTrial,
 };
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
 use crate::environment::{Environment, EnvironmentFault, ImageTable};
-use crate::executable::{
-    EnvoySelection, ExecutableError, Identity, build_for_images, build_siblings, locate,
-};
-use crate::image::{ImageError, ImageRole, ImageSources, Images, build_images};
+use crate::executable::{ExecutableError, Identity};
+use crate::image::{ImageError, ImageRole};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::finding::ScenarioResult;
 use crate::model::identity::RunId;
@@ -183,9 +182,6 @@ impl RunSetup {
         (!missing.is_empty()).then_some(ScenarioResult::Unsupported { missing, reasons })
     }
 }
-
-/// The folder, beside those of the runs, that says which clusters are whose. Its name is no run's.
-const CLUSTERS: &str = "made-clusters";
 
 /// Prepares a run. `say` hears what takes time.
 pub async fn prepare(
@@ -383,142 +379,4 @@ async fn kubernetes_environment(
         None => AgentAbilities::of(setup.agent),
     };
     Ok((Arc::new(environment), agent))
-}
-
-/// Executables that the user has named, in place of those of the checkout.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GivenBinaries<'a> {
-    /// The agent.
-    pub agent: Option<&'a Utf8Path>,
-    /// The application.
-    pub application: Option<&'a Utf8Path>,
-}
-
-/// Makes all images, with their archives in a folder.
-///
-/// # Errors
-///
-/// When an executable cannot be built, or an image cannot be made.
-///
-/// # Panics
-///
-/// When the build does: a bug.
-pub async fn make_images(
-    envoy: &Utf8Path,
-    given: &GivenBinaries<'_>,
-    archives: &Utf8Path,
-    say: &(impl Fn(&str) + Sync),
-) -> Result<Images, SetupError> {
-    say("making the images; the first time takes minutes");
-    let built = tokio::task::spawn_blocking(build_for_images)
-        .await
-        .expect("the build does not panic")?;
-    let sources = ImageSources {
-        agent: given.agent.map_or(built.agent_stub, Into::into),
-        application: given.application.map_or(built.helloworld, Into::into),
-        proxy: envoy.into(),
-        driver: built.conformance,
-    };
-    Ok(build_images(&sources, archives)?)
-}
-
-struct Programs {
-    envoy: Utf8PathBuf,
-    agent: Utf8PathBuf,
-    application: Utf8PathBuf,
-}
-
-impl Programs {
-    /// Returns the executable of a role; the driver runs in no container here.
-    fn of(&self, role: ImageRole) -> Option<Utf8PathBuf> {
-        match role {
-            ImageRole::Agent => Some(self.agent.clone()),
-            ImageRole::Application => Some(self.application.clone()),
-            ImageRole::Driver => None,
-            ImageRole::Proxy => Some(self.envoy.clone()),
-        }
-    }
-}
-
-fn find_programs(options: &SetupOptions, say: &impl Fn(&str)) -> Result<Programs, ExecutableError> {
-    let variable = std::env::var_os("ENVOY");
-    let selection = EnvoySelection::choose(options.envoy.as_deref(), variable.as_deref())?;
-    let envoy = locate(&selection, &mut |step| say(&step.to_string()))?.path;
-    let (agent, application) = match (&options.agent_binary, &options.app_binary) {
-        (Some(agent), Some(application)) => (agent.clone(), application.clone()),
-        (agent, application) => {
-            let siblings = build_siblings()?;
-            (
-                agent.clone().unwrap_or(siblings.agent_stub),
-                application.clone().unwrap_or(siblings.helloworld),
-            )
-        }
-    };
-    Ok(Programs {
-        envoy,
-        agent: absolute(&agent),
-        application: absolute(&application),
-    })
-}
-
-fn absolute(path: &Utf8Path) -> Utf8PathBuf {
-    camino::absolute_utf8(path).unwrap_or_else(|_| path.into())
-}
-
-/// Returns the folder in which pods keep short-lived files, one per user: what is in it outlives no run.
-pub fn runtime_folder() -> Utf8PathBuf {
-    let base = Utf8PathBuf::from_path_buf(std::env::temp_dir())
-        .unwrap_or_else(|_| Utf8PathBuf::from("/tmp"));
-    base.join(format!("conformance-{}", nix::unistd::getuid()))
-}
-
-/// Returns the folder in which the archives of images are kept from run to run. Their names carry their digests, so that what
-/// lies there is never stale.
-pub fn image_folder(project: &Utf8Path) -> Utf8PathBuf {
-    project.join("target/conformance-images")
-}
-
-/// Returns the folder in which pods keep short-lived files, made so that no other user reads what is in it.
-///
-/// # Errors
-///
-/// When it cannot be made, or another user has made it.
-pub fn make_runtime_folder() -> Result<Utf8PathBuf, SetupError> {
-    let path = runtime_folder();
-    match private_folder(&path) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(SetupError::Runtime { path, source }),
-    }
-}
-
-/// Returns the folder, below that of short-lived files, that says which clusters are whose.
-pub fn cluster_records(runtime: &Utf8Path) -> Utf8PathBuf {
-    runtime.join(CLUSTERS)
-}
-
-/// Makes the folder so that no other user reads what is in it, and refuses one that another user has made.
-fn private_folder(path: &Utf8Path) -> std::io::Result<()> {
-    match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let metadata = path.symlink_metadata()?;
-            if metadata.is_dir() && metadata.uid() == nix::unistd::getuid().as_raw() {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-            } else {
-                Err(std::io::ErrorKind::PermissionDenied.into())
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Returns the path of this process's executable.
-pub fn own_executable() -> Result<Utf8PathBuf, SetupError> {
-    std::env::current_exe()
-        .and_then(|path| {
-            Utf8PathBuf::from_path_buf(path).map_err(|path| {
-                std::io::Error::other(format!("{} is not UTF-8", path.to_string_lossy()))
-            })
-        })
-        .map_err(SetupError::OwnExecutable)
 }

@@ -1,0 +1,57 @@
+//! Where a run keeps what outlives it, and what does not.
+
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::setup::SetupError;
+
+/// The folder, beside those of the runs, that says which clusters are whose. Its name is no run's.
+const CLUSTERS: &str = "made-clusters";
+
+/// Returns the folder in which pods keep short-lived files, one per user: what is in it outlives no run.
+pub fn runtime_folder() -> Utf8PathBuf {
+    let base = Utf8PathBuf::from_path_buf(std::env::temp_dir())
+        .unwrap_or_else(|_| Utf8PathBuf::from("/tmp"));
+    base.join(format!("conformance-{}", nix::unistd::getuid()))
+}
+
+/// Returns the folder in which the archives of images are kept from run to run. Their names carry their digests, so that what
+/// lies there is never stale.
+pub fn image_folder(project: &Utf8Path) -> Utf8PathBuf {
+    project.join("target/conformance-images")
+}
+
+/// Returns the folder in which pods keep short-lived files, made so that no other user reads what is in it.
+///
+/// # Errors
+///
+/// When it cannot be made, or another user has made it.
+pub fn make_runtime_folder() -> Result<Utf8PathBuf, SetupError> {
+    let path = runtime_folder();
+    match private_folder(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(SetupError::Runtime { path, source }),
+    }
+}
+
+/// Returns the folder, below that of short-lived files, that says which clusters are whose.
+pub fn cluster_records(runtime: &Utf8Path) -> Utf8PathBuf {
+    runtime.join(CLUSTERS)
+}
+
+/// Makes the folder so that no other user reads what is in it, and refuses one that another user has made.
+fn private_folder(path: &Utf8Path) -> std::io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let metadata = path.symlink_metadata()?;
+            if metadata.is_dir() && metadata.uid() == nix::unistd::getuid().as_raw() {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+            } else {
+                Err(std::io::ErrorKind::PermissionDenied.into())
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
