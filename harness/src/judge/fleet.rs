@@ -246,9 +246,11 @@ pub fn moment_of(client: &ClientRecord) -> Timestamp {
 pub fn end_without_pod(client: &ClientRecord) -> String {
     match &client.result {
         ClientResult::Response(response) => {
+            let server = response.header_values("server").next();
             format!(
-                "no pod, answered {} by a proxy that recorded nothing",
-                response.status
+                "no pod, answered {} by a server that calls itself `{}`",
+                response.status,
+                server.unwrap_or_default().escape_debug()
             )
         }
         ClientResult::Failed(failure) => {

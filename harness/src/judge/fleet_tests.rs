@@ -147,6 +147,27 @@ fn an_attack_that_is_answered_without_a_denial_is_leaked_though_nobody_recorded_
 }
 
 #[test]
+fn an_attack_that_somebody_outside_the_fleet_answers_has_leaked_to_nobody() {
+    let mut joined = fixture::joined();
+    joined.proxy.clear();
+    joined.agent.clear();
+    joined.upstream.clear();
+    joined.client.result = ClientResult::Response(ResponseRecord {
+        status: 200,
+        headers: vec![("server".into(), "somebody".into())],
+        ..ResponseRecord::default()
+    });
+    assert_eq!(
+        Fate::of(StreamKind::Attack, &joined, Outcome::Lost),
+        Fate::TurnedAway
+    );
+    assert_eq!(
+        end_without_pod(&joined.client),
+        "no pod, answered 200 by a server that calls itself `somebody`"
+    );
+}
+
+#[test]
 fn a_refused_connection_is_lost_without_a_pod_at_the_moment_of_the_refusal() {
     let mut client = fixture::client();
     client.finished_at = second(7);
