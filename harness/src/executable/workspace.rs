@@ -1,7 +1,7 @@
 //! Builds the fixtures that stand beside the harness, so that a run never judges stale ones.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,6 +30,9 @@ const REMOVED_VARIABLES: [&str; 4] = [
     "MFLAGS",
     "RUSTC_WORKSPACE_WRAPPER",
 ];
+/// How the variables begin that tell a program of the package that cargo has run it from. Build scripts may ask for them, and cargo then
+/// builds again, with all that depends on it, whenever an outer cargo has set them and the next one has not.
+const PACKAGE_VARIABLES: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// The fixtures beside the harness.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -176,6 +179,11 @@ pub(super) fn run_cargo(
     for variable in REMOVED_VARIABLES.iter().chain(removed_variables) {
         command.env_remove(variable);
     }
+    for (variable, _) in env::vars_os() {
+        if is_of_package(&variable) {
+            command.env_remove(variable);
+        }
+    }
     let finished = run_bounded(&mut command, BUILD_BOUNDS).map_err(|error| match error {
         CommandError::Io(source) => ExecutableError::Io {
             action: format!("run `{program}`"),
@@ -191,11 +199,31 @@ pub(super) fn run_cargo(
     Ok(())
 }
 
+fn is_of_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    PACKAGE_VARIABLES
+        .iter()
+        .any(|beginning| name.starts_with(beginning))
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case("CARGO_MANIFEST_DIR", true)]
+    #[case("CARGO_PKG_VERSION_MAJOR", true)]
+    #[case("CARGO_HOME", false)]
+    #[case("CARGO_TARGET_DIR", false)]
+    #[case("CARGO_BUILD_JOBS", false)]
+    fn only_what_tells_of_the_outer_package_is_kept_from_the_inner_cargo(
+        #[case] variable: &str,
+        #[case] is_kept_away: bool,
+    ) {
+        assert_eq!(is_of_package(OsStr::new(variable)), is_kept_away);
+    }
 
     /// Makes a target folder with an executable's place in it.
     fn place(below_target: &str) -> (tempfile::TempDir, BuildPlace) {
