@@ -20,6 +20,14 @@ pub(super) enum CliError {
     /// A filter matches nothing.
     #[error(transparent)]
     NothingSelected(#[from] NothingSelected),
+    /// There is no profile of that name.
+    #[error("there is no profile `{name}`")]
+    NoProfile {
+        /// The name.
+        name: String,
+        /// The names of those that there are.
+        known: Vec<String>,
+    },
     /// An image cannot be made.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -80,7 +88,7 @@ impl CliError {
             | Self::Report { .. }
             | Self::UnfitOption { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
-            Self::NothingSelected(_) => exit_code::NOTHING_SELECTED,
+            Self::NothingSelected(_) | Self::NoProfile { .. } => exit_code::NOTHING_SELECTED,
             Self::Setup(_)
             | Self::Image(_)
             | Self::Output(_)
@@ -120,6 +128,10 @@ impl CliError {
                     error.nearest.join(", ")
                 )]
             }
+            Self::NoProfile { known, .. } if known.is_empty() => {
+                vec!["a profile is a file below `scenarios/profiles`; there is none".into()]
+            }
+            Self::NoProfile { known, .. } => vec![format!("the profiles are {}", known.join(", "))],
             Self::Setup(error) => error.hints(),
             Self::Image(error) => error.hint().into_iter().collect(),
             Self::UnfitOption { .. } => {

@@ -50,7 +50,7 @@ struct Line<'a> {
 /// Lists the scenarios.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let (_, catalogue) = arguments.project.load()?;
-    let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
+    let picked = arguments.selection.pick(catalogue)?;
     let lines: Vec<Line<'_>> = picked
         .iter()
         .map(|scenario| Line {

@@ -1,11 +1,14 @@
 //! Options that several subcommands share.
 
+use std::sync::Arc;
+
 use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::error::CliError;
 use crate::executable::EnvoySelection;
 use crate::model::load::{Catalogue, Project, load_catalogue};
+use crate::model::scenario::Scenario;
 use crate::report::record::RunOptionsRecord;
 use crate::run::selection::Selection;
 use crate::run::setup::SetupError;
@@ -119,14 +122,35 @@ pub(super) struct SelectionOptions {
     /// Leave these out: a part of a name, or an id.
     #[arg(long, value_name = "FILTER")]
     exclude: Vec<String>,
+
+    /// Only the scenarios of a profile, a file below `scenarios/profiles`: `quick` has one for each promise of the agent.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
 }
 
 impl SelectionOptions {
-    /// Returns the selection.
-    pub(super) fn selection(&self) -> Selection {
-        Selection {
+    /// Picks the scenarios that are meant.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such profile, or a filter matches nothing of it.
+    pub(super) fn pick(&self, catalogue: Catalogue) -> Result<Vec<Arc<Scenario>>, CliError> {
+        let Catalogue {
+            mut scenarios,
+            profiles,
+            ..
+        } = catalogue;
+        if let Some(name) = &self.profile {
+            let profile = profiles.get(name).ok_or_else(|| CliError::NoProfile {
+                name: name.clone(),
+                known: profiles.keys().cloned().collect(),
+            })?;
+            scenarios.retain(|scenario| profile.ids.contains(scenario.spec.id.as_str()));
+        }
+        let selection = Selection {
             wanted: self.filters.clone(),
             excluded: self.exclude.clone(),
-        }
+        };
+        Ok(selection.apply(scenarios)?)
     }
 }

@@ -121,14 +121,9 @@ impl RunOptions {
 /// Runs the selected scenarios.
 pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
     let (project, catalogue) = arguments.project.load()?;
-    let picked = arguments.selection.selection().apply(catalogue.scenarios)?;
-    run_scenarios(
-        project,
-        catalogue.corpora,
-        &picked,
-        &arguments.settings,
-        colour,
-    )
+    let corpora = catalogue.corpora.clone();
+    let picked = arguments.selection.pick(catalogue)?;
+    run_scenarios(project, corpora, &picked, &arguments.settings, colour)
 }
 
 /// Runs scenarios and writes the reports of the run.

@@ -11,6 +11,7 @@ use super::diagnostic::Diagnostic;
 use super::load_seeds::{LoadedSeeds, load_seeds};
 use super::located::Position;
 use super::payload::PayloadFile;
+use super::profile::{Profile, load_profiles};
 use super::scenario::{Procedure, Scenario, ScenarioFile, ScenarioName};
 use super::validate;
 
@@ -24,6 +25,8 @@ pub struct Project {
     pub root: Utf8PathBuf,
     /// `scenarios/`.
     pub scenarios: Utf8PathBuf,
+    /// `scenarios/profiles/`.
+    pub profiles: Utf8PathBuf,
     /// `fixtures/payloads/`.
     pub payloads: Utf8PathBuf,
     /// `fixtures/payloads/seeds/`.
@@ -40,6 +43,7 @@ impl Project {
         Self {
             root: root.into(),
             scenarios: root.join("scenarios"),
+            profiles: root.join("scenarios/profiles"),
             payloads: root.join("fixtures/payloads"),
             seeds: root.join("fixtures/payloads/seeds"),
             manifests: root.join("fixtures/kubernetes"),
@@ -58,6 +62,8 @@ impl Project {
 pub struct Catalogue {
     /// The scenarios, by name.
     pub scenarios: Vec<Scenario>,
+    /// The profiles, by name.
+    pub profiles: BTreeMap<String, Profile>,
     /// What scenarios draw requests from.
     pub corpora: Corpora,
 }
@@ -130,7 +136,7 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
         seeds: load_seeds(project, &mut complaints)?,
     };
     let mut scenarios = Vec::new();
-    for group in folders(&project.scenarios)? {
+    for group in groups(project)? {
         for path in yaml_files(&group)? {
             let text = read_bounded(project, &path, &mut complaints)?;
             let file = project.shown(&path);
@@ -158,8 +164,18 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     }
     validate::unique_ids(&scenarios, &mut complaints);
     scenarios.sort_by(|left, right| left.name.cmp(&right.name));
+    // Where a scenario could not be read, a profile that names it would be blamed for it.
+    let profiles = if complaints.is_empty() {
+        load_profiles(project, &scenarios, &mut complaints)?
+    } else {
+        BTreeMap::new()
+    };
     if complaints.is_empty() {
-        Ok(Catalogue { scenarios, corpora })
+        Ok(Catalogue {
+            scenarios,
+            profiles,
+            corpora,
+        })
     } else {
         Err(LoadError::Invalid(complaints))
     }
@@ -263,9 +279,10 @@ pub(super) fn read_bounded(
     }
 }
 
-fn folders(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
-    entries(root, |entry| {
-        entry.is_dir() && entry.file_name() != Some("profiles")
+/// Returns the folders that hold the groups of scenarios.
+fn groups(project: &Project) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    entries(&project.scenarios, |entry| {
+        entry.is_dir() && entry != project.profiles
     })
 }
 

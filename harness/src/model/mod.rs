@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod payload;
 pub mod phase;
 pub mod procedure;
+pub mod profile;
 pub mod reload;
 pub mod request;
 pub(crate) mod request_parts;

@@ -5,6 +5,7 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
 use super::record::RunRecord;
 use crate::model::payload::PayloadFile;
+use crate::model::profile::ProfileFile;
 use crate::model::scenario::ScenarioFile;
 use crate::model::seed::SeedFile;
 
@@ -13,6 +14,8 @@ use crate::model::seed::SeedFile;
 pub enum Format {
     /// `fixtures/payloads/*.yaml`.
     Payloads,
+    /// `scenarios/profiles/*.yaml`.
+    Profile,
     /// `report.json`.
     Report,
     /// `scenarios/*/*.yaml`.
@@ -23,12 +26,19 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Payloads, Self::Report, Self::Scenario, Self::Seeds];
+    pub const ALL: [Self; 5] = [
+        Self::Payloads,
+        Self::Profile,
+        Self::Report,
+        Self::Scenario,
+        Self::Seeds,
+    ];
 
     /// Returns the name of the schema's file below `docs/schemas/`.
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::Payloads => "payloads.v1.json",
+            Self::Profile => "profile.v1.json",
             Self::Report => "report.v1.json",
             Self::Scenario => "scenario.v1.json",
             Self::Seeds => "seeds.v1.json",
@@ -43,6 +53,8 @@ impl Format {
                 SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                     .into_root_schema_for::<PayloadFile>()
             }
+            Self::Profile => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                .into_root_schema_for::<ProfileFile>(),
             Self::Report => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
                 .into_root_schema_for::<RunRecord>(),
             Self::Scenario => {

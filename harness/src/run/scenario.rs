@@ -44,6 +44,8 @@ pub(super) enum ScenarioError {
     InvalidProxyConfig(#[from] InvalidProxyConfig),
     #[error("the pod cannot be created")]
     Create(#[from] EnvironmentFault),
+    #[error("the pod cannot be removed")]
+    Remove(#[source] EnvironmentFault),
     #[error(transparent)]
     Procedure(#[from] ProcedureError),
 }
@@ -67,7 +69,7 @@ impl ScenarioError {
                         .into(),
                 ]
             }
-            Self::Create(fault) => fault_hints(fault),
+            Self::Create(fault) | Self::Remove(fault) => fault_hints(fault),
             Self::Procedure(error) => error.hints(),
         }
     }
@@ -273,7 +275,7 @@ async fn attempt(
         course.evidence = keep_evidence(setup, scenario, &deployment, &course.proceedings).await;
     }
     let _phase = clock.enter(Phase::Ending);
-    pod.remove().await?;
+    pod.remove().await.map_err(ScenarioError::Remove)?;
     Ok(result?)
 }
 

@@ -239,6 +239,46 @@ fn a_filter_that_matches_nothing_ends_with_4_and_the_nearest_names() {
 }
 
 #[test]
+fn a_profile_lists_its_scenarios_and_no_other() {
+    let project = empty_project();
+    write(&project, "scenarios/decisions/works.yaml", GOOD);
+    let other = GOOD.replace("id: A01", "id: A02");
+    write(&project, "scenarios/decisions/other.yaml", other);
+    write(
+        &project,
+        "scenarios/profiles/short.yaml",
+        "summary: x\nscenarios: [A01]\n",
+    );
+    let ran = conformance(&["list", "--profile", "short", "--project", path(&project)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.seen());
+    assert!(ran.stdout.contains("decisions::works"), "{}", ran.seen());
+    assert!(!ran.stdout.contains("decisions::other"), "{}", ran.seen());
+}
+
+#[test]
+fn a_profile_that_names_no_scenario_is_told_at_its_place() {
+    let project = empty_project();
+    write(&project, "scenarios/decisions/works.yaml", GOOD);
+    write(
+        &project,
+        "scenarios/profiles/short.yaml",
+        "summary: x\nscenarios:\n  - A01\n  - A99\n",
+    );
+    assert_refused(&project, "scenarios/profiles/short.yaml:4:5", "the ids");
+}
+
+#[test]
+fn an_unknown_profile_ends_with_4_and_the_names_that_there_are() {
+    let ran = conformance(&["run", "--profile", "quik"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("the profiles are quick"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
 fn an_unknown_option_ends_with_2() {
     let ran = conformance(&["run", "--no-such-option"]);
     assert_eq!(ran.code, Some(2), "{}", ran.seen());

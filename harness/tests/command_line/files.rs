@@ -13,8 +13,8 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        if path.ends_with("payloads/seeds") {
-            // Seeds have a schema of their own.
+        if path.ends_with("payloads/seeds") || path.ends_with("scenarios/profiles") {
+            // They have schemas of their own.
         } else if path.is_dir() {
             files.extend(yaml_files(&path));
         } else if path
@@ -63,6 +63,7 @@ fn the_published_index_is_what_the_files_say() {
 fn every_shipped_file_fits_its_schema() {
     for (format, folder) in [
         (Format::Scenario, "scenarios"),
+        (Format::Profile, "scenarios/profiles"),
         (Format::Payloads, "fixtures/payloads"),
         (Format::Seeds, "fixtures/payloads/seeds"),
     ] {

@@ -249,7 +249,7 @@ impl KubeEnvironment {
         }
         if created.is_err() {
             // Only the error that came first is told; the end of the run removes what is left.
-            let _ = self.space.remove_namespace(namespace).await;
+            self.space.remove_namespace(namespace).await;
         }
         created
     }

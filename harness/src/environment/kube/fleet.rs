@@ -242,7 +242,8 @@ impl Fleet for KubeFleet {
         self.nursery
             .space
             .remove_namespace(&self.nursery.namespace)
-            .await
+            .await;
+        Ok(())
     }
 }
 

@@ -378,7 +378,8 @@ impl Pod for KubePod {
                 let PodParts {
                     space, namespace, ..
                 } = &self.parts;
-                space.remove_namespace(namespace).await
+                space.remove_namespace(namespace).await;
+                Ok(())
             }
         }
     }

@@ -219,11 +219,12 @@ impl RunSpace {
         }
     }
 
-    /// Asks for the removal of a namespace of the run and does not wait for it.
-    pub(super) async fn remove_namespace(&self, name: &str) -> Result<(), EnvironmentFault> {
+    /// Asks for the removal of a namespace of the run and does not wait for it. An API that does not take the request changes no
+    /// verdict: the end of the run asks again, and waits.
+    pub(super) async fn remove_namespace(&self, name: &str) {
         match self.keeping {
-            Keeping::Keep => Ok(()),
-            Keeping::Remove => delete_namespace(&self.client, name).await,
+            Keeping::Keep => {}
+            Keeping::Remove => drop(delete_namespace(&self.client, name).await),
         }
     }
 
@@ -236,29 +237,39 @@ impl RunSpace {
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
         let deadline = Instant::now() + REMOVED_WITHIN;
         loop {
-            let left: Vec<String> =
-                ask("list the run's namespaces", namespaces.list_metadata(&own))
-                    .await?
-                    .items
-                    .into_iter()
-                    .filter_map(|namespace| namespace.metadata.name)
-                    .collect();
-            if left.is_empty() {
+            // An API that is away for a moment, as in the middle of its own restart, is a thing to wait for as well.
+            let seen = self.remove_what_is_left(&namespaces, &own).await;
+            if matches!(&seen, Ok(left) if left.is_empty()) {
                 return Ok(());
-            }
-            for name in &left {
-                delete_namespace(&self.client, name).await?;
             }
             if Instant::now() >= deadline {
                 return Err(TimedOut {
                     waited_for: "the run's namespaces to be gone".into(),
                     budget: REMOVED_WITHIN.into(),
-                    last_seen: left.join(", "),
+                    last_seen: seen?.join(", "),
                 }
                 .into());
             }
             sleep(10 * LOOK_EVERY).await;
         }
+    }
+
+    /// Asks for the removal of each namespace of the run that the API still has; returns their names.
+    async fn remove_what_is_left(
+        &self,
+        namespaces: &Api<Namespace>,
+        own: &ListParams,
+    ) -> Result<Vec<String>, EnvironmentFault> {
+        let left: Vec<String> = ask("list the run's namespaces", namespaces.list_metadata(own))
+            .await?
+            .items
+            .into_iter()
+            .filter_map(|namespace| namespace.metadata.name)
+            .collect();
+        for name in &left {
+            delete_namespace(&self.client, name).await?;
+        }
+        Ok(left)
     }
 }
 
