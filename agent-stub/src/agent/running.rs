@@ -23,9 +23,10 @@ use crate::context::Contexts;
 use crate::data_log::DataLog;
 use crate::listener::{Door, remove_socket};
 use crate::mutant::{Conduct, ProbeFile};
-use crate::rules::Rules;
+use crate::rules::{Rules, RulesLoader};
 use crate::service::{AccessLog, Authorizer, Decisions, serve_startup_probe};
 use crate::settings::{RulesDelay, Settings};
+use crate::workspace::Workspace;
 
 /// An agent that serves.
 #[derive(Debug)]
@@ -65,29 +66,7 @@ impl RunningAgent {
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut background = JoinSet::new();
 
-        let probe_file = settings.conduct.probe_file();
-        if probe_file == ProbeFile::Early {
-            resources
-                .workspace
-                .write_probe_file()
-                .map_err(AgentError::Rules)?;
-        }
-        // Rules that need no time are there before the first request, so that a start without delay has no gap.
-        match rules_delay(settings) {
-            RulesDelay::After(Duration::ZERO) => {
-                load_rules(&resources.workspace, &loader, probe_file)?;
-            }
-            RulesDelay::After(delay) => {
-                let workspace = resources.workspace.clone();
-                background.spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    load_rules(&workspace, &loader, probe_file)?;
-                    std::future::pending().await
-                });
-            }
-            RulesDelay::Never => {}
-        }
-
+        start_loading(settings, &resources.workspace, loader, &mut background)?;
         let reload = Arc::new(Notify::new());
         background.spawn(until_draining(
             phases.clone(),
@@ -237,6 +216,32 @@ impl RunningAgent {
         {
             tokio::time::sleep(ACCESS_LOG_LOOK).await;
         }
+    }
+}
+
+fn start_loading(
+    settings: &Settings,
+    workspace: &Workspace,
+    loader: RulesLoader,
+    background: &mut JoinSet<Result<(), AgentError>>,
+) -> Result<(), AgentError> {
+    let probe_file = settings.conduct.probe_file();
+    if probe_file == ProbeFile::Early {
+        workspace.write_probe_file().map_err(AgentError::Rules)?;
+    }
+    match rules_delay(settings) {
+        // Rules that need no time are there before the first request, so that a start without delay has no gap.
+        RulesDelay::After(Duration::ZERO) => load_rules(workspace, &loader, probe_file),
+        RulesDelay::After(delay) => {
+            let workspace = workspace.clone();
+            background.spawn(async move {
+                tokio::time::sleep(delay).await;
+                load_rules(&workspace, &loader, probe_file)?;
+                std::future::pending().await
+            });
+            Ok(())
+        }
+        RulesDelay::Never => Ok(()),
     }
 }
 

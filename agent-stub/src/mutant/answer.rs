@@ -88,10 +88,10 @@ impl Answer {
             Self::WrongBlockCode => {
                 denied.status = Some(HttpStatus {
                     code: other(denied),
-                })
+                });
             }
             Self::WrongContentType => {
-                set_where_set(&mut denied.headers, "content-type", "application/json");
+                set_where_set(&mut denied.headers, "content-type", "image/png");
             }
             Self::WrongLocation => set_where_set(&mut denied.headers, "location", "/"),
             Self::AppendsHeaders

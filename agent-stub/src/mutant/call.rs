@@ -81,7 +81,7 @@ impl Conduct {
         }
     }
 
-    /// Reads a check's headers.
+    /// Reads a check's headers and body.
     pub fn meet(&self, check: &CheckRequest) {
         if self.mutant() != Some(Mutant::Call(Call::DiesOfOddBytes)) {
             return;
@@ -100,7 +100,9 @@ impl Conduct {
                 .iter()
                 .any(|header| std::str::from_utf8(&header.raw_value).is_err())
         });
-        if is_odd_in_list || http.headers.values().any(|value| has_odd_bytes(value)) {
+        let is_odd_body = std::str::from_utf8(&http.raw_body).is_err() || has_odd_bytes(&http.body);
+        if is_odd_in_list || is_odd_body || http.headers.values().any(|value| has_odd_bytes(value))
+        {
             std::process::abort();
         }
     }
@@ -126,7 +128,8 @@ fn has_odd_bytes(value: &str) -> bool {
 }
 
 const TURN: Duration = Duration::from_millis(5);
-const LATENESS: Duration = Duration::from_secs(3);
+// Longer than the proxy waits.
+const LATENESS: Duration = Duration::from_secs(6);
 
 #[cfg(test)]
 mod tests {
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_late_answer_comes_three_seconds_later() {
+    async fn a_late_answer_comes_six_seconds_later() {
         for (call, span) in [(Call::Late, LATENESS), (Call::LimitIsOff, Duration::ZERO)] {
             let begun = tokio::time::Instant::now();
             conduct(call).hand_out(CheckResponse::default()).await;

@@ -51,7 +51,6 @@ impl Detection {
             Self::Base64 => is_base64(written),
             Self::DoubleEncoding => written.contains("%25"),
             Self::Entities => written.contains("&#") || written.contains("%26%23"),
-            Self::Escapes => written.contains("\\u00") || written.contains("%5Cu00"),
             Self::NamesOfFields => !signal.name.is_empty() && signal.name == written,
             Self::BlocksApostrophes
             | Self::BlocksBinary
@@ -78,7 +77,6 @@ impl Detection {
                 | Self::BlocksSqlWords
                 | Self::DoubleEncoding
                 | Self::Entities
-                | Self::Escapes
                 | Self::NamesOfFields
                 | Self::WrongSignal => {}
             }
@@ -113,7 +111,6 @@ impl Detection {
             | Self::BlocksSqlWords
             | Self::DoubleEncoding
             | Self::Entities
-            | Self::Escapes
             | Self::NamesOfFields
             | Self::WrongPosition
             | Self::WrongSignal => None,
@@ -179,7 +176,6 @@ mod tests {
     #[case("q", "1%2527", "misses-double-encoding")]
     #[case("q", "MScgT1IgJzEnPScx", "misses-base64")]
     #[case("q", "&#x27; OR 1=1", "misses-numeric-entities")]
-    #[case("q", "\\u0027 OR 1=1", "misses-unicode-escapes")]
     #[case("1' OR 1=1", "1' OR 1=1", "misses-names")]
     fn a_way_of_writing_is_missed_by_one_mutant(
         #[case] name: &str,

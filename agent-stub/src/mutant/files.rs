@@ -35,7 +35,9 @@ impl Conduct {
             Some(Files::NeedsWritableRoot) => prove_writable(Path::new(OUTSIDE))?,
             Some(Files::WritesOutside) => {
                 // A root that is read-only hides this fault, as it would a real agent's.
-                let _written = fs::write(Path::new(OUTSIDE).join("agent-stub.tmp"), b"outside\n");
+                let _written = fs::create_dir_all(OUTSIDE).and_then(|()| {
+                    fs::write(Path::new(OUTSIDE).join("agent-stub.tmp"), b"outside\n")
+                });
             }
             Some(Files::FillsVolume | Files::IgnoresCacheDirectory | Files::KeyInAnswers)
             | None => {}
@@ -62,7 +64,7 @@ impl Conduct {
                 // A volume that is full is what this mutant is for.
                 let _written = fs::write(
                     cache_directory.join(format!("check-{number}")),
-                    [b'x'; 64 * 1024],
+                    vec![b'x'; 64 * 1024],
                 );
             }
         }

@@ -23,7 +23,7 @@ impl Conduct {
             Record::LosesEvery20th if is_twentieth => vec![],
             Record::OtherCode => edited(&line, |object| object["WAFResponse"] = json!(499)),
             Record::OtherId => edited(&line, |object| {
-                object["RequestIDStr"] = json!("f".repeat(24))
+                object["RequestIDStr"] = json!("f".repeat(24));
             }),
             Record::OtherPath => edited(&line, |object| object["Path"] = json!("/")),
             Record::OtherSignals => edited(&line, |object| {
@@ -40,14 +40,14 @@ impl Conduct {
         if self.mutant() != Some(Mutant::Record(Record::TwoFaced)) {
             return;
         }
-        let lie = contradicting(line);
+        let second = contradicting(line);
         let Ok(mut file) = file.try_clone() else {
             return;
         };
         tokio::spawn(async move {
             tokio::time::sleep(SECOND_THOUGHT).await;
             // A lie that cannot be written is not missed.
-            let _written = file.write_all(&lie);
+            let _written = file.write_all(&second);
         });
     }
 }

@@ -40,6 +40,7 @@ impl Conduct {
             | Sight::ContentTypeParameters
             | Sight::EarlierHeaderCopies
             | Sight::EarlierParameters
+            | Sight::Escapes
             | Sight::EveryBody
             | Sight::FullBodies
             | Sight::Http10
@@ -97,6 +98,7 @@ impl Sight {
             | Self::ContentTypeParameters
             | Self::EarlierHeaderCopies
             | Self::EarlierParameters
+            | Self::Escapes
             | Self::EveryBody
             | Self::FullBodies
             | Self::HeaderList
@@ -125,6 +127,7 @@ impl Sight {
             | Self::ContentTypeParameters
             | Self::EarlierHeaderCopies
             | Self::EarlierParameters
+            | Self::Escapes
             | Self::FullBodies
             | Self::HeaderList
             | Self::HeaderMap
@@ -157,6 +160,11 @@ impl Sight {
             Self::LaterHeaderCopies => keep_copies(&mut seen.headers, Copy::First),
             Self::EarlierParameters => keep_parameters(&mut seen.target, Copy::Last),
             Self::LaterParameters => keep_parameters(&mut seen.target, Copy::First),
+            Self::Escapes => {
+                seen.target = seen.target.replace("%5Cu", "/u").replace("%5cu", "/u");
+                let text = String::from_utf8_lossy(&seen.body).replace("\\u", "/u");
+                seen.body = text.into_bytes();
+            }
             Self::LaterHeaders => seen.headers.truncate(64),
             Self::LongTargets => {
                 let end = seen.target.floor_char_boundary(4_096);
@@ -216,9 +224,6 @@ fn keep_parameters(target: &mut String, copy: Copy) {
     let Some((path, query)) = target.split_once('?') else {
         return;
     };
-    fn name(pair: &str) -> &str {
-        pair.split('=').next().unwrap_or_default()
-    }
     let pairs: Vec<&str> = query.split('&').collect();
     let kept: Vec<&str> = pairs
         .iter()
@@ -233,6 +238,10 @@ fn keep_parameters(target: &mut String, copy: Copy) {
         .map(|(_, pair)| *pair)
         .collect();
     *target = format!("{path}?{}", kept.join("&"));
+}
+
+fn name(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
 }
 
 fn has_capitals(text: &str) -> bool {
@@ -312,6 +321,14 @@ mod tests {
     ) {
         assert_eq!(seen(sight, &unseen), CheckedRequest::default());
         assert_eq!(seen(sight, &request()), request());
+    }
+
+    #[test]
+    fn an_escape_is_not_undone() {
+        let body = br#"{"a":"\u0027 OR"}"#.to_vec();
+        let seen = seen(Sight::Escapes, &CheckedRequest { body, ..request() });
+        assert_eq!(seen.body, br#"{"a":"/u0027 OR"}"#);
+        assert_eq!(seen.target, request().target);
     }
 
     fn with_header(name: &str, value: &str) -> CheckedRequest {

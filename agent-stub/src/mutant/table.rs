@@ -37,6 +37,7 @@ family! {
         CompressedBodies "ignores-compressed-body" "does not inspect a body with a content-encoding",
         ContentTypeParameters "ignores-body-of-content-type-with-parameter" "does not inspect a body whose content type has a parameter",
         EveryBody "ignores-body" "does not inspect bodies",
+        Escapes "misses-unicode-escapes" "does not undo escapes such as \\u003c in bodies and targets",
         FullBodies "ignores-body-of-8-kib" "takes a body that fills the window of 8192 bytes for one that is too long, and does not inspect it",
         HeaderList "ignores-header-list" "does not read `header_map`",
         HeaderMap "ignores-header-map" "does not read `headers`",
@@ -71,7 +72,6 @@ family! {
         BlocksSqlWords "blocks-sql-words" "takes the words union and select in path or query for SQL injection",
         DoubleEncoding "misses-double-encoding" "misses attacks that are percent-encoded twice",
         Entities "misses-numeric-entities" "misses attacks behind numeric character references",
-        Escapes "misses-unicode-escapes" "misses attacks behind escapes such as \\u003c",
         NamesOfFields "misses-names" "misses attacks in the names of parameters and fields",
         WrongPosition "reports-wrong-position" "reports every signal at the position QUERYSTRING",
         WrongSignal "calls-sqli-xss" "calls SQL injection XSS",
@@ -121,7 +121,7 @@ family! {
         RepeatsEveryTenthId "repeats-every-tenth-request-id" "gives every tenth request the id of the one before",
         RepeatsRequestIds "repeats-request-ids" "gives every request the same id",
         WrongBlockCode "wrong-block-code" "blocks with another status than it was told to, and logs the one that it was told",
-        WrongContentType "wrong-block-content-type" "says of each block page that it is JSON",
+        WrongContentType "wrong-block-content-type" "says of each block page that it is a picture",
         WrongLocation "wrong-location" "redirects to another place than it was told to",
     }
 }
@@ -130,11 +130,11 @@ family! {
     /// Whether and when a check is answered.
     Call {
         DiesOfChecksWithoutRequest "dies-of-checks-without-request" "ends when a check has no HTTP request",
-        DiesOfOddBytes "dies-of-odd-bytes" "ends when a header has bytes that are not UTF-8",
+        DiesOfOddBytes "dies-of-odd-bytes" "ends when a header or a body has bytes that are not UTF-8",
         FailsEvery200th "fails-every-200th-check" "fails one check in two hundred",
         HangsAfter100Checks "hangs-after-100-checks" "answers no check after its first hundred",
-        Late "answers-late" "answers each check three seconds later",
-        LateEvery50th "answers-every-50th-late" "answers every fiftieth check three seconds later",
+        Late "answers-late" "answers each check six seconds later",
+        LateEvery50th "answers-every-50th-late" "answers every fiftieth check six seconds later",
         LimitIsAMebibyte "rejects-at-1-mib" "takes messages of up to 1 MiB in place of the limit that was set",
         LimitIsOff "rejects-at-limit" "refuses messages of exactly the longest length",
         MixesUpAnswers "mixes-up-answers" "gives a check that comes while others are under way the answer of one of those",

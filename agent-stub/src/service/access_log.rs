@@ -29,7 +29,7 @@ pub struct AccessLog {
     data_log: Option<Arc<DataLog>>,
     statsd: Arc<Statsd>,
     phase: watch::Receiver<Phase>,
-    access_log: AccessLogConduct,
+    service: AccessLogConduct,
     conduct: Conduct,
 }
 
@@ -47,7 +47,7 @@ impl AccessLog {
             data_log,
             statsd,
             phase,
-            access_log: settings.access_log,
+            service: settings.access_log,
             conduct: settings.conduct.clone(),
         }
     }
@@ -98,7 +98,7 @@ impl AccessLogService for AccessLog {
         let mut stream = self.conduct.take_stream()?;
         let mut messages = request.into_inner();
         let mut phase = self.phase.clone();
-        let mut left = match self.access_log {
+        let mut left = match self.service {
             AccessLogConduct::Break(count) => Some(count),
             AccessLogConduct::Refuse => {
                 return Err(Status::unavailable("no access log is taken, on demand"));
