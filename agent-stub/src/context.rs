@@ -102,16 +102,19 @@ impl Contexts {
         early
     }
 
-    /// Returns the id of the request that has waited longest, where the one of this id does not wait.
-    pub fn oldest_in_place_of(&self, request_id: &str) -> Option<String> {
+    /// Returns the id of the request that has waited longest.
+    pub fn oldest(&self) -> Option<String> {
         let waiting = self.waiting();
-        if waiting.by_id.contains_key(request_id) {
-            return None;
-        }
         let mut oldest_first = waiting.order.iter().map(|(_, id)| id);
         oldest_first
             .find(|id| waiting.by_id.contains_key(*id))
             .cloned()
+    }
+
+    /// Returns the id of the request that has waited longest, where the one of this id does not wait.
+    pub fn oldest_in_place_of(&self, request_id: &str) -> Option<String> {
+        let waits = self.waiting().by_id.contains_key(request_id);
+        if waits { None } else { self.oldest() }
     }
 
     /// Gives a waiting request its response data and writes its line.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::exchange::CheckedRequest;
 use crate::inspect::Signal;
+use crate::mutant::Conduct;
 use crate::settings::DataLogTarget;
 
 /// Writes lines to a file or to the standard output.
@@ -17,6 +18,7 @@ use crate::settings::DataLogTarget;
 pub struct DataLog {
     file: Mutex<std::fs::File>,
     logs_all: bool,
+    conduct: Conduct,
 }
 
 /// One line of the log.
@@ -97,7 +99,7 @@ impl DataLog {
     /// # Errors
     ///
     /// The file cannot be opened.
-    pub fn open(target: &DataLogTarget) -> io::Result<Self> {
+    pub fn open(target: &DataLogTarget, conduct: Conduct) -> io::Result<Self> {
         let file = if target.path == Path::new("/dev/stdout") {
             // Opening the device again would fail where the output is a socket, and write at the start of a file.
             io::stdout().as_fd().try_clone_to_owned()?.into()
@@ -111,6 +113,7 @@ impl DataLog {
         Ok(Self {
             file: Mutex::new(file),
             logs_all: target.logs_all,
+            conduct,
         })
     }
 
@@ -132,10 +135,12 @@ impl DataLog {
             }
         };
         line.push(b'\n');
+        let line = self.conduct.write_down(line);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(&line) {
             tracing::error!(%error, "a data log line was lost");
         }
+        self.conduct.contradict(&line, &file);
     }
 
     /// Writes a line for each record.

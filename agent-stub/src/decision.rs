@@ -25,7 +25,7 @@ pub const REQUEST_ID_HEADER: &str = "x-sigsci-request-id";
 pub const WAF_RESPONSE_HEADER: &str = "x-sigsci-waf-response";
 /// The request header that carries the tags of a request that was let through.
 pub const TAGS_HEADER: &str = "x-sigsci-tags";
-const OWN_PREFIX: &str = "x-sigsci-";
+pub(crate) const OWN_PREFIX: &str = "x-sigsci-";
 pub(crate) const ALLOW_CODE: u16 = 200;
 
 /// What is done with a request.
@@ -215,7 +215,7 @@ pub(crate) fn set_header(name: &str, value: &str) -> HeaderValueOption {
     deprecated,
     reason = "Envoy's authorization filter appends only where the older field says so"
 )]
-fn append_header(name: &str, value: &str) -> HeaderValueOption {
+pub(crate) fn append_header(name: &str, value: &str) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(header_value(name, value)),
         append: Some(BoolValue { value: true }),

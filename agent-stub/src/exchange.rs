@@ -22,6 +22,8 @@ pub struct CheckedRequest {
     pub body: Vec<u8>,
     /// The address of Envoy's peer.
     pub peer_address: String,
+    /// Its port; 0 where it has none.
+    pub peer_port: u32,
 }
 
 /// Why a check describes no request.
@@ -65,7 +67,7 @@ impl TryFrom<CheckRequest> for CheckedRequest {
 
     fn try_from(check: CheckRequest) -> Result<Self, Self::Error> {
         let attributes = check.attributes.ok_or(NoRequestError::Attributes)?;
-        let peer_address = attributes.source.map(peer_address).unwrap_or_default();
+        let (peer_address, peer_port) = attributes.source.map(peer).unwrap_or_default();
         let http = attributes
             .request
             .ok_or(NoRequestError::Request)?
@@ -76,8 +78,10 @@ impl TryFrom<CheckRequest> for CheckedRequest {
             .into_iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), value))
             .collect();
-        headers.extend(http.header_map.into_iter().flat_map(raw_headers));
         headers.sort();
+        headers.extend(http.header_map.into_iter().flat_map(raw_headers));
+        // The copies of a header stay in their order.
+        headers.sort_by(|(one, _), (other, _)| one.cmp(other));
         let body = if http.raw_body.is_empty() {
             http.body.into_bytes()
         } else {
@@ -92,21 +96,19 @@ impl TryFrom<CheckRequest> for CheckedRequest {
             headers,
             body,
             peer_address,
+            peer_port,
         })
     }
 }
 
-fn peer_address(peer: attribute_context::Peer) -> String {
+fn peer(peer: attribute_context::Peer) -> (String, u32) {
     match peer.address.and_then(|address| address.address) {
         Some(address::Address::SocketAddress(socket)) => match socket.port_specifier {
-            Some(
-                socket_address::PortSpecifier::PortValue(_)
-                | socket_address::PortSpecifier::NamedPort(_),
-            )
-            | None => socket.address,
+            Some(socket_address::PortSpecifier::PortValue(port)) => (socket.address, port),
+            Some(socket_address::PortSpecifier::NamedPort(_)) | None => (socket.address, 0),
         },
-        Some(address::Address::Pipe(pipe)) => pipe.path,
-        Some(address::Address::EnvoyInternalAddress(_)) | None => String::new(),
+        Some(address::Address::Pipe(pipe)) => (pipe.path, 0),
+        Some(address::Address::EnvoyInternalAddress(_)) | None => (String::new(), 0),
     }
 }
 

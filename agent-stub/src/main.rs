@@ -44,26 +44,26 @@ fn main() -> ExitCode {
         Err(error) => return complain(&format!("cannot start the runtime: {error}"), NO_RESOURCES),
     };
     match runtime.block_on(run(&settings)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => complain(&chain(error.as_ref()), NO_RESOURCES),
     }
 }
 
-async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
+async fn run(settings: &Settings) -> Result<u8, Box<dyn Error>> {
     // Signals are caught before anything opens: an early TERM must not leave a socket behind.
     let mut terminate = catch(SignalKind::terminate())?;
     let mut interrupt = catch(SignalKind::interrupt())?;
     let mut hang_up = catch(SignalKind::hangup())?;
     tokio::select! {
         () = tokio::time::sleep(settings.timings.start_delay) => {}
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(SUCCESS),
+        _ = interrupt.recv() => return Ok(SUCCESS),
     }
     if let Some(question) = &settings.metadata {
         tokio::select! {
             answer = instance_metadata::ask(question) => tracing::info!(?answer, "asked the metadata service"),
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(SUCCESS),
+            _ = interrupt.recv() => return Ok(SUCCESS),
         }
     }
     let mut agent = RunningAgent::start(settings)?;
@@ -71,6 +71,9 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     loop {
         tokio::select! {
             _ = terminate.recv() => {
+                if !settings.conduct.heeds_term() {
+                    continue;
+                }
                 tracing::info!("stopping on SIGTERM");
                 break;
             }
@@ -79,6 +82,9 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
                 break;
             }
             _ = hang_up.recv() => agent.reload_rules(),
+            () = settings.conduct.second_thought() => {
+                return Err("cannot go on without keys".into());
+            }
             error = agent.failure() => {
                 agent.shut_down().await;
                 return Err(error.into());
@@ -86,7 +92,7 @@ async fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
         }
     }
     agent.shut_down().await;
-    Ok(())
+    Ok(settings.conduct.end().await)
 }
 
 fn catch(kind: SignalKind) -> io::Result<Signal> {
@@ -118,5 +124,6 @@ fn chain(error: &dyn Error) -> String {
 }
 
 const SECRET_KEY_VARIABLE: &str = "SIGSCI_SECRETACCESSKEY";
+const SUCCESS: u8 = 0;
 const NO_RESOURCES: u8 = 1;
 const BAD_SETTINGS: u8 = 2;

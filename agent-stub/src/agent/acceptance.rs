@@ -4,7 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +24,8 @@ pub(super) struct GrpcAcceptance<'agent> {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) sender: mpsc::Sender<io::Result<Connection>>,
     pub(super) background: &'agent mut JoinSet<Result<(), AgentError>>,
+    /// How much later than everything else the doors open.
+    pub(super) delay: Option<Duration>,
 }
 
 impl GrpcAcceptance<'_> {
@@ -31,6 +35,13 @@ impl GrpcAcceptance<'_> {
         match listener {
             GrpcListener::Tcp(listeners) => {
                 let addresses = local_addresses(&listeners);
+                if let Some(delay) = self.delay {
+                    drop(listeners);
+                    for address in &addresses {
+                        self.later(*address, delay, Arc::clone(&places));
+                    }
+                    return (addresses, None);
+                }
                 for listener in listeners {
                     self.through(Door::new(listener, Arc::clone(&places)));
                 }
@@ -41,6 +52,19 @@ impl GrpcAcceptance<'_> {
                 (vec![], Some(path))
             }
         }
+    }
+
+    fn later(&mut self, address: SocketAddr, delay: Duration, places: Arc<Semaphore>) {
+        let (tls, sender) = (self.tls.clone(), self.sender.clone());
+        let acceptance = async move {
+            tokio::time::sleep(delay).await;
+            match TcpListener::bind(address).await {
+                Ok(listener) => accept_grpc(Door::new(listener, places), tls, sender).await,
+                Err(error) => tracing::error!(%error, "the address was taken meanwhile"),
+            }
+        };
+        self.background
+            .spawn(until_draining(self.phases.clone(), acceptance));
     }
 
     fn through<Listener>(&mut self, door: Door<Listener>)

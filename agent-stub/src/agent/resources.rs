@@ -41,10 +41,10 @@ pub(super) enum GrpcListener {
 
 impl Resources {
     pub(super) fn prepare(settings: &Settings) -> Result<Self, AgentError> {
-        let workspace = Workspace::prepare(
-            &settings.cache_directory,
-            settings.startup_probe_file.as_deref(),
-        )?;
+        settings.conduct.begin(settings)?;
+        let cache_directory = settings.conduct.cache_directory(&settings.cache_directory);
+        let workspace =
+            Workspace::prepare(&cache_directory, settings.startup_probe_file.as_deref())?;
         for target in [&settings.rpc_address, &settings.grpc_address] {
             match target {
                 SocketTarget::Unix(path) => prove_writable(directory_of(path))?,
@@ -60,11 +60,12 @@ impl Resources {
             Some(path) => settings.policy.overridden_by(path)?,
             None => settings.policy.clone(),
         };
+        let policy = settings.conduct.first_policy(policy, &cache_directory);
         let data_log = settings
             .data_log
             .as_ref()
             .map(|target| {
-                DataLog::open(target)
+                DataLog::open(target, settings.conduct.clone())
                     .map(Arc::new)
                     .map_err(|source| AgentError::DataLog {
                         path: target.path.clone(),

@@ -9,7 +9,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
-use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::agent::acceptance::GrpcAcceptance;
@@ -23,10 +22,11 @@ use crate::agent::{grpc, module_listener};
 use crate::context::Contexts;
 use crate::data_log::DataLog;
 use crate::listener::{Door, remove_socket};
-use crate::mutant::Mutant;
-use crate::rules::Rules;
+use crate::mutant::{Conduct, ProbeFile};
+use crate::rules::{Rules, RulesLoader};
 use crate::service::{AccessLog, Authorizer, Decisions, serve_startup_probe};
 use crate::settings::{RulesDelay, Settings};
+use crate::workspace::Workspace;
 
 /// An agent that serves.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub struct RunningAgent {
     data_log: Option<Arc<DataLog>>,
     sockets: Vec<PathBuf>,
     reload: Arc<Notify>,
+    conduct: Conduct,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
     // What runs until the agent stops; each is cut off then.
     background: JoinSet<Result<(), AgentError>>,
@@ -65,20 +66,7 @@ impl RunningAgent {
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut background = JoinSet::new();
 
-        // Rules that need no time are there before the first request, so that a start without delay has no gap.
-        match rules_delay(settings) {
-            RulesDelay::After(Duration::ZERO) => load_rules(&resources.workspace, &loader)?,
-            RulesDelay::After(delay) => {
-                let workspace = resources.workspace.clone();
-                background.spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    load_rules(&workspace, &loader)?;
-                    std::future::pending().await
-                });
-            }
-            RulesDelay::Never => {}
-        }
-
+        start_loading(settings, &resources.workspace, loader, &mut background)?;
         let reload = Arc::new(Notify::new());
         background.spawn(until_draining(
             phases.clone(),
@@ -107,15 +95,13 @@ impl RunningAgent {
             tls: resources.tls,
             sender,
             background: &mut background,
+            delay: settings.conduct.listening_delay(),
         };
         let (grpc_addresses, grpc_socket) = accept.open(listeners.grpc);
         drop(accept);
         let server = tokio::spawn(grpc::serve(
-            settings.longest_message,
-            match settings.mutant {
-                Some(Mutant::NeverHealthy) => ServingStatus::NotServing,
-                Some(_) | None => ServingStatus::Serving,
-            },
+            settings.conduct.longest_message(settings.longest_message),
+            settings.conduct.health(),
             authorizer,
             access_log,
             health.clone(),
@@ -124,8 +110,11 @@ impl RunningAgent {
         ));
         let places = Arc::new(Semaphore::new(MOST_PROBES));
         for listener in listeners.startup_probe {
-            let answers =
-                serve_startup_probe(Door::new(listener, Arc::clone(&places)), rules.clone());
+            let answers = serve_startup_probe(
+                Door::new(listener, Arc::clone(&places)),
+                rules.clone(),
+                settings.conduct.clone(),
+            );
             background.spawn(until_draining(phases.clone(), answers));
         }
         let rpc_socket = module_listener::accept(listeners.rpc, &phases, &mut background);
@@ -150,6 +139,7 @@ impl RunningAgent {
             data_log: resources.data_log,
             sockets: grpc_socket.into_iter().chain(rpc_socket).collect(),
             reload,
+            conduct: settings.conduct.clone(),
             server,
             background,
         })
@@ -190,8 +180,10 @@ impl RunningAgent {
 
     /// Stops: reports itself as not serving, finishes what is under way within a bound, and writes out what still waits.
     pub async fn shut_down(mut self) {
-        grpc::report_stopping(&self.health).await;
-        let end = Instant::now() + DRAIN_BUDGET;
+        if self.conduct.reports_stopping() {
+            grpc::report_stopping(&self.health).await;
+        }
+        let end = Instant::now() + self.conduct.drain_budget(DRAIN_BUDGET);
         self.phase.send_replace(Phase::Draining);
         self.await_access_log().await;
         self.phase.send_replace(Phase::Closing);
@@ -206,7 +198,9 @@ impl RunningAgent {
         }
         self.background.shutdown().await;
         let unanswered = self.contexts.drain();
-        if let Some(data_log) = &self.data_log {
+        if let Some(data_log) = &self.data_log
+            && self.conduct.keeps_waiting_records()
+        {
             data_log.write_all(&unanswered);
         }
         for socket in &self.sockets {
@@ -222,6 +216,32 @@ impl RunningAgent {
         {
             tokio::time::sleep(ACCESS_LOG_LOOK).await;
         }
+    }
+}
+
+fn start_loading(
+    settings: &Settings,
+    workspace: &Workspace,
+    loader: RulesLoader,
+    background: &mut JoinSet<Result<(), AgentError>>,
+) -> Result<(), AgentError> {
+    let probe_file = settings.conduct.probe_file();
+    if probe_file == ProbeFile::Early {
+        workspace.write_probe_file().map_err(AgentError::Rules)?;
+    }
+    match rules_delay(settings) {
+        // Rules that need no time are there before the first request, so that a start without delay has no gap.
+        RulesDelay::After(Duration::ZERO) => load_rules(workspace, &loader, probe_file),
+        RulesDelay::After(delay) => {
+            let workspace = workspace.clone();
+            background.spawn(async move {
+                tokio::time::sleep(delay).await;
+                load_rules(&workspace, &loader, probe_file)?;
+                std::future::pending().await
+            });
+            Ok(())
+        }
+        RulesDelay::Never => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::agent::error::AgentError;
 use crate::context::Contexts;
 use crate::data_log::DataLog;
+use crate::mutant::ProbeFile;
 use crate::rules::{PolicyUpdater, RulesLoader};
 use crate::settings::{Access, RulesDelay, Settings};
 use crate::statsd::Statsd;
@@ -28,11 +29,16 @@ pub(super) async fn reload_rules(settings: Settings, updater: PolicyUpdater, wan
     loop {
         wanted.notified().await;
         tokio::time::sleep(settings.timings.rules_reload_delay).await;
+        settings
+            .conduct
+            .before_reload(&updater, &settings.policy)
+            .await;
         let reloaded = match &settings.rules_file {
             Some(path) => settings.policy.overridden_by(path),
             None => Ok(settings.policy.clone()),
         };
         match reloaded {
+            Ok(_) if settings.conduct.keeps_old_rules() => tracing::info!("rules reloaded"),
             Ok(policy) => {
                 updater.replace(policy);
                 tracing::info!("rules reloaded");
@@ -52,11 +58,18 @@ pub(super) async fn send_gauges(statsd: Arc<Statsd>) {
     }
 }
 
-pub(super) fn load_rules(workspace: &Workspace, loader: &RulesLoader) -> Result<(), AgentError> {
+pub(super) fn load_rules(
+    workspace: &Workspace,
+    loader: &RulesLoader,
+    probe_file: ProbeFile,
+) -> Result<(), AgentError> {
     workspace.write_cache().map_err(AgentError::Rules)?;
     loader.finish();
     // Only now may a probe find its file: inspection already works.
-    workspace.write_probe_file().map_err(AgentError::Rules)?;
+    match probe_file {
+        ProbeFile::WithRules => workspace.write_probe_file().map_err(AgentError::Rules)?,
+        ProbeFile::Early | ProbeFile::Never => {}
+    }
     tracing::info!("rules loaded");
     Ok(())
 }

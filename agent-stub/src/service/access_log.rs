@@ -18,7 +18,7 @@ use crate::agent::Phase;
 use crate::context::{Contexts, EntryKey, Match};
 use crate::data_log::{DataLog, ResponseData};
 use crate::decision::REQUEST_ID_HEADER;
-use crate::mutant::Mutant;
+use crate::mutant::Conduct;
 use crate::settings::{AccessLogConduct, Settings};
 use crate::statsd::{Counter, Statsd};
 
@@ -29,8 +29,8 @@ pub struct AccessLog {
     data_log: Option<Arc<DataLog>>,
     statsd: Arc<Statsd>,
     phase: watch::Receiver<Phase>,
-    conduct: AccessLogConduct,
-    mutant: Option<Mutant>,
+    service: AccessLogConduct,
+    conduct: Conduct,
 }
 
 impl AccessLog {
@@ -47,18 +47,19 @@ impl AccessLog {
             data_log,
             statsd,
             phase,
-            conduct: settings.access_log,
-            mutant: settings.mutant,
+            service: settings.access_log,
+            conduct: settings.conduct.clone(),
         }
     }
 
     fn take(&self, message: StreamAccessLogsMessage) {
         match message.log_entries {
             Some(LogEntries::HttpLogs(entries)) => {
-                entries
-                    .log_entry
+                let mut entries = entries.log_entry;
+                entries.retain(is_final);
+                self.conduct
+                    .taken(entries)
                     .into_iter()
-                    .filter(is_final)
                     .for_each(|entry| self.take_entry(entry));
             }
             Some(LogEntries::TcpLogs(_)) | None => {}
@@ -72,17 +73,15 @@ impl AccessLog {
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(REQUEST_ID_HEADER))
             .map(|(_, value)| value.as_str());
-        let credited = match (self.mutant, own_id) {
-            (Some(Mutant::CreditsStrangers), Some(id)) => self.contexts.oldest_in_place_of(id),
-            (Some(_) | None, Some(_) | None) => None,
-        };
+        let credited = self.conduct.credited(own_id, &self.contexts);
         let key = EntryKey {
             request_id: credited.as_deref().or(own_id),
             proxy_request_id: &request.request_id,
         };
+        let response = self.conduct.understand(response_data(entry));
         match self
             .contexts
-            .complete(key, response_data(entry), self.data_log.as_deref())
+            .complete(key, response, self.data_log.as_deref())
         {
             Match::Found => {}
             Match::NotFound => self.statsd.count(&[Counter::UnmatchedEntry]),
@@ -96,9 +95,10 @@ impl AccessLogService for AccessLog {
         &self,
         request: Request<Streaming<StreamAccessLogsMessage>>,
     ) -> Result<Response<StreamAccessLogsResponse>, Status> {
+        let mut stream = self.conduct.take_stream()?;
         let mut messages = request.into_inner();
         let mut phase = self.phase.clone();
-        let mut left = match self.conduct {
+        let mut left = match self.service {
             AccessLogConduct::Break(count) => Some(count),
             AccessLogConduct::Refuse => {
                 return Err(Status::unavailable("no access log is taken, on demand"));
@@ -115,22 +115,17 @@ impl AccessLogService for AccessLog {
                 tracing::info!("the access-log stream ends, on demand");
                 return Err(Status::unavailable("the stream ends, on demand"));
             }
-            tokio::select! {
-                message = messages.message() => match message? {
-                    Some(message)
-                        if message.identifier.is_none()
-                            && self.mutant == Some(Mutant::WantsIdentifierInEachMessage) =>
-                    {
-                        return Err(Status::invalid_argument("the message names no log"));
-                    }
-                    Some(message) => {
-                        left = left.map(|left| left - 1);
-                        self.take(message);
-                    }
-                    None => break,
-                },
+            let message = tokio::select! {
+                message = messages.message() => message?,
                 // Envoy never ends this stream by itself, so the agent must, or it could not stop gracefully.
                 _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
+            };
+            let Some(message) = message else {
+                break;
+            };
+            left = left.map(|left| left - 1);
+            if let Some(message) = stream.receive(message).await? {
+                self.take(message);
             }
         }
         Ok(Response::new(StreamAccessLogsResponse {}))

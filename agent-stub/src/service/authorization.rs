@@ -1,5 +1,6 @@
 //! The decision service: Envoy's `ext_authz` v3 check.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use crate::connection::ConnectionControl;
 use crate::exchange::CheckedRequest;
-use crate::mutant::Mutant;
+use crate::mutant::Conduct;
 use crate::service::decisions::Decisions;
 use crate::service::fault::{Failure, Fault};
 use crate::service::stream_reset::ResetStream;
@@ -21,7 +22,8 @@ pub struct Authorizer {
     decisions: Arc<Decisions>,
     answer_delay: Duration,
     faults: Faults,
-    mutant: Option<Mutant>,
+    cache_directory: PathBuf,
+    conduct: Conduct,
 }
 
 impl Authorizer {
@@ -31,7 +33,8 @@ impl Authorizer {
             decisions: Arc::new(decisions),
             answer_delay: settings.timings.decision_delay,
             faults: settings.faults,
-            mutant: settings.mutant,
+            cache_directory: settings.cache_directory.clone(),
+            conduct: settings.conduct.clone(),
         }
     }
 
@@ -71,14 +74,13 @@ impl Authorization for Authorizer {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let connection = request.extensions().get::<ConnectionControl>().cloned();
+        let _under_way = self.conduct.take_up().await?;
+        self.conduct.leave_behind(&self.cache_directory);
         let mut check = request.into_inner();
-        if let Some(mutant) = self.mutant {
-            mutant.overlook(&mut check);
-        }
+        self.conduct.meet(&check);
+        self.conduct.overlook(&mut check);
         let request = CheckedRequest::try_from(check).map_err(|error| {
-            if self.mutant == Some(Mutant::DiesOfChecksWithoutRequest) {
-                std::process::abort();
-            }
+            self.conduct.meet_check_without_request();
             self.decisions
                 .refuse(Status::invalid_argument(error.to_string()))
         })?;
@@ -105,7 +107,7 @@ impl Authorization for Authorizer {
         if !held_back.is_zero() {
             tokio::time::sleep(held_back).await;
         }
-        decided.map(Response::new)
+        Ok(Response::new(self.conduct.hand_out(decided?).await))
     }
 }
 

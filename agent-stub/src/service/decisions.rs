@@ -11,7 +11,7 @@ use crate::data_log::{DataLog, Record};
 use crate::decision::{self, RequestIds, Verdict};
 use crate::exchange::CheckedRequest;
 use crate::inspect::{Signal, SignalClass, SignalKind, anomalies, inspect};
-use crate::mutant::Mutant;
+use crate::mutant::Conduct;
 use crate::rules::{Rules, RulesState};
 use crate::service::fault::{FAULT_HEADER, WrongAnswer};
 use crate::service::wrong_answer;
@@ -27,7 +27,7 @@ pub struct Decisions {
     forwarded: ForwardedRequest,
     client_address: ClientAddressSource,
     anomalies: Switch,
-    mutant: Option<Mutant>,
+    conduct: Conduct,
     thresholds: Option<Thresholds>,
     response_data: ResponseDataPolicy,
     rules: Rules,
@@ -58,10 +58,12 @@ impl Decisions {
             forwarded: forwarded(settings),
             client_address: settings.client_address.clone(),
             anomalies: settings.anomalies,
-            mutant: settings.mutant,
+            conduct: settings.conduct.clone(),
             thresholds: match settings.blocking {
                 Blocking::Immediate => None,
-                Blocking::Threshold(threshold) => Some(Thresholds::new(threshold)),
+                Blocking::Threshold(threshold) => {
+                    Some(Thresholds::new(settings.conduct.threshold(threshold)))
+                }
             },
             response_data: if settings.expects_response_data {
                 ResponseDataPolicy::Awaited
@@ -87,11 +89,8 @@ impl Decisions {
         let signals = self.signals(request, policy.mode)?;
         let address = self.client_address.address_of(request);
         let standing = self.standing(&address, &signals);
-        let decided = Verdict::of(policy.mode, standing, &signals);
-        let request_id = match self.mutant {
-            Some(Mutant::RepeatsRequestIds) => "0".repeat(24),
-            Some(_) | None => self.request_ids.next(),
-        };
+        let decided = Verdict::of(self.conduct.mode(policy.mode), standing, &signals);
+        let request_id = self.conduct.request_id(self.request_ids.next());
         let response = match (wrong, decided) {
             (Some(wrong), _) => {
                 wrong_answer::respond(wrong, request, &request_id, &signals, &self.forwarded)
@@ -108,7 +107,7 @@ impl Decisions {
         self.count(verdict, &signals);
         self.remember(request, &address, &request_id, verdict, code, &signals);
         self.statsd.decided_in(started.elapsed());
-        Ok(response)
+        self.conduct.alter(response)
     }
 
     /// Counts a check that could not be processed, and returns its status.
@@ -123,11 +122,9 @@ impl Decisions {
             (Mode::Off, RulesState::Loaded | RulesState::Loading)
             | (Mode::Block | Mode::Log, RulesState::Loading) => Ok(vec![]),
             (Mode::Block | Mode::Log, RulesState::Loaded) => {
-                let mut signals = inspect(request)
+                let mut signals = inspect(&self.conduct.seen(request))
                     .map_err(|fault| self.refuse(Status::internal(fault.to_string())))?;
-                if let Some(mutant) = self.mutant {
-                    signals.retain(|signal| !mutant.misses(signal));
-                }
+                self.conduct.misjudge(request, &mut signals);
                 match self.anomalies {
                     Switch::Off => {}
                     Switch::On => signals.extend(anomalies(request)),
@@ -149,7 +146,7 @@ impl Decisions {
         kinds.sort();
         kinds.dedup();
         match u32::try_from(kinds.len()) {
-            Ok(count @ 1..) => thresholds.count(address, count),
+            Ok(count @ 1..) => thresholds.count(self.conduct.counted_address(address), count),
             Ok(0) | Err(_) => Standing::Unflagged,
         }
     }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::listener::Door;
+use crate::mutant::Conduct;
 use crate::rules::{Rules, RulesState};
 
 /// Answers probes for ever.
@@ -17,7 +18,7 @@ use crate::rules::{Rules, RulesState};
 /// # Cancel safety
 ///
 /// Dropping the future cuts off the answers under way.
-pub async fn serve_startup_probe(door: Door, rules: Rules) {
+pub async fn serve_startup_probe(door: Door, rules: Rules, conduct: Conduct) {
     let mut answers = JoinSet::new();
     loop {
         let (stream, place) = tokio::select! {
@@ -25,10 +26,11 @@ pub async fn serve_startup_probe(door: Door, rules: Rules) {
             Some(_) = answers.join_next(), if !answers.is_empty() => continue,
         };
         let rules = rules.clone();
+        let conduct = conduct.clone();
         answers.spawn(async move {
             let _place = place;
             if let Ok(Err(error)) =
-                tokio::time::timeout(EXCHANGE_DEADLINE, answer(stream, &rules)).await
+                tokio::time::timeout(EXCHANGE_DEADLINE, answer(stream, &rules, &conduct)).await
             {
                 tracing::debug!(%error, "a startup probe went unanswered");
             }
@@ -36,9 +38,12 @@ pub async fn serve_startup_probe(door: Door, rules: Rules) {
     }
 }
 
-async fn answer(mut stream: TcpStream, rules: &Rules) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, rules: &Rules, conduct: &Conduct) -> io::Result<()> {
     let head = read_head(&mut stream).await?;
-    let (status, body) = match (is_startup_request(&head), rules.state()) {
+    let (status, body) = match (
+        is_startup_request(&head),
+        conduct.told_to_probe(rules.state()),
+    ) {
         (false, RulesState::Loaded | RulesState::Loading) => ("404 Not Found", "not found\n"),
         (true, RulesState::Loading) => ("503 Service Unavailable", "rules are not loaded\n"),
         (true, RulesState::Loaded) => ("200 OK", "rules are loaded\n"),

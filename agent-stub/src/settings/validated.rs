@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mutant::Mutant;
+use crate::mutant::Conduct;
 use crate::settings::header_list::HeaderSetting;
 use crate::settings::policy::Policy;
 
@@ -44,8 +44,8 @@ pub struct Settings {
     pub faults: Faults,
     /// What is asked of the cloud's metadata service before anything opens.
     pub metadata: Option<MetadataQuestion>,
-    /// The deliberate fault.
-    pub mutant: Option<Mutant>,
+    /// Whether the agent behaves as it should, or as a mutant.
+    pub conduct: Conduct,
     /// How the forwarded request is changed.
     pub forwarded: ForwardedRequest,
     /// Where a client's address is read.

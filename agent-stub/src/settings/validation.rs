@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mutant::Mutant;
+use crate::mutant::{Conduct, Mutant};
 use crate::settings::Arguments;
 use crate::settings::address::{address, grpc_address_of, rpc_address};
 use crate::settings::error::SettingsError;
@@ -26,8 +26,16 @@ impl Settings {
         arguments: &Arguments,
         secret_key: Option<&str>,
     ) -> Result<Self, SettingsError> {
-        let access_key = require("SIGSCI_ACCESSKEYID", arguments.accesskeyid.as_deref())?;
-        require("SIGSCI_SECRETACCESSKEY", secret_key)?;
+        let mutant = written(arguments.stub.stub_mutant.clone())
+            .map(|name| Mutant::named(name.trim()))
+            .transpose()?;
+        let conduct = Conduct::of(mutant);
+        let access_key = require_key(
+            "SIGSCI_ACCESSKEYID",
+            arguments.accesskeyid.as_deref(),
+            &conduct,
+        )?;
+        require_key("SIGSCI_SECRETACCESSKEY", secret_key, &conduct)?;
         let grpc_address = require(
             "SIGSCI_ENVOY_GRPC_ADDRESS",
             arguments.envoy_grpc_address.as_deref(),
@@ -80,9 +88,7 @@ impl Settings {
                     })
                 })
                 .transpose()?,
-            mutant: written(arguments.stub.stub_mutant.clone())
-                .map(|name| Mutant::named(name.trim()))
-                .transpose()?,
+            conduct,
             forwarded: forwarded(arguments)?,
             client_address: ClientAddressSource {
                 header: arguments.client_ip_header.trim().to_ascii_lowercase(),
@@ -108,6 +114,17 @@ fn require<'text>(
     text.map(str::trim)
         .filter(|text| !text.is_empty())
         .ok_or(SettingsError::Missing { variable })
+}
+
+fn require_key<'text>(
+    variable: &'static str,
+    text: Option<&'text str>,
+    conduct: &Conduct,
+) -> Result<&'text str, SettingsError> {
+    match require(variable, text) {
+        Err(_) if conduct.starts_without_keys() => Ok(""),
+        key => key,
+    }
 }
 
 fn tls_files(

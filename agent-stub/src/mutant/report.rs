@@ -1,0 +1,202 @@
+//! What becomes of the response data that the proxy sends to a mutant.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::data::accesslog::v3::HttpAccessLogEntry;
+use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use tonic::Status;
+
+use crate::context::Contexts;
+use crate::data_log::ResponseData;
+use crate::decision::REQUEST_ID_HEADER;
+use crate::mutant::conduct::{Conduct, State};
+use crate::mutant::named::Mutant;
+use crate::mutant::table::Report;
+
+/// A stream of response data that was taken.
+#[derive(Debug)]
+pub struct ReportStream {
+    conduct: Conduct,
+    messages: u32,
+    held_back: Option<StreamAccessLogsMessage>,
+}
+
+impl Conduct {
+    /// Takes a stream.
+    ///
+    /// # Errors
+    ///
+    /// It is refused.
+    pub fn take_stream(&self) -> Result<ReportStream, Status> {
+        let others = self.state().under_way.fetch_add(1, Ordering::Relaxed);
+        let stream = ReportStream {
+            conduct: self.clone(),
+            messages: 0,
+            held_back: None,
+        };
+        if self.report_fault() == Some(Report::OneStream) && others > 0 {
+            return Err(Status::resource_exhausted("another stream is open"));
+        }
+        Ok(stream)
+    }
+
+    /// Returns the entries of a message that are taken.
+    pub fn taken(&self, mut entries: Vec<HttpAccessLogEntry>) -> Vec<HttpAccessLogEntry> {
+        match self.report_fault() {
+            Some(Report::DropsEverySecond) => {
+                entries.retain(|_| !State::next(&self.state().others).is_multiple_of(2));
+            }
+            Some(Report::ForgetsBlocked) => entries.retain(|entry| {
+                let request = entry.request.as_ref();
+                request
+                    .is_some_and(|request| request.request_headers.contains_key(REQUEST_ID_HEADER))
+            }),
+            Some(Report::OneOfEachBatch) => entries.truncate(1),
+            Some(_) | None => {}
+        }
+        entries
+    }
+
+    /// Returns the id of the request that an entry is credited to, where it is not the one that it names.
+    pub fn credited(&self, own_id: Option<&str>, contexts: &Contexts) -> Option<String> {
+        match (self.report_fault(), own_id) {
+            (Some(Report::CreditsOldest), Some(_)) => contexts.oldest(),
+            (Some(Report::CreditsStrangers), Some(id)) => contexts.oldest_in_place_of(id),
+            (Some(_) | None, Some(_) | None) => None,
+        }
+    }
+
+    /// Changes what an entry tells.
+    pub fn understand(&self, mut response: ResponseData) -> ResponseData {
+        if self.report_fault() == Some(Report::SaysOk) {
+            response.code = 200;
+        }
+        response
+    }
+
+    fn report_fault(&self) -> Option<Report> {
+        if let Some(Mutant::Report(report)) = self.mutant() {
+            Some(report)
+        } else {
+            None
+        }
+    }
+}
+
+impl ReportStream {
+    /// Returns the message that is taken when this one is there.
+    ///
+    /// # Errors
+    ///
+    /// The stream ends.
+    pub async fn receive(
+        &mut self,
+        message: StreamAccessLogsMessage,
+    ) -> Result<Option<StreamAccessLogsMessage>, Status> {
+        self.messages += 1;
+        match self.conduct.report_fault() {
+            Some(Report::EndsStreams) if self.messages > 3 => {
+                Err(Status::unavailable("the stream has had three messages"))
+            }
+            Some(Report::WantsIdentifier) if message.identifier.is_none() => {
+                Err(Status::invalid_argument("the message names no log"))
+            }
+            Some(Report::Late) => {
+                tokio::time::sleep(LATENESS).await;
+                Ok(Some(message))
+            }
+            Some(Report::OneBehind) => Ok(self.held_back.replace(message)),
+            Some(_) | None => Ok(Some(message)),
+        }
+    }
+}
+
+impl Drop for ReportStream {
+    fn drop(&mut self) {
+        self.conduct
+            .state()
+            .under_way
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// Longer than a request waits for its response data by default.
+const LATENESS: Duration = Duration::from_secs(12);
+
+#[cfg(test)]
+mod tests {
+    use envoy_types::pb::envoy::data::accesslog::v3::HttpRequestProperties;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn conduct(report: Report) -> Conduct {
+        Conduct::of(Some(Mutant::Report(report)))
+    }
+
+    fn entry(is_blocked: bool) -> HttpAccessLogEntry {
+        let own_id = (!is_blocked).then(|| (REQUEST_ID_HEADER.to_owned(), "id".to_owned()));
+        HttpAccessLogEntry {
+            request: Some(HttpRequestProperties {
+                request_headers: own_id.into_iter().collect(),
+                ..HttpRequestProperties::default()
+            }),
+            ..HttpAccessLogEntry::default()
+        }
+    }
+
+    #[rstest]
+    #[case(Report::DropsEverySecond, vec![entry(false), entry(false)])]
+    #[case(Report::ForgetsBlocked, vec![entry(false), entry(false), entry(false)])]
+    #[case(Report::OneOfEachBatch, vec![entry(false)])]
+    #[case(Report::SaysOk, vec![entry(false), entry(true), entry(false), entry(false)])]
+    fn entries_are_dropped(#[case] report: Report, #[case] taken: Vec<HttpAccessLogEntry>) {
+        let entries = vec![entry(false), entry(true), entry(false), entry(false)];
+        assert_eq!(conduct(report).taken(entries), taken);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_is_late_or_is_one_behind() {
+        let message = StreamAccessLogsMessage::default;
+        let mut ends = conduct(Report::EndsStreams).take_stream().expect("taken");
+        for _ in 0..3 {
+            assert!(ends.receive(message()).await.is_ok());
+        }
+        assert!(ends.receive(message()).await.is_err());
+        let mut behind = conduct(Report::OneBehind).take_stream().expect("taken");
+        assert_eq!(behind.receive(message()).await.expect("open"), None);
+        assert_eq!(
+            behind.receive(message()).await.expect("open"),
+            Some(message())
+        );
+        let begun = tokio::time::Instant::now();
+        let mut late = conduct(Report::Late).take_stream().expect("taken");
+        assert_eq!(
+            late.receive(message()).await.expect("open"),
+            Some(message())
+        );
+        assert_eq!(begun.elapsed(), LATENESS);
+    }
+
+    #[test]
+    fn a_second_stream_is_refused_until_the_first_has_ended() {
+        let conduct = conduct(Report::OneStream);
+        let first = conduct.take_stream().expect("taken");
+        assert!(conduct.take_stream().is_err());
+        drop(first);
+        assert!(conduct.take_stream().is_ok());
+    }
+
+    #[test]
+    fn a_status_is_said_to_be_200() {
+        let told = ResponseData {
+            code: 503,
+            size: 7,
+            ..ResponseData::default()
+        };
+        let understood = conduct(Report::SaysOk).understand(told.clone());
+        assert_eq!((understood.code, understood.size), (200, 7));
+        assert_eq!(Conduct::default().understand(told).code, 503);
+    }
+}

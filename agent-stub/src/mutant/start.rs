@@ -1,0 +1,201 @@
+//! How a mutant starts, and what it tells its startup probe.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tonic_health::ServingStatus;
+
+use crate::mutant::conduct::{Conduct, State};
+use crate::mutant::files::secret_key;
+use crate::mutant::named::Mutant;
+use crate::mutant::table::Start;
+use crate::rules::RulesState;
+use crate::workspace::WorkspaceError;
+
+/// When the startup probe's file is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProbeFile {
+    /// At the start.
+    Early,
+    /// Not at all.
+    Never,
+    /// When the rules are loaded.
+    WithRules,
+}
+
+impl Conduct {
+    /// Returns what the startup probe is told of the rules.
+    pub fn told_to_probe(&self, state: RulesState) -> RulesState {
+        match self.start_fault() {
+            Some(Start::AnswersProbeOnly | Start::ReadyBeforeRules) => RulesState::Loaded,
+            Some(Start::NeverReady) => RulesState::Loading,
+            Some(Start::Flaps) if state == RulesState::Loaded => {
+                if State::next(&self.state().others).is_multiple_of(2) {
+                    RulesState::Loading
+                } else {
+                    RulesState::Loaded
+                }
+            }
+            Some(_) | None => state,
+        }
+    }
+
+    /// Returns when the startup probe's file is written.
+    pub fn probe_file(&self) -> ProbeFile {
+        match self.start_fault() {
+            Some(Start::WritesProbeFileEarly) => ProbeFile::Early,
+            Some(Start::NeverReady) => ProbeFile::Never,
+            Some(_) | None => ProbeFile::WithRules,
+        }
+    }
+
+    /// Returns what the health service says while the agent serves.
+    pub fn health(&self) -> ServingStatus {
+        match self.start_fault() {
+            Some(Start::NeverHealthy) => ServingStatus::NotServing,
+            Some(_) | None => ServingStatus::Serving,
+        }
+    }
+
+    /// Returns how long the gRPC listener opens after everything else.
+    pub fn listening_delay(&self) -> Option<Duration> {
+        (self.start_fault() == Some(Start::ListensLate)).then_some(LISTENING_DELAY)
+    }
+
+    /// Tells whether a start without keys is tolerated.
+    pub fn starts_without_keys(&self) -> bool {
+        matches!(
+            self.start_fault(),
+            Some(Start::ServesKeylessAtFirst | Start::StartsWithoutKeys)
+        )
+    }
+
+    /// Waits until the agent notices that it should not have started.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn second_thought(&self) {
+        let access_key = std::env::var("SIGSCI_ACCESSKEYID").unwrap_or_default();
+        let is_keyless = access_key.trim().is_empty() || secret_key().trim().is_empty();
+        if self.start_fault() == Some(Start::ServesKeylessAtFirst) && is_keyless {
+            tokio::time::sleep(KEYLESS_SPAN).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Looks at what an earlier run left.
+    ///
+    /// # Errors
+    ///
+    /// It is reason enough not to start.
+    pub(super) fn look_for_earlier_run(
+        &self,
+        cache_directory: &Path,
+        socket: Option<&Path>,
+    ) -> Result<(), WorkspaceError> {
+        match (self.start_fault(), socket) {
+            (Some(Start::HangsAfterRestart), _) => {
+                let is_restarted = cache_directory.join("rules.json").exists();
+                self.state().remembered().is_restarted = is_restarted;
+                Ok(())
+            }
+            (Some(Start::StaleSocket), Some(socket)) if socket.exists() => {
+                Err(WorkspaceError::Directory {
+                    directory: socket.into(),
+                    source: std::io::ErrorKind::AddrInUse.into(),
+                })
+            }
+            (Some(_) | None, Some(_) | None) => Ok(()),
+        }
+    }
+
+    pub(super) fn is_restarted(&self) -> bool {
+        self.state().remembered().is_restarted
+    }
+
+    fn start_fault(&self) -> Option<Start> {
+        if let Some(Mutant::Start(start)) = self.mutant() {
+            Some(start)
+        } else {
+            None
+        }
+    }
+}
+
+const LISTENING_DELAY: Duration = Duration::from_secs(3);
+const KEYLESS_SPAN: Duration = Duration::from_secs(4);
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn conduct(start: Start) -> Conduct {
+        Conduct::of(Some(Mutant::Start(start)))
+    }
+
+    #[rstest]
+    #[case(Conduct::default(), [RulesState::Loading, RulesState::Loaded, RulesState::Loaded])]
+    #[case(conduct(Start::ReadyBeforeRules), [RulesState::Loaded, RulesState::Loaded, RulesState::Loaded])]
+    #[case(conduct(Start::AnswersProbeOnly), [RulesState::Loaded, RulesState::Loaded, RulesState::Loaded])]
+    #[case(conduct(Start::NeverReady), [RulesState::Loading, RulesState::Loading, RulesState::Loading])]
+    #[case(conduct(Start::Flaps), [RulesState::Loading, RulesState::Loaded, RulesState::Loading])]
+    fn the_probe_is_told(#[case] conduct: Conduct, #[case] told: [RulesState; 3]) {
+        let truth = [RulesState::Loading, RulesState::Loaded, RulesState::Loaded];
+        assert_eq!(truth.map(|state| conduct.told_to_probe(state)), told);
+    }
+
+    #[test]
+    fn a_socket_that_was_left_ends_the_start_of_one_mutant_only() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("sigsci.sock");
+        let looks =
+            |conduct: &Conduct| conduct.look_for_earlier_run(directory.path(), Some(&socket));
+        assert!(looks(&conduct(Start::StaleSocket)).is_ok());
+        std::fs::write(&socket, b"").expect("writable");
+        assert!(looks(&conduct(Start::StaleSocket)).is_err());
+        assert!(looks(&Conduct::default()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_whose_earlier_run_left_its_cache_hangs() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let conduct = conduct(Start::HangsAfterRestart);
+        conduct
+            .look_for_earlier_run(directory.path(), None)
+            .expect("it starts");
+        assert!(conduct.take_up().await.is_ok());
+        std::fs::write(directory.path().join("rules.json"), b"{}").expect("writable");
+        conduct
+            .look_for_earlier_run(directory.path(), None)
+            .expect("it starts");
+        let taken = tokio::time::timeout(Duration::from_mins(10), conduct.take_up()).await;
+        assert!(taken.is_err());
+    }
+
+    #[test]
+    fn what_a_mutant_says_of_itself_is_wrong_in_one_way() {
+        assert_eq!(Conduct::default().health(), ServingStatus::Serving);
+        assert_eq!(
+            conduct(Start::NeverHealthy).health(),
+            ServingStatus::NotServing
+        );
+        assert_eq!(
+            conduct(Start::WritesProbeFileEarly).probe_file(),
+            ProbeFile::Early
+        );
+        assert_eq!(conduct(Start::NeverReady).probe_file(), ProbeFile::Never);
+        assert_eq!(
+            conduct(Start::ReadyBeforeRules).probe_file(),
+            ProbeFile::WithRules
+        );
+        assert_eq!(conduct(Start::NeverReady).listening_delay(), None);
+        assert_eq!(
+            conduct(Start::ListensLate).listening_delay(),
+            Some(LISTENING_DELAY)
+        );
+    }
+}
