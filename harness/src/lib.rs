@@ -12,6 +12,7 @@ pub mod model;
 pub mod procedure;
 pub mod report;
 pub mod run;
+pub mod self_test;
 pub mod stack;
 pub mod traffic;
 pub mod witness;

@@ -60,7 +60,6 @@ impl Resources {
             Some(path) => settings.policy.overridden_by(path)?,
             None => settings.policy.clone(),
         };
-        let policy = settings.conduct.first_policy(policy, &cache_directory);
         let data_log = settings
             .data_log
             .as_ref()

@@ -180,9 +180,7 @@ impl RunningAgent {
 
     /// Stops: reports itself as not serving, finishes what is under way within a bound, and writes out what still waits.
     pub async fn shut_down(mut self) {
-        if self.conduct.reports_stopping() {
-            grpc::report_stopping(&self.health).await;
-        }
+        grpc::report_stopping(&self.health).await;
         let end = Instant::now() + self.conduct.drain_budget(DRAIN_BUDGET);
         self.phase.send_replace(Phase::Draining);
         self.await_access_log().await;

@@ -27,11 +27,6 @@ impl Conduct {
         }
     }
 
-    /// Tells whether the health service says that the agent stops.
-    pub fn reports_stopping(&self) -> bool {
-        self.stop_fault() != Some(Stop::Healthy)
-    }
-
     /// Tells whether what still waits is written out at the end.
     pub fn keeps_waiting_records(&self) -> bool {
         self.stop_fault() != Some(Stop::LosesWaitingRecords)
@@ -115,10 +110,6 @@ mod tests {
                 .collect()
         };
         assert_eq!(neglecting(&|agent| !agent.heeds_term()), ["ignores-term"]);
-        assert_eq!(
-            neglecting(&|agent| !agent.reports_stopping()),
-            ["healthy-while-stopping"]
-        );
         assert_eq!(
             neglecting(&|agent| !agent.keeps_waiting_records()),
             ["loses-waiting-records"]

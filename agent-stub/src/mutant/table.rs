@@ -97,7 +97,6 @@ family! {
         BlocksInLogMode "blocks-in-log-mode" "blocks although it should only tag",
         IgnoresReloads "ignores-reloads" "keeps the rules that it started with",
         InspectsNothingWhileReloading "gap-in-reload" "inspects nothing for half a second while it loads new rules",
-        ServesFromStaleCache "serves-from-stale-cache" "prefers the rules of an earlier run in its cache to those that it is given",
     }
 }
 
@@ -197,7 +196,6 @@ family! {
         ExitsAtOnce "exits-at-once" "exits at once on TERM",
         FailsAtEnd "exits-non-zero" "exits with 3 after an orderly stop",
         HangsInPreStop "hangs-in-pre-stop" "answers no check while a preStop hook runs",
-        Healthy "healthy-while-stopping" "says of its services that they serve while it stops",
         IgnoresTerm "ignores-term" "does not stop on TERM",
         InspectsNothingInPreStop "ignores-attacks-in-pre-stop" "inspects nothing while a preStop hook runs",
         LosesWaitingRecords "loses-waiting-records" "does not write out what still waits for response data when it stops",

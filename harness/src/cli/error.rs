@@ -10,6 +10,8 @@ use crate::report::files::ReportsError;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
 use crate::run::setup::SetupError;
+use crate::self_test::edit::EditError;
+use crate::self_test::listing::ListingError;
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,18 @@ pub(super) enum CliError {
         /// The names of those that there are.
         known: Vec<String>,
     },
+    /// There is no mutant of that name.
+    #[error("no mutant's name has `{name}` in it")]
+    NoMutant {
+        /// The part of a name.
+        name: String,
+    },
+    /// A deployment cannot be made wrong.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// It is not known which mutants there are.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
     /// An image cannot be made.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -88,11 +102,15 @@ impl CliError {
             | Self::Report { .. }
             | Self::UnfitOption { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
-            Self::NothingSelected(_) | Self::NoProfile { .. } => exit_code::NOTHING_SELECTED,
+            Self::NothingSelected(_) | Self::NoProfile { .. } | Self::NoMutant { .. } => {
+                exit_code::NOTHING_SELECTED
+            }
             Self::Setup(_)
             | Self::Image(_)
             | Self::Output(_)
             | Self::Reports(_)
+            | Self::Edit(_)
+            | Self::Listing(_)
             | Self::Drive(_)
             | Self::Clean { .. } => exit_code::ERRORED,
             Self::Runtime(_) => exit_code::INTERNAL,
@@ -127,6 +145,16 @@ impl CliError {
                     "the nearest names are {}",
                     error.nearest.join(", ")
                 )]
+            }
+            Self::NoMutant { .. } => {
+                vec!["`conformance self-test --markdown` lists them".into()]
+            }
+            Self::Edit(_) => vec![
+                "the matrix in harness/src/self_test/deployments.rs and the project's files disagree"
+                    .into(),
+            ],
+            Self::Listing(_) => {
+                vec!["the self-test needs the reference stub, or an agent with its `--mutants`".into()]
             }
             Self::NoProfile { known, .. } if known.is_empty() => {
                 vec!["a profile is a file below `scenarios/profiles`; there is none".into()]

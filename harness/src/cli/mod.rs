@@ -19,11 +19,13 @@ mod error;
 mod explain;
 mod images;
 mod in_pod;
+mod interrupts;
 mod list;
 mod options;
 mod replay;
 mod run;
 mod schema;
+mod self_test;
 mod up;
 
 /// How cargo and its companions colour their help.
@@ -80,6 +82,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Run again what did not pass in an earlier run, with that run's options.
     Replay(replay::Arguments),
+    /// Show that the suite can fail: run wrong agents and wrong deployments, and see each one noticed.
+    SelfTest(self_test::Arguments),
     /// Say what this machine can run, what is missing, and how to get it.
     Doctor(doctor::Arguments),
     /// Print the JSON Schema of a file format.
@@ -138,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::main(&arguments, colour),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
+        Command::SelfTest(arguments) => self_test::main(&arguments, colour),
         Command::Up(arguments) => up::main(&arguments),
         Command::Down(arguments) => down::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments),

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::cluster_options::ClusterOptions;
 use super::error::CliError;
+use super::interrupts::listen_for_interrupts;
 use super::options::{ExecutableOptions, ProjectOptions, SelectionOptions};
 use crate::model::diagnostic::Colour;
 use crate::model::load::{Corpora, Project};
@@ -17,10 +17,10 @@ use crate::model::scenario::Scenario;
 use crate::report::console::{Console, Progress};
 use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
-use crate::report::terminal::{remark, say};
+use crate::report::terminal::say;
 use crate::report::timings;
 use crate::run::setup::{SetupError, SetupOptions, prepare};
-use crate::run::{Going, RunObserver, exit_code, run};
+use crate::run::{Going, RunObserver, run};
 use crate::stack::assemble::AgentOverrides;
 
 /// Options of `run`.
@@ -172,33 +172,6 @@ pub(super) fn run_scenarios(
     // Whatever a scenario left behind in a thread must not hold the command up.
     runtime.shutdown_background();
     code
-}
-
-/// First interrupt: end the run in an orderly way. Second: end at once; the pods die with this process.
-async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
-    let (Ok(mut interrupted), Ok(mut terminated)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return;
-    };
-    let mut first = true;
-    loop {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-        }
-        if !first {
-            #[expect(
-                clippy::exit,
-                reason = "the user asked twice; every pod dies with this process"
-            )]
-            std::process::exit(i32::from(exit_code::INTERRUPTED));
-        }
-        first = false;
-        remark("interrupted: removing the pods (once more to end at once)");
-        let _ = interrupt.send(Going::Interrupted);
-    }
 }
 
 struct ConsoleObserver {

@@ -33,6 +33,7 @@ fn record(decision: i32) -> AgentRecord {
         timestamp: None,
         decision,
         signals: Vec::new(),
+        locations: Vec::new(),
         response_code: 0,
         method: "GET".into(),
         path: "/x".into(),

@@ -295,6 +295,18 @@ pub(super) fn judge_agent(
             ));
         }
     }
+    let expected: BTreeSet<&str> = expect.locations.iter().map(|name| name.as_str()).collect();
+    let stood: BTreeSet<&str> = agent.locations.iter().map(String::as_str).collect();
+    if let Some(first) = expect.locations.first()
+        && expected != stood
+    {
+        findings.push(Finding::new(
+            "agent-locations",
+            first.position,
+            format!("{expected:?}"),
+            format!("{stood:?}"),
+        ));
+    }
     for (kind, expected, observed) in [
         ("agent-decision", &expect.decision, agent.decision),
         (

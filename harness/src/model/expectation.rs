@@ -115,6 +115,9 @@ pub struct AgentExpectation {
     /// Signals that must be among those raised.
     #[serde(default)]
     pub signals_include: Vec<Located<String>>,
+    /// Where the signals stood, by the vendor's names (`QUERYSTRING`, `FORM`, `HEADER`, …): there and nowhere else.
+    #[serde(default)]
+    pub locations: Vec<Located<String>>,
     /// The path that the agent must have seen, where the proxy changes it; as sent when not given.
     #[serde(default)]
     pub path: Option<Located<String>>,

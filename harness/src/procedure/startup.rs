@@ -73,7 +73,12 @@ pub async fn carry_out(
     let attacks = judge_attacks(spec, joined, &attack.planned, &timeline, proceedings);
     match spec.readiness {
         ReadinessExpectation::Never => judge_closed(spec, &attacks, &timeline, proceedings),
-        ReadinessExpectation::Reached => judge_gap(spec, &attacks, &timeline, proceedings),
+        ReadinessExpectation::Reached => {
+            judge_gap(spec, &attacks, &timeline, proceedings);
+            proceedings
+                .findings
+                .extend(judge_lasting_readiness(spec, &timeline));
+        }
     }
     if let Some(probe) = &spec.probe {
         match **probe {
@@ -116,6 +121,25 @@ fn judge_time_to_ready(spec: &StartupSpec, timeline: &[TimelineEvent]) -> Option
         )
         .note(render(timeline, None))
     })
+}
+
+/// Checks that a pod that became ready has not ceased to be: nobody has asked for its end.
+fn judge_lasting_readiness(spec: &StartupSpec, timeline: &[TimelineEvent]) -> Option<Finding> {
+    let ready = timeline
+        .iter()
+        .position(|event| matches!(event.event, LifecycleEvent::PodReady))?;
+    let ceased = timeline[ready..]
+        .iter()
+        .find(|event| matches!(event.event, LifecycleEvent::PodNotReady))?;
+    Some(
+        Finding::new(
+            "readiness",
+            spec.leaks.position,
+            "a pod that is ready stays ready",
+            format!("it ceased to be, {}", phase_at(timeline, ceased.at)),
+        )
+        .note(render(timeline, None)),
+    )
 }
 
 /// Waits until the startup probe has failed so often that the agent is started again, or the pod is ready after all.

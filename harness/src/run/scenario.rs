@@ -108,7 +108,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
             setup,
             std::mem::take(&mut course.proceedings.findings),
         )),
-        Err(error) => without_judgement(setup, &error, &mut course),
+        Err(error) => without_judgement(setup, scenario, &error, &mut course),
     };
     let decisions = decisions_of(&scenario.procedure, &course.proceedings);
     let elapsed = Timestamp::now().duration_since(started_at);
@@ -151,9 +151,10 @@ fn redacted(setup: &RunSetup, findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Makes the result of a scenario that came to no end. Where the agent ended and the static check had found why, the deployment is at
-/// fault: the scenario has failed.
+/// fault, and where the scenario is about how the agent starts, the agent is: the scenario has failed.
 fn without_judgement(
     setup: &RunSetup,
+    scenario: &Scenario,
     error: &ScenarioError,
     course: &mut Course,
 ) -> ScenarioResult {
@@ -182,10 +183,24 @@ fn without_judgement(
             .collect();
         return ScenarioResult::Failed(redacted(setup, findings));
     }
+    if error.is_end_of(AGENT_CONTAINER) && is_about_the_start(&scenario.procedure) {
+        let finding = Finding::new(
+            "start",
+            scenario.spec.id.position,
+            "the agent starts and goes on running",
+            causes.join(": "),
+        );
+        return ScenarioResult::Failed(vec![finding]);
+    }
     ScenarioResult::Errored(Fault {
         causes,
         hints: error.hints(),
     })
+}
+
+/// Tells whether a scenario deploys the agent in a way under which it has to start: there, not to start is what it looks for.
+fn is_about_the_start(procedure: &Procedure) -> bool {
+    matches!(procedure, Procedure::Filesystem(_) | Procedure::Startup(_))
 }
 
 /// Makes the record of a scenario that was not run.

@@ -27,6 +27,9 @@ pub struct AgentRecord {
     pub decision: i32,
     /// The names of the signals raised.
     pub signals: Vec<String>,
+    /// Where in the request each of them stood, in the same order; empty where the agent does not say.
+    #[serde(default)]
+    pub locations: Vec<String>,
     /// The status that the access log reported back; 0 when none was.
     pub response_code: i32,
     /// The method that the agent saw.
@@ -67,17 +70,17 @@ impl AgentRecord {
             .find(|header| header.name.eq_ignore_ascii_case(REQUEST_ID_HEADER))
             .map(|header| header.value.clone())
             .unwrap_or_default();
+        let signals = line.signals.unwrap_or_default();
         let record = Self {
             id,
             request_id: line.request_id,
             timestamp: line.timestamp.and_then(|text| text.parse().ok()),
             decision: line.decision,
-            signals: line
-                .signals
-                .unwrap_or_default()
-                .into_iter()
-                .map(|signal| signal.kind)
+            locations: signals
+                .iter()
+                .map(|signal| signal.location.clone())
                 .collect(),
+            signals: signals.into_iter().map(|signal| signal.kind).collect(),
             response_code: line.response_code,
             method: line.method,
             path: line.path,
@@ -141,6 +144,8 @@ struct DataLogHeader {
 struct DataLogSignal {
     #[serde(rename = "Type")]
     kind: String,
+    #[serde(default, rename = "Location")]
+    location: String,
 }
 
 #[cfg(test)]
@@ -160,6 +165,7 @@ mod tests {
         let record = AgentRecord::parse(&line(406)).expect_record();
         assert_eq!(record.id, "a.b.0.r");
         assert_eq!(record.signals, ["SQLI"]);
+        assert_eq!(record.locations, ["QUERYSTRING"]);
         assert_eq!(record.response_code, 406);
         assert_eq!(record.client_address, "192.0.2.1");
         assert_eq!(

@@ -64,6 +64,7 @@ pub(crate) fn agent() -> AgentRecord {
         timestamp: Some(NOON.parse().expect("valid")),
         decision: 200,
         signals: Vec::new(),
+        locations: Vec::new(),
         response_code: 0,
         method: "GET".into(),
         path: "/".into(),

@@ -1,0 +1,34 @@
+//! Hears when the user wants a command to end.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::report::terminal::remark;
+use crate::run::{Going, exit_code};
+
+/// First interrupt: end the run in an orderly way. Second: end at once; the pods die with this process.
+pub(super) async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
+    let (Ok(mut interrupted), Ok(mut terminated)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    let mut first = true;
+    loop {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        if !first {
+            #[expect(
+                clippy::exit,
+                reason = "the user asked twice; every pod dies with this process"
+            )]
+            std::process::exit(i32::from(exit_code::INTERRUPTED));
+        }
+        first = false;
+        remark("interrupted: removing the pods (once more to end at once)");
+        let _ = interrupt.send(Going::Interrupted);
+    }
+}
