@@ -181,9 +181,10 @@ pub(super) fn run_scenarios(
 
 /// First interrupt: end the run in an orderly way. Second: end at once; the pods die with this process.
 async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
-    let (Ok(mut interrupted), Ok(mut terminated)) = (
+    let (Ok(mut interrupted), Ok(mut terminated), Ok(mut hung_up)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     ) else {
         return;
     };
@@ -192,6 +193,7 @@ async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
         }
         if !first {
             #[expect(

@@ -36,14 +36,18 @@ const MOST_ATTEMPTS: u32 = 8;
 
 /// The folder of a run that this process owns. Dropping it removes the folder.
 #[derive(Debug)]
-pub(in crate::environment) struct RunFolder {
+pub struct RunFolder {
     path: Utf8PathBuf,
     lock: Flock<File>,
 }
 
 impl RunFolder {
     /// Makes the folder of a run and locks it.
-    pub(in crate::environment) fn create(base: &Utf8Path, run: &RunId) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made, or another harness runs under the same id.
+    pub fn create(base: &Utf8Path, run: &RunId) -> io::Result<Self> {
         let path = base.join(run.as_str());
         for _ in 0..MOST_ATTEMPTS {
             fs_err::create_dir_all(&path)?;
@@ -65,7 +69,7 @@ impl RunFolder {
     }
 
     /// Returns where it is.
-    pub(in crate::environment) fn path(&self) -> &Utf8Path {
+    pub fn path(&self) -> &Utf8Path {
         &self.path
     }
 }

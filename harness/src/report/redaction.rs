@@ -64,13 +64,9 @@ impl Redactor {
 
     /// Replaces every secret.
     pub fn redact(&self, text: &[u8]) -> Vec<u8> {
-        let mut clean = text.to_vec();
-        for form in &self.forms {
-            while let Some(start) = find(&clean, form) {
-                clean.splice(start..start + form.len(), REPLACEMENT.iter().copied());
-            }
-        }
-        clean
+        self.forms
+            .iter()
+            .fold(text.to_vec(), |text, form| replace(text, form))
     }
 }
 
@@ -94,6 +90,26 @@ fn base64_inside(engine: &GeneralPurpose, bytes: &[u8], offset: usize) -> Option
     let start = (offset * 8).div_ceil(6);
     let end = padded.len() * 8 / 6;
     encoded.get(start..end).map(<[u8]>::to_vec)
+}
+
+/// Replaces a form wherever it stands, in one pass: an agent may write it as often as it likes.
+fn replace(text: Vec<u8>, form: &[u8]) -> Vec<u8> {
+    let Some(mut next) = find(&text, form) else {
+        return text;
+    };
+    let mut clean = Vec::with_capacity(text.len());
+    let mut rest = &text[..];
+    loop {
+        clean.extend_from_slice(&rest[..next]);
+        clean.extend_from_slice(REPLACEMENT);
+        rest = &rest[next + form.len()..];
+        match find(rest, form) {
+            Some(following) => next = following,
+            None => break,
+        }
+    }
+    clean.extend_from_slice(rest);
+    clean
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {

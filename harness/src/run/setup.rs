@@ -14,7 +14,7 @@ use crate::environment::kube::{
     self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder, ServiceTrial,
 };
 use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
-use crate::environment::{Environment, EnvironmentFault, ImageTable};
+use crate::environment::{Environment, EnvironmentFault, ImageTable, RunFolder};
 use crate::executable::{ExecutableError, Identity};
 use crate::image::{ImageError, ImageRole};
 use crate::model::feature::{Feature, FeatureSet};
@@ -265,6 +265,11 @@ pub async fn prepare(
         // The vendor documents host and port only.
         features.insert(Feature::AgentUnixSocket);
     }
+    let checks =
+        RunFolder::create(&runtime, &run.of_checks()).map_err(|source| SetupError::Runtime {
+            path: runtime,
+            source,
+        })?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(RunSetup {
         run,
@@ -273,7 +278,7 @@ pub async fn prepare(
         corpora: Arc::new(corpora),
         environment,
         envoy: programs.envoy,
-        proxy_validator: ProxyValidator::default(),
+        proxy_validator: ProxyValidator::new(checks),
         subjects,
         features,
         keys: Arc::new(keys),
