@@ -35,18 +35,36 @@ CLONE_NEWNS = 0x20000
 # What a run may take to end after its fault, and its processes after it.
 ENDS_WITHIN_SECONDS = 60
 GONE_WITHIN_SECONDS = 10
+# How many leavings of one run are told.
+MOST_TOLD = 5
 # `conformance` documents these; a run that a signal ends has none.
 EXIT_CODES = {0, 1, 2, 3, 4, 130}
 SCENARIOS = ["A01", "A02-sqli"]
 
-# Agents that misbehave as processes; `{agent}` is the one that they start.
+# Agents that misbehave as processes; `{agent}` becomes the reference agent's process.
 AGENTS = {
-    "agent ignores SIGTERM": "trap '' TERM\n{agent} \"$@\" &\nwhile :; do sleep 1; done\n",
-    "agent leaves a grandchild in a session of its own": "setsid sh -c 'trap \"\" TERM HUP INT; sleep 600 & sleep 600' &\nexec {agent} \"$@\"\n",
-    "agent becomes a process group of its own": "exec setsid --wait {agent} \"$@\"\n",
-    "agent forks without end": "i=0; while [ $i -lt 100 ]; do sleep 600 & i=$((i+1)); done\nexec {agent} \"$@\"\n",
-    "agent fills its log": "yes 'a long line of an agent that has much to say about nothing' | head -c 20000000\nexec {agent} \"$@\"\n",
+    "agent ignores SIGTERM": "trap '' TERM\n({agent}) &\nwhile :; do sleep 1; done\n",
+    "agent leaves a grandchild in a session of its own": "setsid sh -c 'trap \"\" TERM HUP INT; sleep 600 & sleep 600' &\n{agent}\n",
+    "agent becomes a process group of its own": "{group}\n",
+    "agent starts a hundred processes": "i=0; while [ $i -lt 100 ]; do sleep 600 & i=$((i+1)); done\n{agent}\n",
+    "agent fills its log": "yes 'a long line of an agent that has much to say about nothing' | head -c 5000000\n{agent}\n",
 }
+# A container sees no program of the host but those of the system: the script carries the agent behind its own text. Asked for its version
+# outside of any container, it has done its mischief and ends.
+CARRIER = """case "$1" in --*) exit 1;; esac
+file=$(mktemp -p /tmp 2>/dev/null || mktemp -p /sigsci/tmp)
+tail -c +{offset} "$0" > "$file"; chmod 755 "$file"; exec 9< "$file"; rm "$file"
+exec {how}/proc/self/fd/9 "$@\""""
+
+
+def carrying(script: str, agent: bytes) -> bytes:
+    """Puts the agent's bytes behind a script that starts it."""
+    for how, place in (("", "{agent}"), ("setsid --wait ", "{group}")):
+        script = script.replace(place, CARRIER.replace("{how}", how))
+    # The offset's own digits count.
+    text = "#!/bin/sh\n" + script + "exit\n"
+    length = len(text.replace("{offset}", "00000"))
+    return text.replace("{offset}", f"{length + 1:05}").encode() + agent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +92,7 @@ def kinds(options: argparse.Namespace) -> list[str]:
     others = [
         "two interrupts", "interrupt, then SIGKILL", "SIGKILL, then another run",
         "a process of the pod is killed", "a process of the pod is stopped, then SIGKILL", "two runs at once, one killed",
-        "disk of reports full", "disk of reports read-only", "disk of temporary files full", "64 descriptors", "files of 4 KiB at most",
+        "disk of reports full", "disk of reports read-only", "disk of temporary files full", "few descriptors", "files of 4 KiB at most",
         "nobody reads the output", "envoy that ends at once", "agent that ends at once", "busy cores, SIGINT", *AGENTS,
     ]
     # Signals have the most moments at which they can strike.
@@ -241,8 +259,8 @@ class Injection:
             self.mount(self.temporary, "size=1m")
             (self.temporary / "ballast").write_bytes(b"x" * (1024 * 1024 - 4096 * (self.fault.number % 32)))
             return self.end(self.start(), {0} | refused)
-        if kind == "64 descriptors":
-            return self.end(self.start(limits={resource.RLIMIT_NOFILE: 24 + self.fault.number % 41}), {0} | refused)
+        if kind == "few descriptors":
+            return self.end(self.start(limits={resource.RLIMIT_NOFILE: 24 + self.fault.number % 41}), refused)
         if kind == "files of 4 KiB at most":
             return self.end(self.start(limits={resource.RLIMIT_FSIZE: 4096}), {0, -signal.SIGXFSZ} | refused)
         if kind == "nobody reads the output":
@@ -252,10 +270,10 @@ class Injection:
             os.close(write)
             return self.end(process, {0, 3})
         if kind == "envoy that ends at once":
-            return self.end(self.start("--envoy", self.script("exit 7\n")), refused)
+            return self.end(self.start("--envoy", self.script(b"#!/bin/sh\nexit 7\n")), refused)
         if kind == "agent that ends at once":
-            return self.end(self.start("--agent-binary", self.script("exit 7\n")), refused)
-        agent = self.script(AGENTS[kind].replace("{agent}", str(self.options.binary.parent / "agent-stub")))
+            return self.end(self.start("--agent-binary", self.script(b"#!/bin/sh\nexit 7\n")), refused)
+        agent = self.script(carrying(AGENTS[kind], self.options.agent.read_bytes()))
         process = self.start("--agent-binary", agent)
         # Every other one is interrupted as well.
         if self.fault.number % 2:
@@ -263,9 +281,9 @@ class Injection:
             process.send_signal(signal.SIGINT)
         return self.end(process, {0, 1, 3, 130, -signal.SIGINT})
 
-    def script(self, text: str) -> str:
+    def script(self, content: bytes) -> str:
         path = self.folder / "program"
-        path.write_text("#!/bin/sh\n" + text)
+        path.write_bytes(content)
         path.chmod(0o755)
         return str(path)
 
@@ -275,7 +293,7 @@ class Injection:
         found = [f"process {pid}: {line[:90]}" for pid, line in children().items()]
         found += [f"mount {mount}" for mount in sorted(self.mounts() - self.mounts_before)]
         found += [f"shared memory {path.name}" for path in pathlib.Path("/dev/shm").iterdir()]
-        return found
+        return found[:MOST_TOLD]
 
     def folders(self) -> list[str]:
         """The short-lived files that are still there. The folders that all runs share stay, and are empty."""
@@ -359,6 +377,7 @@ def calm_span(options: argparse.Namespace) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/conformance")
+    parser.add_argument("--agent", type=pathlib.Path, help="the reference agent that misbehaving ones are made of; default: beside the binary")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=3, help="runs at the same time")
     parser.add_argument("--seed", type=int, default=None, help="the same number gives the same order")
@@ -366,6 +385,7 @@ def main() -> int:
     parser.add_argument("--plant", choices=["process", "folder", "mount"], help="leave something on purpose: the count must notice")
     options = parser.parse_args()
     options.binary = options.binary.resolve()
+    options.agent = options.agent or options.binary.parent / "agent-stub"
     if not shutil.which("setsid") or not options.binary.exists():
         sys.exit(f"setsid and {options.binary} are needed")
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)

@@ -13,7 +13,9 @@ use super::proxy_validation::ProxyValidator;
 use crate::environment::kube::{
     self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder, ServiceTrial,
 };
-use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
+use crate::environment::local::{
+    LocalEnvironment, LocalOptions, check_resources, probe_support, sweep,
+};
 use crate::environment::{Environment, EnvironmentFault, ImageTable, RunFolder};
 use crate::executable::{ExecutableError, Identity};
 use crate::image::{ImageError, ImageRole};
@@ -320,6 +322,7 @@ impl AgentAbilities {
 type PlaceMade = (Arc<dyn Environment>, AgentAbilities);
 
 async fn local_environment(setup: &PlaceSetup<'_>) -> Result<PlaceMade, SetupError> {
+    check_resources(setup.runtime)?;
     probe_support(setup.conformance).await?;
     let programs = setup.programs;
     let images = ImageTable {
