@@ -310,6 +310,9 @@ class Injection:
             (self.temporary / f"conformance-{os.getuid()}/planted").mkdir(parents=True)
         if self.options.plant == "mount":
             subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(self.temporary)], check=True)
+        if "stopped" in self.fault.kind:
+            # A process that was stopped before it could tie itself to its parent is for the next start to find.
+            self.clean()
         deadline = time.monotonic() + GONE_WITHIN_SECONDS
         while (left := self.left()) and time.monotonic() < deadline:
             time.sleep(0.01)
