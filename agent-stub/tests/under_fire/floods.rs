@@ -12,6 +12,9 @@ use super::support::Target;
 
 /// As many frames as are sent in one piece.
 const BATCH: u32 = 500;
+/// What 10,000 calls may take that are open at the same time: tonic gives each a buffer of 8 KiB for its message before a byte of it has
+/// come, and the call itself is some 3 KiB. The agent takes 4,096 on a connection at most.
+const OPEN_STREAMS_LIMIT_KIBIBYTES: u64 = 160 * 1024;
 
 #[tokio::test]
 async fn rapid_resets_end_with_the_connection_and_hold_nobody_up() {
@@ -61,9 +64,13 @@ async fn ten_thousand_open_streams_hold_nobody_up() {
         abuser.drain(Duration::from_millis(100));
         abusers.push(abuser);
     }
-    target.assert_unharmed().await;
+    target
+        .assert_unharmed_within(OPEN_STREAMS_LIMIT_KIBIBYTES)
+        .await;
     drop(abusers);
-    target.assert_unharmed().await;
+    target
+        .assert_unharmed_within(OPEN_STREAMS_LIMIT_KIBIBYTES)
+        .await;
 }
 
 #[tokio::test]

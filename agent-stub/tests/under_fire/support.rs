@@ -96,13 +96,17 @@ impl Target {
 
     /// Checks that the agent still answers at once, and that its memory has never been out of bounds.
     pub(crate) async fn assert_unharmed(&self) {
+        self.assert_unharmed_within(PEAK_LIMIT_KIBIBYTES).await;
+    }
+
+    /// As above, within a bound of its own.
+    pub(crate) async fn assert_unharmed_within(&self, limit_kibibytes: u64) {
         self.await_answer(PROMPT).await;
         let peak = self.peak_kibibytes();
         assert!(
-            peak <= PEAK_LIMIT_KIBIBYTES,
+            peak <= limit_kibibytes,
             "the agent has taken {peak} KiB at its peak"
         );
-        println!("peak: {peak} KiB");
     }
 
     fn peak_kibibytes(&self) -> u64 {

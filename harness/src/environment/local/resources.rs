@@ -24,13 +24,15 @@ pub fn check_resources(runtime: &Utf8Path) -> Result<(), EnvironmentFault> {
     {
         return Err(EnvironmentFault::Unsuitable {
             reason: format!(
-                "a process may have {descriptors} descriptors only, and so would the pods' have"
+                "a process may have {descriptors} descriptors only, and so may each of a pod"
             ),
             hint: format!("`ulimit -n 1024`, at least {FEWEST_DESCRIPTORS}"),
         });
     }
     if let Ok(volume) = statvfs(runtime.as_std_path()) {
-        let free = u64::from(volume.blocks_available()) * u64::from(volume.fragment_size());
+        let free = volume
+            .blocks_available()
+            .saturating_mul(volume.fragment_size());
         if free < LEAST_FREE_BYTES {
             return Err(EnvironmentFault::Unsuitable {
                 reason: format!(
