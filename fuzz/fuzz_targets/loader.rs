@@ -23,7 +23,11 @@ fuzz_target!(|text: &str| {
     let lines = text.lines().count() as u64 + 1;
     for complaint in &complaints {
         let line = complaint.position.line;
-        assert!((1..=lines).contains(&line), "line {line} of {lines}: {}", complaint.message);
+        assert!(
+            (1..=lines).contains(&line),
+            "line {line} of {lines}: {}",
+            complaint.message
+        );
         assert!(!complaint.render(Colour::Plain).is_empty());
     }
 });
