@@ -8,9 +8,10 @@ use crate::run::{Going, exit_code};
 
 /// First interrupt: end the run in an orderly way. Second: end at once; the pods die with this process.
 pub(super) async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
-    let (Ok(mut interrupted), Ok(mut terminated)) = (
+    let (Ok(mut interrupted), Ok(mut terminated), Ok(mut hung_up)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     ) else {
         return;
     };
@@ -19,6 +20,7 @@ pub(super) async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
         }
         if !first {
             #[expect(

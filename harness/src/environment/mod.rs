@@ -18,6 +18,7 @@ use crate::model::timespan::TimeSpan;
 use crate::stack::Stack;
 
 pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
+pub use self::run_folder::RunFolder;
 
 mod fleet;
 pub mod kube;

@@ -36,14 +36,18 @@ const MOST_ATTEMPTS: u32 = 8;
 
 /// The folder of a run that this process owns. Dropping it removes the folder.
 #[derive(Debug)]
-pub(in crate::environment) struct RunFolder {
+pub struct RunFolder {
     path: Utf8PathBuf,
     lock: Flock<File>,
 }
 
 impl RunFolder {
     /// Makes the folder of a run and locks it.
-    pub(in crate::environment) fn create(base: &Utf8Path, run: &RunId) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made, or another harness runs under the same id.
+    pub fn create(base: &Utf8Path, run: &RunId) -> io::Result<Self> {
         let path = base.join(run.as_str());
         for _ in 0..MOST_ATTEMPTS {
             fs_err::create_dir_all(&path)?;
@@ -65,7 +69,7 @@ impl RunFolder {
     }
 
     /// Returns where it is.
-    pub(in crate::environment) fn path(&self) -> &Utf8Path {
+    pub fn path(&self) -> &Utf8Path {
         &self.path
     }
 }
@@ -74,7 +78,7 @@ impl Drop for RunFolder {
     fn drop(&mut self) {
         // Removed while locked, so that no other harness meets half of it. What cannot be removed
         // is left to the next sweep.
-        let _ = fs_err::remove_dir_all(&self.path);
+        let _ = remove(&self.path);
         let _ = &self.lock;
     }
 }
@@ -125,12 +129,28 @@ pub fn sweep(base: &Utf8Path) -> io::Result<SweepReport> {
             continue;
         };
         report.killed.extend(kill_left_behind(&run)?);
-        fs_err::remove_dir_all(path)?;
+        remove(path)?;
         report.removed.push(run.to_string());
     }
     report.removed.sort();
     report.in_use.sort();
     Ok(report)
+}
+
+/// Removes a run's folder, the lock file last: as long as anything is there, so is that by which a sweep knows the dead.
+fn remove(folder: &Utf8Path) -> io::Result<()> {
+    for entry in folder.read_dir_utf8()? {
+        let entry = entry?;
+        if entry.file_name() == LOCK_FILE {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs_err::remove_dir_all(entry.path())?;
+        } else {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    fs_err::remove_dir_all(folder)
 }
 
 fn lock(folder: &Utf8Path) -> io::Result<Option<Flock<File>>> {
@@ -239,6 +259,33 @@ mod tests {
         let _first = RunFolder::create(&base, &run).expect("created");
         let error = RunFolder::create(&base, &run).expect_err("owned already");
         assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+    }
+
+    #[test]
+    fn a_folder_whose_removal_fails_keeps_the_lock_file_by_which_a_sweep_knows_it() {
+        let (_guard, base) = base();
+        let run: RunId = "half1".parse().expect("valid");
+        let folder = RunFolder::create(&base, &run).expect("created");
+        // What is named like a folder of a pod and cannot be removed: a mount point would be such a thing.
+        let path = folder.path().to_owned();
+        let held = path.join("held");
+        fs_err::create_dir(&held).expect("made");
+        let mounted = nix::mount::mount(
+            Some("tmpfs"),
+            held.as_std_path(),
+            Some("tmpfs"),
+            nix::mount::MsFlags::empty(),
+            None::<&str>,
+        );
+        if mounted.is_err() {
+            // Only root can mount; everybody else has nothing here that cannot be removed.
+            return;
+        }
+        drop(folder);
+        let kept = path.join(LOCK_FILE).exists();
+        nix::mount::umount(held.as_std_path()).expect("unmounted");
+        assert!(kept);
+        assert_eq!(sweep(&base).expect("swept").removed, ["half1"]);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Runs another program to its end with a bound on its time and on what is kept of its output.
 
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+
+use crate::executable::family::{End, Family};
 
 /// The pause between two looks at whether the program has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -32,7 +33,8 @@ pub(crate) struct Bounds {
 /// The process group that a program runs in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Group {
-    /// One of its own, which is killed as a whole: for programs that nobody vouches for.
+    /// One of its own, which is killed as a whole, with what has left it: for programs that nobody vouches for. Nothing that such a
+    /// program has started outlives it.
     Own,
     /// The caller's: a Ctrl-C at the terminal reaches the program as well.
     Shared,
@@ -76,9 +78,8 @@ pub(crate) enum CommandError {
 pub(crate) fn run_bounded(command: &mut Command, bounds: Bounds) -> Result<Finished, CommandError> {
     // The plain standard clock: this runs in no runtime, and no paused clock concerns it.
     let deadline = Instant::now() + bounds.time;
-    if bounds.group == Group::Own {
-        command.process_group(0);
-    }
+    let family = Family::of(bounds.group);
+    family.mark(command);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -86,33 +87,38 @@ pub(crate) fn run_bounded(command: &mut Command, bounds: Bounds) -> Result<Finis
         .spawn()?;
     let stdout = keep_output(child.stdout.take(), bounds);
     let stderr = keep_output(child.stderr.take(), bounds);
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
+    let end = loop {
+        if has_ended(&child)? {
+            break End::Reached;
         }
         if Instant::now() >= deadline {
-            kill(&mut child, bounds.group)?;
-            return Err(CommandError::TimedOut { limit: bounds.time });
+            break End::Forced;
         }
         thread::sleep(POLL_INTERVAL);
     };
-    Ok(Finished {
-        status,
-        stdout: text_of(&stdout),
-        stderr: text_of(&stderr),
-    })
+    // Not yet waited for, the child keeps its number, so that its group cannot be another one by now.
+    family.kill(&mut child, end)?;
+    let status = child.wait()?;
+    match end {
+        End::Forced => Err(CommandError::TimedOut { limit: bounds.time }),
+        End::Reached => Ok(Finished {
+            status,
+            stdout: text_of(&stdout),
+            stderr: text_of(&stderr),
+        }),
+    }
 }
 
-fn kill(child: &mut Child, group: Group) -> io::Result<()> {
-    match group {
-        Group::Own => {
-            let id = i32::try_from(child.id()).expect("a process id is positive");
-            // The child has not been waited for, so its group cannot be another one by now.
-            killpg(Pid::from_raw(id), Signal::SIGKILL)?;
-        }
-        Group::Shared => child.kill()?,
+fn has_ended(child: &Child) -> io::Result<bool> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    match waitid(Id::Pid(process_id(child)), flags)? {
+        WaitStatus::StillAlive => Ok(false),
+        _ => Ok(true),
     }
-    child.wait().map(|_| ())
+}
+
+fn process_id(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a process id is positive"))
 }
 
 /// Reads an output to its end in a thread, and hands out what is kept of it.
@@ -222,6 +228,36 @@ mod tests {
         // The kernel takes its time to end a process that it was told to kill.
         let deadline = Instant::now() + Duration::from_secs(30);
         while fs_err::read(&command_line).is_ok_and(|command| command.starts_with(b"sleep")) {
+            assert!(Instant::now() < deadline, "the child still runs");
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    #[rstest]
+    #[case::of_its_group("sleep 300 &")]
+    #[case::of_a_session_of_its_own("setsid sh -c 'trap \"\" TERM HUP; sleep 300' &")]
+    fn nothing_that_a_program_has_started_outlives_it(#[case] start: &str) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("child");
+        let path = path.display();
+        // The child says who it is before the program ends.
+        let script = format!("mkfifo '{path}'; ({start} echo $! > '{path}') & cat '{path}'");
+        let bounds = Bounds {
+            time: Duration::from_secs(30),
+            output: 100,
+            kept: Kept::Start,
+            group: Group::Own,
+        };
+        let finished =
+            run_bounded(Command::new("sh").args(["-c", &script]), bounds).expect("it ends");
+        let child = finished.stdout.trim().to_owned();
+        assert!(!child.is_empty(), "the child was started");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let runs = || {
+            fs_err::read_to_string(format!("/proc/{child}/stat"))
+                .is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while runs() {
             assert!(Instant::now() < deadline, "the child still runs");
             thread::sleep(POLL_INTERVAL);
         }

@@ -5,6 +5,7 @@ mod envoy;
 mod envoy_cache;
 mod envoy_install;
 mod error;
+mod family;
 mod identity;
 mod install_step;
 mod pip;

@@ -31,6 +31,11 @@ impl RunId {
         Self(String::from_utf8_lossy(&characters).into_owned())
     }
 
+    /// Returns the id under which what is checked before a run's first pod keeps its files.
+    pub fn of_checks(&self) -> Self {
+        Self(format!("{self}checks"))
+    }
+
     /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0

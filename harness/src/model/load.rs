@@ -139,27 +139,13 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     for group in groups(project)? {
         for path in yaml_files(&group)? {
             let text = read_bounded(project, &path, &mut complaints)?;
-            let file = project.shown(&path);
-            let Some(spec) = parse::<ScenarioFile>(&file, &text, &mut complaints) else {
-                continue;
-            };
-            let context = validate::Context {
+            scenarios.extend(scenario_of(
                 project,
-                corpora: &corpora,
-                file: &file,
-                text: &text,
-            };
-            if let Some(procedure) = validate::scenario(&context, &spec, &mut complaints) {
-                let stem = path.file_stem().unwrap_or_default();
-                scenarios.push(Scenario {
-                    name: ScenarioName::new(group.file_name().unwrap_or_default(), stem),
-                    sha256: fingerprint(&text, &procedure, &corpora),
-                    file,
-                    text: text.to_string(),
-                    spec,
-                    procedure,
-                });
-            }
+                &corpora,
+                &path,
+                &text,
+                &mut complaints,
+            ));
         }
     }
     validate::unique_ids(&scenarios, &mut complaints);
@@ -179,6 +165,37 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     } else {
         Err(LoadError::Invalid(complaints))
     }
+}
+
+/// Reads the scenario that `text` is, as it would stand in the file `path`; complaints say where it is none.
+pub fn scenario_of(
+    project: &Project,
+    corpora: &Corpora,
+    path: &Utf8Path,
+    text: &Arc<str>,
+    complaints: &mut Vec<Diagnostic>,
+) -> Option<Scenario> {
+    let file = project.shown(path);
+    let spec = parse::<ScenarioFile>(&file, text, complaints)?;
+    let context = validate::Context {
+        project,
+        corpora,
+        file: &file,
+        text,
+    };
+    let procedure = validate::scenario(&context, &spec, complaints)?;
+    let group = path.parent().and_then(Utf8Path::file_name);
+    Some(Scenario {
+        name: ScenarioName::new(
+            group.unwrap_or_default(),
+            path.file_stem().unwrap_or_default(),
+        ),
+        sha256: fingerprint(text, &procedure, corpora),
+        file,
+        text: text.to_string(),
+        spec,
+        procedure,
+    })
 }
 
 /// Hashes a scenario's text together with the payload and seed files that it uses.

@@ -10,6 +10,7 @@ use owo_colors::{OwoColorize, Style};
 
 use super::record::{Kubelet, RunRecord, ScenarioRecord};
 use super::terminal::{remark, say};
+use super::untrusted::harmless;
 use crate::judge::bound::PROVEN;
 use crate::judge::lint::LINT;
 use crate::model::diagnostic::{Colour, Diagnostic};
@@ -134,12 +135,17 @@ impl Console {
         }
         for (name, explanation) in &scenario.observations {
             if name.starts_with(LINT) && scenario.result == ScenarioResult::Passed {
-                let _ = write!(line, "\n{:>22}found as expected: {explanation}", "");
+                let _ = write!(
+                    line,
+                    "\n{:>22}found as expected: {}",
+                    "",
+                    escape(explanation)
+                );
             }
         }
         for (name, share) in &scenario.observations {
             if let Some(what) = name.strip_prefix(PROVEN) {
-                let _ = write!(line, "\n{:>22}{}: {share}", "", what.trim());
+                let _ = write!(line, "\n{:>22}{}: {}", "", what.trim(), escape(share));
             }
         }
         match &scenario.result {
@@ -288,7 +294,7 @@ pub fn details(
                 escape(&fault.causes.join("\n  caused by: "))
             );
             for hint in &fault.hints {
-                let _ = write!(text, "\nhint: {hint}");
+                let _ = write!(text, "\nhint: {}", escape(hint));
             }
             text
         }
@@ -339,25 +345,15 @@ fn render_finding(
     text
 }
 
-/// Makes text from the wire safe for a terminal: control characters are written out, long lines cut.
+/// Makes text from the wire safe for a terminal: long text is cut, and its further lines are indented, so that none can pass for one of
+/// the report's own.
 fn escape(text: &str) -> String {
     const LIMIT: usize = 2_000;
-    let mut shown: String = text
-        .chars()
-        .take(LIMIT)
-        .flat_map(|character| {
-            let keep = !character.is_control() || character == '\n';
-            let escaped = (!keep).then(|| character.escape_default().to_string());
-            escaped
-                .unwrap_or_else(|| character.to_string())
-                .chars()
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    if text.chars().count() > LIMIT {
-        shown.push('…');
+    let mut kept: String = text.chars().take(LIMIT).collect();
+    if text.chars().nth(LIMIT).is_some() {
+        kept.push('…');
     }
-    shown
+    harmless(&kept).replace('\n', "\n    ")
 }
 
 #[cfg(test)]
@@ -369,6 +365,11 @@ mod tests {
         let shown = escape("a\u{1b}[31mred\u{7}");
         assert!(!shown.contains('\u{1b}'), "{shown}");
         assert!(shown.contains("\\u{1b}[31mred"), "{shown}");
+    }
+
+    #[test]
+    fn a_line_from_the_wire_cannot_pass_for_one_of_the_report() {
+        assert_eq!(escape("x\n9 passed, 0 failed"), "x\n    9 passed, 0 failed");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::record::{RunRecord, ScenarioRecord};
+use super::untrusted::harmless;
 use crate::model::finding::{Finding, ScenarioResult, describe_missing};
 
-/// Makes the JUnit report. quick-junit escapes markup and drops what XML cannot carry.
+/// Makes the JUnit report. quick-junit escapes markup.
 pub fn render(record: &RunRecord) -> Result<String, quick_junit::SerializeError> {
     let mut report = Report::new("conformance");
     let mut suite = TestSuite::new(record.environment.name.as_str());
@@ -36,7 +37,7 @@ fn case_of_the_run(findings: &[Finding]) -> TestCase {
             )
         })
         .collect();
-    status.set_description(lines.join("\n\n"));
+    status.set_description(harmless(&lines.join("\n\n")));
     TestCase::new("the run as a whole", status)
 }
 
@@ -72,19 +73,19 @@ fn status(scenario: &ScenarioRecord) -> TestCaseStatus {
                 })
                 .collect();
             if let Some(first) = findings.first() {
-                status.set_message(format!(
+                status.set_message(harmless(&format!(
                     "expected {}, observed {}",
                     first.expected, first.observed
-                ));
+                )));
                 status.set_type(first.expectation.as_str());
             }
-            status.set_description(lines.join("\n\n"));
+            status.set_description(harmless(&lines.join("\n\n")));
             status
         }
         ScenarioResult::Errored(fault) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(fault.causes.first().cloned().unwrap_or_default());
-            status.set_description(fault.causes.join("\ncaused by: "));
+            status.set_message(harmless(fault.causes.first().map_or("", String::as_str)));
+            status.set_description(harmless(&fault.causes.join("\ncaused by: ")));
             status
         }
         ScenarioResult::Unsupported { missing, reasons } => {

@@ -12,3 +12,4 @@ pub mod redaction;
 pub mod schema;
 pub mod terminal;
 pub mod timings;
+mod untrusted;

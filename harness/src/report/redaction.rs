@@ -21,7 +21,7 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Knows these keys: as they are, percent-encoded, in hex and in base64 at any offset.
+    /// Knows these keys: as they are, percent-encoded, quoted in JSON and markup, in hex and in base64 at any offset.
     pub fn new(keys: &AgentKeys) -> Self {
         let mut forms = Vec::new();
         let successor = &keys.successor;
@@ -33,8 +33,13 @@ impl Redactor {
         ] {
             let bytes = secret.as_bytes();
             forms.push(bytes.to_vec());
-            forms.push(percent_encoded(bytes, |byte| hex::encode_upper([byte])).into_bytes());
-            forms.push(percent_encoded(bytes, |byte| hex::encode([byte])).into_bytes());
+            for plain in [Plain::Alphanumeric, Plain::Unreserved] {
+                forms.push(
+                    percent_encoded(bytes, plain, |byte| hex::encode_upper([byte])).into_bytes(),
+                );
+                forms.push(percent_encoded(bytes, plain, |byte| hex::encode([byte])).into_bytes());
+            }
+            forms.extend(quoted(secret));
             forms.push(hex::encode(bytes).into_bytes());
             forms.push(hex::encode_upper(bytes).into_bytes());
             for offset in 0..3 {
@@ -64,19 +69,53 @@ impl Redactor {
 
     /// Replaces every secret.
     pub fn redact(&self, text: &[u8]) -> Vec<u8> {
-        let mut clean = text.to_vec();
-        for form in &self.forms {
-            while let Some(start) = find(&clean, form) {
-                clean.splice(start..start + form.len(), REPLACEMENT.iter().copied());
-            }
-        }
-        clean
+        self.forms
+            .iter()
+            .fold(text.to_vec(), |text, form| replace(text, form))
     }
 }
 
-fn percent_encoded(bytes: &[u8], digits: fn(u8) -> String) -> String {
+/// Which bytes a percent-encoding leaves as they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Plain {
+    Alphanumeric,
+    /// RFC 3986, section 2.3.
+    Unreserved,
+}
+
+impl Plain {
+    const fn has(self, byte: u8) -> bool {
+        byte.is_ascii_alphanumeric()
+            || match self {
+                Self::Alphanumeric => false,
+                Self::Unreserved => matches!(byte, b'-' | b'.' | b'_' | b'~'),
+            }
+    }
+}
+
+/// Returns a secret as it stands inside a JSON text, in Rust's own quotes, and in markup.
+fn quoted(secret: &str) -> [Vec<u8>; 4] {
+    let json = serde_json::Value::from(secret).to_string();
+    let markup = secret
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    let attribute = markup.replace('"', "&quot;");
+    [
+        json.strip_prefix('"')
+            .and_then(|json| json.strip_suffix('"'))
+            .unwrap_or_default()
+            .as_bytes()
+            .to_vec(),
+        secret.escape_debug().to_string().into_bytes(),
+        markup.into_bytes(),
+        attribute.into_bytes(),
+    ]
+}
+
+fn percent_encoded(bytes: &[u8], plain: Plain, digits: fn(u8) -> String) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        if byte.is_ascii_alphanumeric() {
+        if plain.has(*byte) {
             text.push(char::from(*byte));
         } else {
             text.push('%');
@@ -94,6 +133,26 @@ fn base64_inside(engine: &GeneralPurpose, bytes: &[u8], offset: usize) -> Option
     let start = (offset * 8).div_ceil(6);
     let end = padded.len() * 8 / 6;
     encoded.get(start..end).map(<[u8]>::to_vec)
+}
+
+/// Replaces a form wherever it stands, in one pass: an agent may write it as often as it likes.
+fn replace(text: Vec<u8>, form: &[u8]) -> Vec<u8> {
+    let Some(mut next) = find(&text, form) else {
+        return text;
+    };
+    let mut clean = Vec::with_capacity(text.len());
+    let mut rest = &text[..];
+    loop {
+        clean.extend_from_slice(&rest[..next]);
+        clean.extend_from_slice(REPLACEMENT);
+        rest = &rest[next + form.len()..];
+        match find(rest, form) {
+            Some(following) => next = following,
+            None => break,
+        }
+    }
+    clean.extend_from_slice(rest);
+    clean
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -129,7 +188,7 @@ mod tests {
     #[rstest]
     #[case::plain(format!("key={SECRET}!"))]
     #[case::of_the_next_pair(format!("key={SUCCESSOR}!"))]
-    #[case::percent(format!("?k={}", percent_encoded(SECRET.as_bytes(), |byte| hex::encode([byte]))))]
+    #[case::percent(format!("?k={}", percent_encoded(SECRET.as_bytes(), Plain::Alphanumeric, |byte| hex::encode([byte]))))]
     #[case::hex(hex::encode(SECRET))]
     #[case::hex_in_capitals(hex::encode_upper(SECRET))]
     #[case::url_safe(URL_SAFE_NO_PAD.encode(SECRET))]

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::timeout;
 
+use crate::environment::RunFolder;
 use crate::model::digest::sha256;
 use crate::model::timespan::TimeSpan;
 use crate::stack::{PROXY_CONTAINER, Stack};
@@ -17,8 +18,10 @@ use crate::stack::{PROXY_CONTAINER, Stack};
 const LAST_LINES: usize = 4;
 
 /// Remembers which configurations Envoy has accepted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ProxyValidator {
+    // Private keys are written into it: what a killed harness leaves there must be found by the next sweep.
+    folder: RunFolder,
     verdicts: Mutex<BTreeMap<String, Verdict>>,
 }
 
@@ -38,6 +41,14 @@ pub struct InvalidProxyConfig {
 }
 
 impl ProxyValidator {
+    /// Starts with nothing accepted. Files that Envoy reads are written into `folder`.
+    pub fn new(folder: RunFolder) -> Self {
+        Self {
+            folder,
+            verdicts: Mutex::default(),
+        }
+    }
+
     /// Lets Envoy check the configuration of a stack, once per text. The rendered file is left in `folder` when it is refused.
     pub async fn validate(
         &self,
@@ -56,9 +67,58 @@ impl ProxyValidator {
             .or_default()
             .clone();
         let path = folder.join(format!("envoy-{}.yaml", &digest[..12]));
-        cell.get_or_init(|| check(envoy, stack, config, path, within))
+        cell.get_or_init(|| self.check(envoy, stack, config, path, within))
             .await
             .clone()
+    }
+
+    async fn check(
+        &self,
+        envoy: &Utf8Path,
+        stack: &Stack,
+        config: &str,
+        path: Utf8PathBuf,
+        within: TimeSpan,
+    ) -> Result<(), InvalidProxyConfig> {
+        let invalid = |exit: String, words: String| InvalidProxyConfig {
+            path: path.clone(),
+            exit,
+            words,
+        };
+        let room = tempfile::tempdir_in(self.folder.path())
+            .map_err(|error| invalid("not run".into(), error.to_string()))?;
+        let file = Utf8Path::from_path(room.path())
+            .ok_or_else(|| invalid("not run".into(), "the folder's name is not UTF-8".into()))
+            .and_then(|room| {
+                write_files(stack, config, room)
+                    .map_err(|error| invalid("not run".into(), error.to_string()))
+            })?;
+        let command = Command::new(envoy)
+            .args(["--mode", "validate", "--disable-hot-restart", "-c"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = match timeout(within.as_duration(), command).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => return Err(invalid("not run".into(), error.to_string())),
+            Err(_) => return Err(invalid(format!("no answer within {within}"), String::new())),
+        };
+        if output.status.success() {
+            return Ok(());
+        }
+        let kept = path
+            .parent()
+            .map_or(Ok(()), fs_err::create_dir_all)
+            .and_then(|()| fs_err::write(&path, config));
+        kept.map_err(|error| invalid(output.status.to_string(), error.to_string()))?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = words.lines().collect();
+        let start = lines.len().saturating_sub(LAST_LINES);
+        Err(invalid(
+            output.status.to_string(),
+            lines[start..].join("\n"),
+        ))
     }
 }
 
@@ -81,51 +141,4 @@ fn write_files(stack: &Stack, config: &str, room: &Utf8Path) -> std::io::Result<
     let file = room.join("envoy.yaml");
     fs_err::write(&file, config)?;
     Ok(file)
-}
-
-async fn check(
-    envoy: &Utf8Path,
-    stack: &Stack,
-    config: &str,
-    path: Utf8PathBuf,
-    within: TimeSpan,
-) -> Result<(), InvalidProxyConfig> {
-    let invalid = |exit: String, words: String| InvalidProxyConfig {
-        path: path.clone(),
-        exit,
-        words,
-    };
-    let room = tempfile::tempdir().map_err(|error| invalid("not run".into(), error.to_string()))?;
-    let file = Utf8Path::from_path(room.path())
-        .ok_or_else(|| invalid("not run".into(), "the folder's name is not UTF-8".into()))
-        .and_then(|room| {
-            write_files(stack, config, room)
-                .map_err(|error| invalid("not run".into(), error.to_string()))
-        })?;
-    let command = Command::new(envoy)
-        .args(["--mode", "validate", "--disable-hot-restart", "-c"])
-        .arg(&file)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = match timeout(within.as_duration(), command).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(invalid("not run".into(), error.to_string())),
-        Err(_) => return Err(invalid(format!("no answer within {within}"), String::new())),
-    };
-    if output.status.success() {
-        return Ok(());
-    }
-    let kept = path
-        .parent()
-        .map_or(Ok(()), fs_err::create_dir_all)
-        .and_then(|()| fs_err::write(&path, config));
-    kept.map_err(|error| invalid(output.status.to_string(), error.to_string()))?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = words.lines().collect();
-    let start = lines.len().saturating_sub(LAST_LINES);
-    Err(invalid(
-        output.status.to_string(),
-        lines[start..].join("\n"),
-    ))
 }

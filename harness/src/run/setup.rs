@@ -13,8 +13,10 @@ use super::proxy_validation::ProxyValidator;
 use crate::environment::kube::{
     self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder, ServiceTrial,
 };
-use crate::environment::local::{LocalEnvironment, LocalOptions, probe_support, sweep};
-use crate::environment::{Environment, EnvironmentFault, ImageTable};
+use crate::environment::local::{
+    LocalEnvironment, LocalOptions, check_resources, probe_support, sweep,
+};
+use crate::environment::{Environment, EnvironmentFault, ImageTable, RunFolder};
 use crate::executable::{ExecutableError, Identity};
 use crate::image::{ImageError, ImageRole};
 use crate::model::feature::{Feature, FeatureSet};
@@ -265,6 +267,11 @@ pub async fn prepare(
         // The vendor documents host and port only.
         features.insert(Feature::AgentUnixSocket);
     }
+    let checks =
+        RunFolder::create(&runtime, &run.of_checks()).map_err(|source| SetupError::Runtime {
+            path: runtime,
+            source,
+        })?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(RunSetup {
         run,
@@ -273,7 +280,7 @@ pub async fn prepare(
         corpora: Arc::new(corpora),
         environment,
         envoy: programs.envoy,
-        proxy_validator: ProxyValidator::default(),
+        proxy_validator: ProxyValidator::new(checks),
         subjects,
         features,
         keys: Arc::new(keys),
@@ -315,6 +322,7 @@ impl AgentAbilities {
 type PlaceMade = (Arc<dyn Environment>, AgentAbilities);
 
 async fn local_environment(setup: &PlaceSetup<'_>) -> Result<PlaceMade, SetupError> {
+    check_resources(setup.runtime)?;
     probe_support(setup.conformance).await?;
     let programs = setup.programs;
     let images = ImageTable {

@@ -2,6 +2,8 @@
 
 pub mod contract;
 pub mod driver;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod plan;
 pub mod record;
 

@@ -1,8 +1,10 @@
 //! Requests as bytes: what is added, what is left, and what is refused.
 
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::traffic::body_decoder::{BodyDecoder, BodyFraming};
 use crate::traffic::plan::Framing;
 use crate::traffic::request_layout::CHUNK_SIZE;
 
@@ -200,4 +202,75 @@ fn parts_that_do_not_go_together_are_refused() {
     request.raw_base64 = Some(String::new());
     let error = RequestTemplate::new(&request, "h:1").expect_err("raw with a header");
     assert!(matches!(error, RequestError::Combination { .. }), "{error}");
+}
+
+/// Text of a field: anything, control characters among it.
+fn field_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[!-~]{1,12}",
+        1 => "\\PC{0,8}",
+        1 => "[\\x00-\\x20a-z]{0,8}",
+    ]
+}
+
+fn plans() -> impl Strategy<Value = (PlannedRequest, Option<Vec<u8>>)> {
+    let body = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..9_000));
+    let headers = proptest::collection::vec(("[a-z-]{1,8}", field_text()), 0..6);
+    let framing = prop_oneof![Just(Framing::ContentLength), Just(Framing::Chunked)];
+    (field_text(), field_text(), headers, body, framing).prop_map(
+        |(id, target, headers, body, framing)| {
+            let request = PlannedRequest {
+                id,
+                target,
+                headers,
+                body_base64: body.as_ref().map(|body| STANDARD.encode(body)),
+                ..planned(&[], None, framing)
+            };
+            (request, body)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn whatever_is_planned_is_sent_as_it_stands_or_refused((request, body) in plans()) {
+        let parts = || {
+            let headers = request.headers.iter().map(|(_, value)| value);
+            [&request.id, &request.target].into_iter().chain(headers)
+        };
+        let ends_a_field = parts().any(|text| text.contains(['\r', '\n', '\0']));
+        let template = RequestTemplate::new(&request, "a:1");
+        prop_assert_eq!(template.is_err(), ends_a_field);
+        let Ok(template) = template else { return Ok(()) };
+        let sent = template.numbered(7);
+        let id = request.id.replace("{n}", "7");
+        let (head, sent_body) = sent.bytes.split_at(sent.head_length);
+
+        // A head is lines and nothing else: no field has opened another one.
+        let head = std::str::from_utf8(head).expect("fields are text");
+        let mut lines = head.split("\r\n");
+        prop_assert_eq!(lines.next(), Some(&*format!("POST {} HTTP/1.1", request.target)));
+        prop_assert_eq!(lines.next(), Some(&*format!("x-conformance-id: {id}")));
+        let wanted: Vec<String> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let rest: Vec<&str> = lines.collect();
+        let added = rest.len() - wanted.len() - 2;
+        prop_assert!(added <= 2, "{:?}", rest);
+        prop_assert_eq!(&rest[rest.len() - 2..], ["", ""]);
+        let first = usize::from(!request.headers.iter().any(|(name, _)| name == "host"));
+        prop_assert_eq!(&rest[first..first + wanted.len()], &wanted[..]);
+
+        let body = body.unwrap_or_default();
+        if request.framing == Framing::Chunked && request.body_base64.is_some() {
+            let mut decoder = BodyDecoder::new(BodyFraming::Chunked, 1 << 20).expect("within the bound");
+            prop_assert_eq!(decoder.read(sent_body), Ok(sent_body.len()));
+            prop_assert!(decoder.is_complete());
+            let decoded = decoder.finish();
+            prop_assert_eq!(decoded.length, body.len() as u64);
+            prop_assert_eq!(decoded.sha256, crate::model::digest::sha256(&body));
+        } else {
+            prop_assert_eq!(sent_body, &body[..]);
+        }
+    }
 }

@@ -13,3 +13,6 @@ pub mod outcome;
 pub mod proxy;
 pub mod testimony;
 pub mod upstream;
+
+#[cfg(test)]
+mod conservation_tests;

@@ -109,3 +109,20 @@ pub(crate) fn report(output: &TempDir) -> serde_json::Value {
     let text = fs::read(run_folder(output).join("report.json")).expect("a report");
     serde_json::from_slice(&text).expect("JSON")
 }
+
+/// Makes a program of a script that finds the reference agent as its descriptor 9: a container sees no program of the host but those of
+/// the system, so the script carries the agent behind its own text. Asked for its version, it says this.
+pub(crate) fn carrying_the_agent(version: &str, script: &str) -> Vec<u8> {
+    let text = format!(
+        "#!/bin/sh\ncase \"$1\" in --*) printf '{version}\\n'; exit 0;; esac\n\
+         file=$(mktemp -p /tmp 2>/dev/null || mktemp -p /sigsci/tmp)\n\
+         tail -c +OFFSET \"$0\" > \"$file\"; chmod 755 \"$file\"; exec 9< \"$file\"; rm \"$file\"\n\
+         {script}\nexit\n"
+    );
+    // The number is as long as its placeholder; `tail` counts from 1.
+    let offset = format!("{:06}", text.len() + 1);
+    let binary = Path::new(env!("CARGO_BIN_EXE_conformance")).with_file_name("agent-stub");
+    let mut program = text.replacen("OFFSET", &offset, 1).into_bytes();
+    program.extend(fs::read(binary).expect("the reference agent is built"));
+    program
+}

@@ -6,6 +6,7 @@
 //! open, and by the kernel's parent-death signal.
 
 pub use self::environment::{LocalEnvironment, LocalOptions};
+pub use self::resources::check_resources;
 pub use self::supervisor::{pod_init_main, pod_stage_main};
 pub use self::support::probe_support;
 pub use crate::environment::run_folder::{SweepReport, sweep};
@@ -19,6 +20,7 @@ mod planning;
 mod pod;
 mod probe_rules;
 mod protocol;
+mod resources;
 mod stage_thread;
 mod supervisor;
 mod support;

@@ -1,0 +1,33 @@
+//! Makes text off the wire harmless for a terminal and for whoever reads a report.
+
+/// Writes out what moves a cursor or turns the direction of reading: control characters but line ends, and Unicode's bidirectional
+/// controls, which are no control characters by their category.
+pub(super) fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let moves = character.is_control() && character != '\n';
+        let turns = matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
+        if moves || turns {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_or_turns_is_written_out_and_all_else_stays() {
+        assert_eq!(
+            harmless("a\u{1b}[31m\r\u{202e}é\n"),
+            "a\\u{1b}[31m\\u{d}\\u{202e}é\n"
+        );
+    }
+}
