@@ -4,15 +4,18 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
+use crate::model::admission::{AdmissionOutcome, AdmissionSpec};
 use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
 use crate::model::image_procedures::{PullOutcome, PullSpec};
 use crate::model::kept_clients::CutExpectation;
+use crate::model::located::Located;
 use crate::model::procedure::{Case, DrainSpec, LeakExpectation, ReadinessExpectation};
 use crate::model::rollout::{LeakedExpectation, LossExpectation, RolloutSpec};
 use crate::model::scenario::{Procedure, Scenario};
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::selection::Selection;
+use crate::stack::PROXY_PORT;
 
 /// Options of `explain`.
 #[derive(Args, Debug)]
@@ -106,6 +109,23 @@ fn explain(scenario: &Scenario) -> String {
 fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
+        Procedure::Admission(spec) => asserted_of_admission(spec),
+        Procedure::Exposure(spec) => {
+            let ports = |ports: &[Located<u16>]| {
+                let ports: Vec<String> = ports.iter().map(|port| port.to_string()).collect();
+                ports.join(", ")
+            };
+            let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
+            lines.push(format!(
+                "  asserts:     nobody outside the pod can connect to {}",
+                ports(&spec.closed)
+            ));
+            lines.push(format!(
+                "  asserts:     anybody can connect to {PROXY_PORT} {}",
+                ports(&spec.open)
+            ));
+            lines
+        }
         Procedure::Contract(spec) => {
             let mut lines = vec![format!(
                 "  asserts:     over {}, an attack is blocked and its twin allowed, first and last",
@@ -206,6 +226,19 @@ fn asserted_of_case(case: &Case) -> String {
         shortened(&case.request.target),
         *case.expect.outcome
     )
+}
+
+fn asserted_of_admission(spec: &AdmissionSpec) -> Vec<String> {
+    let mut lines: Vec<String> = spec.cases.iter().map(asserted_of_case).collect();
+    match *spec.pod {
+        AdmissionOutcome::Admitted => {
+            lines.push("  asserts:     the cluster lets the pod in".into());
+        }
+        AdmissionOutcome::Refused => lines.extend(spec.says.iter().map(|text| {
+            format!("  asserts:     the cluster refuses the pod and says `{}`", **text)
+        })),
+    }
+    lines
 }
 
 fn asserted_of_pull(spec: &PullSpec) -> Vec<String> {

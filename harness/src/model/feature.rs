@@ -28,6 +28,8 @@ pub enum Feature {
     ImagesOnNodes,
     /// The kubelet (or its rehearsal) starts and ends native sidecars in their order.
     NativeSidecar,
+    /// The cluster refuses pods by the Pod Security Standard that their namespace enforces.
+    PodSecurityAdmission,
     /// The kubelet (or its rehearsal) runs exec hooks before it sends TERM.
     PreStopExec,
     /// The kubelet (or its rehearsal) pauses by itself before it sends TERM.
@@ -38,6 +40,10 @@ pub enum Feature {
     ResponseData,
     /// The environment has a Deployment's pods behind one Service, and replaces them.
     Rollout,
+    /// Containers can run as another user than the image's.
+    RunAsUser,
+    /// The container runtime puts its seccomp profile on containers that ask for it.
+    SeccompProfile,
     /// The kubelet (or its rehearsal) honours gRPC startup probes.
     StartupProbeGrpc,
     /// The kubelet (or its rehearsal) honours HTTP startup probes.
@@ -58,11 +64,14 @@ impl Feature {
             Self::ImagesInNoRegistry => "images-in-no-registry",
             Self::ImagesOnNodes => "images-on-nodes",
             Self::NativeSidecar => "native-sidecar",
+            Self::PodSecurityAdmission => "pod-security-admission",
             Self::PreStopExec => "pre-stop-exec",
             Self::PreStopSleep => "pre-stop-sleep",
             Self::ReadOnlyRootfs => "read-only-rootfs",
             Self::ResponseData => "response-data",
             Self::Rollout => "rollout",
+            Self::RunAsUser => "run-as-user",
+            Self::SeccompProfile => "seccomp-profile",
             Self::StartupProbeGrpc => "startup-probe-grpc",
             Self::StartupProbeHttp => "startup-probe-http",
             Self::StartupProbeTcp => "startup-probe-tcp",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::admission::PodSecurity;
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::diagnostic::Diagnostic;
@@ -206,6 +207,7 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             "write `features: [rollout]`: not every environment has Deployments",
         );
     }
+    check_needs(spec, complaints);
     if let Some(grace) = &spec.stack.grace_period
         && grace.as_duration().subsec_nanos() != 0
     {
@@ -227,6 +229,30 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
         let probes = [&settings.startup_probe, &settings.readiness_probe];
         for probe in probes.into_iter().flatten() {
             check_probe(probe, complaints);
+        }
+    }
+}
+
+/// Complains of settings that not every environment carries out, where the scenario does not say that it needs them.
+fn check_needs(spec: &ScenarioFile, complaints: &mut Complaints<'_>) {
+    let mut needs: Vec<(Position, Feature)> = Vec::new();
+    if let Some(security) = &spec.stack.pod_security {
+        needs.push((security.position, Feature::RunAsUser));
+        match **security {
+            PodSecurity::Restricted => needs.push((security.position, Feature::SeccompProfile)),
+            PodSecurity::Unprivileged => {}
+        }
+    }
+    if let Some(standard) = &spec.stack.namespace_enforces {
+        needs.push((standard.position, Feature::PodSecurityAdmission));
+    }
+    for (position, feature) in needs {
+        if !spec.features.contains(&feature) {
+            complaints.add(
+                position,
+                format!("the scenario does not say that it needs `{feature}`"),
+                format!("add `{feature}` to `features:`: not every environment can carry this out"),
+            );
         }
     }
 }
@@ -315,11 +341,13 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         section.map(|section| (section.position, wrap(section.value.clone())))
     }
     let mut given: Vec<(Position, Procedure)> = [
+        take(spec.admission.as_ref(), Procedure::Admission),
         take(spec.contract.as_ref(), Procedure::Contract),
         take(spec.drain.as_ref(), |spec| Procedure::Drain(Box::new(spec))),
         take(spec.exchange.as_ref(), |spec| {
             Procedure::Exchange(Box::new(spec))
         }),
+        take(spec.exposure.as_ref(), Procedure::Exposure),
         take(spec.filesystem.as_ref(), Procedure::Filesystem),
         take(spec.outage.as_ref(), Procedure::Outage),
         take(spec.provenance.as_ref(), Procedure::Provenance),
@@ -343,7 +371,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract, provenance, pull",
+                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract, provenance, pull, exposure, admission",
             );
             None
         }

@@ -1,7 +1,9 @@
 //! Checks the one procedure of a scenario file.
 
+use super::admission::{AdmissionOutcome, AdmissionSpec};
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use super::exposure::ExposureSpec;
 use super::image_procedures::{PullOutcome, PullSpec};
 use super::kept_clients::KeptClients;
 use super::located::{Located, Position};
@@ -23,6 +25,8 @@ pub(super) fn check_procedure(
     complaints: &mut Complaints<'_>,
 ) {
     match procedure {
+        Procedure::Admission(admission) => check_admission(admission, complaints),
+        Procedure::Exposure(exposure) => check_exposure(exposure, complaints),
         Procedure::Exchange(exchange) => check_exchange(context, exchange, complaints),
         Procedure::Contract(contract) => check_contract(contract, complaints),
         Procedure::Drain(drain) => check_drain(drain, complaints),
@@ -83,6 +87,43 @@ pub(super) fn check_procedure(
             check_request(&startup.attack, startup.attack.target.position, complaints);
             check_request(&startup.benign, startup.benign.target.position, complaints);
             check_rate(&startup.per_second, complaints);
+        }
+    }
+}
+
+fn check_admission(admission: &AdmissionSpec, complaints: &mut Complaints<'_>) {
+    check_cases(&admission.cases, complaints);
+    match (*admission.pod, admission.says.is_empty(), admission.cases.is_empty()) {
+        (AdmissionOutcome::Admitted, true, false) | (AdmissionOutcome::Refused, false, true) => {}
+        (AdmissionOutcome::Admitted, _, _) => complaints.add(
+            admission.pod.position,
+            "a pod that is admitted has to be seen at work, and nobody says why it is not",
+            "write `cases:` and leave `says:` out",
+        ),
+        (AdmissionOutcome::Refused, _, _) => complaints.add(
+            admission.pod.position,
+            "a pod that is refused takes no requests, and the cluster has to say why",
+            "write `says:` and leave `cases:` out",
+        ),
+    }
+}
+
+fn check_exposure(exposure: &ExposureSpec, complaints: &mut Complaints<'_>) {
+    check_some_cases(&exposure.cases, "exposure", complaints);
+    if exposure.closed.is_empty() && exposure.open.is_empty() {
+        complaints.add(
+            Position::default(),
+            "`exposure` asks for no port",
+            "name the agent's port under `closed:` or `open:`",
+        );
+    }
+    for open in &exposure.open {
+        if let Some(closed) = exposure.closed.iter().find(|closed| ***closed == **open) {
+            complaints.add(
+                closed.position,
+                format!("port {} is both open and closed", **closed),
+                "keep one of the two",
+            );
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::procedure::request_ids::RequestIds;
-use crate::procedure::{Proceedings, carry_out};
+use crate::procedure::{Proceedings, admission, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::{WriteError, capture};
 use crate::report::record::{MatrixRow, PodRecord, ScenarioRecord};
@@ -240,8 +240,29 @@ async fn attempt(
         return fleet::attempt(attempt, spec, course).await;
     }
     let creating = clock.enter(Phase::Creating);
-    let pod = setup.environment.create(name, &stack).await?;
+    let created = setup.environment.create(name, &stack).await;
     drop(creating);
+    let pod = match &scenario.procedure {
+        Procedure::Admission(spec) => {
+            match admission::judge_creation(spec, created, &mut course.proceedings).await? {
+                Some(pod) => pod,
+                None => return Ok(()),
+            }
+        }
+        Procedure::Contract(_)
+        | Procedure::Drain(_)
+        | Procedure::Exchange(_)
+        | Procedure::Exposure(_)
+        | Procedure::Filesystem(_)
+        | Procedure::Outage(_)
+        | Procedure::Provenance(_)
+        | Procedure::Pull(_)
+        | Procedure::Refusal(_)
+        | Procedure::Reload(_)
+        | Procedure::Rollout(_)
+        | Procedure::Secrecy(_)
+        | Procedure::Startup(_) => created?,
+    };
     let deployment = Deployment::new(
         pod.clone(),
         stack,

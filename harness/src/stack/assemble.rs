@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::certificates::CERTIFICATES_SECRET;
 use super::keys::AgentKeys;
 use super::manifest::{self, ManifestError};
+use super::pod_security::harden;
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
 use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
 use crate::model::image_procedures::PullPolicy;
@@ -97,6 +98,9 @@ pub fn assemble(
         apply(proxy, &settings.front_proxy);
         prepare_proxy(proxy);
     }
+    if let Some(security) = &settings.pod_security {
+        harden(&mut pod, **security);
+    }
     for (name, volume) in &settings.volumes {
         set_volume(&mut pod, name, volume);
     }
@@ -142,6 +146,7 @@ pub fn assemble(
     Ok(Stack {
         pod,
         pull_policies: pull_policies(settings),
+        namespace_enforces: settings.namespace_enforces.as_ref().map(|standard| **standard),
         config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),
         secrets,
     })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use self::secret::SecretText;
+use crate::model::admission::PodSecurityStandard;
 use crate::model::image_procedures::PullPolicy;
 
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
@@ -14,6 +15,7 @@ pub mod assemble;
 pub mod certificates;
 pub mod keys;
 pub mod manifest;
+mod pod_security;
 pub mod proxy_config;
 pub mod secret;
 
@@ -32,6 +34,8 @@ pub struct Stack {
     pub pod: PodSpec,
     /// When the kubelet looks for a container's image, by container, where the scenario says so.
     pub pull_policies: BTreeMap<String, PullPolicy>,
+    /// The Pod Security Standard that the pod's namespace enforces.
+    pub namespace_enforces: Option<PodSecurityStandard>,
     /// Config maps by name; each a map from file name to content.
     pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Secrets by name; each a map from key to value.

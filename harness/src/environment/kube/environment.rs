@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod as KubePodObject;
 use tokio::time::timeout;
 
+use super::admission_trial::{PodAdmission, try_admission};
 use super::agent_probe::{AgentTraits, probe_agent};
 use super::cluster::Cluster;
 use super::connection::Connection;
@@ -49,11 +50,20 @@ pub struct KubeEnvironment {
     observers: Arc<Observers>,
     observing: Observing,
     services: ServiceReach,
+    admission: PodAdmission,
     images: ImageNames,
     presence: Presence,
     agent: Option<AgentTraits>,
     // The last: what is in it goes when everything else has gone.
     _folder: RunFolder,
+}
+
+/// What a cluster has said of itself.
+struct Found {
+    observing: Observing,
+    agent: Option<AgentTraits>,
+    services: ServiceReach,
+    admission: PodAdmission,
 }
 
 impl KubeEnvironment {
@@ -108,12 +118,17 @@ impl KubeEnvironment {
                     None => None,
                 };
                 let services = Box::pin(try_service(&space, options.service_trial, say)).await?;
-                Ok::<_, EnvironmentFault>((observing, agent, services))
+                let admission = try_admission(&space, options.admission_trial).await?;
+                let found = Found {
+                    observing,
+                    agent,
+                    services,
+                    admission,
+                };
+                Ok::<_, EnvironmentFault>(found)
             };
             match questions.await {
-                Ok((observing, agent, services)) => {
-                    Ok((connection, space, observing, agent, services))
-                }
+                Ok(found) => Ok((connection, space, found)),
                 Err(error) => {
                     // Only the error that came first is told.
                     let _ = space.remove_all().await;
@@ -123,17 +138,18 @@ impl KubeEnvironment {
         };
         let prepared = Box::pin(prepared).await;
         match prepared {
-            Ok((connection, space, observing, agent, services)) => Ok(Self {
+            Ok((connection, space, found)) => Ok(Self {
                 name: options.cluster.name(),
                 presence: options.presence(&cluster),
                 connection,
                 cluster: tokio::sync::Mutex::new(cluster),
                 space,
                 observers: Arc::default(),
-                observing,
-                services,
+                observing: found.observing,
+                services: found.services,
+                admission: found.admission,
                 images,
-                agent,
+                agent: found.agent,
                 _folder: folder,
             }),
             Err(error) => {
@@ -156,7 +172,9 @@ impl KubeEnvironment {
         stack: &Stack,
     ) -> Result<Arc<dyn Pod>, EnvironmentFault> {
         let space = &self.space;
-        space.make_namespace(namespace, &name.purpose).await?;
+        space
+            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
+            .await?;
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
@@ -217,7 +235,9 @@ impl KubeEnvironment {
         replicas: u32,
     ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
         let space = &self.space;
-        space.make_namespace(namespace, &name.purpose).await?;
+        space
+            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
+            .await?;
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
         Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
@@ -241,7 +261,9 @@ impl KubeEnvironment {
         namespace: &str,
         created: Result<T, EnvironmentFault>,
     ) -> Result<T, EnvironmentFault> {
-        if let Err(EnvironmentFault::Cluster { action, .. }) = &created
+        if let Err(
+            EnvironmentFault::Cluster { action, .. } | EnvironmentFault::NotAdmitted { action, .. },
+        ) = &created
             && action.starts_with("create the namespace")
         {
             // It is not ours, or there is none.
@@ -292,10 +314,12 @@ impl Environment for KubeEnvironment {
     fn features(&self) -> FeatureSet {
         let mut features = FeatureSet::from([
             Feature::ImagePull,
+            Feature::RunAsUser,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,
         ]);
         features.extend(self.services.features());
+        features.extend(self.admission.features());
         if self.space.images.census.knows_the_pods_images() {
             features.insert(Feature::ImageDigests);
         }
@@ -313,6 +337,7 @@ impl Environment for KubeEnvironment {
             features.insert(Feature::ImagesInNoRegistry);
         }
         let by_release = [
+            (19, Feature::SeccompProfile),
             (24, Feature::StartupProbeGrpc),
             (29, Feature::NativeSidecar),
             (30, Feature::PreStopSleep),
@@ -336,9 +361,10 @@ impl Environment for KubeEnvironment {
     }
 
     fn why_not(&self, feature: Feature) -> Option<String> {
-        (feature == Feature::Rollout)
-            .then(|| self.services.why_no_rollout())
-            .flatten()
+        if feature == Feature::Rollout {
+            return self.services.why_no_rollout();
+        }
+        (feature == Feature::PodSecurityAdmission).then(|| self.admission.fact())
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -354,6 +380,7 @@ impl Environment for KubeEnvironment {
         };
         facts.insert("containers are looked into".into(), observing.into());
         facts.insert("services".into(), self.services.fact());
+        facts.insert("pod security admission".into(), self.admission.fact());
         facts
     }
 
