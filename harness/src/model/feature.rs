@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum Feature {
     /// The agent under test reads the reference stub's own `STUB_*` settings.
     AgentFaultInjection,
+    /// The environment can put agents into pods of their own, behind a Service.
+    AgentService,
     /// The agent under test serves the proxy on a unix socket.
     AgentUnixSocket,
     /// The environment can pause and kill containers.
@@ -57,6 +59,7 @@ impl Feature {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AgentFaultInjection => "agent-fault-injection",
+            Self::AgentService => "agent-service",
             Self::AgentUnixSocket => "agent-unix-socket",
             Self::ContainerFaults => "container-faults",
             Self::ImageDigests => "image-digests",

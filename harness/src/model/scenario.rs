@@ -254,7 +254,9 @@ pub struct StackSettings {
     /// The containers in the order in which the kubelet starts them; the manifest's when not given.
     pub start_order: Option<Located<Vec<String>>>,
     /// What kind of container the agent is.
-    pub agent_place: AgentPlace,
+    pub agent_place: Located<AgentPlace>,
+    /// How many agents there are behind their Service; only where `agent-place` is `service`, and then 1 when not given.
+    pub agent_replicas: Option<Located<u32>>,
     /// Probes and hooks of the agent.
     pub agent: ContainerSettings,
     /// Probes and hooks of the proxy.
@@ -276,7 +278,8 @@ impl Default for StackSettings {
             pod_security: None,
             namespace_enforces: None,
             start_order: None,
-            agent_place: AgentPlace::default(),
+            agent_place: Located::unwritten(AgentPlace::default()),
+            agent_replicas: None,
             agent: ContainerSettings::default(),
             front_proxy: ContainerSettings::default(),
             application: ContainerSettings::default(),
@@ -293,6 +296,8 @@ pub enum AgentPlace {
     Main,
     /// An init container that restarts always: its startup probe holds the others back, and it ends after them.
     NativeSidecar,
+    /// A container of pods of its own, behind a Service. The proxy's configuration has 192.0.2.10, 192.0.2.11 and so on in the agents' places.
+    Service,
 }
 
 /// An `emptyDir` volume.

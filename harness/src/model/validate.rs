@@ -15,11 +15,14 @@ use super::located::{Located, Position};
 use super::payload::{PayloadClass, PayloadFile};
 use super::procedure::ClientSecurity;
 use super::scenario::{
-    ContainerSettings, GROUPS, ProbeSettings, Procedure, Scenario, ScenarioFile,
+    AgentPlace, ContainerSettings, GROUPS, ProbeSettings, Procedure, Scenario, ScenarioFile,
 };
 use super::validate_contract::check_agent_address;
 use super::validate_procedure::check_procedure;
 use super::validate_requests::{check_request, check_unique_names, is_word};
+
+/// The most agents behind a Service.
+const MOST_AGENTS: u32 = 4;
 
 /// What the checks of one scenario file need to see.
 pub(super) struct Context<'a> {
@@ -242,6 +245,29 @@ fn check_needs(spec: &ScenarioFile, complaints: &mut Complaints<'_>) {
             PodSecurity::Restricted => needs.push((security.position, Feature::SeccompProfile)),
             PodSecurity::Unprivileged => {}
         }
+    }
+    match *spec.stack.agent_place {
+        AgentPlace::Service => {
+            needs.push((spec.stack.agent_place.position, Feature::AgentService));
+        }
+        AgentPlace::Main | AgentPlace::NativeSidecar => {
+            if let Some(replicas) = &spec.stack.agent_replicas {
+                complaints.add(
+                    replicas.position,
+                    "only agents behind a Service can be several",
+                    "write `agent-place: service`, or take `agent-replicas:` out",
+                );
+            }
+        }
+    }
+    if let Some(replicas) = &spec.stack.agent_replicas
+        && !(1..=MOST_AGENTS).contains(&**replicas)
+    {
+        complaints.add(
+            replicas.position,
+            format!("there cannot be {} agents", **replicas),
+            format!("write a number from 1 to {MOST_AGENTS}"),
+        );
     }
     if let Some(standard) = &spec.stack.namespace_enforces {
         needs.push((standard.position, Feature::PodSecurityAdmission));

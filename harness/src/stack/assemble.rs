@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::agent_pods::AgentPods;
 use super::certificates::CERTIFICATES_SECRET;
 use super::keys::AgentKeys;
 use super::manifest::{self, ManifestError};
@@ -118,8 +119,8 @@ pub fn assemble(
         pod.containers
             .sort_by_key(|container| order.iter().position(|name| *name == container.name));
     }
-    match settings.agent_place {
-        AgentPlace::Main => {}
+    match *settings.agent_place {
+        AgentPlace::Main | AgentPlace::Service => {}
         AgentPlace::NativeSidecar => make_sidecar(&mut pod, AGENT_CONTAINER),
     }
     if let Some(grace) = &settings.grace_period {
@@ -143,8 +144,16 @@ pub fn assemble(
         secrets.insert(CERTIFICATES_SECRET.into(), BTreeMap::from(files));
     }
     let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text)]);
+    let agents = match *settings.agent_place {
+        AgentPlace::Main | AgentPlace::NativeSidecar => None,
+        AgentPlace::Service => {
+            let replicas = settings.agent_replicas.as_ref();
+            AgentPods::take_from(&mut pod, replicas.map_or(1, |replicas| **replicas))
+        }
+    };
     Ok(Stack {
         pod,
+        agents,
         pull_policies: pull_policies(settings),
         namespace_enforces: settings.namespace_enforces.as_ref().map(|standard| **standard),
         config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),

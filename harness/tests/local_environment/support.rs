@@ -84,6 +84,7 @@ pub(crate) fn stack(pod: Value) -> Stack {
     Stack {
         pull_policies: BTreeMap::new(),
         namespace_enforces: None,
+        agents: None,
         pod: serde_json::from_value(pod).expect("a pod template"),
         config_maps: BTreeMap::from([("map".to_owned(), map)]),
         secrets: BTreeMap::from([("secret".to_owned(), secret)]),

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::admission_trial::{PodAdmission, try_admission};
 use super::agent_probe::{AgentTraits, probe_agent};
+use super::agent_service::{ServedPod, agent_object, await_endpoints, make_service};
 use super::cluster::Cluster;
 use super::connection::Connection;
 use super::course::Course;
@@ -18,7 +19,7 @@ use super::fleet_members::Nursery;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
 use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
-use super::objects::{self, POD, SERVICE};
+use super::objects::{self, AGENTS, POD, SERVICE};
 use super::observer::{Observers, Observing};
 use super::options::{KubeOptions, Presence};
 use super::pod::{KubePod, NamespaceOwner, PodParts};
@@ -35,6 +36,7 @@ use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
 use crate::model::image_use::ImagesInUse;
 use crate::model::timeouts::TimedOut;
+use crate::stack::agent_pods::AgentPods;
 use crate::stack::{PROXY_PORT, Stack};
 
 /// How long a pod may take from its creation until it has an address.
@@ -175,19 +177,91 @@ impl KubeEnvironment {
         space
             .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
             .await?;
+        let Some(agents) = &stack.agents else {
+            let pod = self.create_pod(namespace, stack).await?;
+            return Ok(pod);
+        };
+        let (agents, addresses) = self.create_agents(namespace, stack, agents).await?;
+        let front = self
+            .create_pod(namespace, &stack.with_agents_at(&addresses))
+            .await?;
+        Ok(Arc::new(ServedPod { front, agents }))
+    }
+
+    /// Makes the pod under test with its Service, in a namespace that is there.
+    async fn create_pod(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+    ) -> Result<Arc<KubePod>, EnvironmentFault> {
+        let space = &self.space;
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
         Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
+        let object = objects::pod(&space.run, stack, &self.images);
+        let place = PodPlace::new(namespace, POD);
+        let service = format!("{service}:{PROXY_PORT}");
+        self.start_pod(object, place, NamespaceOwner::Pod, stack, &service)
+            .await
+    }
+
+    /// Makes the agents' pods with their Service; returns them with the addresses that the Service has for them.
+    async fn create_agents(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+        agents: &AgentPods,
+    ) -> Result<(Vec<Arc<KubePod>>, Vec<String>), EnvironmentFault> {
+        let space = &self.space;
+        make_service(space, namespace).await?;
+        self.apply_files(namespace, stack).await?;
+        let own = Stack {
+            pod: agents.pod.clone(),
+            agents: None,
+            ..stack.clone()
+        };
+        let mut pods = Vec::new();
+        let mut addresses = Vec::new();
+        for number in 0..agents.replicas {
+            let name = format!("{AGENTS}-{number}");
+            let object = agent_object(objects::pod(&space.run, &own, &self.images), &name, space);
+            let place = PodPlace::new(namespace, &name);
+            let pod = self
+                .start_pod(object, place, NamespaceOwner::Fleet, &own, AGENTS)
+                .await?;
+            addresses.push(pod.addresses().pod_ip);
+            pods.push(pod);
+        }
+        let endpoints = await_endpoints(space, namespace, agents.replicas).await?;
+        if addresses.iter().any(|address| !endpoints.contains(address)) {
+            return Err(EnvironmentFault::PodLost {
+                reason: format!("the agents are at {addresses:?}, and their Service has {endpoints:?}"),
+            });
+        }
+        Ok((pods, addresses))
+    }
+
+    /// Makes one pod of the stack, and returns once it has an address.
+    async fn start_pod(
+        &self,
+        mut object: KubePodObject,
+        place: PodPlace,
+        namespace_owner: NamespaceOwner,
+        stack: &Stack,
+        service: &str,
+    ) -> Result<Arc<KubePod>, EnvironmentFault> {
+        let space = &self.space;
         let view = Arc::new(PodView::new(
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
         ));
-        let follower = tokio::spawn(self.follow(PodPlace::new(namespace, POD), view.clone()));
+        let (namespace, name) = (place.namespace.clone(), place.name.clone());
+        let follower = tokio::spawn(self.follow(place, view.clone()));
         let parts = PodParts {
-            namespace: namespace.to_owned(),
-            name: POD.to_owned(),
-            namespace_owner: NamespaceOwner::Pod,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            namespace_owner,
             stack: stack.clone(),
             view: view.clone(),
             space: space.clone(),
@@ -196,17 +270,16 @@ impl KubeEnvironment {
         };
         // From here on the follower ends with the pod's handle.
         let pod = KubePod::new(parts, follower);
-        let mut object = objects::pod(&name.run, stack, &self.images);
         space
             .images
             .pulls
             .put_into_pod_under_test(&mut object, stack);
-        space.apply(namespace, POD, &object).await?;
+        space.apply(&namespace, &name, &object).await?;
         let (pod_ip, node) = await_address(&view).await?;
         pod.place(
             Addresses {
                 pod_ip,
-                service: format!("{service}:{PROXY_PORT}"),
+                service: service.to_owned(),
             },
             node,
         );
@@ -276,12 +349,8 @@ impl KubeEnvironment {
         created
     }
 
-    /// Applies everything but the pod; returns the Service's address.
-    async fn apply_parts(
-        &self,
-        namespace: &str,
-        stack: &Stack,
-    ) -> Result<String, EnvironmentFault> {
+    /// Applies the stack's secrets and config maps.
+    async fn apply_files(&self, namespace: &str, stack: &Stack) -> Result<(), EnvironmentFault> {
         let space = &self.space;
         for (name, values) in &stack.secrets {
             let object = objects::secret(name, &space.run, values);
@@ -291,6 +360,17 @@ impl KubeEnvironment {
             let object = objects::config_map(name, &space.run, files);
             space.apply(namespace, name, &object).await?;
         }
+        Ok(())
+    }
+
+    /// Applies everything but the pod; returns the Service's address.
+    async fn apply_parts(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+    ) -> Result<String, EnvironmentFault> {
+        let space = &self.space;
+        self.apply_files(namespace, stack).await?;
         let service = space
             .apply(namespace, SERVICE, &objects::service(&space.run))
             .await?;
@@ -313,6 +393,7 @@ impl Environment for KubeEnvironment {
 
     fn features(&self) -> FeatureSet {
         let mut features = FeatureSet::from([
+            Feature::AgentService,
             Feature::ImagePull,
             Feature::RunAsUser,
             Feature::StartupProbeHttp,

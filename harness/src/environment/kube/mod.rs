@@ -19,6 +19,7 @@ pub use self::sweep::{sweep, sweep_context};
 
 mod admission_trial;
 mod agent_probe;
+mod agent_service;
 mod cluster;
 mod cluster_tool;
 mod connection;

@@ -23,6 +23,8 @@ pub(super) const POD: &str = "pod-under-test";
 pub(super) const POD_ROLE: &str = "pod-under-test";
 /// The Service in front of it.
 pub(super) const SERVICE: &str = "front-proxy";
+/// The Service in front of agents in pods of their own; also the role of these pods.
+pub(super) const AGENTS: &str = "sigsci-agents";
 /// The driver's pod, and its container.
 pub(super) const DRIVER: &str = "driver";
 /// The role of observers; also the name of their container.

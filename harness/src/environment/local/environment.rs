@@ -141,6 +141,10 @@ impl Environment for LocalEnvironment {
     fn why_not(&self, feature: Feature) -> Option<String> {
         let reasons = [
             (
+                Feature::AgentService,
+                "pods here have no network between them",
+            ),
+            (
                 Feature::RunAsUser,
                 "a harness that is not root has one user only",
             ),
