@@ -235,7 +235,10 @@ fn asserted_of_admission(spec: &AdmissionSpec) -> Vec<String> {
             lines.push("  asserts:     the cluster lets the pod in".into());
         }
         AdmissionOutcome::Refused => lines.extend(spec.says.iter().map(|text| {
-            format!("  asserts:     the cluster refuses the pod and says `{}`", **text)
+            format!(
+                "  asserts:     the cluster refuses the pod and says `{}`",
+                **text
+            )
         })),
     }
     lines

@@ -28,6 +28,8 @@ pub enum Feature {
     ImagesInNoRegistry,
     /// The run's own images are on the nodes before the first pod is.
     ImagesOnNodes,
+    /// The kernel ends a container that takes more memory than its limit.
+    MemoryLimits,
     /// The kubelet (or its rehearsal) starts and ends native sidecars in their order.
     NativeSidecar,
     /// The cluster refuses pods by the Pod Security Standard that their namespace enforces.
@@ -66,6 +68,7 @@ impl Feature {
             Self::ImagePull => "image-pull",
             Self::ImagesInNoRegistry => "images-in-no-registry",
             Self::ImagesOnNodes => "images-on-nodes",
+            Self::MemoryLimits => "memory-limits",
             Self::NativeSidecar => "native-sidecar",
             Self::PodSecurityAdmission => "pod-security-admission",
             Self::PreStopExec => "pre-stop-exec",

@@ -326,6 +326,8 @@ pub struct ContainerSettings {
     pub mounts: BTreeMap<String, String>,
     /// Whether the root is read-only; as in the manifest when not given.
     pub read_only_root: Option<bool>,
+    /// The memory that it may take, as Kubernetes writes it: `64Mi`.
+    pub memory_limit: Option<Located<String>>,
     /// The image, in place of the run's own.
     pub image: Option<Located<String>>,
     /// When the kubelet asks a registry for the image; the run's own way when not given.

@@ -246,6 +246,13 @@ fn check_needs(spec: &ScenarioFile, complaints: &mut Complaints<'_>) {
             PodSecurity::Unprivileged => {}
         }
     }
+    let limits = [
+        &spec.stack.agent.memory_limit,
+        &spec.stack.front_proxy.memory_limit,
+        &spec.stack.application.memory_limit,
+    ];
+    let limits = limits.into_iter().flatten();
+    needs.extend(limits.map(|limit| (limit.position, Feature::MemoryLimits)));
     match *spec.stack.agent_place {
         AgentPlace::Service => {
             needs.push((spec.stack.agent_place.position, Feature::AgentService));

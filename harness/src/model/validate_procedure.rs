@@ -93,7 +93,11 @@ pub(super) fn check_procedure(
 
 fn check_admission(admission: &AdmissionSpec, complaints: &mut Complaints<'_>) {
     check_cases(&admission.cases, complaints);
-    match (*admission.pod, admission.says.is_empty(), admission.cases.is_empty()) {
+    match (
+        *admission.pod,
+        admission.says.is_empty(),
+        admission.cases.is_empty(),
+    ) {
         (AdmissionOutcome::Admitted, true, false) | (AdmissionOutcome::Refused, false, true) => {}
         (AdmissionOutcome::Admitted, _, _) => complaints.add(
             admission.pod.position,
@@ -190,12 +194,28 @@ fn check_admitted(outage: &OutageSpec, complaints: &mut Complaints<'_>) {
             format!("{} requests cannot be held", **admits),
             "write a number from 1 to 100, as in `max_requests` of the agent's cluster",
         ),
-        (Fault::Kill | Fault::Pause, Some(admits)) => complaints.add(
+        (Fault::ExhaustMemory | Fault::Kill | Fault::Pause, Some(admits)) => complaints.add(
             admits.position,
             "only `overload` fills the proxy's limit",
             "take `admits:` out",
         ),
-        (Fault::Overload, Some(_)) | (Fault::Kill | Fault::Pause, None) => {}
+        (Fault::Overload, Some(_)) | (Fault::ExhaustMemory | Fault::Kill | Fault::Pause, None) => {}
+    }
+    match (*outage.fault, &outage.trigger) {
+        (Fault::ExhaustMemory, None) => complaints.add(
+            outage.fault.position,
+            "`exhaust-memory` does not say by which request the agent takes its memory",
+            "write `trigger:` with a request; the reference stub takes memory for `x-stub-fault: allocate=256MiB`",
+        ),
+        (Fault::Kill | Fault::Overload | Fault::Pause, Some(trigger)) => complaints.add(
+            trigger.position,
+            "only `exhaust-memory` is triggered by a request",
+            "take `trigger:` out",
+        ),
+        (Fault::ExhaustMemory, Some(trigger)) => {
+            check_request(trigger, trigger.target.position, complaints);
+        }
+        (Fault::Kill | Fault::Overload | Fault::Pause, None) => {}
     }
 }
 

@@ -117,7 +117,10 @@ fn seen_of(record: &ClientRecord) -> (Option<Wanted>, String) {
     match &record.result {
         ClientResult::Response(response) => (
             Some(Wanted::Open),
-            format!("a connection was made, and answered with {}", response.status),
+            format!(
+                "a connection was made, and answered with {}",
+                response.status
+            ),
         ),
         ClientResult::Failed(failure) => match failure.phase {
             RequestPhase::Connect => (

@@ -106,7 +106,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
             setup,
             std::mem::take(&mut course.proceedings.findings),
         )),
-        Err(error) => without_judgement(setup, &error, &mut course),
+        Err(error) => without_judgement(setup, scenario, &error, &mut course),
     };
     let decisions = decisions_of(&scenario.procedure, &course.proceedings);
     let elapsed = Timestamp::now().duration_since(started_at);
@@ -149,9 +149,10 @@ fn redacted(setup: &RunSetup, findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Makes the result of a scenario that came to no end. Where the agent ended and the static check had found why, the deployment is at
-/// fault: the scenario has failed.
+/// fault: the scenario has failed. So it has where it asks whether the agent runs with few privileges, and it does not.
 fn without_judgement(
     setup: &RunSetup,
+    scenario: &Scenario,
     error: &ScenarioError,
     course: &mut Course,
 ) -> ScenarioResult {
@@ -178,6 +179,18 @@ fn without_judgement(
                 }
             })
             .collect();
+        return ScenarioResult::Failed(redacted(setup, findings));
+    }
+    if error.is_end_of(AGENT_CONTAINER)
+        && let Some(security) = &scenario.spec.stack.pod_security
+    {
+        let mut findings = findings;
+        findings.push(Finding::new(
+            "pod-security",
+            security.position,
+            "the agent runs without privileges",
+            causes.join(": "),
+        ));
         return ScenarioResult::Failed(redacted(setup, findings));
     }
     ScenarioResult::Errored(Fault {

@@ -99,14 +99,22 @@ mod tests {
         assert_eq!(names(&front), ["envoy-frontproxy"]);
         assert_eq!(names(&agents.pod), [AGENT_CONTAINER]);
         let volumes = agents.pod.volumes.iter().flatten();
-        assert_eq!(volumes.map(|volume| volume.name.as_str()).collect::<Vec<_>>(), ["own"]);
+        assert_eq!(
+            volumes
+                .map(|volume| volume.name.as_str())
+                .collect::<Vec<_>>(),
+            ["own"]
+        );
         let context = agents.pod.security_context.expect("a context");
         assert_eq!(context.run_as_user, Some(7));
     }
 
     #[test]
     fn each_agents_place_takes_its_address() {
-        let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), "192.0.2.10, 192.0.2.11".to_owned())]);
+        let files = BTreeMap::from([(
+            PROXY_CONFIG_FILE.to_owned(),
+            "192.0.2.10, 192.0.2.11".to_owned(),
+        )]);
         let stack = Stack {
             pod: pod(),
             agents: None,

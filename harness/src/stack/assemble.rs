@@ -155,7 +155,10 @@ pub fn assemble(
         pod,
         agents,
         pull_policies: pull_policies(settings),
-        namespace_enforces: settings.namespace_enforces.as_ref().map(|standard| **standard),
+        namespace_enforces: settings
+            .namespace_enforces
+            .as_ref()
+            .map(|standard| **standard),
         config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),
         secrets,
     })
@@ -322,6 +325,11 @@ fn apply(container: &mut Container, settings: &ContainerSettings) {
             mount_path: path.clone(),
             ..VolumeMount::default()
         });
+    }
+    if let Some(limit) = &settings.memory_limit {
+        let limits = container.resources.get_or_insert_default();
+        let limits = limits.limits.get_or_insert_default();
+        limits.insert("memory".into(), Quantity(limit.value.clone()));
     }
     if let Some(image) = &settings.image {
         container.image = Some(image.value.clone());

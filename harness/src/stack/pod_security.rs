@@ -62,10 +62,16 @@ mod tests {
         for container in sidecars.chain(&pod.containers) {
             let context = container.security_context.as_ref().expect("a context");
             assert_eq!(context.allow_privilege_escalation, Some(false));
-            let dropped = context.capabilities.as_ref().and_then(|all| all.drop.clone());
+            let dropped = context
+                .capabilities
+                .as_ref()
+                .and_then(|all| all.drop.clone());
             assert_eq!(dropped, Some(vec!["ALL".to_owned()]));
         }
-        let context = pod.containers[0].security_context.as_ref().expect("a context");
+        let context = pod.containers[0]
+            .security_context
+            .as_ref()
+            .expect("a context");
         assert_eq!(context.read_only_root_filesystem, Some(true));
     }
 
@@ -77,6 +83,9 @@ mod tests {
             context.seccomp_profile.map(|profile| profile.type_)
         };
         assert_eq!(profile(PodSecurity::Unprivileged), None);
-        assert_eq!(profile(PodSecurity::Restricted).as_deref(), Some("RuntimeDefault"));
+        assert_eq!(
+            profile(PodSecurity::Restricted).as_deref(),
+            Some("RuntimeDefault")
+        );
     }
 }

@@ -56,7 +56,9 @@ pub(super) async fn try_admission(
     let namespace = format!("{}-admission", run_name(&space.run));
     let standard = PodSecurityStandard::Restricted;
     let purpose = "whether Pod Security admission refuses a pod";
-    space.make_namespace(&namespace, purpose, Some(standard)).await?;
+    space
+        .make_namespace(&namespace, purpose, Some(standard))
+        .await?;
     let pods: Api<Pod> = Api::namespaced(space.client.clone(), &namespace);
     let parameters = PostParams {
         dry_run: true,

@@ -236,7 +236,9 @@ impl KubeEnvironment {
         let endpoints = await_endpoints(space, namespace, agents.replicas).await?;
         if addresses.iter().any(|address| !endpoints.contains(address)) {
             return Err(EnvironmentFault::PodLost {
-                reason: format!("the agents are at {addresses:?}, and their Service has {endpoints:?}"),
+                reason: format!(
+                    "the agents are at {addresses:?}, and their Service has {endpoints:?}"
+                ),
             });
         }
         Ok((pods, addresses))
@@ -395,6 +397,7 @@ impl Environment for KubeEnvironment {
         let mut features = FeatureSet::from([
             Feature::AgentService,
             Feature::ImagePull,
+            Feature::MemoryLimits,
             Feature::RunAsUser,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,

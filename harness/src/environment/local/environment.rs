@@ -145,6 +145,10 @@ impl Environment for LocalEnvironment {
                 "pods here have no network between them",
             ),
             (
+                Feature::MemoryLimits,
+                "containers here have no control group of their own",
+            ),
+            (
                 Feature::RunAsUser,
                 "a harness that is not root has one user only",
             ),
