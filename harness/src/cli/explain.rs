@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::options::ProjectOptions;
 use crate::model::admission::{AdmissionOutcome, AdmissionSpec};
 use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
+use crate::model::exposure::ExposureSpec;
 use crate::model::image_procedures::{PullOutcome, PullSpec};
 use crate::model::kept_clients::CutExpectation;
 use crate::model::located::Located;
@@ -110,22 +111,7 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
         Procedure::Admission(spec) => asserted_of_admission(spec),
-        Procedure::Exposure(spec) => {
-            let ports = |ports: &[Located<u16>]| {
-                let ports: Vec<String> = ports.iter().map(|port| port.to_string()).collect();
-                ports.join(", ")
-            };
-            let mut lines: Vec<String> = spec.cases.iter().map(case).collect();
-            lines.push(format!(
-                "  asserts:     nobody outside the pod can connect to {}",
-                ports(&spec.closed)
-            ));
-            lines.push(format!(
-                "  asserts:     anybody can connect to {PROXY_PORT} {}",
-                ports(&spec.open)
-            ));
-            lines
-        }
+        Procedure::Exposure(spec) => asserted_of_exposure(spec),
         Procedure::Contract(spec) => {
             let mut lines = vec![format!(
                 "  asserts:     over {}, an attack is blocked and its twin allowed, first and last",
@@ -226,6 +212,23 @@ fn asserted_of_case(case: &Case) -> String {
         shortened(&case.request.target),
         *case.expect.outcome
     )
+}
+
+fn asserted_of_exposure(spec: &ExposureSpec) -> Vec<String> {
+    let written = |ports: &[Located<u16>]| ports.iter().map(|port| port.to_string()).collect();
+    let closed: Vec<String> = written(&spec.closed);
+    let mut open: Vec<String> = written(&spec.open);
+    open.insert(0, PROXY_PORT.to_string());
+    let mut lines: Vec<String> = spec.cases.iter().map(asserted_of_case).collect();
+    lines.push(format!(
+        "  asserts:     nobody outside the pod can connect to {}",
+        closed.join(", ")
+    ));
+    lines.push(format!(
+        "  asserts:     anybody can connect to {}",
+        open.join(", ")
+    ));
+    lines
 }
 
 fn asserted_of_admission(spec: &AdmissionSpec) -> Vec<String> {

@@ -169,7 +169,7 @@ pub enum Procedure {
     /// What the agent does to its file system.
     Filesystem(FilesystemSpec),
     /// Requests while the agent is disturbed.
-    Outage(OutageSpec),
+    Outage(Box<OutageSpec>),
     /// The digest of each container's image.
     Provenance(ProvenanceSpec),
     /// What the kubelet makes of the agent's image and its pull policy.
@@ -183,7 +183,7 @@ pub enum Procedure {
     /// Where the agent's keys show up.
     Secrecy(SecrecySpec),
     /// Attacks from the pod's first moment on.
-    Startup(StartupSpec),
+    Startup(Box<StartupSpec>),
 }
 
 impl Procedure {

@@ -382,7 +382,9 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         }),
         take(spec.exposure.as_ref(), Procedure::Exposure),
         take(spec.filesystem.as_ref(), Procedure::Filesystem),
-        take(spec.outage.as_ref(), Procedure::Outage),
+        take(spec.outage.as_ref(), |spec| {
+            Procedure::Outage(Box::new(spec))
+        }),
         take(spec.provenance.as_ref(), Procedure::Provenance),
         take(spec.pull.as_ref(), Procedure::Pull),
         take(spec.refusal.as_ref(), Procedure::Refusal),
@@ -393,7 +395,9 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             Procedure::Rollout(Box::new(spec))
         }),
         take(spec.secrecy.as_ref(), Procedure::Secrecy),
-        take(spec.startup.as_ref(), Procedure::Startup),
+        take(spec.startup.as_ref(), |spec| {
+            Procedure::Startup(Box::new(spec))
+        }),
     ]
     .into_iter()
     .flatten()

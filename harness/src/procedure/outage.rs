@@ -49,7 +49,14 @@ pub async fn carry_out(
     match *spec.fault {
         Fault::ExhaustMemory => {
             let began_at = exhaust_memory(spec, deployment).await?;
-            go_on_under_load(spec, Ending::OfMemory(began_at), deployment, proceedings).await?;
+            let ending = Ending::OfMemory(began_at);
+            let result = go_on_under_load(spec, ending, deployment, proceedings).await;
+            let ended = exit_after(&deployment.pod.timeline(), AGENT_CONTAINER);
+            match (result, ended) {
+                // An agent that has not ended is not restarted: that is what is told of it below.
+                (Ok(()), _) | (Err(ProcedureError::TimedOut(_)), None) => {}
+                (Err(error), _) => return Err(error),
+            }
             judge_end(spec, deployment, proceedings);
             Ok(())
         }

@@ -61,7 +61,7 @@ pub async fn run(
         tasks.spawn(async move {
             let _permit = permits.acquire_owned().await;
             observer.scenario_started(&scenario);
-            let record = scenario::run(&setup, &scenario).await;
+            let record = Box::pin(scenario::run(&setup, &scenario)).await;
             observer.scenario_finished(&record);
             record
         });

@@ -100,7 +100,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     let started_at = Timestamp::now();
     let clock = Arc::new(PhaseClock::default());
     let mut course = Course::default();
-    let result = match attempt(setup, scenario, &clock, &mut course).await {
+    let result = match Box::pin(attempt(setup, scenario, &clock, &mut course)).await {
         Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
         Ok(()) => ScenarioResult::Failed(redacted(
             setup,
