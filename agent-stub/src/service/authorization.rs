@@ -98,6 +98,11 @@ impl Authorization for Authorizer {
                 }
                 (None, Duration::ZERO)
             }
+            Some(Fault::Allocate(bytes)) => {
+                // Written to, or the kernel would give none of it.
+                std::hint::black_box(vec![1_u8; bytes].leak());
+                (None, Duration::ZERO)
+            }
             Some(Fault::Answer(wrong)) => (Some(wrong), Duration::ZERO),
             Some(Fault::Delay(delay)) => (None, delay),
             None => (None, Duration::ZERO),

@@ -15,6 +15,8 @@ pub const FAULT_HEADER: &str = "x-stub-fault";
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
+    /// An answer as ever, and so many bytes of memory that are taken and never given back.
+    Allocate(usize),
     /// An answer that says something else than was decided.
     Answer(WrongAnswer),
     /// An answer that comes this much later.
@@ -75,6 +77,11 @@ fn parse(text: &str, default_status: i32) -> Option<Fault> {
     };
     let number = || value.and_then(|value| value.parse::<i32>().ok());
     Some(match (name, value) {
+        ("allocate", Some(size)) => {
+            let mebibytes: usize = size.strip_suffix("MiB")?.parse().ok()?;
+            let bounded = Some(mebibytes).filter(|count| (1..=MOST_MEBIBYTES).contains(count))?;
+            Fault::Allocate(bounded * 1024 * 1024)
+        }
         ("grpc-status", None) => Fault::Failure(Failure::GrpcStatus(Code::from(default_status))),
         ("grpc-status", Some(_)) => {
             let status = number().filter(|status| (0..=16).contains(status))?;
@@ -96,6 +103,7 @@ fn parse(text: &str, default_status: i32) -> Option<Fault> {
     })
 }
 
+const MOST_MEBIBYTES: usize = 1024;
 const LONGEST_DELAY: Duration = Duration::from_mins(2);
 
 #[cfg(test)]
@@ -118,6 +126,7 @@ mod tests {
     #[case("invalid-header=value", Fault::Answer(WrongAnswer::InvalidHeaderValue))]
     #[case("delay=250ms", Fault::Delay(Duration::from_millis(250)))]
     #[case("goaway", Fault::GoAway)]
+    #[case("allocate=64MiB", Fault::Allocate(64 * 1024 * 1024))]
     #[case("reset", Fault::Failure(Failure::ConnectionReset))]
     #[case(" stream-reset ", Fault::Failure(Failure::StreamReset))]
     fn a_fault_is_read(#[case] text: &str, #[case] expected: Fault) {
@@ -134,6 +143,10 @@ mod tests {
     #[case("delay=soon")]
     #[case("delay=1h")]
     #[case("goaway=1")]
+    #[case("allocate")]
+    #[case("allocate=64")]
+    #[case("allocate=0MiB")]
+    #[case("allocate=1025MiB")]
     #[case("RESET")]
     #[case("reset, goaway")]
     fn what_is_no_fault_is_refused(#[case] text: &str) {

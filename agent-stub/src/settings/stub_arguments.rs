@@ -158,7 +158,7 @@ pub struct StubArguments {
         default_value = "4194304"
     )]
     pub stub_grpc_max_message_bytes: String,
-    /// Whether a request may ask for a fault by `x-stub-fault`: grpc-status[=n], check-status=n, denied-status=n, invalid-header[=name|value], delay=span, goaway, reset, stream-reset
+    /// Whether a request may ask for a fault by `x-stub-fault`: grpc-status[=n], check-status=n, denied-status=n, invalid-header[=name|value], delay=span, goaway, reset, stream-reset, allocate=nMiB
     #[arg(
         long,
         env = "STUB_FAULTS",

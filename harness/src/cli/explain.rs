@@ -4,15 +4,19 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
+use crate::model::admission::{AdmissionOutcome, AdmissionSpec};
 use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
+use crate::model::exposure::ExposureSpec;
 use crate::model::image_procedures::{PullOutcome, PullSpec};
 use crate::model::kept_clients::CutExpectation;
+use crate::model::located::Located;
 use crate::model::procedure::{Case, DrainSpec, LeakExpectation, ReadinessExpectation};
 use crate::model::rollout::{LeakedExpectation, LossExpectation, RolloutSpec};
 use crate::model::scenario::{Procedure, Scenario};
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::selection::Selection;
+use crate::stack::PROXY_PORT;
 
 /// Options of `explain`.
 #[derive(Args, Debug)]
@@ -106,6 +110,8 @@ fn explain(scenario: &Scenario) -> String {
 fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
+        Procedure::Admission(spec) => asserted_of_admission(spec),
+        Procedure::Exposure(spec) => asserted_of_exposure(spec),
         Procedure::Contract(spec) => {
             let mut lines = vec![format!(
                 "  asserts:     over {}, an attack is blocked and its twin allowed, first and last",
@@ -206,6 +212,39 @@ fn asserted_of_case(case: &Case) -> String {
         shortened(&case.request.target),
         *case.expect.outcome
     )
+}
+
+fn asserted_of_exposure(spec: &ExposureSpec) -> Vec<String> {
+    let written = |ports: &[Located<u16>]| ports.iter().map(|port| port.to_string()).collect();
+    let closed: Vec<String> = written(&spec.closed);
+    let mut open: Vec<String> = written(&spec.open);
+    open.insert(0, PROXY_PORT.to_string());
+    let mut lines: Vec<String> = spec.cases.iter().map(asserted_of_case).collect();
+    lines.push(format!(
+        "  asserts:     nobody outside the pod can connect to {}",
+        closed.join(", ")
+    ));
+    lines.push(format!(
+        "  asserts:     anybody can connect to {}",
+        open.join(", ")
+    ));
+    lines
+}
+
+fn asserted_of_admission(spec: &AdmissionSpec) -> Vec<String> {
+    let mut lines: Vec<String> = spec.cases.iter().map(asserted_of_case).collect();
+    match *spec.pod {
+        AdmissionOutcome::Admitted => {
+            lines.push("  asserts:     the cluster lets the pod in".into());
+        }
+        AdmissionOutcome::Refused => lines.extend(spec.says.iter().map(|text| {
+            format!(
+                "  asserts:     the cluster refuses the pod and says `{}`",
+                **text
+            )
+        })),
+    }
+    lines
 }
 
 fn asserted_of_pull(spec: &PullSpec) -> Vec<String> {

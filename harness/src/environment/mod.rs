@@ -308,6 +308,16 @@ pub enum EnvironmentFault {
         /// What the user can do, where something is known.
         hint: Option<String>,
     },
+    /// A policy of the cluster refused an object.
+    #[error("cannot {action}: {words}")]
+    NotAdmitted {
+        /// What was attempted, after "cannot".
+        action: String,
+        /// What the API said.
+        words: String,
+        /// What the user can do.
+        hint: Option<String>,
+    },
     /// A wait ended without its condition.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),

@@ -109,6 +109,7 @@ impl PodTimeline {
                 | LifecycleEvent::PreStopOverran
                 | LifecycleEvent::TermSent { .. }
                 | LifecycleEvent::KillSent
+                | LifecycleEvent::OutOfMemory
                 | LifecycleEvent::Restarting { .. }
                 | LifecycleEvent::FaultInjected { .. } => None,
             })

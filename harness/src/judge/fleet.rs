@@ -186,6 +186,7 @@ impl PodPhase {
             | LifecycleEvent::PreStopOverran
             | LifecycleEvent::TermSent { .. }
             | LifecycleEvent::KillSent
+            | LifecycleEvent::OutOfMemory
             | LifecycleEvent::Restarting { .. }
             | LifecycleEvent::FaultInjected { .. } => self,
         }

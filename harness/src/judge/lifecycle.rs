@@ -344,6 +344,7 @@ fn line(event: &TimelineEvent) -> String {
             event.at.duration_since(*earliest).as_millis()
         ),
         LifecycleEvent::KillSent => "KILL sent".into(),
+        LifecycleEvent::OutOfMemory => "ended by the kernel: out of memory".into(),
         LifecycleEvent::Restarting { reason } => format!("restarting: {reason}"),
         LifecycleEvent::FaultInjected { fault } => format!("fault injected: {fault}"),
         LifecycleEvent::PodGone => "gone".into(),

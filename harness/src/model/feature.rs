@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum Feature {
     /// The agent under test reads the reference stub's own `STUB_*` settings.
     AgentFaultInjection,
+    /// The environment can put agents into pods of their own, behind a Service.
+    AgentService,
     /// The agent under test serves the proxy on a unix socket.
     AgentUnixSocket,
     /// The environment can pause and kill containers.
@@ -26,8 +28,12 @@ pub enum Feature {
     ImagesInNoRegistry,
     /// The run's own images are on the nodes before the first pod is.
     ImagesOnNodes,
+    /// The kernel ends a container that takes more memory than its limit.
+    MemoryLimits,
     /// The kubelet (or its rehearsal) starts and ends native sidecars in their order.
     NativeSidecar,
+    /// The cluster refuses pods by the Pod Security Standard that their namespace enforces.
+    PodSecurityAdmission,
     /// The kubelet (or its rehearsal) runs exec hooks before it sends TERM.
     PreStopExec,
     /// The kubelet (or its rehearsal) pauses by itself before it sends TERM.
@@ -38,6 +44,10 @@ pub enum Feature {
     ResponseData,
     /// The environment has a Deployment's pods behind one Service, and replaces them.
     Rollout,
+    /// Containers can run as another user than the image's.
+    RunAsUser,
+    /// The container runtime puts its seccomp profile on containers that ask for it.
+    SeccompProfile,
     /// The kubelet (or its rehearsal) honours gRPC startup probes.
     StartupProbeGrpc,
     /// The kubelet (or its rehearsal) honours HTTP startup probes.
@@ -51,18 +61,23 @@ impl Feature {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AgentFaultInjection => "agent-fault-injection",
+            Self::AgentService => "agent-service",
             Self::AgentUnixSocket => "agent-unix-socket",
             Self::ContainerFaults => "container-faults",
             Self::ImageDigests => "image-digests",
             Self::ImagePull => "image-pull",
             Self::ImagesInNoRegistry => "images-in-no-registry",
             Self::ImagesOnNodes => "images-on-nodes",
+            Self::MemoryLimits => "memory-limits",
             Self::NativeSidecar => "native-sidecar",
+            Self::PodSecurityAdmission => "pod-security-admission",
             Self::PreStopExec => "pre-stop-exec",
             Self::PreStopSleep => "pre-stop-sleep",
             Self::ReadOnlyRootfs => "read-only-rootfs",
             Self::ResponseData => "response-data",
             Self::Rollout => "rollout",
+            Self::RunAsUser => "run-as-user",
+            Self::SeccompProfile => "seccomp-profile",
             Self::StartupProbeGrpc => "startup-probe-grpc",
             Self::StartupProbeHttp => "startup-probe-http",
             Self::StartupProbeTcp => "startup-probe-tcp",

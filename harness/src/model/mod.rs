@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O beyond reading scenario files, and nothing here depends on tokio.
 
+pub mod admission;
 pub mod causes;
 mod complaints;
 pub mod container;
@@ -9,6 +10,7 @@ pub mod contract;
 pub mod diagnostic;
 pub mod digest;
 pub mod expectation;
+pub mod exposure;
 pub mod feature;
 pub mod finding;
 pub mod identity;

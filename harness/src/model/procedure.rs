@@ -191,6 +191,9 @@ pub struct OutageSpec {
     /// The least time for which the proxy must have waited for the agent (its time-out).
     #[serde(default)]
     pub waits_at_least: Option<Located<TimeSpan>>,
+    /// The request by which the agent takes more memory than it may have; only for `exhaust-memory`.
+    #[serde(default)]
+    pub trigger: Option<Located<RequestSpec>>,
     /// How many requests the proxy lets wait for the agent at the same time; only for `overload`.
     #[serde(default)]
     pub admits: Option<Located<u32>>,
@@ -206,6 +209,8 @@ pub struct OutageSpec {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
+    /// It takes more memory than its limit, and the kernel ends it.
+    ExhaustMemory,
     /// It is killed under load and restarted by its restart policy.
     Kill,
     /// It is stopped with as many requests in its hands as the proxy lets wait for it. Those that come then are the excess.

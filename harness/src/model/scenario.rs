@@ -7,7 +7,9 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::admission::{AdmissionSpec, PodSecurity, PodSecurityStandard};
 use super::contract::ContractSpec;
+use super::exposure::ExposureSpec;
 use super::feature::Feature;
 use super::image_procedures::{ProvenanceSpec, PullPolicy, PullSpec};
 use super::located::Located;
@@ -140,6 +142,12 @@ pub struct ScenarioFile {
     /// What the kubelet makes of the agent's image and its pull policy.
     #[serde(default)]
     pub pull: Option<Located<PullSpec>>,
+    /// Which ports of the pod are open to others.
+    #[serde(default)]
+    pub exposure: Option<Located<ExposureSpec>>,
+    /// Whether the cluster lets the pod in.
+    #[serde(default)]
+    pub admission: Option<Located<AdmissionSpec>>,
     /// Calls to the agent without a proxy, each judged.
     #[serde(default)]
     pub contract: Option<Located<ContractSpec>>,
@@ -148,16 +156,20 @@ pub struct ScenarioFile {
 /// The one procedure of a scenario.
 #[derive(Clone, Debug)]
 pub enum Procedure {
+    /// Whether the cluster lets the pod in.
+    Admission(AdmissionSpec),
     /// Calls to the agent without a proxy, each judged.
     Contract(ContractSpec),
     /// Requests while the pod is deleted.
     Drain(Box<DrainSpec>),
     /// Requests, each judged.
     Exchange(Box<ExchangeSpec>),
+    /// Which ports of the pod are open to others.
+    Exposure(ExposureSpec),
     /// What the agent does to its file system.
     Filesystem(FilesystemSpec),
     /// Requests while the agent is disturbed.
-    Outage(OutageSpec),
+    Outage(Box<OutageSpec>),
     /// The digest of each container's image.
     Provenance(ProvenanceSpec),
     /// What the kubelet makes of the agent's image and its pull policy.
@@ -171,16 +183,18 @@ pub enum Procedure {
     /// Where the agent's keys show up.
     Secrecy(SecrecySpec),
     /// Attacks from the pod's first moment on.
-    Startup(StartupSpec),
+    Startup(Box<StartupSpec>),
 }
 
 impl Procedure {
     /// Returns the name of the section that gives it.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Admission(_) => "admission",
             Self::Contract(_) => "contract",
             Self::Drain(_) => "drain",
             Self::Exchange(_) => "exchange",
+            Self::Exposure(_) => "exposure",
             Self::Filesystem(_) => "filesystem",
             Self::Outage(_) => "outage",
             Self::Provenance(_) => "provenance",
@@ -233,10 +247,16 @@ pub struct StackSettings {
     pub grace_period: Option<Located<TimeSpan>>,
     /// `emptyDir` volumes that are added to the manifest's or replace them, by name.
     pub volumes: BTreeMap<String, VolumeSettings>,
+    /// What every container is kept from; as in the manifest when not given. User and group are then 65532.
+    pub pod_security: Option<Located<PodSecurity>>,
+    /// The Pod Security Standard that the pod's namespace enforces (Kubernetes 1.23 and later).
+    pub namespace_enforces: Option<Located<PodSecurityStandard>>,
     /// The containers in the order in which the kubelet starts them; the manifest's when not given.
     pub start_order: Option<Located<Vec<String>>>,
     /// What kind of container the agent is.
-    pub agent_place: AgentPlace,
+    pub agent_place: Located<AgentPlace>,
+    /// How many agents there are behind their Service; only where `agent-place` is `service`, and then 1 when not given.
+    pub agent_replicas: Option<Located<u32>>,
     /// Probes and hooks of the agent.
     pub agent: ContainerSettings,
     /// Probes and hooks of the proxy.
@@ -255,8 +275,11 @@ impl Default for StackSettings {
             certificates_at: None,
             grace_period: None,
             volumes: BTreeMap::new(),
+            pod_security: None,
+            namespace_enforces: None,
             start_order: None,
-            agent_place: AgentPlace::default(),
+            agent_place: Located::unwritten(AgentPlace::default()),
+            agent_replicas: None,
             agent: ContainerSettings::default(),
             front_proxy: ContainerSettings::default(),
             application: ContainerSettings::default(),
@@ -273,6 +296,8 @@ pub enum AgentPlace {
     Main,
     /// An init container that restarts always: its startup probe holds the others back, and it ends after them.
     NativeSidecar,
+    /// A container of pods of its own, behind a Service. The proxy's configuration has 192.0.2.10, 192.0.2.11 and so on in the agents' places.
+    Service,
 }
 
 /// An `emptyDir` volume.
@@ -301,6 +326,8 @@ pub struct ContainerSettings {
     pub mounts: BTreeMap<String, String>,
     /// Whether the root is read-only; as in the manifest when not given.
     pub read_only_root: Option<bool>,
+    /// The memory that it may take, as Kubernetes writes it: `64Mi`.
+    pub memory_limit: Option<Located<String>>,
     /// The image, in place of the run's own.
     pub image: Option<Located<String>>,
     /// When the kubelet asks a registry for the image; the run's own way when not given.

@@ -84,6 +84,8 @@ pub enum LifecycleEvent {
     },
     /// KILL was sent.
     KillSent,
+    /// The kernel has ended the container, which took more memory than its limit (Kubernetes' `OOMKilled`).
+    OutOfMemory,
     /// The container will be started again.
     Restarting {
         /// Why.

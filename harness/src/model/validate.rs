@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::admission::PodSecurity;
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use super::diagnostic::Diagnostic;
@@ -14,11 +15,14 @@ use super::located::{Located, Position};
 use super::payload::{PayloadClass, PayloadFile};
 use super::procedure::ClientSecurity;
 use super::scenario::{
-    ContainerSettings, GROUPS, ProbeSettings, Procedure, Scenario, ScenarioFile,
+    AgentPlace, ContainerSettings, GROUPS, ProbeSettings, Procedure, Scenario, ScenarioFile,
 };
 use super::validate_contract::check_agent_address;
 use super::validate_procedure::check_procedure;
 use super::validate_requests::{check_request, check_unique_names, is_word};
+
+/// The most agents behind a Service.
+const MOST_AGENTS: u32 = 4;
 
 /// What the checks of one scenario file need to see.
 pub(super) struct Context<'a> {
@@ -206,6 +210,7 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             "write `features: [rollout]`: not every environment has Deployments",
         );
     }
+    check_needs(spec, complaints);
     if let Some(grace) = &spec.stack.grace_period
         && grace.as_duration().subsec_nanos() != 0
     {
@@ -227,6 +232,60 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
         let probes = [&settings.startup_probe, &settings.readiness_probe];
         for probe in probes.into_iter().flatten() {
             check_probe(probe, complaints);
+        }
+    }
+}
+
+/// Complains of settings that not every environment carries out, where the scenario does not say that it needs them.
+fn check_needs(spec: &ScenarioFile, complaints: &mut Complaints<'_>) {
+    let mut needs: Vec<(Position, Feature)> = Vec::new();
+    if let Some(security) = &spec.stack.pod_security {
+        needs.push((security.position, Feature::RunAsUser));
+        match **security {
+            PodSecurity::Restricted => needs.push((security.position, Feature::SeccompProfile)),
+            PodSecurity::Unprivileged => {}
+        }
+    }
+    let limits = [
+        &spec.stack.agent.memory_limit,
+        &spec.stack.front_proxy.memory_limit,
+        &spec.stack.application.memory_limit,
+    ];
+    let limits = limits.into_iter().flatten();
+    needs.extend(limits.map(|limit| (limit.position, Feature::MemoryLimits)));
+    match *spec.stack.agent_place {
+        AgentPlace::Service => {
+            needs.push((spec.stack.agent_place.position, Feature::AgentService));
+        }
+        AgentPlace::Main | AgentPlace::NativeSidecar => {
+            if let Some(replicas) = &spec.stack.agent_replicas {
+                complaints.add(
+                    replicas.position,
+                    "only agents behind a Service can be several",
+                    "write `agent-place: service`, or take `agent-replicas:` out",
+                );
+            }
+        }
+    }
+    if let Some(replicas) = &spec.stack.agent_replicas
+        && !(1..=MOST_AGENTS).contains(&**replicas)
+    {
+        complaints.add(
+            replicas.position,
+            format!("there cannot be {} agents", **replicas),
+            format!("write a number from 1 to {MOST_AGENTS}"),
+        );
+    }
+    if let Some(standard) = &spec.stack.namespace_enforces {
+        needs.push((standard.position, Feature::PodSecurityAdmission));
+    }
+    for (position, feature) in needs {
+        if !spec.features.contains(&feature) {
+            complaints.add(
+                position,
+                format!("the scenario does not say that it needs `{feature}`"),
+                format!("add `{feature}` to `features:`: not every environment can carry this out"),
+            );
         }
     }
 }
@@ -315,13 +374,17 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         section.map(|section| (section.position, wrap(section.value.clone())))
     }
     let mut given: Vec<(Position, Procedure)> = [
+        take(spec.admission.as_ref(), Procedure::Admission),
         take(spec.contract.as_ref(), Procedure::Contract),
         take(spec.drain.as_ref(), |spec| Procedure::Drain(Box::new(spec))),
         take(spec.exchange.as_ref(), |spec| {
             Procedure::Exchange(Box::new(spec))
         }),
+        take(spec.exposure.as_ref(), Procedure::Exposure),
         take(spec.filesystem.as_ref(), Procedure::Filesystem),
-        take(spec.outage.as_ref(), Procedure::Outage),
+        take(spec.outage.as_ref(), |spec| {
+            Procedure::Outage(Box::new(spec))
+        }),
         take(spec.provenance.as_ref(), Procedure::Provenance),
         take(spec.pull.as_ref(), Procedure::Pull),
         take(spec.refusal.as_ref(), Procedure::Refusal),
@@ -332,7 +395,9 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             Procedure::Rollout(Box::new(spec))
         }),
         take(spec.secrecy.as_ref(), Procedure::Secrecy),
-        take(spec.startup.as_ref(), Procedure::Startup),
+        take(spec.startup.as_ref(), |spec| {
+            Procedure::Startup(Box::new(spec))
+        }),
     ]
     .into_iter()
     .flatten()
@@ -343,7 +408,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract, provenance, pull",
+                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract, provenance, pull, exposure, admission",
             );
             None
         }

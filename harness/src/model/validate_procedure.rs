@@ -1,7 +1,9 @@
 //! Checks the one procedure of a scenario file.
 
+use super::admission::{AdmissionOutcome, AdmissionSpec};
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use super::exposure::ExposureSpec;
 use super::image_procedures::{PullOutcome, PullSpec};
 use super::kept_clients::KeptClients;
 use super::located::{Located, Position};
@@ -23,6 +25,8 @@ pub(super) fn check_procedure(
     complaints: &mut Complaints<'_>,
 ) {
     match procedure {
+        Procedure::Admission(admission) => check_admission(admission, complaints),
+        Procedure::Exposure(exposure) => check_exposure(exposure, complaints),
         Procedure::Exchange(exchange) => check_exchange(context, exchange, complaints),
         Procedure::Contract(contract) => check_contract(contract, complaints),
         Procedure::Drain(drain) => check_drain(drain, complaints),
@@ -83,6 +87,47 @@ pub(super) fn check_procedure(
             check_request(&startup.attack, startup.attack.target.position, complaints);
             check_request(&startup.benign, startup.benign.target.position, complaints);
             check_rate(&startup.per_second, complaints);
+        }
+    }
+}
+
+fn check_admission(admission: &AdmissionSpec, complaints: &mut Complaints<'_>) {
+    check_cases(&admission.cases, complaints);
+    match (
+        *admission.pod,
+        admission.says.is_empty(),
+        admission.cases.is_empty(),
+    ) {
+        (AdmissionOutcome::Admitted, true, false) | (AdmissionOutcome::Refused, false, true) => {}
+        (AdmissionOutcome::Admitted, _, _) => complaints.add(
+            admission.pod.position,
+            "a pod that is admitted has to be seen at work, and nobody says why it is not",
+            "write `cases:` and leave `says:` out",
+        ),
+        (AdmissionOutcome::Refused, _, _) => complaints.add(
+            admission.pod.position,
+            "a pod that is refused takes no requests, and the cluster has to say why",
+            "write `says:` and leave `cases:` out",
+        ),
+    }
+}
+
+fn check_exposure(exposure: &ExposureSpec, complaints: &mut Complaints<'_>) {
+    check_some_cases(&exposure.cases, "exposure", complaints);
+    if exposure.closed.is_empty() && exposure.open.is_empty() {
+        complaints.add(
+            Position::default(),
+            "`exposure` asks for no port",
+            "name the agent's port under `closed:` or `open:`",
+        );
+    }
+    for open in &exposure.open {
+        if let Some(closed) = exposure.closed.iter().find(|closed| ***closed == **open) {
+            complaints.add(
+                closed.position,
+                format!("port {} is both open and closed", **closed),
+                "keep one of the two",
+            );
         }
     }
 }
@@ -149,12 +194,28 @@ fn check_admitted(outage: &OutageSpec, complaints: &mut Complaints<'_>) {
             format!("{} requests cannot be held", **admits),
             "write a number from 1 to 100, as in `max_requests` of the agent's cluster",
         ),
-        (Fault::Kill | Fault::Pause, Some(admits)) => complaints.add(
+        (Fault::ExhaustMemory | Fault::Kill | Fault::Pause, Some(admits)) => complaints.add(
             admits.position,
             "only `overload` fills the proxy's limit",
             "take `admits:` out",
         ),
-        (Fault::Overload, Some(_)) | (Fault::Kill | Fault::Pause, None) => {}
+        (Fault::Overload, Some(_)) | (Fault::ExhaustMemory | Fault::Kill | Fault::Pause, None) => {}
+    }
+    match (*outage.fault, &outage.trigger) {
+        (Fault::ExhaustMemory, None) => complaints.add(
+            outage.fault.position,
+            "`exhaust-memory` does not say by which request the agent takes its memory",
+            "write `trigger:` with a request; the reference stub takes memory for `x-stub-fault: allocate=256MiB`",
+        ),
+        (Fault::Kill | Fault::Overload | Fault::Pause, Some(trigger)) => complaints.add(
+            trigger.position,
+            "only `exhaust-memory` is triggered by a request",
+            "take `trigger:` out",
+        ),
+        (Fault::ExhaustMemory, Some(trigger)) => {
+            check_request(trigger, trigger.target.position, complaints);
+        }
+        (Fault::Kill | Fault::Overload | Fault::Pause, None) => {}
     }
 }
 

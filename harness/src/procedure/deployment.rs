@@ -125,7 +125,8 @@ impl Deployment {
     ) -> Result<T, ProcedureError> {
         let mut reading = self.reading.lock().await;
         let Reading { testimony, logs } = &mut *reading;
-        logs.read_on(self.pod.as_ref(), testimony).await?;
+        let agents = self.stack.agent_names();
+        logs.read_on(self.pod.as_ref(), &agents, testimony).await?;
         Ok(look(testimony))
     }
 

@@ -79,7 +79,9 @@ pub fn fault_hints(fault: &EnvironmentFault) -> Vec<String> {
         EnvironmentFault::ImageMissing { .. } => {
             vec!["`conformance doctor` shows which executables are found".into()]
         }
-        EnvironmentFault::Cluster { hint, .. } => hint.clone().into_iter().collect(),
+        EnvironmentFault::Cluster { hint, .. } | EnvironmentFault::NotAdmitted { hint, .. } => {
+            hint.clone().into_iter().collect()
+        }
         EnvironmentFault::NotCarriedOut { .. }
         | EnvironmentFault::TimedOut(_)
         | EnvironmentFault::ContainerState { .. }

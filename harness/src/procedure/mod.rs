@@ -21,6 +21,7 @@ use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 
 pub mod access_log;
+pub mod admission;
 pub mod agent_log;
 pub mod client_security;
 pub mod closing;
@@ -31,6 +32,7 @@ pub mod drive;
 pub mod error;
 pub mod exchange;
 pub mod expected;
+pub mod exposure;
 pub mod filesystem;
 pub mod kept;
 pub mod observations;
@@ -146,6 +148,8 @@ pub async fn carry_out(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     match procedure {
+        Procedure::Admission(spec) => admission::carry_out(spec, deployment, proceedings).await,
+        Procedure::Exposure(spec) => exposure::carry_out(spec, deployment, proceedings).await,
         Procedure::Contract(spec) => contract::carry_out(spec, deployment, proceedings).await,
         Procedure::Drain(spec) => drain::carry_out(spec, deployment, proceedings).await,
         Procedure::Exchange(spec) => exchange::carry_out(spec, deployment, proceedings).await,

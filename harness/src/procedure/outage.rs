@@ -13,12 +13,12 @@ use super::waits::Enforcement;
 use super::{JudgedRequest, Proceedings};
 use crate::environment::ContainerFault;
 use crate::judge::exchange::describe_witnesses;
-use crate::judge::lifecycle::phase_at;
+use crate::judge::lifecycle::{exit_after, first, phase_at, render};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{Fault, OutageSpec};
-use crate::model::timeline::LifecycleEvent;
+use crate::model::timeline::{ExitStatus, LifecycleEvent};
 use crate::stack::AGENT_CONTAINER;
 use crate::traffic::plan::Pacing;
 use crate::traffic::record::ClientRecord;
@@ -47,8 +47,21 @@ pub async fn carry_out(
     deployment.await_ready_and_enforcing().await?;
     judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
     match *spec.fault {
+        Fault::ExhaustMemory => {
+            let began_at = exhaust_memory(spec, deployment).await?;
+            let ending = Ending::OfMemory(began_at);
+            let result = go_on_under_load(spec, ending, deployment, proceedings).await;
+            let ended = exit_after(&deployment.pod.timeline(), AGENT_CONTAINER);
+            match (result, ended) {
+                // An agent that has not ended is not restarted: that is what is told of it below.
+                (Ok(()), _) | (Err(ProcedureError::TimedOut(_)), None) => {}
+                (Err(error), _) => return Err(error),
+            }
+            judge_end(spec, deployment, proceedings);
+            Ok(())
+        }
         Fault::Pause => pause(spec, deployment, proceedings).await,
-        Fault::Kill => kill(spec, deployment, proceedings).await,
+        Fault::Kill => go_on_under_load(spec, Ending::ByHarness, deployment, proceedings).await,
         Fault::Overload => overload(spec, deployment, proceedings).await,
     }
 }
@@ -209,9 +222,69 @@ pub(super) async fn conclude(
         .await
 }
 
-/// The agent is killed under load; its restart policy brings it back.
-async fn kill(
+/// What ends the agent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    /// The harness kills it under load.
+    ByHarness,
+    /// The kernel does, for what it took since then.
+    OfMemory(Timestamp),
+}
+
+/// Sends the request by which the agent takes its memory; returns when that was. The request itself is not judged: what becomes of it is
+/// decided between the kernel and the proxy.
+async fn exhaust_memory(
     spec: &OutageSpec,
+    deployment: &Deployment,
+) -> Result<Timestamp, ProcedureError> {
+    let began_at = Timestamp::now();
+    if let Some(trigger) = &spec.trigger {
+        let prepared = deployment
+            .ids
+            .prepare(trigger, "trigger", 0, Route::Inspected)?;
+        let requests = [("trigger".to_owned(), prepared)];
+        let drive = start(deployment, &requests).await?;
+        deployment.finish_drive(drive).await?;
+    }
+    Ok(began_at)
+}
+
+/// Checks that it was the kernel, and for want of memory.
+fn judge_end(spec: &OutageSpec, deployment: &Deployment, proceedings: &mut Proceedings) {
+    let timeline = deployment.pod.timeline();
+    let ended = first(&timeline, Some(AGENT_CONTAINER), |event| {
+        matches!(event, LifecycleEvent::OutOfMemory)
+    });
+    let code = exit_after(&timeline, AGENT_CONTAINER).map(ExitStatus::as_container_exit_code);
+    if ended.is_some() && code == Some(KILLED) {
+        let word = format!("the kernel ended it, with {KILLED}");
+        proceedings
+            .observations
+            .insert("out of memory".into(), word);
+        return;
+    }
+    proceedings.findings.push(
+        Finding::new(
+            "out-of-memory",
+            spec.fault.position,
+            format!("the kernel ends the agent for want of memory, with exit code {KILLED}"),
+            match (ended, code) {
+                (_, None) => "it has not ended".to_owned(),
+                (None, Some(code)) => format!("it ended with {code}, and not for want of memory"),
+                (Some(_), Some(code)) => format!("it ended with {code}"),
+            },
+        )
+        .note(render(&timeline, Some(AGENT_CONTAINER))),
+    );
+}
+
+/// The exit code of a container that was sent KILL.
+const KILLED: i32 = 137;
+
+/// The agent ends while requests go on; its restart policy brings it back.
+async fn go_on_under_load(
+    spec: &OutageSpec,
+    ending: Ending,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
@@ -237,11 +310,16 @@ async fn kill(
         })
         .collect();
     let mut drive = deployment.start_drive(streams).await?;
-    await_records(&mut drive, 2 * WARM_UP).await?;
-    deployment
-        .pod
-        .inject(AGENT_CONTAINER, ContainerFault::Kill)
-        .await?;
+    match ending {
+        Ending::ByHarness => {
+            await_records(&mut drive, 2 * WARM_UP).await?;
+            deployment
+                .pod
+                .inject(AGENT_CONTAINER, ContainerFault::Kill)
+                .await?;
+        }
+        Ending::OfMemory(_) => {}
+    }
     let restarted_at = await_restart(deployment).await?;
     let recovered = deployment.timeouts.restarted.as_duration();
     deployment
@@ -255,12 +333,15 @@ async fn kill(
     drive.stop().await?;
     let round = Round::conclude(drive, before, deployment).await?;
 
-    let killed_at = deployment
-        .pod
-        .timeline()
-        .iter()
-        .find(|event| matches!(event.event, LifecycleEvent::FaultInjected { .. }))
-        .map_or(restarted_at, |event| event.at);
+    let killed_at = match ending {
+        Ending::ByHarness => deployment
+            .pod
+            .timeline()
+            .iter()
+            .find(|event| matches!(event.event, LifecycleEvent::FaultInjected { .. }))
+            .map_or(restarted_at, |event| event.at),
+        Ending::OfMemory(began_at) => began_at,
+    };
     let gap = Gap {
         killed_at,
         closed_at: closed_at(&round.joined, restarted_at),

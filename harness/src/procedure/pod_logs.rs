@@ -1,19 +1,21 @@
 //! Reads on in the logs of a pod's three witnesses, piece by piece.
 
+use std::collections::BTreeMap;
+
 use super::error::ProcedureError;
 use crate::environment::Pod;
-use crate::stack::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use crate::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
 use crate::witness::testimony::{LineCutter, Testimony};
 
 /// How much of a log is read at a time, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
 
-/// How far the logs of a pod's witnesses have been read.
+/// How far the logs of a pod's witnesses have been read, by container.
 #[derive(Debug, Default)]
-pub struct PodLogs([LineCutter; 3]);
+pub struct PodLogs(BTreeMap<String, LineCutter>);
 
 impl PodLogs {
-    /// Takes in what the witnesses have recorded since the last look.
+    /// Takes in what the witnesses have recorded since the last look. A pod has one agent, or several that go by these names.
     ///
     /// # Errors
     ///
@@ -21,17 +23,19 @@ impl PodLogs {
     pub async fn read_on(
         &mut self,
         pod: &dyn Pod,
+        agents: &[String],
         testimony: &mut Testimony,
     ) -> Result<(), ProcedureError> {
-        let witnesses = [
-            (
-                PROXY_CONTAINER,
-                Testimony::add_proxy as fn(&mut Testimony, &str),
-            ),
-            (AGENT_CONTAINER, Testimony::add_agent),
+        let agents = agents.iter().map(|agent| {
+            let add: Add = Testimony::add_agent;
+            (agent.as_str(), add)
+        });
+        let others: [(&str, Add); 2] = [
+            (PROXY_CONTAINER, Testimony::add_proxy),
             (APPLICATION_CONTAINER, Testimony::add_upstream),
         ];
-        for (cutter, (container, add)) in self.0.iter_mut().zip(witnesses) {
+        for (container, add) in agents.chain(others) {
+            let cutter = self.0.entry(container.to_owned()).or_default();
             loop {
                 let piece = pod
                     .log_beyond(container, cutter.offset, PIECE_BYTES)
@@ -45,3 +49,6 @@ impl PodLogs {
         Ok(())
     }
 }
+
+/// Takes in what a witness's log has grown by.
+type Add = fn(&mut Testimony, &str);

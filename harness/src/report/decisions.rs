@@ -36,8 +36,10 @@ pub struct Decision {
 pub fn decisions_of(procedure: &Procedure, proceedings: &Proceedings) -> Decisions {
     let mut decisions = Decisions::new();
     match procedure {
-        Procedure::Contract(_)
+        Procedure::Admission(_)
+        | Procedure::Contract(_)
         | Procedure::Exchange(_)
+        | Procedure::Exposure(_)
         | Procedure::Filesystem(_)
         | Procedure::Provenance(_)
         | Procedure::Pull(_)

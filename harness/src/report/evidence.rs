@@ -1,5 +1,7 @@
 //! The evidence folder of a scenario that did not pass, written before anything is cleaned up.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -88,8 +90,12 @@ pub async fn capture(
     if let Some(config) = deployment.stack.proxy_config() {
         output.write(&folder.join("envoy.yaml"), config.as_bytes())?;
     }
-    for container in deployment.stack.containers() {
-        let name = &container.name;
+    let containers = deployment.stack.containers();
+    let containers: BTreeSet<String> = containers
+        .map(|container| container.name.clone())
+        .chain(deployment.stack.agent_names())
+        .collect();
+    for name in &containers {
         match deployment.pod.log(name).await {
             Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,
             Err(error) => {

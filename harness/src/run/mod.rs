@@ -61,7 +61,7 @@ pub async fn run(
         tasks.spawn(async move {
             let _permit = permits.acquire_owned().await;
             observer.scenario_started(&scenario);
-            let record = scenario::run(&setup, &scenario).await;
+            let record = Box::pin(scenario::run(&setup, &scenario)).await;
             observer.scenario_finished(&record);
             record
         });
@@ -149,8 +149,10 @@ fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
         Procedure::Startup(_) => 1,
         Procedure::Outage(_) => 2,
         Procedure::Pull(_) | Procedure::Refusal(_) | Procedure::Reload(_) => 3,
-        Procedure::Contract(_)
+        Procedure::Admission(_)
+        | Procedure::Contract(_)
         | Procedure::Exchange(_)
+        | Procedure::Exposure(_)
         | Procedure::Filesystem(_)
         | Procedure::Provenance(_)
         | Procedure::Secrecy(_) => 4,

@@ -14,6 +14,7 @@ use crate::environment::EnvironmentFault;
 use crate::judge::lint::LINT;
 use crate::model::causes::chain;
 use crate::model::finding::{Fault, Finding, ScenarioResult};
+use crate::model::located::Position;
 use crate::model::identity::PodName;
 use crate::model::phase::{Phase, PhaseClock};
 use crate::model::procedure::LintRule;
@@ -24,7 +25,7 @@ use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::procedure::request_ids::RequestIds;
-use crate::procedure::{Proceedings, carry_out};
+use crate::procedure::{Proceedings, admission, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::{WriteError, capture};
 use crate::report::record::{MatrixRow, PodRecord, ScenarioRecord};
@@ -102,7 +103,7 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     let started_at = Timestamp::now();
     let clock = Arc::new(PhaseClock::default());
     let mut course = Course::default();
-    let result = match attempt(setup, scenario, &clock, &mut course).await {
+    let result = match Box::pin(attempt(setup, scenario, &clock, &mut course)).await {
         Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
         Ok(()) => ScenarioResult::Failed(redacted(
             setup,
@@ -151,7 +152,7 @@ fn redacted(setup: &RunSetup, findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Makes the result of a scenario that came to no end. Where the agent ended and the static check had found why, the deployment is at
-/// fault, and where the scenario is about how the agent starts, the agent is: the scenario has failed.
+/// fault, and where the scenario asks whether the agent starts under what it deploys, the agent is: the scenario has failed.
 fn without_judgement(
     setup: &RunSetup,
     scenario: &Scenario,
@@ -183,14 +184,17 @@ fn without_judgement(
             .collect();
         return ScenarioResult::Failed(redacted(setup, findings));
     }
-    if error.is_end_of(AGENT_CONTAINER) && is_about_the_start(&scenario.procedure) {
-        let finding = Finding::new(
-            "start",
-            scenario.spec.id.position,
-            "the agent starts and goes on running",
+    if error.is_end_of(AGENT_CONTAINER)
+        && let Some((expectation, position, expected)) = asked_of_the_start(scenario)
+    {
+        let mut findings = findings;
+        findings.push(Finding::new(
+            expectation,
+            position,
+            expected,
             causes.join(": "),
-        );
-        return ScenarioResult::Failed(vec![finding]);
+        ));
+        return ScenarioResult::Failed(redacted(setup, findings));
     }
     ScenarioResult::Errored(Fault {
         causes,
@@ -198,9 +202,19 @@ fn without_judgement(
     })
 }
 
-/// Tells whether a scenario deploys the agent in a way under which it has to start: there, not to start is what it looks for.
-fn is_about_the_start(procedure: &Procedure) -> bool {
-    matches!(procedure, Procedure::Filesystem(_) | Procedure::Startup(_))
+/// Returns what a scenario asks of the agent's start: a word for it, where it is asked, and what has to be seen. None where the start is
+/// only what comes before.
+fn asked_of_the_start(scenario: &Scenario) -> Option<(&'static str, Position, &'static str)> {
+    if let Some(security) = &scenario.spec.stack.pod_security {
+        let expected = "the agent runs without privileges";
+        return Some(("pod-security", security.position, expected));
+    }
+    let is_about_the_start = matches!(
+        scenario.procedure,
+        Procedure::Filesystem(_) | Procedure::Startup(_)
+    );
+    let expected = "the agent starts and goes on running";
+    is_about_the_start.then_some(("start", scenario.spec.id.position, expected))
 }
 
 /// Makes the record of a scenario that was not run.
@@ -257,8 +271,29 @@ async fn attempt(
         return fleet::attempt(attempt, spec, course).await;
     }
     let creating = clock.enter(Phase::Creating);
-    let pod = setup.environment.create(name, &stack).await?;
+    let created = setup.environment.create(name, &stack).await;
     drop(creating);
+    let pod = match &scenario.procedure {
+        Procedure::Admission(spec) => {
+            match admission::judge_creation(spec, created, &mut course.proceedings).await? {
+                Some(pod) => pod,
+                None => return Ok(()),
+            }
+        }
+        Procedure::Contract(_)
+        | Procedure::Drain(_)
+        | Procedure::Exchange(_)
+        | Procedure::Exposure(_)
+        | Procedure::Filesystem(_)
+        | Procedure::Outage(_)
+        | Procedure::Provenance(_)
+        | Procedure::Pull(_)
+        | Procedure::Refusal(_)
+        | Procedure::Reload(_)
+        | Procedure::Rollout(_)
+        | Procedure::Secrecy(_)
+        | Procedure::Startup(_) => created?,
+    };
     let deployment = Deployment::new(
         pod.clone(),
         stack,

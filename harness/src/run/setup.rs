@@ -11,7 +11,7 @@ use super::place::{KubernetesPlace, Place};
 use super::programs::{GivenBinaries, Programs, find_programs, make_images, own_executable};
 use super::proxy_validation::ProxyValidator;
 use crate::environment::kube::{
-    self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder, ServiceTrial,
+    self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseError, LeaseFolder, Trial,
 };
 use crate::environment::local::{
     LocalEnvironment, LocalOptions, check_resources, probe_support, sweep,
@@ -247,7 +247,8 @@ pub async fn prepare(
         agent_binary: options.agent_binary.as_deref(),
         app_binary: options.app_binary.as_deref(),
         archives: image_folder(&project.root),
-        service_trial: ServiceTrial::for_features(&options.needed),
+        service_trial: Trial::of(Feature::Rollout, &options.needed),
+        admission_trial: Trial::of(Feature::PodSecurityAdmission, &options.needed),
     };
     let jobs_per_core = options.place.jobs_per_core();
     let slowness = match options.place {
@@ -301,7 +302,8 @@ struct PlaceSetup<'a> {
     agent_binary: Option<&'a Utf8Path>,
     app_binary: Option<&'a Utf8Path>,
     archives: Utf8PathBuf,
-    service_trial: ServiceTrial,
+    service_trial: Trial,
+    admission_trial: Trial,
 }
 
 /// What the agent under test can do.
@@ -374,6 +376,7 @@ async fn kubernetes_environment(
         images: chosen.images,
         keeping: chosen.keeping,
         service_trial: setup.service_trial,
+        admission_trial: setup.admission_trial,
         runtime: setup.runtime.into(),
         leases,
         records,

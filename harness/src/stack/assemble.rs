@@ -10,9 +10,11 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::agent_pods::AgentPods;
 use super::certificates::CERTIFICATES_SECRET;
 use super::keys::AgentKeys;
 use super::manifest::{self, ManifestError};
+use super::pod_security::harden;
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
 use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
 use crate::model::image_procedures::PullPolicy;
@@ -97,6 +99,9 @@ pub fn assemble(
         apply(proxy, &settings.front_proxy);
         prepare_proxy(proxy);
     }
+    if let Some(security) = &settings.pod_security {
+        harden(&mut pod, **security);
+    }
     for (name, volume) in &settings.volumes {
         set_volume(&mut pod, name, volume);
     }
@@ -114,8 +119,8 @@ pub fn assemble(
         pod.containers
             .sort_by_key(|container| order.iter().position(|name| *name == container.name));
     }
-    match settings.agent_place {
-        AgentPlace::Main => {}
+    match *settings.agent_place {
+        AgentPlace::Main | AgentPlace::Service => {}
         AgentPlace::NativeSidecar => make_sidecar(&mut pod, AGENT_CONTAINER),
     }
     if let Some(grace) = &settings.grace_period {
@@ -139,9 +144,21 @@ pub fn assemble(
         secrets.insert(CERTIFICATES_SECRET.into(), BTreeMap::from(files));
     }
     let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text)]);
+    let agents = match *settings.agent_place {
+        AgentPlace::Main | AgentPlace::NativeSidecar => None,
+        AgentPlace::Service => {
+            let replicas = settings.agent_replicas.as_ref();
+            AgentPods::take_from(&mut pod, replicas.map_or(1, |replicas| **replicas))
+        }
+    };
     Ok(Stack {
         pod,
+        agents,
         pull_policies: pull_policies(settings),
+        namespace_enforces: settings
+            .namespace_enforces
+            .as_ref()
+            .map(|standard| **standard),
         config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),
         secrets,
     })
@@ -308,6 +325,11 @@ fn apply(container: &mut Container, settings: &ContainerSettings) {
             mount_path: path.clone(),
             ..VolumeMount::default()
         });
+    }
+    if let Some(limit) = &settings.memory_limit {
+        let limits = container.resources.get_or_insert_default();
+        let limits = limits.limits.get_or_insert_default();
+        limits.insert("memory".into(), Quantity(limit.value.clone()));
     }
     if let Some(image) = &settings.image {
         container.image = Some(image.value.clone());

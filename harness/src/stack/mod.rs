@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
+use self::agent_pods::AgentPods;
 use self::secret::SecretText;
+use crate::model::admission::PodSecurityStandard;
 use crate::model::image_procedures::PullPolicy;
 
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
+pub mod agent_pods;
 mod alteration;
 pub mod assemble;
 pub mod certificates;
 pub mod keys;
 pub mod manifest;
+mod pod_security;
 pub mod proxy_config;
 pub mod secret;
 
@@ -30,8 +34,12 @@ const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;
 pub struct Stack {
     /// The pod, as Kubernetes would be given it.
     pub pod: PodSpec,
+    /// The agents, where they are in pods of their own.
+    pub agents: Option<AgentPods>,
     /// When the kubelet looks for a container's image, by container, where the scenario says so.
     pub pull_policies: BTreeMap<String, PullPolicy>,
+    /// The Pod Security Standard that the pod's namespace enforces.
+    pub namespace_enforces: Option<PodSecurityStandard>,
     /// Config maps by name; each a map from file name to content.
     pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Secrets by name; each a map from key to value.
@@ -45,9 +53,17 @@ impl Stack {
         sidecars.chain(&self.pod.containers)
     }
 
-    /// Returns a container of the pod.
+    /// Returns a container of the pod, or of the agents' pods.
     pub fn container(&self, name: &str) -> Option<&Container> {
-        self.containers().find(|container| container.name == name)
+        let agents = self.agents.iter().flat_map(|agents| &agents.pod.containers);
+        let mut all = self.containers().chain(agents);
+        all.find(|container| container.name == name)
+    }
+
+    /// Returns the name by which each agent goes.
+    pub fn agent_names(&self) -> Vec<String> {
+        let replicas = self.agents.as_ref().map_or(1, |agents| agents.replicas);
+        (0..replicas).map(AgentPods::name_of).collect()
     }
 
     /// Returns the value of one of the agent's environment variables that is written out in the pod.

@@ -4,6 +4,7 @@ mod bad_contracts;
 mod bad_input;
 mod bad_rollouts;
 mod bad_seeds;
+mod bad_settings_of_pods;
 mod canaries;
 mod clusters;
 mod ending;

@@ -83,6 +83,8 @@ pub(crate) fn stack(pod: Value) -> Stack {
     let map = BTreeMap::from([("greeting.txt".to_owned(), "hello\n".to_owned())]);
     Stack {
         pull_policies: BTreeMap::new(),
+        namespace_enforces: None,
+        agents: None,
         pod: serde_json::from_value(pod).expect("a pod template"),
         config_maps: BTreeMap::from([("map".to_owned(), map)]),
         secrets: BTreeMap::from([("secret".to_owned(), secret)]),

@@ -61,6 +61,9 @@ struct ToldEnd {
     status: ExitStatus,
 }
 
+/// What the kubelet calls the end of a container that took more memory than its limit.
+const OUT_OF_MEMORY: &str = "OOMKilled";
+
 /// The course of one container. What happens is told into an outbox, in order.
 #[derive(Debug, Default)]
 #[expect(
@@ -81,6 +84,8 @@ pub(super) struct ContainerCourse {
     /// The instance that was started last.
     current: Option<String>,
     ended: BTreeSet<String>,
+    /// The instances that the kernel has ended for want of memory.
+    out_of_memory: BTreeSet<String>,
     startup_complete_at: Option<Timestamp>,
     ready: bool,
     hook_state: HookState,
@@ -321,6 +326,11 @@ impl ContainerCourse {
         };
         let seen = self.process_ended;
         let at = seen.unwrap_or_else(|| moment(now, finished_at));
+        if instance.reason.as_deref() == Some(OUT_OF_MEMORY)
+            && self.out_of_memory.insert(instance.id.clone())
+        {
+            self.tell(at, LifecycleEvent::OutOfMemory);
+        }
         self.exited(at, &instance.id, status);
     }
 

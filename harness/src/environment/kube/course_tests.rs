@@ -435,3 +435,22 @@ fn a_failed_startup_probe_that_is_heard_of_after_the_success_was_before_it() {
     let readiness = kubelet("Unhealthy", "Readiness probe failed: no", 2);
     assert_eq!(course.kubelet_event(at(950), &readiness)[0].at, at(950));
 }
+
+#[test]
+fn a_container_that_the_kernel_ended_for_its_memory_is_told_of_as_such() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    let terminated = json!({ "terminated": {
+        "exitCode": 137, "reason": "OOMKilled", "containerID": "containerd://x",
+        "finishedAt": at(10_000).to_string(),
+    } });
+    let killed = pod(&json!({}), &terminated, false);
+    let events = names(&course.status(at(10_000), &killed));
+    let end: Vec<&str> = events
+        .iter()
+        .map(String::as_str)
+        .filter(|name| ["OutOfMemory", "Exited"].contains(name))
+        .collect();
+    assert_eq!(end, ["OutOfMemory", "Exited"]);
+    assert_eq!(names(&course.status(at(10_100), &killed)), [""; 0]);
+}

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod as KubePodObject;
 use tokio::time::timeout;
 
+use super::admission_trial::{PodAdmission, try_admission};
 use super::agent_probe::{AgentTraits, probe_agent};
+use super::agent_service::{ServedPod, agent_object, await_endpoints, make_service};
 use super::cluster::Cluster;
 use super::connection::Connection;
 use super::course::Course;
@@ -17,7 +19,7 @@ use super::fleet_members::Nursery;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
 use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
-use super::objects::{self, POD, SERVICE};
+use super::objects::{self, AGENTS, POD, SERVICE};
 use super::observer::{Observers, Observing};
 use super::options::{KubeOptions, Presence};
 use super::pod::{KubePod, NamespaceOwner, PodParts};
@@ -34,6 +36,7 @@ use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
 use crate::model::image_use::ImagesInUse;
 use crate::model::timeouts::TimedOut;
+use crate::stack::agent_pods::AgentPods;
 use crate::stack::{PROXY_PORT, Stack};
 
 /// How long a pod may take from its creation until it has an address.
@@ -49,11 +52,20 @@ pub struct KubeEnvironment {
     observers: Arc<Observers>,
     observing: Observing,
     services: ServiceReach,
+    admission: PodAdmission,
     images: ImageNames,
     presence: Presence,
     agent: Option<AgentTraits>,
     // The last: what is in it goes when everything else has gone.
     _folder: RunFolder,
+}
+
+/// What a cluster has said of itself.
+struct Found {
+    observing: Observing,
+    agent: Option<AgentTraits>,
+    services: ServiceReach,
+    admission: PodAdmission,
 }
 
 impl KubeEnvironment {
@@ -108,12 +120,17 @@ impl KubeEnvironment {
                     None => None,
                 };
                 let services = Box::pin(try_service(&space, options.service_trial, say)).await?;
-                Ok::<_, EnvironmentFault>((observing, agent, services))
+                let admission = try_admission(&space, options.admission_trial).await?;
+                let found = Found {
+                    observing,
+                    agent,
+                    services,
+                    admission,
+                };
+                Ok::<_, EnvironmentFault>(found)
             };
             match questions.await {
-                Ok((observing, agent, services)) => {
-                    Ok((connection, space, observing, agent, services))
-                }
+                Ok(found) => Ok((connection, space, found)),
                 Err(error) => {
                     // Only the error that came first is told.
                     let _ = space.remove_all().await;
@@ -123,17 +140,18 @@ impl KubeEnvironment {
         };
         let prepared = Box::pin(prepared).await;
         match prepared {
-            Ok((connection, space, observing, agent, services)) => Ok(Self {
+            Ok((connection, space, found)) => Ok(Self {
                 name: options.cluster.name(),
                 presence: options.presence(&cluster),
                 connection,
                 cluster: tokio::sync::Mutex::new(cluster),
                 space,
                 observers: Arc::default(),
-                observing,
-                services,
+                observing: found.observing,
+                services: found.services,
+                admission: found.admission,
                 images,
-                agent,
+                agent: found.agent,
                 _folder: folder,
             }),
             Err(error) => {
@@ -156,20 +174,96 @@ impl KubeEnvironment {
         stack: &Stack,
     ) -> Result<Arc<dyn Pod>, EnvironmentFault> {
         let space = &self.space;
-        space.make_namespace(namespace, &name.purpose).await?;
+        space
+            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
+            .await?;
+        let Some(agents) = &stack.agents else {
+            let pod = self.create_pod(namespace, stack).await?;
+            return Ok(pod);
+        };
+        let (agents, addresses) = self.create_agents(namespace, stack, agents).await?;
+        let front = self
+            .create_pod(namespace, &stack.with_agents_at(&addresses))
+            .await?;
+        Ok(Arc::new(ServedPod { front, agents }))
+    }
+
+    /// Makes the pod under test with its Service, in a namespace that is there.
+    async fn create_pod(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+    ) -> Result<Arc<KubePod>, EnvironmentFault> {
+        let space = &self.space;
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
         Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
+        let object = objects::pod(&space.run, stack, &self.images);
+        let place = PodPlace::new(namespace, POD);
+        let service = format!("{service}:{PROXY_PORT}");
+        self.start_pod(object, place, NamespaceOwner::Pod, stack, &service)
+            .await
+    }
+
+    /// Makes the agents' pods with their Service; returns them with the addresses that the Service has for them.
+    async fn create_agents(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+        agents: &AgentPods,
+    ) -> Result<(Vec<Arc<KubePod>>, Vec<String>), EnvironmentFault> {
+        let space = &self.space;
+        make_service(space, namespace).await?;
+        self.apply_files(namespace, stack).await?;
+        let own = Stack {
+            pod: agents.pod.clone(),
+            agents: None,
+            ..stack.clone()
+        };
+        let mut pods = Vec::new();
+        let mut addresses = Vec::new();
+        for number in 0..agents.replicas {
+            let name = format!("{AGENTS}-{number}");
+            let object = agent_object(objects::pod(&space.run, &own, &self.images), &name, space);
+            let place = PodPlace::new(namespace, &name);
+            let pod = self
+                .start_pod(object, place, NamespaceOwner::Fleet, &own, AGENTS)
+                .await?;
+            addresses.push(pod.addresses().pod_ip);
+            pods.push(pod);
+        }
+        let endpoints = await_endpoints(space, namespace, agents.replicas).await?;
+        if addresses.iter().any(|address| !endpoints.contains(address)) {
+            return Err(EnvironmentFault::PodLost {
+                reason: format!(
+                    "the agents are at {addresses:?}, and their Service has {endpoints:?}"
+                ),
+            });
+        }
+        Ok((pods, addresses))
+    }
+
+    /// Makes one pod of the stack, and returns once it has an address.
+    async fn start_pod(
+        &self,
+        mut object: KubePodObject,
+        place: PodPlace,
+        namespace_owner: NamespaceOwner,
+        stack: &Stack,
+        service: &str,
+    ) -> Result<Arc<KubePod>, EnvironmentFault> {
+        let space = &self.space;
         let view = Arc::new(PodView::new(
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
         ));
-        let follower = tokio::spawn(self.follow(PodPlace::new(namespace, POD), view.clone()));
+        let (namespace, name) = (place.namespace.clone(), place.name.clone());
+        let follower = tokio::spawn(self.follow(place, view.clone()));
         let parts = PodParts {
-            namespace: namespace.to_owned(),
-            name: POD.to_owned(),
-            namespace_owner: NamespaceOwner::Pod,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            namespace_owner,
             stack: stack.clone(),
             view: view.clone(),
             space: space.clone(),
@@ -178,17 +272,16 @@ impl KubeEnvironment {
         };
         // From here on the follower ends with the pod's handle.
         let pod = KubePod::new(parts, follower);
-        let mut object = objects::pod(&name.run, stack, &self.images);
         space
             .images
             .pulls
             .put_into_pod_under_test(&mut object, stack);
-        space.apply(namespace, POD, &object).await?;
+        space.apply(&namespace, &name, &object).await?;
         let (pod_ip, node) = await_address(&view).await?;
         pod.place(
             Addresses {
                 pod_ip,
-                service: format!("{service}:{PROXY_PORT}"),
+                service: service.to_owned(),
             },
             node,
         );
@@ -217,7 +310,9 @@ impl KubeEnvironment {
         replicas: u32,
     ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
         let space = &self.space;
-        space.make_namespace(namespace, &name.purpose).await?;
+        space
+            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
+            .await?;
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
         Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
@@ -241,7 +336,9 @@ impl KubeEnvironment {
         namespace: &str,
         created: Result<T, EnvironmentFault>,
     ) -> Result<T, EnvironmentFault> {
-        if let Err(EnvironmentFault::Cluster { action, .. }) = &created
+        if let Err(
+            EnvironmentFault::Cluster { action, .. } | EnvironmentFault::NotAdmitted { action, .. },
+        ) = &created
             && action.starts_with("create the namespace")
         {
             // It is not ours, or there is none.
@@ -254,12 +351,8 @@ impl KubeEnvironment {
         created
     }
 
-    /// Applies everything but the pod; returns the Service's address.
-    async fn apply_parts(
-        &self,
-        namespace: &str,
-        stack: &Stack,
-    ) -> Result<String, EnvironmentFault> {
+    /// Applies the stack's secrets and config maps.
+    async fn apply_files(&self, namespace: &str, stack: &Stack) -> Result<(), EnvironmentFault> {
         let space = &self.space;
         for (name, values) in &stack.secrets {
             let object = objects::secret(name, &space.run, values);
@@ -269,6 +362,17 @@ impl KubeEnvironment {
             let object = objects::config_map(name, &space.run, files);
             space.apply(namespace, name, &object).await?;
         }
+        Ok(())
+    }
+
+    /// Applies everything but the pod; returns the Service's address.
+    async fn apply_parts(
+        &self,
+        namespace: &str,
+        stack: &Stack,
+    ) -> Result<String, EnvironmentFault> {
+        let space = &self.space;
+        self.apply_files(namespace, stack).await?;
         let service = space
             .apply(namespace, SERVICE, &objects::service(&space.run))
             .await?;
@@ -291,11 +395,15 @@ impl Environment for KubeEnvironment {
 
     fn features(&self) -> FeatureSet {
         let mut features = FeatureSet::from([
+            Feature::AgentService,
             Feature::ImagePull,
+            Feature::MemoryLimits,
+            Feature::RunAsUser,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,
         ]);
         features.extend(self.services.features());
+        features.extend(self.admission.features());
         if self.space.images.census.knows_the_pods_images() {
             features.insert(Feature::ImageDigests);
         }
@@ -313,6 +421,7 @@ impl Environment for KubeEnvironment {
             features.insert(Feature::ImagesInNoRegistry);
         }
         let by_release = [
+            (19, Feature::SeccompProfile),
             (24, Feature::StartupProbeGrpc),
             (29, Feature::NativeSidecar),
             (30, Feature::PreStopSleep),
@@ -336,9 +445,10 @@ impl Environment for KubeEnvironment {
     }
 
     fn why_not(&self, feature: Feature) -> Option<String> {
-        (feature == Feature::Rollout)
-            .then(|| self.services.why_no_rollout())
-            .flatten()
+        if feature == Feature::Rollout {
+            return self.services.why_no_rollout();
+        }
+        (feature == Feature::PodSecurityAdmission).then(|| self.admission.fact())
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -354,6 +464,7 @@ impl Environment for KubeEnvironment {
         };
         facts.insert("containers are looked into".into(), observing.into());
         facts.insert("services".into(), self.services.fact());
+        facts.insert("pod security admission".into(), self.admission.fact());
         facts
     }
 

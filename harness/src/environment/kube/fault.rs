@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::Error;
+use kube::core::Status;
 use tokio::time::timeout;
 
 use crate::environment::EnvironmentFault;
@@ -11,6 +12,14 @@ use crate::model::timeouts::TimedOut;
 
 /// How long the API may take for one answer.
 pub(super) const API_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// By which words an answer of the API is a policy's refusal.
+const POLICY_WORDS: [&str; 4] = [
+    "violates PodSecurity",
+    "admission webhook",
+    "denied the request",
+    "denied by",
+];
 
 /// What the user can do where the API does not let the harness in.
 const PERMISSIONS: &str = "the user of this kubeconfig needs to create and delete namespaces, and to create, watch and delete pods, \
@@ -35,6 +44,15 @@ pub(super) async fn ask<T>(
 
 /// Makes a fault of an error of the API.
 pub(super) fn fault(action: &str, error: &Error) -> EnvironmentFault {
+    if let Error::Api(status) = error
+        && is_refused_by_policy(status)
+    {
+        return EnvironmentFault::NotAdmitted {
+            action: action.into(),
+            words: format!("{} (status {})", status.message, status.code),
+            hint: hint_for(status.code, &status.message).map(Into::into),
+        };
+    }
     let (detail, hint) = match error {
         Error::Api(status) => (
             format!("{} (status {})", status.message, status.code),
@@ -68,6 +86,13 @@ pub(super) fn is_absent(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.code == 404)
 }
 
+/// Tells whether a policy has refused an object: Pod Security admission, or a webhook.
+pub(super) fn is_refused_by_policy(status: &Status) -> bool {
+    POLICY_WORDS
+        .iter()
+        .any(|words| status.message.contains(words))
+}
+
 fn words(error: &Error) -> String {
     chain(error).join(": ")
 }
@@ -79,12 +104,7 @@ fn hint_for(code: u16, message: &str) -> Option<&'static str> {
             "a quota of the cluster refuses it: run fewer scenarios at a time with `--jobs`, or ask for more",
         );
     }
-    if says(&[
-        "violates PodSecurity",
-        "admission webhook",
-        "denied the request",
-        "denied by",
-    ]) {
+    if says(&POLICY_WORDS) {
         return Some(
             "an admission policy of the cluster refuses it: the suite's namespaces are labelled `conformance/run`, by which a policy can exempt them",
         );

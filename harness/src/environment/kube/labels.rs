@@ -9,6 +9,8 @@ use crate::model::identity::{PodName, RunId};
 pub(super) const RUN_LABEL: &str = "conformance/run";
 /// The label that tells the pods apart.
 pub(super) const ROLE_LABEL: &str = "conformance/role";
+/// Kubernetes' own label: the Pod Security Standard that a namespace enforces.
+pub(super) const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
 /// The annotation that says which process owns a namespace.
 pub(super) const OWNER_ANNOTATION: &str = "conformance/owner";
 /// The annotation that says for what a namespace is.

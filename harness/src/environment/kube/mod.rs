@@ -12,12 +12,14 @@ pub use self::images::ImageNames;
 pub use self::keep::{Raised, Removal, Removed, UpOptions, down, sweep_leases, try_tool, up};
 pub use self::lease::{Lease, LeaseError, LeasePurpose};
 pub use self::lease_folder::LeaseFolder;
-pub use self::options::{ImageChoice, KubeOptions, ServiceTrial};
+pub use self::options::{ImageChoice, KubeOptions, Trial};
 pub use self::pulls::PullSecretName;
 pub use self::run_space::Keeping;
 pub use self::sweep::{sweep, sweep_context};
 
+mod admission_trial;
 mod agent_probe;
+mod agent_service;
 mod cluster;
 mod cluster_tool;
 mod connection;

@@ -10,8 +10,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::labels::{OWNER_ANNOTATION, PURPOSE_ANNOTATION, ROLE_LABEL, labels};
+use super::labels::{ENFORCE_LABEL, OWNER_ANNOTATION, PURPOSE_ANNOTATION, ROLE_LABEL, labels};
 use super::ownership::Owner;
+use crate::model::admission::PodSecurityStandard;
 use crate::model::identity::RunId;
 use crate::stack::secret::SecretText;
 use crate::stack::{PROXY_PORT, Stack};
@@ -22,6 +23,8 @@ pub(super) const POD: &str = "pod-under-test";
 pub(super) const POD_ROLE: &str = "pod-under-test";
 /// The Service in front of it.
 pub(super) const SERVICE: &str = "front-proxy";
+/// The Service in front of agents in pods of their own; also the role of these pods.
+pub(super) const AGENTS: &str = "sigsci-agents";
 /// The driver's pod, and its container.
 pub(super) const DRIVER: &str = "driver";
 /// The role of observers; also the name of their container.
@@ -38,15 +41,20 @@ pub(super) fn namespace(
     run: &RunId,
     purpose: &str,
     owner: Option<&Owner>,
+    enforces: Option<PodSecurityStandard>,
 ) -> Namespace {
     let mut annotations = BTreeMap::from([(PURPOSE_ANNOTATION.to_owned(), purpose.to_owned())]);
     if let Some(owner) = owner {
         annotations.insert(OWNER_ANNOTATION.into(), owner.to_string());
     }
+    let mut labels = labels(run, "namespace");
+    if let Some(standard) = enforces {
+        labels.insert(ENFORCE_LABEL.into(), standard.as_str().into());
+    }
     Namespace {
         metadata: ObjectMeta {
             name: Some(name.into()),
-            labels: Some(labels(run, "namespace")),
+            labels: Some(labels),
             annotations: Some(annotations),
             ..ObjectMeta::default()
         },
@@ -248,7 +256,7 @@ mod tests {
         let labelled = |metadata: ObjectMeta| {
             metadata.labels.expect("labels")[super::super::labels::RUN_LABEL] == "abc123"
         };
-        assert!(labelled(namespace("n", &run(), "p", None).metadata));
+        assert!(labelled(namespace("n", &run(), "p", None, None).metadata));
         assert!(labelled(secret("s", &run(), &BTreeMap::new()).metadata));
         assert!(labelled(config_map("c", &run(), &BTreeMap::new()).metadata));
         assert!(labelled(service(&run()).metadata));

@@ -33,7 +33,9 @@ pub struct KubeOptions {
     /// Whether what is made stays.
     pub keeping: Keeping,
     /// Whether a Service with two pods is tried first.
-    pub service_trial: ServiceTrial,
+    pub service_trial: Trial,
+    /// Whether a pod that a namespace must refuse is tried first.
+    pub admission_trial: Trial,
     /// The folder that holds the folders of runs with their short-lived files.
     pub runtime: Utf8PathBuf,
     /// Which clusters are kept between runs.
@@ -42,19 +44,19 @@ pub struct KubeOptions {
     pub records: Utf8PathBuf,
 }
 
-/// Whether it has to be known that a Service reaches more than one pod.
+/// Whether what takes time to try has to be tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ServiceTrial {
+pub enum Trial {
     /// A scenario of the run needs it.
     Needed,
     /// None does.
     NotNeeded,
 }
 
-impl ServiceTrial {
-    /// Returns what follows from the features that the scenarios of a run need.
-    pub fn for_features(needed: &FeatureSet) -> Self {
-        if needed.contains(&Feature::Rollout) {
+impl Trial {
+    /// Returns what follows for a feature from the features that the scenarios of a run need.
+    pub fn of(feature: Feature, needed: &FeatureSet) -> Self {
+        if needed.contains(&feature) {
             Self::Needed
         } else {
             Self::NotNeeded

@@ -20,6 +20,7 @@ use super::ownership::Owner;
 use super::pulls::ImagePulls;
 use super::status;
 use crate::environment::EnvironmentFault;
+use crate::model::admission::PodSecurityStandard;
 use crate::model::identity::RunId;
 use crate::model::timeouts::TimedOut;
 
@@ -86,13 +87,14 @@ impl RunSpace {
         &self,
         name: &str,
         purpose: &str,
+        enforces: Option<PodSecurityStandard>,
     ) -> Result<(), EnvironmentFault> {
         let owner = match self.keeping {
             Keeping::Keep => None,
             Keeping::Remove => Some(Owner::this_process()),
         };
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let object = objects::namespace(name, &self.run, purpose, owner.as_ref());
+        let object = objects::namespace(name, &self.run, purpose, owner.as_ref(), enforces);
         let action = format!("create the namespace `{name}`");
         let parameters = PostParams {
             field_manager: Some(FIELD_MANAGER.into()),
@@ -153,7 +155,7 @@ impl RunSpace {
         self.own_namespace
             .get_or_try_init(|| async {
                 let name = run_name(&self.run);
-                self.make_namespace(&name, "what serves the run as a whole")
+                self.make_namespace(&name, "what serves the run as a whole", None)
                     .await?;
                 Ok(name)
             })

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::exec::{ask_line, exec};
 use super::fault::{ask, fault, is_absent};
 use super::objects::{self, DRIVER};
-use super::options::ServiceTrial;
+use super::options::Trial;
 use super::run_space::RunSpace;
 use super::service_refusal::await_refusal;
 use super::status;
@@ -110,12 +110,12 @@ impl ServiceReach {
 /// Tries it where a scenario needs it, and removes what it took.
 pub(super) async fn try_service(
     space: &RunSpace,
-    trial: ServiceTrial,
+    trial: Trial,
     say: &(impl Fn(&str) + Sync),
 ) -> Result<ServiceReach, EnvironmentFault> {
     match trial {
-        ServiceTrial::Needed => {}
-        ServiceTrial::NotNeeded => return Ok(ServiceReach::NotTried),
+        Trial::Needed => {}
+        Trial::NotNeeded => return Ok(ServiceReach::NotTried),
     }
     say("trying whether a Service reaches two pods");
     let namespace = space.own_namespace().await?;

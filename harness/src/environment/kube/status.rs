@@ -19,6 +19,8 @@ pub(super) struct Instance {
     pub started_at: Option<Timestamp>,
     /// How and when it ended, in whole seconds; none while it runs.
     pub end: Option<(ExitStatus, Option<Timestamp>)>,
+    /// The kubelet's word for that end: `OOMKilled`, `Error`, `Completed`.
+    pub reason: Option<String>,
 }
 
 /// What the status says of one container.
@@ -128,6 +130,7 @@ fn view(status: &ContainerStatus) -> ContainerView {
             restart_count: count,
             started_at: running.started_at.as_ref().map(|time| time.0),
             end: None,
+            reason: None,
         });
     }
     if let Some(terminated) = &state.terminated {
@@ -170,6 +173,7 @@ fn ended(state: &ContainerStateTerminated, restart_count: u32) -> Option<Instanc
         restart_count,
         started_at: state.started_at.as_ref().map(|time| time.0),
         end: Some((status, state.finished_at.as_ref().map(|time| time.0))),
+        reason: state.reason.clone(),
     })
 }
 

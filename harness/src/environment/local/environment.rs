@@ -119,7 +119,7 @@ impl Environment for LocalEnvironment {
     }
 
     fn features(&self) -> FeatureSet {
-        FeatureSet::from([
+        let mut features = FeatureSet::from([
             Feature::ContainerFaults,
             Feature::NativeSidecar,
             Feature::PreStopExec,
@@ -128,7 +128,42 @@ impl Environment for LocalEnvironment {
             Feature::StartupProbeGrpc,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,
-        ])
+        ]);
+        match self.privileges {
+            Privileges::Root => {
+                features.insert(Feature::RunAsUser);
+            }
+            Privileges::User => {}
+        }
+        features
+    }
+
+    fn why_not(&self, feature: Feature) -> Option<String> {
+        let reasons = [
+            (
+                Feature::AgentService,
+                "pods here have no network between them",
+            ),
+            (
+                Feature::MemoryLimits,
+                "containers here have no control group of their own",
+            ),
+            (
+                Feature::RunAsUser,
+                "a harness that is not root has one user only",
+            ),
+            (
+                Feature::SeccompProfile,
+                "containers here have no container runtime, and so none of its profiles",
+            ),
+            (
+                Feature::PodSecurityAdmission,
+                "there is no API server that would refuse a pod",
+            ),
+        ];
+        let mut reasons = reasons.into_iter();
+        let (_, reason) = reasons.find(|(missing, _)| *missing == feature)?;
+        Some(reason.into())
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

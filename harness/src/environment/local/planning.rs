@@ -93,6 +93,11 @@ pub(super) fn plan(
 ) -> Result<PodPlan, EnvironmentFault> {
     let pod = &stack.pod;
     supported::check(pod)?;
+    if stack.agents.is_some() {
+        return Err(EnvironmentFault::NotCarriedOut {
+            what: "agents in pods of their own".into(),
+        });
+    }
     let host_name = host_name(name);
     let volumes = volume_plans::volumes(stack)?;
     let mut containers = Vec::new();

@@ -121,10 +121,11 @@ impl FleetDeployment {
     ) -> Result<T, ProcedureError> {
         let mut reading = self.reading.lock().await;
         let Reading { testimony, logs } = &mut *reading;
+        let agents = self.stack.agent_names();
         for FleetMember { name, pod } in self.fleet.pods() {
             let testimony = testimony.entry(name.clone()).or_default();
             let logs = logs.entry(name).or_default();
-            logs.read_on(pod.as_ref(), testimony).await?;
+            logs.read_on(pod.as_ref(), &agents, testimony).await?;
         }
         Ok(look(testimony))
     }

@@ -19,6 +19,8 @@ fn planned_as(pod: Value, privileges: Privileges) -> Result<PodPlan, Environment
     let stack = Stack {
         pod: serde_json::from_value(pod).expect("a pod template"),
         pull_policies: BTreeMap::new(),
+        namespace_enforces: None,
+        agents: None,
         config_maps: BTreeMap::from([(
             "map".into(),
             BTreeMap::from([("a".into(), "1".into()), ("b".into(), "2".into())]),
