@@ -12,6 +12,7 @@ use crate::run::exit_code;
 
 mod clean;
 mod cluster_options;
+mod compare;
 mod doctor;
 mod down;
 mod drive;
@@ -22,6 +23,7 @@ mod in_pod;
 mod list;
 mod options;
 mod replay;
+mod report_file;
 mod run;
 mod schema;
 mod up;
@@ -80,6 +82,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Run again what did not pass in an earlier run, with that run's options.
     Replay(replay::Arguments),
+    /// Hold the timelines of two runs against each other: a rehearsed kubelet's and a real one's.
+    Compare(compare::Arguments),
     /// Say what this machine can run, what is missing, and how to get it.
     Doctor(doctor::Arguments),
     /// Print the JSON Schema of a file format.
@@ -136,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments, colour),
+        Command::Compare(arguments) => compare::main(&arguments),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
         Command::Up(arguments) => up::main(&arguments),
