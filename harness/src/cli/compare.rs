@@ -38,7 +38,9 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
                     say(format_args!("  {difference}"))?;
                 }
             }
-            Compared::Not(reason) => say(format_args!("{name}: not compared: {reason}"))?,
+            Compared::Errored(reason) | Compared::Not(reason) => {
+                say(format_args!("{name}: not compared: {reason}"))?
+            }
         }
     }
     say(format_args!(

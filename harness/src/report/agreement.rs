@@ -12,6 +12,8 @@ pub enum Compared {
     Agree,
     /// They do not.
     Differ(Vec<Difference>),
+    /// One of them could not be judged.
+    Errored(String),
     /// One of them has nothing to compare.
     Not(String),
 }
@@ -45,7 +47,7 @@ pub fn compare(first: &ScenarioRecord, second: &ScenarioRecord) -> Compared {
         match &record.result {
             ScenarioResult::Passed | ScenarioResult::Failed(_) => {}
             ScenarioResult::Errored(fault) => {
-                return Compared::Not(format!("it errored: {}", fault.causes.join(": ")));
+                return Compared::Errored(format!("it errored: {}", fault.causes.join(": ")));
             }
             ScenarioResult::Excluded { .. } | ScenarioResult::Unsupported { .. } => {
                 return Compared::Not(format!("it was {} in one of them", record.result.word()));

@@ -43,7 +43,9 @@ pub(super) enum ScenarioError {
     #[error(transparent)]
     InvalidProxyConfig(#[from] InvalidProxyConfig),
     #[error("the pod cannot be created")]
-    Create(#[from] EnvironmentFault),
+    Create(#[source] EnvironmentFault),
+    #[error("the pod cannot be removed")]
+    Remove(#[source] EnvironmentFault),
     #[error(transparent)]
     Procedure(#[from] ProcedureError),
 }
@@ -67,7 +69,7 @@ impl ScenarioError {
                         .into(),
                 ]
             }
-            Self::Create(fault) => fault_hints(fault),
+            Self::Create(fault) | Self::Remove(fault) => fault_hints(fault),
             Self::Procedure(error) => error.hints(),
         }
     }
@@ -240,7 +242,11 @@ async fn attempt(
         return fleet::attempt(attempt, spec, course).await;
     }
     let creating = clock.enter(Phase::Creating);
-    let pod = setup.environment.create(name, &stack).await?;
+    let pod = setup
+        .environment
+        .create(name, &stack)
+        .await
+        .map_err(ScenarioError::Create)?;
     drop(creating);
     let deployment = Deployment::new(
         pod.clone(),
@@ -273,8 +279,10 @@ async fn attempt(
         course.evidence = keep_evidence(setup, scenario, &deployment, &course.proceedings).await;
     }
     let _phase = clock.enter(Phase::Ending);
-    pod.remove().await?;
-    Ok(result?)
+    let removed = pod.remove().await;
+    // What the scenario itself met with comes first.
+    result?;
+    removed.map_err(ScenarioError::Remove)
 }
 
 /// Checks the proxy's configuration with the suite's own eyes and with Envoy's.

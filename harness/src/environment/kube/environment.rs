@@ -28,7 +28,7 @@ use super::service_trial::{ServiceReach, try_service};
 use super::status;
 use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
-use crate::environment::{Addresses, Environment, EnvironmentFault, Fleet, Pod};
+use crate::environment::{Addresses, Environment, EnvironmentFault, Fleet, Pod, authority};
 use crate::image::{ImageRole, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
@@ -160,7 +160,7 @@ impl KubeEnvironment {
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
+        Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
         let view = Arc::new(PodView::new(
             Course::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
@@ -188,7 +188,7 @@ impl KubeEnvironment {
         pod.place(
             Addresses {
                 pod_ip,
-                service: format!("{service}:{PROXY_PORT}"),
+                service: authority(&service, PROXY_PORT),
             },
             node,
         );
@@ -220,10 +220,10 @@ impl KubeEnvironment {
         space.make_namespace(namespace, &name.purpose).await?;
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
+        Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
         let nursery = Nursery {
             namespace: namespace.to_owned(),
-            service: format!("{service}:{PROXY_PORT}"),
+            service: authority(&service, PROXY_PORT),
             stack: stack.clone(),
             space: space.clone(),
             asks_once: self.connection.asks_once.clone(),
