@@ -39,7 +39,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
                 }
             }
             Compared::Errored(reason) | Compared::Not(reason) => {
-                say(format_args!("{name}: not compared: {reason}"))?
+                say(format_args!("{name}: not compared: {reason}"))?;
             }
         }
     }
