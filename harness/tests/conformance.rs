@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use harness::environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
 use harness::environment::local::{pod_init_main, pod_stage_main};
 use harness::model::causes::chain;
 use harness::model::diagnostic::Colour;
@@ -19,15 +18,14 @@ use harness::report::console::details;
 use harness::report::files;
 use harness::report::record::ScenarioRecord;
 use harness::run::exit_code::Ending;
-use harness::run::place::{KubernetesPlace, Place};
+use harness::run::place::Place;
 use harness::run::setup::{RunSetup, SetupOptions, prepare};
 use harness::run::{record_of, scenario};
 use jiff::Timestamp;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
-/// Says where the scenarios run.
-const ENVIRONMENT_VARIABLE: &str = "CONFORMANCE_ENVIRONMENT";
+mod attached;
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
@@ -36,7 +34,7 @@ fn main() -> ExitCode {
         Some(_) | None => {}
     }
     let mut arguments = Arguments::from_args();
-    let place = match chosen_place() {
+    let place = match attached::chosen_place() {
         Ok(place) => place,
         Err(error) => {
             anstream::eprintln!("error: {error}");
@@ -80,48 +78,6 @@ fn main() -> ExitCode {
 enum WholeRun {
     Right,
     Wrong,
-}
-
-/// Returns where the scenarios run: what the user says, else the cluster that is kept for runs, else this machine.
-fn chosen_place() -> Result<Place, String> {
-    let made = |tool| {
-        Place::Kubernetes(KubernetesPlace {
-            cluster: ClusterChoice::Made {
-                tool,
-                node_image: None,
-            },
-            images: ImageChoice::default(),
-            keeping: Keeping::Remove,
-        })
-    };
-    let tool_named = |name: &str| {
-        ClusterTool::ALL
-            .into_iter()
-            .find(|tool| tool.name() == name)
-    };
-    match std::env::var(ENVIRONMENT_VARIABLE).as_deref() {
-        Ok("local") => return Ok(Place::Local),
-        Ok(name) => {
-            return tool_named(name).map(made).ok_or_else(|| {
-                format!(
-                    "{ENVIRONMENT_VARIABLE} is `{name}`, and neither `local` nor `kind` nor `k3d`"
-                )
-            });
-        }
-        Err(_) => {}
-    }
-    let leases = LeaseFolder::of_user().map_err(|error| chain(&error).join(": "))?;
-    for tool in ClusterTool::ALL {
-        let lease = leases.for_runs(tool);
-        if let Some(lease) = lease.map_err(|error| chain(&error).join(": "))? {
-            anstream::eprintln!(
-                "the scenarios run in the cluster {}, which `conformance up` has made ({ENVIRONMENT_VARIABLE}=local runs them here)",
-                lease.name
-            );
-            return Ok(made(tool));
-        }
-    }
-    Ok(Place::Local)
 }
 
 fn trials(catalogue: Catalogue, suite: &Arc<Suite>) -> Vec<Trial> {

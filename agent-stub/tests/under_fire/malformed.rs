@@ -19,6 +19,10 @@ fn call(body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of attacks, and one check after each"
+)]
 async fn malformed_frames_and_messages_cost_their_connections_only() {
     let target = Target::start().await;
     let attacks: Vec<(&str, Vec<u8>)> = vec![

@@ -12,6 +12,7 @@ use crate::run::exit_code;
 
 mod clean;
 mod cluster_options;
+mod compare;
 mod doctor;
 mod down;
 mod drive;
@@ -23,6 +24,7 @@ mod interrupts;
 mod list;
 mod options;
 mod replay;
+mod report_file;
 mod run;
 mod schema;
 mod self_test;
@@ -84,6 +86,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Show that the suite can fail: run wrong agents and wrong deployments, and see each one noticed.
     SelfTest(self_test::Arguments),
+    /// Hold the timelines of two runs against each other: a rehearsed kubelet's and a real one's.
+    Compare(compare::Arguments),
     /// Say what this machine can run, what is missing, and how to get it.
     Doctor(doctor::Arguments),
     /// Print the JSON Schema of a file format.
@@ -140,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments, colour),
+        Command::Compare(arguments) => compare::main(&arguments),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
         Command::SelfTest(arguments) => self_test::main(&arguments, colour),

@@ -7,11 +7,11 @@ use clap::Args;
 
 use super::error::CliError;
 use super::options::ProjectOptions;
+use super::report_file::read_report;
 use super::run::{RunOptions, run_scenarios};
 use crate::model::diagnostic::Colour;
 use crate::model::finding::ScenarioResult;
 use crate::model::scenario::Scenario;
-use crate::report::record::{RunRecord, SCHEMA_VERSION};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
@@ -97,23 +97,5 @@ fn exactly(
     }) {
         Some(missing) => Err(NothingSelected::new(missing, &other)),
         None => Ok(known.into_iter().map(Arc::new).collect()),
-    }
-}
-
-fn read_report(path: &Utf8PathBuf) -> Result<RunRecord, CliError> {
-    let unusable = |reason: String| CliError::Report {
-        path: path.clone(),
-        reason,
-    };
-    let text = fs_err::read(path).map_err(|error| unusable(error.to_string()))?;
-    let record: RunRecord =
-        serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))?;
-    if record.schema_version == SCHEMA_VERSION {
-        Ok(record)
-    } else {
-        Err(unusable(format!(
-            "its format is version {}, this harness reads version {SCHEMA_VERSION}",
-            record.schema_version
-        )))
     }
 }

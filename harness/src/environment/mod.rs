@@ -17,9 +17,11 @@ use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
 use crate::stack::Stack;
 
+pub use self::authority::authority;
 pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
 pub use self::run_folder::RunFolder;
 
+mod authority;
 mod fleet;
 pub mod kube;
 pub mod local;

@@ -150,7 +150,8 @@ fn judge_order(after: &[TimelineEvent], name: &str, position: Position) -> Vec<F
         .collect()
 }
 
-fn pre_stop_end(after: &[TimelineEvent], name: &str) -> PreStopEnd {
+/// Returns what a container's hook came to.
+pub(super) fn pre_stop_end(after: &[TimelineEvent], name: &str) -> PreStopEnd {
     let mut end = PreStopEnd::Absent;
     for event in after
         .iter()
@@ -168,7 +169,7 @@ fn pre_stop_end(after: &[TimelineEvent], name: &str) -> PreStopEnd {
     end
 }
 
-const fn describe(end: PreStopEnd) -> &'static str {
+pub(super) const fn describe(end: PreStopEnd) -> &'static str {
     match end {
         PreStopEnd::Absent => "is absent",
         PreStopEnd::Fails => "fails to run",

@@ -1,7 +1,9 @@
 //! Holds expectations against what was seen, and names every difference.
 
+pub mod agreement;
 pub mod bound;
 pub mod contract;
+pub mod essence;
 pub mod exchange;
 pub mod fleet;
 pub mod header_fields;

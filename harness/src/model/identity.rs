@@ -32,6 +32,7 @@ impl RunId {
     }
 
     /// Returns the id under which what is checked before a run's first pod keeps its files.
+    #[must_use]
     pub fn of_checks(&self) -> Self {
         Self(format!("{self}checks"))
     }

@@ -11,7 +11,7 @@ use super::error::ProcedureError;
 use super::plan::plan;
 use super::pod_logs::PodLogs;
 use super::request_ids::RequestIds;
-use crate::environment::{Pod, PodHttpRequest};
+use crate::environment::{Pod, PodHttpRequest, authority};
 use crate::model::load::Corpora;
 use crate::model::outcome::Outcome;
 use crate::model::phase::{Phase, PhaseClock};
@@ -95,7 +95,7 @@ impl Deployment {
 
     /// Returns the proxy's address for traffic that does not pass the Service.
     pub fn proxy_address(&self) -> String {
-        format!("{}:{PROXY_PORT}", self.pod.addresses().pod_ip)
+        authority(&self.pod.addresses().pod_ip, PROXY_PORT)
     }
 
     /// Starts a driver on these streams.

@@ -1,5 +1,6 @@
 //! One run record, and everything that is made of it: console, JSON, JUnit, the decision record, evidence folders.
 
+pub mod agreement;
 pub mod console;
 pub mod decisions;
 pub mod evidence;

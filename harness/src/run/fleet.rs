@@ -33,7 +33,8 @@ pub(super) async fn attempt(
     let fleet = setup
         .environment
         .create_fleet(name, &stack, *spec.replicas)
-        .await?;
+        .await
+        .map_err(ScenarioError::Create)?;
     drop(creating);
     let deployment = FleetDeployment::new(FleetParts {
         fleet: fleet.clone(),
@@ -70,6 +71,8 @@ pub(super) async fn attempt(
         }
     }
     let _phase = clock.enter(Phase::Ending);
-    fleet.remove().await?;
-    Ok(result?)
+    let removed = fleet.remove().await;
+    // What the scenario itself met with comes first.
+    result?;
+    removed.map_err(ScenarioError::Remove)
 }

@@ -14,8 +14,8 @@ use crate::environment::EnvironmentFault;
 use crate::judge::lint::LINT;
 use crate::model::causes::chain;
 use crate::model::finding::{Fault, Finding, ScenarioResult};
-use crate::model::located::Position;
 use crate::model::identity::PodName;
+use crate::model::located::Position;
 use crate::model::phase::{Phase, PhaseClock};
 use crate::model::procedure::LintRule;
 use crate::model::scenario::{Procedure, Scenario};
@@ -325,8 +325,10 @@ async fn attempt(
         course.evidence = keep_evidence(setup, scenario, &deployment, &course.proceedings).await;
     }
     let _phase = clock.enter(Phase::Ending);
-    pod.remove().await.map_err(ScenarioError::Remove)?;
-    Ok(result?)
+    let removed = pod.remove().await;
+    // What the scenario itself met with comes first.
+    result?;
+    removed.map_err(ScenarioError::Remove)
 }
 
 /// Checks the proxy's configuration with the suite's own eyes and with Envoy's.

@@ -78,6 +78,6 @@ pub(super) async fn try_admission(
         }
         Err(error) => return Err(fault("try whether a pod is refused", &error)),
     };
-    space.remove_namespace(&namespace).await?;
+    space.remove_namespace(&namespace).await;
     Ok(admission)
 }

@@ -30,7 +30,7 @@ use super::service_trial::{ServiceReach, try_service};
 use super::status;
 use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
-use crate::environment::{Addresses, Environment, EnvironmentFault, Fleet, Pod};
+use crate::environment::{Addresses, Environment, EnvironmentFault, Fleet, Pod, authority};
 use crate::image::{ImageRole, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
@@ -198,10 +198,10 @@ impl KubeEnvironment {
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
+        Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
         let object = objects::pod(&space.run, stack, &self.images);
         let place = PodPlace::new(namespace, POD);
-        let service = format!("{service}:{PROXY_PORT}");
+        let service = authority(&service, PROXY_PORT);
         self.start_pod(object, place, NamespaceOwner::Pod, stack, &service)
             .await
     }
@@ -315,10 +315,10 @@ impl KubeEnvironment {
             .await?;
         let (service, _) =
             tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
-        Box::pin(await_refusal(space, &format!("{service}:{PROXY_PORT}"))).await?;
+        Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
         let nursery = Nursery {
             namespace: namespace.to_owned(),
-            service: format!("{service}:{PROXY_PORT}"),
+            service: authority(&service, PROXY_PORT),
             stack: stack.clone(),
             space: space.clone(),
             asks_once: self.connection.asks_once.clone(),

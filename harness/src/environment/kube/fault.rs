@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::Error;
 use kube::core::Status;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::environment::EnvironmentFault;
 use crate::model::causes::chain;
@@ -20,6 +20,10 @@ const POLICY_WORDS: [&str; 4] = [
     "denied the request",
     "denied by",
 ];
+/// How long it may be away while a run goes on.
+const API_BACK_WITHIN: Duration = Duration::from_secs(90);
+/// Between two attempts while it is away.
+const API_LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What the user can do where the API does not let the harness in.
 const PERMISSIONS: &str = "the user of this kubeconfig needs to create and delete namespaces, and to create, watch and delete pods, \
@@ -39,6 +43,59 @@ pub(super) async fn ask<T>(
             last_seen: "no answer".into(),
         }
         .into()),
+    }
+}
+
+/// Whether something is asked for the first time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Attempt {
+    /// It is.
+    First,
+    /// It was asked before, and nobody knows whether it was done: the answer was lost.
+    Again,
+}
+
+/// Does one thing with the API that does no harm when it is done twice. While the API is away, as when its server is restarted, it is waited for.
+pub(super) async fn ask_patiently<T, F>(
+    action: &str,
+    mut work: impl FnMut(Attempt) -> F,
+) -> Result<T, EnvironmentFault>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let deadline = Instant::now() + API_BACK_WITHIN;
+    let mut attempt = Attempt::First;
+    loop {
+        let last_seen = match timeout(API_ANSWERS_WITHIN, work(attempt)).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) if is_away(&error) => fault(action, &error).to_string(),
+            Ok(Err(error)) => return Err(fault(action, &error)),
+            Err(_) => "no answer".into(),
+        };
+        if Instant::now() >= deadline {
+            return Err(TimedOut {
+                waited_for: format!("the Kubernetes API to come back and {action}"),
+                budget: API_BACK_WITHIN.into(),
+                last_seen,
+            }
+            .into());
+        }
+        tracing::debug!(last_seen, "the API is waited for");
+        attempt = Attempt::Again;
+        sleep(API_LOOK_EVERY).await;
+    }
+}
+
+/// Tells whether an error says that the API is not there, and nothing of what was asked.
+fn is_away(error: &Error) -> bool {
+    match error {
+        Error::HyperError(_) | Error::Service(_) => true,
+        Error::Api(status) => {
+            matches!(status.code, 429 | 502..=504)
+                // An API server that has just been started may not have read its own roles yet; an admission webhook's failure is no such thing.
+                || (status.code == 403 && status.message.contains("not yet synced"))
+        }
+        _ => false,
     }
 }
 
@@ -104,7 +161,7 @@ fn hint_for(code: u16, message: &str) -> Option<&'static str> {
             "a quota of the cluster refuses it: run fewer scenarios at a time with `--jobs`, or ask for more",
         );
     }
-    if says(&POLICY_WORDS) {
+    if says(&POLICY_WORDS) || says(&["failed calling webhook"]) {
         return Some(
             "an admission policy of the cluster refuses it: the suite's namespaces are labelled `conformance/run`, by which a policy can exempt them",
         );
@@ -138,6 +195,11 @@ mod tests {
         "pods \"x\" is forbidden: violates PodSecurity \"restricted\"",
         Some("admission policy")
     )]
+    #[case(
+        500,
+        "Internal error occurred: failed calling webhook \"x\"",
+        Some("admission policy")
+    )]
     #[case(404, "namespaces \"x\" not found", None)]
     fn a_refusal_of_the_api_has_the_hint_that_fits(
         #[case] code: u16,
@@ -150,6 +212,49 @@ mod tests {
             found.unwrap_or_default().contains(hint.unwrap_or_default()),
             "{found:?}"
         );
+    }
+
+    fn away() -> Error {
+        Error::Service("connection closed before message completed".into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_that_comes_back_is_waited_for() {
+        let mut attempts = Vec::new();
+        let asked = ask_patiently("look", |attempt| {
+            attempts.push(attempt);
+            let answer = if attempts.len() < 4 {
+                Err(away())
+            } else {
+                Ok(7)
+            };
+            async { answer }
+        })
+        .await;
+        assert_eq!(asked.expect("an answer"), 7);
+        assert_eq!(attempts[0], Attempt::First);
+        assert_eq!(attempts[1..], [Attempt::Again; 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_that_stays_away_is_given_up_with_its_last_word() {
+        let asked = ask_patiently("look", |_| async { Err::<(), _>(away()) }).await;
+        let text = asked.expect_err("a fault").to_string();
+        assert!(text.contains("connection closed"), "{text}");
+        assert!(text.contains("1m 30s"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_not_asked_for_again() {
+        let mut asked = 0;
+        let refused = ask_patiently("look", |_| {
+            asked += 1;
+            let status = kube::core::Status::failure("no", "Forbidden").with_code(403);
+            async { Err::<(), _>(Error::Api(Box::new(status))) }
+        })
+        .await;
+        assert!(refused.is_err());
+        assert_eq!(asked, 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::course::Course;
 use super::exec::exec;
-use super::fault::{fault, is_absent};
+use super::fault::{ask_patiently, is_absent};
 use super::log_follower::ContainerLog;
 use super::objects::{self, DRIVER};
 use super::observer::{Observers, Observing, Watching};
@@ -172,11 +172,18 @@ impl KubePod {
     }
 
     async fn delete(&self, parameters: &DeleteParams) -> Result<(), EnvironmentFault> {
-        match self.pods().delete(&self.parts.name, parameters).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_absent(&error) => Ok(()),
-            Err(error) => Err(fault("delete the pod", &error)),
-        }
+        let (pods, name) = (self.pods(), &self.parts.name);
+        ask_patiently("delete the pod", |_| {
+            let pods = &pods;
+            async move {
+                match pods.delete(name, parameters).await {
+                    Ok(_) => Ok(()),
+                    Err(error) if is_absent(&error) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+        })
+        .await
     }
 }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -12,9 +13,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::fault::{ask, fault, is_absent};
+use super::fault::{Attempt, ask_patiently, is_absent};
 use super::image_census::ImageCensus;
-use super::labels::{FIELD_MANAGER, RUN_LABEL, run_name};
+use super::labels::{FIELD_MANAGER, OWNER_ANNOTATION, PURPOSE_ANNOTATION, RUN_LABEL, run_name};
 use super::objects::{self, DRIVER};
 use super::ownership::Owner;
 use super::pulls::ImagePulls;
@@ -100,12 +101,32 @@ impl RunSpace {
             field_manager: Some(FIELD_MANAGER.into()),
             ..PostParams::default()
         };
-        ask(&action, namespaces.create(&parameters, &object)).await?;
+        ask_patiently(&action, |attempt| {
+            let (namespaces, parameters, object) = (&namespaces, &parameters, &object);
+            async move {
+                match (namespaces.create(parameters, object).await, attempt) {
+                    (Err(kube::Error::Api(status)), Attempt::Again) if status.code == 409 => {
+                        // The first attempt may have made it, and only its answer was lost.
+                        let there = namespaces.get(name).await?;
+                        if is_the_same(&there.metadata, &object.metadata) {
+                            Ok(())
+                        } else {
+                            Err(kube::Error::Api(status))
+                        }
+                    }
+                    (created, _) => created.map(|_| ()),
+                }
+            }
+        })
+        .await?;
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), name);
         let deadline = Instant::now() + ACCOUNT_WITHIN;
         loop {
             let action = format!("look for the service account of `{name}`");
-            if ask(&action, accounts.get_opt("default")).await?.is_some() {
+            if ask_patiently(&action, |_| accounts.get_opt("default"))
+                .await?
+                .is_some()
+            {
                 break;
             }
             if Instant::now() >= deadline {
@@ -147,7 +168,8 @@ impl RunSpace {
             "apply the {} `{name}` in `{namespace}`",
             K::kind(&()).to_lowercase()
         );
-        ask(&action, api.patch(name, &parameters, &Patch::Apply(object))).await
+        let patch = Patch::Apply(object);
+        ask_patiently(&action, |_| api.patch(name, &parameters, &patch)).await
     }
 
     /// Returns the run's own namespace, which is made at the first call.
@@ -204,7 +226,7 @@ impl RunSpace {
         let deadline = Instant::now() + SERVING_WITHIN;
         let action = format!("look at the pod `{name}`");
         loop {
-            let pod = ask(&action, pods.get(name)).await?;
+            let pod = ask_patiently(&action, |_| pods.get(name)).await?;
             if wanted(&pod) {
                 self.images.census.record(&pod);
                 return Ok(pod);
@@ -239,50 +261,78 @@ impl RunSpace {
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
         let deadline = Instant::now() + REMOVED_WITHIN;
         loop {
-            // An API that is away for a moment, as in the middle of its own restart, is a thing to wait for as well.
-            let seen = self.remove_what_is_left(&namespaces, &own).await;
-            if matches!(&seen, Ok(left) if left.is_empty()) {
+            let left: Vec<String> = ask_patiently("list the run's namespaces", |_| {
+                namespaces.list_metadata(&own)
+            })
+            .await?
+            .items
+            .into_iter()
+            .filter_map(|namespace| namespace.metadata.name)
+            .collect();
+            if left.is_empty() {
                 return Ok(());
+            }
+            for name in &left {
+                delete_namespace(&self.client, name).await?;
             }
             if Instant::now() >= deadline {
                 return Err(TimedOut {
                     waited_for: "the run's namespaces to be gone".into(),
                     budget: REMOVED_WITHIN.into(),
-                    last_seen: seen?.join(", "),
+                    last_seen: left.join(", "),
                 }
                 .into());
             }
             sleep(10 * LOOK_EVERY).await;
         }
     }
-
-    /// Asks for the removal of each namespace of the run that the API still has; returns their names.
-    async fn remove_what_is_left(
-        &self,
-        namespaces: &Api<Namespace>,
-        own: &ListParams,
-    ) -> Result<Vec<String>, EnvironmentFault> {
-        let left: Vec<String> = ask("list the run's namespaces", namespaces.list_metadata(own))
-            .await?
-            .items
-            .into_iter()
-            .filter_map(|namespace| namespace.metadata.name)
-            .collect();
-        for name in &left {
-            delete_namespace(&self.client, name).await?;
-        }
-        Ok(left)
-    }
 }
 
 /// Asks for the removal of a namespace; one that is gone already is removed.
 pub(super) async fn delete_namespace(client: &Client, name: &str) -> Result<(), EnvironmentFault> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    match namespaces.delete(name, &DeleteParams::background()).await {
-        Ok(_) => Ok(()),
-        Err(error) if is_absent(&error) => Ok(()),
-        // It is on its way out already.
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-        Err(error) => Err(fault(&format!("remove the namespace `{name}`"), &error)),
+    let parameters = DeleteParams::background();
+    let action = format!("remove the namespace `{name}`");
+    ask_patiently(&action, |_| {
+        let (namespaces, parameters) = (&namespaces, &parameters);
+        async move {
+            match namespaces.delete(name, parameters).await {
+                Ok(_) => Ok(()),
+                Err(error) if is_absent(&error) => Ok(()),
+                // It is on its way out already.
+                Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
+    })
+    .await
+}
+
+/// Tells whether a namespace is the one that this process wanted to make: of the same run, owner and purpose.
+fn is_the_same(there: &ObjectMeta, wanted: &ObjectMeta) -> bool {
+    let run = |metadata: &ObjectMeta| metadata.labels.as_ref()?.get(RUN_LABEL).cloned();
+    let annotated =
+        |metadata: &ObjectMeta, name: &str| metadata.annotations.as_ref()?.get(name).cloned();
+    run(there).is_some()
+        && run(there) == run(wanted)
+        && [OWNER_ANNOTATION, PURPOSE_ANNOTATION]
+            .iter()
+            .all(|name| annotated(there, name) == annotated(wanted, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_of_another_owner_is_not_the_same() {
+        let run: RunId = "abc123".parse().expect("valid");
+        let owner = Owner::this_process();
+        let wanted = objects::namespace("n", &run, "p", Some(&owner), None).metadata;
+        assert!(is_the_same(&wanted.clone(), &wanted));
+        let other = Owner::of_an_ended_process();
+        let others = objects::namespace("n", &run, "p", Some(&other), None).metadata;
+        assert!(!is_the_same(&others, &wanted));
+        assert!(!is_the_same(&ObjectMeta::default(), &ObjectMeta::default()));
     }
 }

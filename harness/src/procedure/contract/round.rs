@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::environment::authority;
 use crate::model::container::AGENT_ADDRESS_VARIABLE;
 use crate::model::contract::ContractConnection;
 use crate::procedure::deployment::Deployment;
@@ -81,7 +82,7 @@ fn address(deployment: &Deployment) -> String {
         .and_then(|address| address.rsplit_once(':'))
         .and_then(|(_, port)| port.parse().ok())
         .unwrap_or(DEFAULT_PORT);
-    format!("{}:{port}", deployment.pod.addresses().pod_ip)
+    authority(&deployment.pod.addresses().pod_ip, port)
 }
 
 fn tls(connection: ContractConnection, deployment: &Deployment) -> Option<TlsPlan> {

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::controls::is_denied;
 use super::fleet_deployment::FleetDeployment;
 use super::steps::TakenStep;
+use crate::environment::authority;
 use crate::judge::fleet::{Fate, StreamKind};
 use crate::judge::lifecycle::{first, render};
 use crate::model::finding::Finding;
@@ -59,7 +60,7 @@ pub(super) async fn greet(
                 let attack = deployment.ids.prepare_repeated(&spec.attack, &case)?;
                 let stream = repeat_stream(
                     &case,
-                    &format!("{address}:{PROXY_PORT}"),
+                    &authority(&address, PROXY_PORT),
                     PER_SECOND,
                     attack.planned.clone(),
                     u32::MAX,
