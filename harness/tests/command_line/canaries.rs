@@ -53,8 +53,8 @@ fn forms(key: &str) -> Vec<String> {
         percent(true),
         percent(false),
     ];
-    forms.push(key.bytes().map(|byte| format!("{byte:02x}")).collect());
-    forms.push(key.bytes().map(|byte| format!("{byte:02X}")).collect());
+    forms.push(hex::encode(key));
+    forms.push(hex::encode_upper(key));
     for before in ["", "x", "xx"] {
         for engine in [STANDARD, URL_SAFE] {
             let text = engine.encode(format!("{before}{key}"));

@@ -1,5 +1,6 @@
 //! A fake application and a fake agent that are hostile: they change no verdict of others and break no report.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -29,9 +30,10 @@ fn hostile_project() -> TempDir {
     let project = empty_project();
     let mut cases = String::new();
     for name in CASES {
-        cases.push_str(&format!(
+        let _ = write!(
+            cases,
             "    - name: {name}\n      intent: benign\n      request: {{ target: \"/hostile/{name}\" }}\n      expect: {{ outcome: allowed, client: {{ status: 200, body: \"the truth\", headers: [\"x-evil: none\"] }} }}\n"
-        ));
+        );
     }
     let text = format!("id: A01\nsummary: x\nwhy: x\nexchange:\n  cases:\n{cases}");
     write(&project, "scenarios/decisions/hostile.yaml", text);
