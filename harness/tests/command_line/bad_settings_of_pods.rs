@@ -19,7 +19,7 @@ exposure:
   closed: [9999]
 "#;
 
-const ADMISSION: &str = r#"id: H05
+const ADMISSION: &str = r"id: H05
 summary: It is refused.
 why: It must be.
 features: [pod-security-admission]
@@ -28,7 +28,7 @@ stack:
 admission:
   pod: refused
   says: [violates PodSecurity]
-"#;
+";
 
 #[rstest]
 #[case(EXPOSURE, "nobody outside the pod can connect to 9999")]
