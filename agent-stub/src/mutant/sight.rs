@@ -24,12 +24,6 @@ impl Conduct {
             return;
         };
         match sight {
-            Sight::CapitalHeaderNames => {
-                http.headers.retain(|name, _| !has_capitals(name));
-                if let Some(list) = &mut http.header_map {
-                    list.headers.retain(|header| !has_capitals(&header.key));
-                }
-            }
             Sight::HeaderList => http.header_map = None,
             Sight::HeaderMap => http.headers.clear(),
             Sight::RawBody => http.raw_body.clear(),
@@ -43,7 +37,6 @@ impl Conduct {
             | Sight::Escapes
             | Sight::EveryBody
             | Sight::FullBodies
-            | Sight::Http10
             | Sight::Http2
             | Sight::LaterHeaderCopies
             | Sight::LaterHeaders
@@ -84,7 +77,6 @@ impl Sight {
                 .is_some_and(|found| found.trim().eq_ignore_ascii_case(value))
         };
         let overlooks_all = match self {
-            Self::Http10 => seen.protocol == "HTTP/1.0",
             Self::Http2 => seen.protocol == "HTTP/2",
             Self::MethodPut => seen.method == "PUT",
             Self::RareMethods => !METHODS.contains(&seen.method.as_str()),
@@ -93,7 +85,6 @@ impl Sight {
             Self::Upgrades => seen.header("upgrade").is_some() || seen.method == "CONNECT",
             Self::BodiesOverAKibibyte
             | Self::CapitalContentTypes
-            | Self::CapitalHeaderNames
             | Self::CompressedBodies
             | Self::ContentTypeParameters
             | Self::EarlierHeaderCopies
@@ -122,7 +113,6 @@ impl Sight {
             Self::Multipart if content_type.starts_with("multipart/") => 0,
             Self::PartialBodies if is("x-envoy-auth-partial-body", "true") => seen.body.len() / 2,
             Self::CapitalContentTypes
-            | Self::CapitalHeaderNames
             | Self::CompressedBodies
             | Self::ContentTypeParameters
             | Self::EarlierHeaderCopies
@@ -131,7 +121,6 @@ impl Sight {
             | Self::FullBodies
             | Self::HeaderList
             | Self::HeaderMap
-            | Self::Http10
             | Self::Http2
             | Self::LaterHeaderCopies
             | Self::LaterHeaders
@@ -172,14 +161,12 @@ impl Sight {
             }
             Self::BodiesOverAKibibyte
             | Self::CapitalContentTypes
-            | Self::CapitalHeaderNames
             | Self::CompressedBodies
             | Self::ContentTypeParameters
             | Self::EveryBody
             | Self::FullBodies
             | Self::HeaderList
             | Self::HeaderMap
-            | Self::Http10
             | Self::Http2
             | Self::MethodPut
             | Self::Multipart
@@ -309,7 +296,6 @@ mod tests {
 
     #[rstest]
     #[case(Sight::Http2, CheckedRequest { protocol: "HTTP/2".into(), ..request() })]
-    #[case(Sight::Http10, CheckedRequest { protocol: "HTTP/1.0".into(), ..request() })]
     #[case(Sight::MethodPut, CheckedRequest { method: "PUT".into(), ..request() })]
     #[case(Sight::RareMethods, CheckedRequest { method: "PROPFIND".into(), ..request() })]
     #[case(Sight::StaticFiles, CheckedRequest { target: "/a.css?q=1".into(), ..request() })]

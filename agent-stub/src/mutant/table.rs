@@ -33,7 +33,6 @@ family! {
     Sight {
         BodiesOverAKibibyte "ignores-body-after-1-kib" "inspects the first 1024 bytes of a body only",
         CapitalContentTypes "ignores-body-of-capital-content-type" "does not inspect a body whose content type is written with capitals",
-        CapitalHeaderNames "ignores-capital-header-names" "does not know a header whose name is written with capitals",
         CompressedBodies "ignores-compressed-body" "does not inspect a body with a content-encoding",
         ContentTypeParameters "ignores-body-of-content-type-with-parameter" "does not inspect a body whose content type has a parameter",
         EveryBody "ignores-body" "does not inspect bodies",
@@ -41,7 +40,6 @@ family! {
         FullBodies "ignores-body-of-8-kib" "takes a body that fills the window of 8192 bytes for one that is too long, and does not inspect it",
         HeaderList "ignores-header-list" "does not read `header_map`",
         HeaderMap "ignores-header-map" "does not read `headers`",
-        Http10 "ignores-http10" "does not inspect requests of HTTP/1.0",
         Http2 "ignores-http2" "does not inspect requests of HTTP/2",
         LaterHeaderCopies "ignores-all-but-first-header-copy" "inspects the first copy of a repeated header only",
         LaterHeaders "ignores-header-after-64" "inspects the first 64 headers only",

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     markdown: bool,
 
-    /// Mutants that run at the same time. Default: one for each core.
+    /// Mutants that run at the same time. Default: two for each core.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
 
@@ -69,7 +69,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         .build()
         .map_err(CliError::Runtime)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_a_time = arguments.jobs.map_or(cores, usize::from);
+    let at_a_time = arguments.jobs.map_or(2 * cores, usize::from);
     let (interrupt, going) = watch::channel(Going::On);
     let bench = Bench {
         options: SetupOptions {

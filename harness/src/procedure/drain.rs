@@ -29,7 +29,7 @@ use crate::witness::outcome::decide;
 
 /// Records of the streams that come before the deletion is asked for.
 const WARM_UP: usize = 10 * DENIED_IN_A_ROW;
-/// What is due within this time before the proxy's TERM may be cut by it.
+/// What is due within this time before a container's TERM may be cut by it.
 const TERM_MARGIN: SignedDuration = SignedDuration::from_millis(150);
 /// The case that the stream's benign requests belong to.
 const BENIGN: &str = "benign-stream";
@@ -332,7 +332,9 @@ impl Absence {
         let (Some(outcome), Some(term)) = (self.outcome, self.term) else {
             return vec![usual];
         };
-        if client.finished_at < term {
+        // A check that was begun well before TERM is one that the agent has to finish.
+        let was_begun = client.sent_at.is_some_and(|sent| sent < term - TERM_MARGIN);
+        if client.finished_at < term || was_begun {
             return vec![usual];
         }
         let is_gone = self

@@ -165,7 +165,10 @@ pub(super) const DEPLOYMENTS: &[Mutant] = &[
             r" +upgrade_configs:\n +- upgrade_type: websocket\n",
             "",
         )],
-        &[by("B12", "lets-websockets-through")],
+        &[by(
+            "B12",
+            "benign: outcome: expected allowed, observed rejected-by-proxy",
+        )],
     ),
     deployment(
         "no-filter",
@@ -216,12 +219,12 @@ pub(super) const DEPLOYMENTS: &[Mutant] = &[
         &[by("A02-sqli", "observed failed-closed")],
     ),
     deployment(
-        "no-preflight-past-agent",
-        "the first route is not inspected",
+        "route-not-inspected",
+        "the route to the application has the filter disabled",
         &[other(
             "envoy-configs/fail-closed.yaml",
             r#"(- match: \{ prefix: "/" \}\n)( +)(route: .*\n)"#,
-            "$1$2$3$2typed_per_filter_config:\n$2  envoy.filters.http.ext_authz:\n$2    \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute\n$2    disabled: true\n",
+            "$1$2$3${2}typed_per_filter_config:\n$2  envoy.filters.http.ext_authz:\n$2    \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute\n$2    disabled: true\n",
         )],
         &[by(
             "A02-sqli",
@@ -276,7 +279,10 @@ pub(super) const DEPLOYMENTS: &[Mutant] = &[
             r"port: 2024, *\}|port: 2024 \}",
             "port: 2025 }",
         )],
-        &[by("S01", "never ready")],
+        &[by(
+            "S01",
+            "start: expected the agent starts and goes on running",
+        )],
     ),
     deployment(
         "no-startup-probe",
@@ -286,7 +292,10 @@ pub(super) const DEPLOYMENTS: &[Mutant] = &[
             r"  agent:\n +startup-probe: .*\n",
             "",
         )],
-        &[by("S03", "leak")],
+        &[by(
+            "S03",
+            "expected no attack reaches the application before the rules apply",
+        )],
     ),
     deployment(
         "grace-too-short",
