@@ -40,7 +40,7 @@ if [[ -x ../shared/kind/setup.sh ]]; then
   ci/cluster.sh kind --exclude drain:: --exclude startup:: --exclude R08
 fi
 
-step 'what is taken away is missed'
-python3 ci/removals.py
+step 'every wrong agent and wrong deployment is noticed'
+cargo run --quiet --release --bin conformance -- self-test
 
 step 'done'

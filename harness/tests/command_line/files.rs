@@ -60,6 +60,18 @@ fn the_published_index_is_what_the_files_say() {
 }
 
 #[test]
+fn the_published_kill_matrix_is_what_the_code_says() {
+    let ran = super::support::conformance(&["self-test", "--markdown"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.seen());
+    let published =
+        fs::read_to_string(Path::new(ROOT).join("docs/kill-matrix.md")).unwrap_or_default();
+    assert!(
+        published == ran.stdout,
+        "docs/kill-matrix.md is old: print it anew with `conformance self-test --markdown`"
+    );
+}
+
+#[test]
 fn every_shipped_file_fits_its_schema() {
     for (format, folder) in [
         (Format::Scenario, "scenarios"),
