@@ -111,6 +111,18 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
         Procedure::Admission(spec) => asserted_of_admission(spec),
+        Procedure::Endurance(spec) => vec![
+            format!(
+                "  asserts:     over {} requests the agent grows by at most {} and {} descriptors",
+                u64::from(*spec.requests) * 2,
+                *spec.memory_growth,
+                *spec.descriptors_growth
+            ),
+            format!(
+                "  asserts:     it becomes no slower than {} times, or by {}, and uses at most {} of a core at rest",
+                *spec.slowdown, *spec.slowdown_margin, *spec.idle_processor_share
+            ),
+        ],
         Procedure::Exposure(spec) => asserted_of_exposure(spec),
         Procedure::Contract(spec) => {
             let mut lines = vec![format!(

@@ -9,6 +9,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::container_usage::ContainerUsage;
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
 use crate::model::image_use::{ContainerImage, ImagesInUse};
@@ -164,6 +165,18 @@ pub trait Pod: fmt::Debug + Send + Sync {
 
     /// Returns the command lines of every process of the container.
     async fn command_lines(&self, container: &str) -> Result<Vec<String>, EnvironmentFault>;
+
+    /// Returns what the container takes of its machine now.
+    ///
+    /// # Errors
+    ///
+    /// When the environment does not see it (feature `resource-usage`), or the container does not run.
+    async fn usage(&self, container: &str) -> Result<ContainerUsage, EnvironmentFault> {
+        let _ = container;
+        Err(EnvironmentFault::NotCarriedOut {
+            what: "a look at what a container takes of its machine".into(),
+        })
+    }
 
     /// Asks for the pod's deletion with its grace period, by the kubelet's rules, and returns at once.
     async fn request_deletion(&self) -> Result<(), EnvironmentFault>;

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod bound;
 pub mod contract;
+pub mod endurance;
 pub mod essence;
 pub mod exchange;
 pub mod fleet;

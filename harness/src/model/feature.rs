@@ -40,6 +40,8 @@ pub enum Feature {
     PreStopSleep,
     /// The kernel enforces a read-only root.
     ReadOnlyRootfs,
+    /// The environment tells how much memory, processor time and descriptors a container takes.
+    ResourceUsage,
     /// The proxy sends response data to the agent and the agent logs it.
     ResponseData,
     /// The environment has a Deployment's pods behind one Service, and replaces them.
@@ -74,6 +76,7 @@ impl Feature {
             Self::PreStopExec => "pre-stop-exec",
             Self::PreStopSleep => "pre-stop-sleep",
             Self::ReadOnlyRootfs => "read-only-rootfs",
+            Self::ResourceUsage => "resource-usage",
             Self::ResponseData => "response-data",
             Self::Rollout => "rollout",
             Self::RunAsUser => "run-as-user",

@@ -3,12 +3,15 @@
 //! Nothing here does I/O beyond reading scenario files, and nothing here depends on tokio.
 
 pub mod admission;
+pub mod byte_size;
 pub mod causes;
 mod complaints;
 pub mod container;
+pub mod container_usage;
 pub mod contract;
 pub mod diagnostic;
 pub mod digest;
+pub mod endurance;
 pub mod expectation;
 pub mod exposure;
 pub mod feature;

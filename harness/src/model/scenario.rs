@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admission::{AdmissionSpec, PodSecurity, PodSecurityStandard};
 use super::contract::ContractSpec;
+use super::endurance::EnduranceSpec;
 use super::exposure::ExposureSpec;
 use super::feature::Feature;
 use super::image_procedures::{ProvenanceSpec, PullPolicy, PullSpec};
@@ -112,6 +113,9 @@ pub struct ScenarioFile {
     /// Requests, each judged.
     #[serde(default)]
     pub exchange: Option<Located<ExchangeSpec>>,
+    /// What many requests leave behind in the agent.
+    #[serde(default)]
+    pub endurance: Option<Located<EnduranceSpec>>,
     /// Requests while the agent is disturbed.
     #[serde(default)]
     pub outage: Option<Located<OutageSpec>>,
@@ -162,6 +166,8 @@ pub enum Procedure {
     Contract(ContractSpec),
     /// Requests while the pod is deleted.
     Drain(Box<DrainSpec>),
+    /// What many requests leave behind in the agent.
+    Endurance(Box<EnduranceSpec>),
     /// Requests, each judged.
     Exchange(Box<ExchangeSpec>),
     /// Which ports of the pod are open to others.
@@ -193,6 +199,7 @@ impl Procedure {
             Self::Admission(_) => "admission",
             Self::Contract(_) => "contract",
             Self::Drain(_) => "drain",
+            Self::Endurance(_) => "endurance",
             Self::Exchange(_) => "exchange",
             Self::Exposure(_) => "exposure",
             Self::Filesystem(_) => "filesystem",

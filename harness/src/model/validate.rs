@@ -279,6 +279,9 @@ fn check_needs(spec: &ScenarioFile, complaints: &mut Complaints<'_>) {
     if let Some(standard) = &spec.stack.namespace_enforces {
         needs.push((standard.position, Feature::PodSecurityAdmission));
     }
+    if let Some(endurance) = &spec.endurance {
+        needs.push((endurance.position, Feature::ResourceUsage));
+    }
     for (position, feature) in needs {
         if !spec.features.contains(&feature) {
             complaints.add(
@@ -377,6 +380,9 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
         take(spec.admission.as_ref(), Procedure::Admission),
         take(spec.contract.as_ref(), Procedure::Contract),
         take(spec.drain.as_ref(), |spec| Procedure::Drain(Box::new(spec))),
+        take(spec.endurance.as_ref(), |spec| {
+            Procedure::Endurance(Box::new(spec))
+        }),
         take(spec.exchange.as_ref(), |spec| {
             Procedure::Exchange(Box::new(spec))
         }),
@@ -408,7 +414,7 @@ fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Optio
             complaints.add(
                 spec.id.position,
                 "the scenario does nothing and expects nothing",
-                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract, provenance, pull, exposure, admission",
+                "add one of exchange, outage, refusal, reload, rollout, startup, drain, filesystem, secrecy, contract, provenance, pull, exposure, admission, endurance",
             );
             None
         }

@@ -3,6 +3,7 @@
 use super::admission::{AdmissionOutcome, AdmissionSpec};
 use super::complaints::Complaints;
 use super::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use super::endurance::EnduranceSpec;
 use super::exposure::ExposureSpec;
 use super::image_procedures::{PullOutcome, PullSpec};
 use super::kept_clients::KeptClients;
@@ -19,6 +20,11 @@ use super::validate_rollout::check_rollout;
 /// The most clients that keep a connection each.
 const MOST_KEPT_CLIENTS: u32 = 64;
 
+/// The fewest requests of each kind whose first and last quarter are compared.
+const FEWEST_COMPARED: u32 = 20;
+/// The most requests that are sent of each kind.
+const MOST_REPEATED: u32 = 10_000;
+
 pub(super) fn check_procedure(
     context: &Context<'_>,
     procedure: &Procedure,
@@ -30,6 +36,7 @@ pub(super) fn check_procedure(
         Procedure::Exchange(exchange) => check_exchange(context, exchange, complaints),
         Procedure::Contract(contract) => check_contract(contract, complaints),
         Procedure::Drain(drain) => check_drain(drain, complaints),
+        Procedure::Endurance(endurance) => check_endurance(endurance, complaints),
         Procedure::Filesystem(files) => {
             check_some_cases(&files.cases, "filesystem", complaints);
             if files.files.is_empty() && !files.writable.is_empty() {
@@ -167,6 +174,48 @@ fn check_reload(reload: &ReloadSpec, complaints: &mut Complaints<'_>) {
                 "the step has no sign by which it is known to be over",
                 "write in `says:` what the agent's log says then",
             );
+        }
+    }
+}
+
+fn check_endurance(endurance: &EnduranceSpec, complaints: &mut Complaints<'_>) {
+    for request in [&endurance.attack, &endurance.benign] {
+        check_request(request, request.target.position, complaints);
+    }
+    check_rate(&endurance.per_second, complaints);
+    for (count, least) in [
+        (&endurance.warm_up, 1),
+        (&endurance.requests, FEWEST_COMPARED),
+    ] {
+        if !(least..=MOST_REPEATED).contains(&**count) {
+            complaints.add(
+                count.position,
+                format!("{} requests are too few or too many", **count),
+                format!("write a number from {least} to {MOST_REPEATED}"),
+            );
+        }
+    }
+    if endurance.idle_for.as_duration().is_zero() {
+        complaints.add(
+            endurance.idle_for.position,
+            "the agent is not watched while it rests",
+            "write a span in which a processor's use can be seen, such as `1s`",
+        );
+    }
+    for (bound, most, hint) in [
+        (
+            &endurance.idle_processor_share,
+            1.0,
+            "write a share of one core, over 0 and up to 1",
+        ),
+        (
+            &endurance.slowdown,
+            100.0,
+            "write how many times as long a check may take, over 0 and up to 100",
+        ),
+    ] {
+        if !(**bound > 0.0 && **bound <= most) {
+            complaints.add(bound.position, format!("{} bounds nothing", **bound), hint);
         }
     }
 }

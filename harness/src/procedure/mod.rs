@@ -29,6 +29,7 @@ pub mod contract;
 pub mod deployment;
 pub mod drain;
 pub mod drive;
+pub mod endurance;
 pub mod error;
 pub mod exchange;
 pub mod expected;
@@ -152,6 +153,7 @@ pub async fn carry_out(
         Procedure::Exposure(spec) => exposure::carry_out(spec, deployment, proceedings).await,
         Procedure::Contract(spec) => contract::carry_out(spec, deployment, proceedings).await,
         Procedure::Drain(spec) => drain::carry_out(spec, deployment, proceedings).await,
+        Procedure::Endurance(spec) => endurance::carry_out(spec, deployment, proceedings).await,
         Procedure::Exchange(spec) => exchange::carry_out(spec, deployment, proceedings).await,
         Procedure::Filesystem(spec) => filesystem::carry_out(spec, deployment, proceedings).await,
         Procedure::Outage(spec) => outage::carry_out(spec, deployment, proceedings).await,

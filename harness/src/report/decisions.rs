@@ -38,6 +38,7 @@ pub fn decisions_of(procedure: &Procedure, proceedings: &Proceedings) -> Decisio
     match procedure {
         Procedure::Admission(_)
         | Procedure::Contract(_)
+        | Procedure::Endurance(_)
         | Procedure::Exchange(_)
         | Procedure::Exposure(_)
         | Procedure::Filesystem(_)

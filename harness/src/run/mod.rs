@@ -147,7 +147,7 @@ fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
     ordered.sort_by_key(|scenario| match scenario.procedure {
         Procedure::Drain(_) | Procedure::Rollout(_) => 0,
         Procedure::Startup(_) => 1,
-        Procedure::Outage(_) => 2,
+        Procedure::Endurance(_) | Procedure::Outage(_) => 2,
         Procedure::Pull(_) | Procedure::Refusal(_) | Procedure::Reload(_) => 3,
         Procedure::Admission(_)
         | Procedure::Contract(_)

@@ -282,6 +282,7 @@ async fn attempt(
         }
         Procedure::Contract(_)
         | Procedure::Drain(_)
+        | Procedure::Endurance(_)
         | Procedure::Exchange(_)
         | Procedure::Exposure(_)
         | Procedure::Filesystem(_)

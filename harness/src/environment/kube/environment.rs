@@ -448,6 +448,9 @@ impl Environment for KubeEnvironment {
         if feature == Feature::Rollout {
             return self.services.why_no_rollout();
         }
+        if feature == Feature::ResourceUsage {
+            return Some("a pod's processes are looked into on this machine only".into());
+        }
         (feature == Feature::PodSecurityAdmission).then(|| self.admission.fact())
     }
 

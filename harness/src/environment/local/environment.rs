@@ -125,6 +125,7 @@ impl Environment for LocalEnvironment {
             Feature::PreStopExec,
             Feature::PreStopSleep,
             Feature::ReadOnlyRootfs,
+            Feature::ResourceUsage,
             Feature::StartupProbeGrpc,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,

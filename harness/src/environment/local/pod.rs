@@ -23,6 +23,7 @@ use crate::environment::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
     PodHttpRequest, PodHttpResponse,
 };
+use crate::model::container_usage::ContainerUsage;
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
@@ -101,6 +102,7 @@ impl LocalPod {
             | ControlRequest::ReadFile { .. }
             | ControlRequest::ChangeFile { .. }
             | ControlRequest::CommandLines { .. }
+            | ControlRequest::Usage { .. }
             | ControlRequest::RequestDeletion => ANSWERED_WITHIN,
         };
         bounded(within, self.parts.control.ask(&request)).await
@@ -285,6 +287,16 @@ impl Pod for LocalPod {
         };
         match self.ask(request).await? {
             ControlReply::CommandLines(lines) => Ok(lines),
+            reply => Err(unexpected(&reply)),
+        }
+    }
+
+    async fn usage(&self, container: &str) -> Result<ContainerUsage, EnvironmentFault> {
+        let request = ControlRequest::Usage {
+            container: container.into(),
+        };
+        match self.ask(request).await? {
+            ControlReply::Usage(usage) => Ok(usage),
             reply => Err(unexpected(&reply)),
         }
     }

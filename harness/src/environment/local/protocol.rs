@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::environment::{
     ContainerFault, EnvironmentFault, FileChange, FileSystemView, PodHttpRequest, PodHttpResponse,
 };
+use crate::model::container_usage::ContainerUsage;
 use crate::model::timeouts::TimedOut;
 
 /// The longest line in either direction.
@@ -52,6 +53,8 @@ pub(super) enum ControlRequest {
     },
     /// Lists a container's command lines.
     CommandLines { container: String },
+    /// Tells what a container takes of the machine.
+    Usage { container: String },
     /// Starts the pod's deletion.
     RequestDeletion,
 }
@@ -66,6 +69,7 @@ pub(super) enum ControlReply {
     Files(FileSystemView),
     CommandLines(Vec<String>),
     Content { base64: String },
+    Usage(ContainerUsage),
     Refused(ControlFault),
 }
 

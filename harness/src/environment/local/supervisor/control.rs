@@ -16,7 +16,7 @@ use tokio::time;
 use super::containers::{ContainerProcess, Containers};
 use super::files::{self, Known};
 use super::reaper::Reaper;
-use super::{dial, members, spawn};
+use super::{dial, members, spawn, usage};
 use crate::environment::local::kubelet::{Phase, PodState};
 use crate::environment::local::plan::PodPlan;
 use crate::environment::local::protocol::{
@@ -151,6 +151,15 @@ impl Control {
                 Ok(ControlReply::CommandLines(members::command_lines(
                     process.first,
                 )))
+            }
+            ControlRequest::Usage { container } => {
+                let (_, process) = self.running(&container)?;
+                usage::of(process.first)
+                    .map(ControlReply::Usage)
+                    .map_err(|error| {
+                        let action = format!("tell what container `{container}` takes");
+                        ControlFault::from_io(action, &error)
+                    })
             }
             ControlRequest::RequestDeletion => {
                 self.state.request_deletion(self.plan.rules.grace);

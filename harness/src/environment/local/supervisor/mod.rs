@@ -42,6 +42,7 @@ mod spawn;
 mod stage;
 mod system;
 mod trial;
+mod usage;
 mod volumes;
 
 /// Why the supervisor could not bring up its pod.

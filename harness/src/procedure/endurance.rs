@@ -1,0 +1,191 @@
+//! `endurance`: the agent is looked at before and after many requests, and once more after a rest.
+//!
+//! The rest begins when the witnesses have told of every request: none is under way then.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::deployment::Deployment;
+use super::error::ProcedureError;
+use super::exchange::{check_deployment, judge_controls};
+use super::plan::{Prepared, repeat_stream};
+use super::round::{EntriesInBooks, Round};
+use super::{JudgedRequest, Proceedings};
+use crate::judge::endurance::{Readings, Waits, judge, milliseconds};
+use crate::model::byte_size::ByteSize;
+use crate::model::container_usage::ContainerUsage;
+use crate::model::endurance::EnduranceSpec;
+use crate::model::finding::Finding;
+use crate::model::identity::RequestId;
+use crate::model::outcome::Outcome;
+use crate::model::request::RequestSpec;
+use crate::stack::AGENT_CONTAINER;
+use crate::witness::join::Joined;
+use crate::witness::outcome::decide;
+
+/// Carries an endurance test out.
+pub async fn carry_out(
+    spec: &EnduranceSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], proceedings);
+    deployment.await_ready_and_enforcing().await?;
+    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
+
+    let warm_up = ["warm-up-benign", "warm-up-attack"];
+    send(spec, warm_up, *spec.warm_up, deployment, proceedings).await?;
+    let before = look(deployment).await?;
+    let under_load = ["benign-under-load", "attack-under-load"];
+    let joined = send(spec, under_load, *spec.requests, deployment, proceedings).await?;
+    let after = look(deployment).await?;
+    let resting_since = Instant::now();
+    sleep(spec.idle_for.as_duration()).await;
+    let rested = look(deployment).await?;
+    let readings = Readings {
+        before,
+        after,
+        rested,
+        rest: resting_since.elapsed(),
+        waits: Waits::of(&measured(&joined)),
+    };
+    observe(&readings, proceedings);
+    proceedings.findings.extend(judge(spec, &readings));
+    Ok(())
+}
+
+/// One of the two streams.
+struct Sent<'a> {
+    case: &'static str,
+    request: &'a RequestSpec,
+    prepared: Prepared,
+    expected: Outcome,
+}
+
+/// Sends so many of each request, and judges each.
+async fn send(
+    spec: &EnduranceSpec,
+    [benign, attack]: [&'static str; 2],
+    count: u32,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<Vec<Joined>, ProcedureError> {
+    let prepared = |case, request, expected| {
+        Ok::<_, ProcedureError>(Sent {
+            case,
+            request,
+            prepared: deployment.ids.prepare_repeated(request, case)?,
+            expected,
+        })
+    };
+    let sent = [
+        prepared(benign, &spec.benign, Outcome::Allowed)?,
+        prepared(attack, &spec.attack, Outcome::BlockedByAgent)?,
+    ];
+    let address = deployment.proxy_address();
+    let streams = sent.iter().map(|sent| {
+        let planned = sent.prepared.planned.clone();
+        repeat_stream(sent.case, &address, *spec.per_second, planned, count)
+    });
+    let round = Round::send(streams.collect(), deployment).await?;
+    let mut outcomes = Vec::new();
+    for joined in &round.joined {
+        let stream = joined.client.stream.as_str();
+        let sent = sent
+            .iter()
+            .find(|sent| sent.case == stream)
+            .expect("the driver reports the streams of its plan");
+        outcomes.push(judge_one(sent, joined, proceedings));
+    }
+    round
+        .close_books(&outcomes, EntriesInBooks::OneEach, deployment, proceedings)
+        .await?;
+    Ok(round.joined)
+}
+
+fn judge_one(sent: &Sent<'_>, joined: &Joined, proceedings: &mut Proceedings) -> Outcome {
+    let judgement = decide(joined);
+    let outcome = judgement.outcome;
+    if outcome != sent.expected {
+        let finding = Finding::new(
+            "outcome",
+            sent.request.target.position,
+            sent.expected.to_string(),
+            outcome.to_string(),
+        )
+        .about(sent.case, &RequestId::from_witness(&joined.client.id));
+        let reasons = judgement.reasons.iter();
+        proceedings
+            .findings
+            .push(reasons.fold(finding, |finding, reason| finding.note(reason)));
+    }
+    proceedings.requests.push(JudgedRequest::new(
+        sent.case,
+        &sent.prepared.planned,
+        joined.clone(),
+        judgement,
+    ));
+    outcome
+}
+
+async fn look(deployment: &Deployment) -> Result<ContainerUsage, ProcedureError> {
+    Ok(deployment.pod.usage(AGENT_CONTAINER).await?)
+}
+
+/// Returns how long the proxy waited for the agent, in the order in which it began with the requests.
+fn measured(joined: &[Joined]) -> Vec<Duration> {
+    let mut records: Vec<_> = joined
+        .iter()
+        .flat_map(|joined| &joined.proxy)
+        .filter_map(|record| Some((record.start, record.authorization_microseconds?)))
+        .collect();
+    records.sort_unstable();
+    records
+        .into_iter()
+        .map(|(_, wait)| Duration::from_micros(wait))
+        .collect()
+}
+
+/// Reports the figures, whether or not they are within their bounds.
+fn observe(readings: &Readings, proceedings: &mut Proceedings) {
+    let [before, after] = [readings.before, readings.after];
+    let sizes = [before, after].map(|look| ByteSize::new(look.resident_bytes));
+    let [memory_before, memory_after] = sizes;
+    let mut figures = vec![
+        (
+            "agent's memory",
+            format!("{memory_before} before, {memory_after} after"),
+        ),
+        (
+            "agent's descriptors",
+            format!("{} before, {} after", before.descriptors, after.descriptors),
+        ),
+        (
+            "agent's processor time",
+            format!(
+                "{} ms for the requests, {:.2} of a core at rest",
+                after
+                    .processor_time
+                    .saturating_sub(before.processor_time)
+                    .as_millis(),
+                readings.idle_share()
+            ),
+        ),
+    ];
+    if let Some(waits) = readings.waits {
+        figures.push((
+            "the proxy's wait for the agent",
+            format!(
+                "{} in the first quarter, {} in the last, in the median",
+                milliseconds(waits.first_quarter),
+                milliseconds(waits.last_quarter)
+            ),
+        ));
+    }
+    proceedings.observations.extend(
+        figures
+            .into_iter()
+            .map(|(name, figure)| (name.into(), figure)),
+    );
+}
