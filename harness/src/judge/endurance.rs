@@ -229,15 +229,15 @@ slowdown-margin: 100ms
             after,
             rested,
             rest: Duration::from_secs(2),
-            waits: waits(100, 200),
+            waits: Some(waits(100, 200)),
         }
     }
 
-    fn waits(first: u64, last: u64) -> Option<Waits> {
-        Some(Waits {
+    fn waits(first: u64, last: u64) -> Waits {
+        Waits {
             first_quarter: Duration::from_millis(first),
             last_quarter: Duration::from_millis(last),
-        })
+        }
     }
 
     fn only_finding(readings: &Readings) -> (String, String) {
@@ -291,7 +291,7 @@ slowdown-margin: 100ms
     #[test]
     fn an_agent_that_became_slower_is_named_with_both_medians() {
         let mut readings = at_the_bounds();
-        readings.waits = waits(100, 201);
+        readings.waits = Some(waits(100, 201));
         let (expectation, observed) = only_finding(&readings);
         assert_eq!(expectation, "slowdown");
         assert_eq!(
