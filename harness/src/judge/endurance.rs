@@ -229,15 +229,15 @@ slowdown-margin: 100ms
             after,
             rested,
             rest: Duration::from_secs(2),
-            waits: waits(100, 200),
+            waits: Some(waits(100, 200)),
         }
     }
 
-    fn waits(first: u64, last: u64) -> Option<Waits> {
-        Some(Waits {
+    fn waits(first: u64, last: u64) -> Waits {
+        Waits {
             first_quarter: Duration::from_millis(first),
             last_quarter: Duration::from_millis(last),
-        })
+        }
     }
 
     fn only_finding(readings: &Readings) -> (String, String) {
@@ -291,7 +291,7 @@ slowdown-margin: 100ms
     #[test]
     fn an_agent_that_became_slower_is_named_with_both_medians() {
         let mut readings = at_the_bounds();
-        readings.waits = waits(100, 201);
+        readings.waits = Some(waits(100, 201));
         let (expectation, observed) = only_finding(&readings);
         assert_eq!(expectation, "slowdown");
         assert_eq!(
@@ -305,7 +305,7 @@ slowdown-margin: 100ms
     #[case::much_longer_but_not_many_times(400, 800)]
     fn an_agent_that_passes_one_of_two_bounds_is_not_slower(#[case] first: u64, #[case] last: u64) {
         let mut readings = at_the_bounds();
-        readings.waits = waits(first, last);
+        readings.waits = Some(waits(first, last));
         assert_eq!(judge(&spec(), &readings), []);
     }
 
@@ -330,6 +330,6 @@ slowdown-margin: 100ms
     #[test]
     fn medians_are_those_of_the_outer_quarters() {
         let measures = [9, 1, 2, 50, 50, 50, 50, 50, 50, 30, 90, 20].map(Duration::from_millis);
-        assert_eq!(Waits::of(&measures), waits(2, 30));
+        assert_eq!(Waits::of(&measures), Some(waits(2, 30)));
     }
 }

@@ -118,7 +118,7 @@ fn judge_one(sent: &Sent<'_>, joined: &Joined, proceedings: &mut Proceedings) ->
         let reasons = judgement.reasons.iter();
         proceedings
             .findings
-            .push(reasons.fold(finding, |finding, reason| finding.note(reason)));
+            .push(reasons.fold(finding, Finding::note));
     }
     proceedings.requests.push(JudgedRequest::new(
         sent.case,
