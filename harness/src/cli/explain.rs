@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::options::ProjectOptions;
 use crate::model::admission::{AdmissionOutcome, AdmissionSpec};
 use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
+use crate::model::endurance::EnduranceSpec;
 use crate::model::exposure::ExposureSpec;
 use crate::model::image_procedures::{PullOutcome, PullSpec};
 use crate::model::kept_clients::CutExpectation;
@@ -112,18 +113,7 @@ fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
         Procedure::Admission(spec) => asserted_of_admission(spec),
-        Procedure::Endurance(spec) => vec![
-            format!(
-                "  asserts:     over {} requests the agent grows by at most {} and {} descriptors",
-                u64::from(*spec.requests) * 2,
-                *spec.memory_growth,
-                *spec.descriptors_growth
-            ),
-            format!(
-                "  asserts:     it becomes no slower than {} times, or by {}, and uses at most {} of a core at rest",
-                *spec.slowdown, *spec.slowdown_margin, *spec.idle_processor_share
-            ),
-        ],
+        Procedure::Endurance(spec) => asserted_of_endurance(spec),
         Procedure::Exposure(spec) => asserted_of_exposure(spec),
         Procedure::Contract(spec) => {
             let mut lines = vec![format!(
@@ -225,6 +215,21 @@ fn asserted_of_case(case: &Case) -> String {
         shortened(&case.request.target),
         *case.expect.outcome
     )
+}
+
+fn asserted_of_endurance(spec: &EnduranceSpec) -> Vec<String> {
+    vec![
+        format!(
+            "  asserts:     over {} requests the agent grows by at most {} and {} descriptors",
+            u64::from(*spec.requests) * 2,
+            *spec.memory_growth,
+            *spec.descriptors_growth
+        ),
+        format!(
+            "  asserts:     it becomes no slower than {} times, or by {}, and uses at most {} of a core at rest",
+            *spec.slowdown, *spec.slowdown_margin, *spec.idle_processor_share
+        ),
+    ]
 }
 
 fn asserted_of_exposure(spec: &ExposureSpec) -> Vec<String> {

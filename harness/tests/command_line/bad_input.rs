@@ -126,6 +126,26 @@ fn a_wrong_file_is_refused_with_its_place_and_a_hint(
     "exchange: { cases: [{ name: a-twin, intent: benign, request: { target: / }, expect: { outcome: allowed } }] }",
     "ends with `-twin`"
 )]
+#[case::seen_by_no_environment(
+    "endurance: { attack: { target: /a }, benign: { target: /b }, per-second: 9, warm-up: 1, requests: 20, memory-growth: 1MiB, descriptors-growth: 1, idle-for: 1s, idle-processor-share: 0.5, slowdown: 2, slowdown-margin: 1ms }",
+    "does not say that it needs `resource-usage`"
+)]
+#[case::too_few_to_compare(
+    "endurance: { attack: { target: /a }, benign: { target: /b }, per-second: 9, warm-up: 1, requests: 19, memory-growth: 1MiB, descriptors-growth: 1, idle-for: 1s, idle-processor-share: 0.5, slowdown: 2, slowdown-margin: 1ms }",
+    "19 requests are too few"
+)]
+#[case::no_rest(
+    "endurance: { attack: { target: /a }, benign: { target: /b }, per-second: 9, warm-up: 1, requests: 20, memory-growth: 1MiB, descriptors-growth: 1, idle-for: 0s, idle-processor-share: 0.5, slowdown: 2, slowdown-margin: 1ms }",
+    "not watched while it rests"
+)]
+#[case::a_share_of_more_than_a_core(
+    "endurance: { attack: { target: /a }, benign: { target: /b }, per-second: 9, warm-up: 1, requests: 20, memory-growth: 1MiB, descriptors-growth: 1, idle-for: 1s, idle-processor-share: 1.5, slowdown: 2, slowdown-margin: 1ms }",
+    "1.5 bounds nothing"
+)]
+#[case::memory_without_a_unit(
+    "endurance: { attack: { target: /a }, benign: { target: /b }, per-second: 9, warm-up: 1, requests: 20, memory-growth: 32, descriptors-growth: 1, idle-for: 1s, idle-processor-share: 0.5, slowdown: 2, slowdown-margin: 1ms }",
+    "as in `512KiB` or `32MiB`"
+)]
 #[case::nothing_sent("exchange: {}", "`exchange` sends nothing")]
 fn a_scenario_that_would_test_nothing_is_refused(#[case] section: &str, #[case] complaint: &str) {
     let project = empty_project();

@@ -9,3 +9,4 @@ mod lifecycle;
 mod network;
 mod support;
 mod unprivileged;
+mod usage;
