@@ -108,7 +108,6 @@ fn explain(scenario: &Scenario) -> String {
 }
 
 /// Says in a line each what a procedure requires to be seen.
-#[expect(clippy::too_many_lines, reason = "one arm for each procedure")]
 fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
