@@ -181,7 +181,7 @@ impl RunningAgent {
     /// Stops: reports itself as not serving, finishes what is under way within a bound, and writes out what still waits.
     pub async fn shut_down(mut self) {
         grpc::report_stopping(&self.health).await;
-        let end = Instant::now() + self.conduct.drain_budget(DRAIN_BUDGET);
+        let end = Instant::now() + DRAIN_BUDGET;
         self.phase.send_replace(Phase::Draining);
         self.await_access_log().await;
         self.phase.send_replace(Phase::Closing);

@@ -19,14 +19,6 @@ impl Conduct {
         }
     }
 
-    /// Returns how long what is under way has when the agent stops.
-    pub fn drain_budget(&self, set: Duration) -> Duration {
-        match self.stop_fault() {
-            Some(Stop::DropsChecks) => Duration::ZERO,
-            Some(_) | None => set,
-        }
-    }
-
     /// Tells whether what still waits is written out at the end.
     pub fn keeps_waiting_records(&self) -> bool {
         self.stop_fault() != Some(Stop::LosesWaitingRecords)
@@ -101,7 +93,6 @@ mod tests {
 
     #[test]
     fn each_duty_of_a_stop_is_neglected_by_one_mutant() {
-        let budget = Duration::from_secs(10);
         let neglecting = |is_neglected: &dyn Fn(&Conduct) -> bool| -> Vec<&str> {
             Stop::ALL
                 .iter()
@@ -113,10 +104,6 @@ mod tests {
         assert_eq!(
             neglecting(&|agent| !agent.keeps_waiting_records()),
             ["loses-waiting-records"]
-        );
-        assert_eq!(
-            neglecting(&|agent| agent.drain_budget(budget) != budget),
-            ["drops-checks-under-way"]
         );
     }
 

@@ -190,7 +190,6 @@ family! {
 family! {
     /// How the agent stops.
     Stop {
-        DropsChecks "drops-checks-under-way" "does not finish checks that are under way at TERM",
         ExitsAtOnce "exits-at-once" "exits at once on TERM",
         FailsAtEnd "exits-non-zero" "exits with 3 after an orderly stop",
         HangsInPreStop "hangs-in-pre-stop" "answers no check while a preStop hook runs",

@@ -872,10 +872,6 @@ pub(super) const AGENTS: &[Mutant] = &[
         )],
     ),
     agent(
-        "drops-checks-under-way",
-        &[by("R04-agent", "attack-stream")],
-    ),
-    agent(
         "exits-at-once",
         &[by(
             "R04-agent",
