@@ -188,10 +188,10 @@ def api_server_away(seconds: int) -> Callable[[Cluster], Ran]:
         cluster.await_namespace(r"conformance-\w+-\w{10}", process)
         # The kubelet starts a static pod again by itself; without its manifest it does not. It may have ended it before it is told to end.
         try:
-            cluster.on_node(f"mv {MANIFEST} /root/; kill -KILL $(pidof kube-apiserver) || true")
+            cluster.on_node(f"mv {MANIFEST} /var/tmp/; kill -KILL $(pidof kube-apiserver) || true")
             time.sleep(seconds)
         finally:
-            cluster.on_node(f"mv /root/kube-apiserver.yaml {MANIFEST}")
+            cluster.on_node(f"mv /var/tmp/kube-apiserver.yaml {MANIFEST}")
         return recovered(cluster, process)
     return inject
 

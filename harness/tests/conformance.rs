@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use harness::environment::local::{pod_init_main, pod_stage_main};
 use harness::model::causes::chain;
 use harness::model::diagnostic::Colour;
@@ -34,20 +34,13 @@ fn main() -> ExitCode {
         Some(_) | None => {}
     }
     let mut arguments = Arguments::from_args();
-    let place = match attached::chosen_place() {
-        Ok(place) => place,
+    let (place, project) = match attached::open(&mut arguments) {
+        Ok(opened) => opened,
         Err(error) => {
             anstream::eprintln!("error: {error}");
             return ExitCode::from(3);
         }
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments
-        .test_threads
-        .get_or_insert(cores * place.jobs_per_core());
-
-    let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
     let catalogue = match load_catalogue(&project) {
         Ok(catalogue) => catalogue,
         Err(error) => return refuse(&error),

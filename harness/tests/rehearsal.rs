@@ -6,7 +6,6 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use camino::Utf8PathBuf;
 use harness::environment::local::{pod_init_main, pod_stage_main};
 use harness::model::causes::chain;
 use harness::model::feature::FeatureSet;
@@ -32,25 +31,17 @@ fn main() -> ExitCode {
         Some(_) | None => {}
     }
     let mut arguments = Arguments::from_args();
-    let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
-    let loaded = attached::chosen_place().and_then(|place| {
-        Ok((
-            place,
-            load_catalogue(&project).map_err(|error| error.to_string())?,
-        ))
+    let loaded = attached::open(&mut arguments).and_then(|(place, project)| {
+        let catalogue = load_catalogue(&project).map_err(|error| error.to_string())?;
+        Ok((place, project, catalogue))
     });
-    let (place, catalogue) = match loaded {
+    let (place, project, catalogue) = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
             anstream::eprintln!("error: {error}");
             return ExitCode::from(3);
         }
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments
-        .test_threads
-        .get_or_insert(cores * place.jobs_per_core());
     let scenarios: Vec<Scenario> = catalogue
         .scenarios
         .into_iter()

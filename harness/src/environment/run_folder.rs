@@ -19,7 +19,7 @@ use crate::model::identity::{PodName, RunId};
 
 const LOCK_FILE: &str = "owner.lock";
 
-/// What the processes of a pod are called in the process table, before `<run>/<pod>`.
+/// What the processes of a run are called in the process table, before `<run>/<pod>` or `<run>/<purpose>`.
 const LABEL: &str = "conformance-pod:";
 
 /// How long a folder without a lock file is left to a harness that is just making it.
@@ -71,6 +71,12 @@ impl RunFolder {
     /// Returns where it is.
     pub fn path(&self) -> &Utf8Path {
         &self.path
+    }
+
+    /// Returns the name, in place of a program's own, by which the next start finds a process of this run that is left behind.
+    pub fn process_name(&self, purpose: &str) -> String {
+        let run = self.path.file_name().unwrap_or_default();
+        format!("{LABEL}{run}/{purpose}")
     }
 }
 
@@ -212,6 +218,9 @@ fn processes_of(run: &RunId) -> io::Result<Vec<i32>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
+
     use super::*;
 
     fn base() -> (tempfile::TempDir, Utf8PathBuf) {
@@ -286,6 +295,30 @@ mod tests {
         nix::mount::umount(held.as_std_path()).expect("unmounted");
         assert!(kept);
         assert_eq!(sweep(&base).expect("swept").removed, ["half1"]);
+    }
+
+    #[test]
+    fn a_process_that_a_dead_run_left_behind_is_killed_by_the_name_that_it_was_given() {
+        let (_guard, base) = base();
+        let run: RunId = "left1".parse().expect("valid");
+        let folder = RunFolder::create(&base, &run).expect("created");
+        let mut child = Command::new("sleep")
+            .arg0(folder.process_name("check"))
+            .arg("300")
+            .spawn()
+            .expect("started");
+        let path = folder.path().to_owned();
+        drop(folder);
+        // What is there after a run that was killed.
+        fs_err::create_dir_all(&path).expect("made");
+        fs_err::write(path.join(LOCK_FILE), "").expect("written");
+        let process = i32::try_from(child.id()).expect("a process id is positive");
+        // A killed process is there until somebody waits for it, as process 1 would.
+        let waiter = thread::spawn(move || child.wait().expect("waited for"));
+        let swept = sweep(&base).expect("swept");
+        let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        waiter.join().expect("ended");
+        assert_eq!(swept.killed, [process]);
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl ProxyValidator {
                     .map_err(|error| invalid("not run".into(), error.to_string()))
             })?;
         let command = Command::new(envoy)
+            .arg0(self.folder.process_name("proxy-check"))
             .args(["--mode", "validate", "--disable-hot-restart", "-c"])
             .arg(&file)
             .stdin(Stdio::null())

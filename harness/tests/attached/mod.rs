@@ -1,14 +1,28 @@
 //! Where the scenarios of a test target run: what the user says, else the cluster that is kept for runs, else this machine.
 
+use camino::Utf8PathBuf;
 use harness::environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
 use harness::model::causes::chain;
+use harness::model::load::Project;
 use harness::run::place::{KubernetesPlace, Place};
+use libtest_mimic::Arguments;
 
 /// Says where the scenarios run.
 const ENVIRONMENT_VARIABLE: &str = "CONFORMANCE_ENVIRONMENT";
 
-/// Returns where the scenarios run: what the user says, else the cluster that is kept for runs, else this machine.
-pub(crate) fn chosen_place() -> Result<Place, String> {
+/// Returns where the scenarios run and the project that they are of, and lets as many trials run at a time as the place bears.
+pub(crate) fn open(arguments: &mut Arguments) -> Result<(Place, Project), String> {
+    let place = chosen_place()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments
+        .test_threads
+        .get_or_insert(cores * place.jobs_per_core());
+    let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
+    Ok((place, project))
+}
+
+fn chosen_place() -> Result<Place, String> {
     let made = |tool| {
         Place::Kubernetes(KubernetesPlace {
             cluster: ClusterChoice::Made {
