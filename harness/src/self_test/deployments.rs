@@ -136,6 +136,11 @@ pub(super) const DEPLOYMENTS: &[Mutant] = &[
         &[
             by("F01-open", "expected failed-open"),
             by("F02-open", "expected failed-open"),
+            by("F03-open", "expected failed-open"),
+            by("F04-open", "failed-open"),
+            by("F05-above", "expected failed-open"),
+            by("F06-open", "failed-open"),
+            by("F11-open", "expected failed-open"),
         ],
     ),
     deployment(
@@ -146,10 +151,14 @@ pub(super) const DEPLOYMENTS: &[Mutant] = &[
             r"failure_mode_allow: false",
             "failure_mode_allow: true\n                      failure_mode_allow_header_add: true",
         )],
-        &[by(
-            "F01-closed",
-            "expected failed-closed, observed failed-open",
-        )],
+        &[
+            by("F01-closed", "expected failed-closed, observed failed-open"),
+            by("F02-closed", "failed-closed"),
+            by("F03-closed", "expected failed-closed, observed failed-open"),
+            by("F04-closed", "failed-closed"),
+            by("F06-closed", "failed-closed"),
+            by("F11-closed", "expected failed-closed, observed failed-open"),
+        ],
     ),
     deployment(
         "no-normal-paths",
@@ -326,5 +335,83 @@ pub(super) const DEPLOYMENTS: &[Mutant] = &[
             "$1\"0.2\"",
         )],
         &[by("R01-both", "outlive")],
+    ),
+    deployment(
+        "application-unreachable",
+        "the proxy forwards to a port where no application listens",
+        &[other(PROXY, r"port_value: 8080", "port_value: 8081")],
+        &[
+            by("A03", "observed rejected-by-proxy"),
+            by("P06", "expected allowed"),
+        ],
+    ),
+    deployment(
+        "one-hop-where-none",
+        "the agent trusts a proxy in front where there is none",
+        &[other(
+            "scenarios/protocol/takes-the-client-address-behind-no-proxy.yaml",
+            r#"STUB_TRUSTED_HOPS: "1""#,
+            "STUB_TRUSTED_HOPS: \"2\"",
+        )],
+        &[by("P10-no-proxy", "agent-client-address")],
+    ),
+    deployment(
+        "no-hop-where-one",
+        "the agent trusts no proxy in front where there is one",
+        &[other(
+            "scenarios/protocol/takes-the-client-address-behind-one-proxy.yaml",
+            r#"STUB_TRUSTED_HOPS: "2""#,
+            "STUB_TRUSTED_HOPS: \"1\"",
+        )],
+        &[by("P10-one-proxy", "agent-client-address")],
+    ),
+    deployment(
+        "one-hop-where-two",
+        "the agent trusts one proxy in front where there are two",
+        &[other(
+            "scenarios/protocol/takes-the-client-address-behind-two-proxies.yaml",
+            r#"STUB_TRUSTED_HOPS: "3""#,
+            "STUB_TRUSTED_HOPS: \"2\"",
+        )],
+        &[by("P10-two-proxies", "agent-client-address")],
+    ),
+    deployment(
+        "hook-of-proxy-missing",
+        "the proxy has no preStop hook",
+        &[other(
+            "scenarios/drain/finishes-slow-requests.yaml",
+            r"  front-proxy:\n +pre-stop-exec: .*\n",
+            "",
+        )],
+        &[by("R04", "slow-get: outcome: expected allowed")],
+    ),
+    deployment(
+        "writable-proxy",
+        "the proxy's root file system can be written",
+        &[other(
+            "scenarios/filesystem/proxy-works-on-a-read-only-root.yaml",
+            "read-only-root: true",
+            "read-only-root: false",
+        )],
+        &[by("H06", "read-only-root: expected")],
+    ),
+    deployment(
+        "agent-open-to-other-pods",
+        "the agent listens on every address",
+        &[other(MANIFEST, "localhost:9999", "0.0.0.0:9999")],
+        &[by(
+            "H08",
+            "port 9999 takes no connection from outside the pod",
+        )],
+    ),
+    deployment(
+        "plain-where-tls",
+        "the agent serves TLS and the proxy speaks plain text",
+        &[other(
+            "scenarios/configuration/speaks-tls-to-the-agent.yaml",
+            r"envoy: tls\n",
+            "envoy: fail-closed\n",
+        )],
+        &[by("C06-tls", "expected")],
     ),
 ];
