@@ -38,6 +38,7 @@ pub mod filesystem;
 pub mod kept;
 pub mod observations;
 pub mod outage;
+mod outage_gap;
 pub mod overload;
 pub mod plan;
 pub mod pod_logs;

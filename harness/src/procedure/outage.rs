@@ -6,6 +6,7 @@ use super::deployment::Deployment;
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls};
+use super::outage_gap::{Gap, closed_at};
 use super::overload::overload;
 use super::plan::{Prepared, Route, list_stream, repeat_stream};
 use super::round::{EntriesInBooks, Round};
@@ -118,7 +119,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn of(case: &str) -> Self {
+    pub(super) fn of(case: &str) -> Self {
         if case.starts_with("attack") {
             Self::Attack
         } else {
@@ -353,7 +354,7 @@ async fn go_on_under_load(
             "attack" => ("attack-under-load", &attack),
             _ => ("benign-under-load", &benign),
         };
-        let acceptable = gap.acceptable(spec, Kind::of(case), joined);
+        let acceptable = gap.acceptable(*spec.during, Kind::of(case), joined);
         outcomes.push(judge(
             case,
             prepared,
@@ -369,19 +370,6 @@ async fn go_on_under_load(
         .close_books(&outcomes, EntriesInBooks::Unknown, deployment, proceedings)
         .await?;
     judge_recovery(spec, deployment, proceedings).await
-}
-
-/// Returns when the first request was inspected again after the restart.
-fn closed_at(joined: &[Joined], restarted_at: Timestamp) -> Option<Timestamp> {
-    joined
-        .iter()
-        .filter(|joined| joined.client.finished_at >= restarted_at)
-        .filter(|joined| {
-            let usual = Kind::of(&joined.client.stream).usual();
-            decide(joined).outcome == usual
-        })
-        .map(|joined| joined.client.intended_at)
-        .min()
 }
 
 async fn await_restart(deployment: &Deployment) -> Result<Timestamp, ProcedureError> {
@@ -400,69 +388,6 @@ async fn await_restart(deployment: &Deployment) -> Result<Timestamp, ProcedureEr
             },
         )
         .await
-}
-
-/// The time in which the agent was not there.
-struct Gap {
-    killed_at: Timestamp,
-    /// When the first request was sent that was inspected again.
-    closed_at: Option<Timestamp>,
-}
-
-impl Gap {
-    /// Returns the outcomes that are right for a request, by when it was under way.
-    fn acceptable(&self, spec: &OutageSpec, kind: Kind, joined: &Joined) -> Vec<Outcome> {
-        let client = &joined.client;
-        let mut acceptable = vec![kind.usual()];
-        let closed_before = self
-            .closed_at
-            .is_some_and(|closed_at| client.intended_at > closed_at);
-        if client.finished_at >= self.killed_at && !closed_before {
-            acceptable.push(*spec.during);
-        }
-        // Of a request that was in the agent's hands when it was killed, the record may be lost, or stand without its answer.
-        let interrupted = client
-            .sent_at
-            .is_none_or(|sent_at| sent_at <= self.killed_at)
-            && client.finished_at >= self.killed_at;
-        let may_have_passed = spec.during.reached_application();
-        if interrupted && (joined.upstream.is_empty() || may_have_passed) {
-            acceptable.push(Outcome::Ambiguous);
-        }
-        acceptable
-    }
-
-    /// Reports how long the gap was and how many requests fell into it. A gap that nobody met, or that never closes, is a finding.
-    fn report(&self, spec: &OutageSpec, judged_before: usize, proceedings: &mut Proceedings) {
-        let met = proceedings.requests[judged_before..]
-            .iter()
-            .filter(|request| request.judgement.outcome == *spec.during)
-            .count();
-        let observations = &mut proceedings.observations;
-        observations.insert(format!("requests {}", *spec.during), met.to_string());
-        if met == 0 {
-            proceedings.findings.push(Finding::new(
-                "outage",
-                spec.during.position,
-                format!("requests are {} while the agent is away", *spec.during),
-                "none was: the failure mode was not seen",
-            ));
-        }
-        match self.closed_at {
-            Some(at) => {
-                proceedings.observations.insert(
-                    "inspected again after the kill".into(),
-                    format!("{} ms", at.duration_since(self.killed_at).as_millis()),
-                );
-            }
-            None => proceedings.findings.push(Finding::new(
-                "recovery",
-                spec.fault.position,
-                "requests are inspected again after the restart",
-                "none was",
-            )),
-        }
-    }
 }
 
 async fn await_records(drive: &mut Drive, count: usize) -> Result<(), ProcedureError> {

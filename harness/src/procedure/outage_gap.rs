@@ -1,0 +1,142 @@
+//! The time in which an agent was not there, and what is right of a request by when it was under way.
+
+use jiff::Timestamp;
+
+use super::Proceedings;
+use super::outage::Kind;
+use crate::model::finding::Finding;
+use crate::model::outcome::Outcome;
+use crate::model::procedure::OutageSpec;
+use crate::witness::join::Joined;
+use crate::witness::outcome::decide;
+
+/// The time in which the agent was not there.
+pub(super) struct Gap {
+    /// When the agent was ended.
+    pub(super) killed_at: Timestamp,
+    /// When the first request that was inspected again had its answer.
+    pub(super) closed_at: Option<Timestamp>,
+}
+
+impl Gap {
+    /// Returns the outcomes that are right for a request, by when it was under way.
+    pub(super) fn acceptable(&self, during: Outcome, kind: Kind, joined: &Joined) -> Vec<Outcome> {
+        let client = &joined.client;
+        let mut acceptable = vec![kind.usual()];
+        let sent_at = client.sent_at.unwrap_or(client.intended_at);
+        let closed_before = self.closed_at.is_some_and(|closed_at| sent_at > closed_at);
+        if client.finished_at >= self.killed_at && !closed_before {
+            acceptable.push(during);
+        }
+        // Of a request that was in the agent's hands when it was killed, the record may be lost, or stand without its answer.
+        let interrupted = client
+            .sent_at
+            .is_none_or(|sent_at| sent_at <= self.killed_at)
+            && client.finished_at >= self.killed_at;
+        let may_have_passed = during.reached_application();
+        if interrupted && (joined.upstream.is_empty() || may_have_passed) {
+            acceptable.push(Outcome::Ambiguous);
+        }
+        acceptable
+    }
+
+    /// Reports how long the gap was and how many requests fell into it. A gap that nobody met, or that never closes, is a finding.
+    pub(super) fn report(
+        &self,
+        spec: &OutageSpec,
+        judged_before: usize,
+        proceedings: &mut Proceedings,
+    ) {
+        let met = proceedings.requests[judged_before..]
+            .iter()
+            .filter(|request| request.judgement.outcome == *spec.during)
+            .count();
+        let observations = &mut proceedings.observations;
+        observations.insert(format!("requests {}", *spec.during), met.to_string());
+        if met == 0 {
+            proceedings.findings.push(Finding::new(
+                "outage",
+                spec.during.position,
+                format!("requests are {} while the agent is away", *spec.during),
+                "none was: the failure mode was not seen",
+            ));
+        }
+        match self.closed_at {
+            Some(at) => {
+                proceedings.observations.insert(
+                    "inspected again after the kill".into(),
+                    format!("{} ms", at.duration_since(self.killed_at).as_millis()),
+                );
+            }
+            None => proceedings.findings.push(Finding::new(
+                "recovery",
+                spec.fault.position,
+                "requests are inspected again after the restart",
+                "none was",
+            )),
+        }
+    }
+}
+
+/// Returns when the first request that was inspected again after the restart had its answer. One that was sent before may have met the
+/// proxy before the agent did, whichever of the two was due first.
+pub(super) fn closed_at(joined: &[Joined], restarted_at: Timestamp) -> Option<Timestamp> {
+    joined
+        .iter()
+        .filter(|joined| joined.client.finished_at >= restarted_at)
+        .filter(|joined| {
+            let usual = Kind::of(&joined.client.stream).usual();
+            decide(joined).outcome == usual
+        })
+        .map(|joined| joined.client.finished_at)
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan as _;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::witness::fixture::{NOON, joined};
+
+    fn after(milliseconds: i64) -> Timestamp {
+        let noon: Timestamp = NOON.parse().expect("valid");
+        noon + milliseconds.milliseconds()
+    }
+
+    /// A benign request that was inspected, of these moments.
+    fn inspected(sent: i64, finished: i64) -> Joined {
+        let mut joined = joined();
+        joined.client.intended_at = after(sent);
+        joined.client.sent_at = Some(after(sent));
+        joined.client.finished_at = after(finished);
+        for proxy in &mut joined.proxy {
+            proxy.authorization_microseconds = Some(1);
+        }
+        joined
+    }
+
+    #[test]
+    fn the_gap_closes_with_the_first_answer_after_the_restart() {
+        let round = [inspected(0, 10), inspected(95, 130), inspected(100, 120)];
+        assert_eq!(closed_at(&round, after(90)), Some(after(120)));
+        assert_eq!(closed_at(&round, after(200)), None);
+    }
+
+    #[rstest]
+    #[case::sent_before_that_answer(119, true)]
+    #[case::sent_after_it(121, false)]
+    fn only_what_was_under_way_within_the_gap_may_miss_the_agent(
+        #[case] sent: i64,
+        #[case] may_miss: bool,
+    ) {
+        let gap = Gap {
+            killed_at: after(50),
+            closed_at: Some(after(120)),
+        };
+        let request = inspected(sent, sent + 5);
+        let acceptable = gap.acceptable(Outcome::FailedOpen, Kind::Benign, &request);
+        assert_eq!(acceptable.contains(&Outcome::FailedOpen), may_miss);
+    }
+}
