@@ -311,16 +311,17 @@ async fn go_on_under_load(
         })
         .collect();
     let mut drive = deployment.start_drive(streams).await?;
-    match ending {
+    let killed_by = match ending {
         Ending::ByHarness => {
             await_records(&mut drive, 2 * WARM_UP).await?;
             deployment
                 .pod
                 .inject(AGENT_CONTAINER, ContainerFault::Kill)
                 .await?;
+            Some(Timestamp::now())
         }
-        Ending::OfMemory(_) => {}
-    }
+        Ending::OfMemory(_) => None,
+    };
     let restarted_at = await_restart(deployment).await?;
     let recovered = deployment.timeouts.restarted.as_duration();
     deployment
@@ -345,6 +346,7 @@ async fn go_on_under_load(
     };
     let gap = Gap {
         killed_at,
+        killed_by: killed_by.unwrap_or(restarted_at),
         closed_at: closed_at(&round.joined, restarted_at),
     };
     let judged_before = proceedings.requests.len();

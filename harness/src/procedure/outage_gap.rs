@@ -12,8 +12,10 @@ use crate::witness::outcome::decide;
 
 /// The time in which the agent was not there.
 pub(super) struct Gap {
-    /// When the agent was ended.
+    /// The earliest moment at which the agent can have been ended.
     pub(super) killed_at: Timestamp,
+    /// The latest: in a cluster the kill is asked of a node, and happens between the question and its answer.
+    pub(super) killed_by: Timestamp,
     /// When the first request that was inspected again had its answer.
     pub(super) closed_at: Option<Timestamp>,
 }
@@ -31,7 +33,7 @@ impl Gap {
         // Of a request that was in the agent's hands when it was killed, the record may be lost, or stand without its answer.
         let interrupted = client
             .sent_at
-            .is_none_or(|sent_at| sent_at <= self.killed_at)
+            .is_none_or(|sent_at| sent_at <= self.killed_by)
             && client.finished_at >= self.killed_at;
         let may_have_passed = during.reached_application();
         if interrupted && (joined.upstream.is_empty() || may_have_passed) {
@@ -125,6 +127,26 @@ mod tests {
     }
 
     #[rstest]
+    #[case::before_it_can_have_been_killed(10, 49, false)]
+    #[case::over_the_question(49, 70, true)]
+    #[case::between_question_and_answer(55, 70, true)]
+    #[case::after_it_was_killed(61, 70, false)]
+    fn only_what_was_in_the_agents_hands_may_be_told_of_in_part(
+        #[case] sent: i64,
+        #[case] finished: i64,
+        #[case] may_be: bool,
+    ) {
+        let gap = Gap {
+            killed_at: after(50),
+            killed_by: after(60),
+            closed_at: None,
+        };
+        let request = inspected(sent, finished);
+        let acceptable = gap.acceptable(Outcome::FailedOpen, Kind::Benign, &request);
+        assert_eq!(acceptable.contains(&Outcome::Ambiguous), may_be);
+    }
+
+    #[rstest]
     #[case::sent_before_that_answer(119, true)]
     #[case::sent_after_it(121, false)]
     fn only_what_was_under_way_within_the_gap_may_miss_the_agent(
@@ -133,6 +155,7 @@ mod tests {
     ) {
         let gap = Gap {
             killed_at: after(50),
+            killed_by: after(60),
             closed_at: Some(after(120)),
         };
         let request = inspected(sent, sent + 5);
