@@ -313,6 +313,13 @@ mod tests {
         fs_err::create_dir_all(&path).expect("made");
         fs_err::write(path.join(LOCK_FILE), "").expect("written");
         let process = i32::try_from(child.id()).expect("a process id is positive");
+        // A program that has only just been started has no command line yet.
+        let deadline = Instant::now() + KILLED_GONE_WITHIN;
+        let line = format!("/proc/{process}/cmdline");
+        while fs_err::read(&line).expect("it runs").is_empty() {
+            assert!(Instant::now() < deadline, "the process has no command line");
+            thread::sleep(KILLED_LOOKED_FOR_EVERY);
+        }
         // A killed process is there until somebody waits for it, as process 1 would.
         let waiter = thread::spawn(move || child.wait().expect("waited for"));
         let swept = sweep(&base).expect("swept");
