@@ -31,13 +31,12 @@ step 'the same decisions twice'
 mapfile -t records < <(find target/conformance -name decisions.tsv -printf '%T@ %p\n' | sort -n | tail -2 | cut -d' ' -f2)
 diff "${records[@]}"
 
-# Where something beside the checkout makes a cluster possible, the suite has to hold on a real kubelet too. Drain and start-up are left
-# out until whole runs of them have been green often enough to decide over a change: `ci/cluster.sh kind` runs them.
+# Where something beside the checkout makes a cluster possible, the suite has to hold on a real kubelet too.
 if [[ -x ../shared/kind/setup.sh ]]; then
   step 'a cluster is possible'
   ../shared/kind/setup.sh
   step 'the suite on a real kubelet'
-  ci/cluster.sh kind --exclude drain:: --exclude startup:: --exclude R08
+  ci/cluster.sh kind
 fi
 
 step 'every wrong agent and wrong deployment is noticed'

@@ -31,6 +31,8 @@ ONE = ["blocks-sqli"]
 LOOKALIKES = {"conformance-somebody": {}, "conformance-h0abcdefgh": {"conformance/run": "h0abcdefgh"}}
 # How the harness calls the purpose of that scenario's namespace, of which the digest is in the name.
 PURPOSE = "decisions-blocks-xss"
+# The user that may do little, and everything that belongs to it.
+USER = "conformance-faults"
 GONE_WITHIN_SECONDS = 120
 RUN_WITHIN_SECONDS = 600
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
@@ -81,6 +83,10 @@ class Cluster:
         items = json.loads(self.kubectl("get", "namespaces", "--output", "json"))["items"]
         return {item["metadata"]["name"]: f"{item['metadata']['uid']} {item['metadata']['resourceVersion']}" for item in items}
 
+    def answers(self) -> bool:
+        command = ["kubectl", "--context", self.context, "--request-timeout", "1s", "get", "--raw", "/readyz"]
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+
     def await_api(self) -> None:
         """Waits until the API has answered three times in a row."""
         deadline, in_a_row = time.monotonic() + 180, 0
@@ -128,13 +134,14 @@ class Cluster:
 
     def await_namespace(self, pattern: str, process: subprocess.Popen[str]) -> str:
         """Waits until a namespace of the run is there; returns its name."""
-        while process.poll() is None:
+        deadline = time.monotonic() + RUN_WITHIN_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(RuntimeError):
                 for name in self.namespaces():
                     if re.fullmatch(pattern, name) and name not in LOOKALIKES:
                         return name
             time.sleep(0.1)
-        raise RuntimeError(f"the run ended before {pattern} was there")
+        raise RuntimeError(f"{pattern} was not there before the run, or its time, ended")
 
     def expect(self, right: bool, what: str) -> None:
         if not right:
@@ -187,11 +194,16 @@ def api_server_away(seconds: int) -> Callable[[Cluster], Ran]:
         process = cluster.start(FEW)
         cluster.await_namespace(r"conformance-\w+-\w{10}", process)
         # The kubelet starts a static pod again by itself; without its manifest it does not. It may have ended it before it is told to end.
+        away = False
         try:
             cluster.on_node(f"mv {MANIFEST} /var/tmp/; kill -KILL $(pidof kube-apiserver) || true")
-            time.sleep(seconds)
+            back = time.monotonic() + seconds
+            while time.monotonic() < back:
+                away |= not cluster.answers()
+                time.sleep(0.1)
         finally:
             cluster.on_node(f"mv /var/tmp/kube-apiserver.yaml {MANIFEST}")
+        cluster.expect(away, "the API was never away: nothing was tested")
         return recovered(cluster, process)
     return inject
 
@@ -246,8 +258,12 @@ def image_missing(cluster: Cluster) -> Ran:
 
 def refused(rules: str, *words: str) -> Callable[[Cluster], Ran]:
     def inject(cluster: Cluster) -> Ran:
-        kubeconfig = cluster.restricted("conformance-faults", rules)
-        return refusal(cluster, cluster.start(ONE, kubeconfig=kubeconfig), *words)
+        try:
+            kubeconfig = cluster.restricted(USER, rules)
+            return refusal(cluster, cluster.start(ONE, kubeconfig=kubeconfig), *words)
+        finally:
+            for kind in ["serviceaccount", "secret", "clusterrole", "clusterrolebinding"]:
+                cluster.kubectl("delete", kind, USER, "--ignore-not-found")
     return inject
 
 
@@ -273,6 +289,21 @@ def webhook_away(resource: str) -> Callable[[Cluster], Ran]:
         finally:
             cluster.kubectl("delete", "validatingwebhookconfiguration", "conformance-faults")
     return inject
+
+
+def quota_used_up(cluster: Cluster) -> Ran:
+    """The namespace of a scenario has a quota that lets no pod in, as a cluster gives to every new namespace of a team."""
+    process = cluster.start(["blocks-sqli", "blocks-xss"], "--jobs", "1")
+    run = cluster.await_namespace(r"conformance-[a-z0-9]{10}", process)
+    name = f"{run}-{hashlib.sha256(PURPOSE.encode()).hexdigest()[:10]}"
+    namespace = cluster.await_namespace(re.escape(name), process)
+    cluster.kubectl("create", "quota", "none", "--namespace", namespace, "--hard", "pods=0")
+    ran = cluster.finish(process)
+    met = "exceeded quota" in ran.text
+    cluster.expect(met, "the quota came too late: nothing was tested")
+    cluster.expect(ran.results == {"blocks-sqli": "passed", "blocks-xss": "errored"}, f"{ran.results}")
+    cluster.expect(ran.code == 3, f"exit code {ran.code}")
+    return ran
 
 
 def name_taken(cluster: Cluster) -> Ran:
@@ -304,6 +335,7 @@ FAULTS: dict[str, Callable[[Cluster], Ran]] = {
     "webhook-away-for-namespaces": webhook_away("namespaces"),
     "webhook-away-for-services": webhook_away("services"),
     "name-taken": name_taken,
+    "quota-used-up": quota_used_up,
     "pod-evicted": pod_evicted,
     "image-missing": image_missing,
     "api-server-away-1-s": api_server_away(1),
@@ -315,16 +347,16 @@ FAULTS: dict[str, Callable[[Cluster], Ran]] = {
 
 @contextlib.contextmanager
 def lookalikes(cluster: Cluster) -> Iterator[None]:
-    for name, labels in LOOKALIKES.items():
-        cluster.kubectl("create", "namespace", name)
-        for label, value in labels.items():
-            cluster.kubectl("label", "namespace", name, f"{label}={value}")
     try:
+        for name, labels in LOOKALIKES.items():
+            cluster.kubectl("create", "namespace", name)
+            for label, value in labels.items():
+                cluster.kubectl("label", "namespace", name, f"{label}={value}")
         yield
     finally:
         cluster.await_api()
         cluster.end_what_runs()
-        cluster.kubectl("delete", "namespace", *LOOKALIKES, "--wait=false")
+        cluster.kubectl("delete", "namespace", *LOOKALIKES, "--wait=false", "--ignore-not-found")
 
 
 def main() -> int:

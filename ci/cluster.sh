@@ -6,11 +6,26 @@ cd "$(dirname "$0")/.."
 
 tool=$1
 shift
-cargo conformance --environment "$tool" "$@"
 
-# What is left would be a defect, whatever the scenarios say. The engine is asked, since the tool would not know half a cluster.
-left=$(docker ps --all --format '{{.Names}}' | grep conformance- || true)
+# What there is of clusters of ours, one line each. The engine is asked, since the tool would not know half a cluster.
+clusters_of_ours() {
+  docker ps --all --format 'container {{.Names}}' >"$1"
+  docker volume ls --format 'volume {{.Name}}' >>"$1"
+  docker network ls --format 'network {{.Name}}' >>"$1"
+  sed -n '/conformance-/p' "$1" | sort >"$1.ours"
+}
+
+seen=$(mktemp -d)
+trap 'rm -rf "$seen"' EXIT
+clusters_of_ours "$seen/before"
+status=0
+cargo conformance --environment "$tool" "$@" || status=$?
+
+# What is left is a defect, whatever the scenarios say.
+clusters_of_ours "$seen/after"
+left=$(comm -13 "$seen/before.ours" "$seen/after.ours")
 if [[ -n $left ]]; then
   printf 'left behind: %s\n' "$left" >&2
   exit 1
 fi
+exit "$status"

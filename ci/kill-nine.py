@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Kills the harness with SIGKILL at random moments of a run in a cluster, starts it again, and counts what is left of the killed run.
+"""Kills the harness with SIGKILL at random moments of a run in a cluster, and counts what is left of it once the next run, or `conformance
+clean`, has ended: they take turns.
 
 Everything that belongs to these runs is told apart by folders of their own (TMPDIR, XDG_STATE_HOME) and by the names of the clusters that
-they say they make, so that other runs on the machine do not count. Ends with 1 when anything is left, or when something that is not ours
-has changed. A cluster of ours that is not there any more is not looked for: that is what is wanted.
+they say they make, so that other runs on the machine do not count. Ends with 1 when anything is left, when something that is not ours
+has changed, or when fewer than half of the runs were there to be killed. A cluster of ours that is not there any more is not looked for: that is what is wanted.
 
 Needs Docker and kind; with `--environment existing` a context, and kubectl. Arguments after `--` are passed to `conformance run`.
 """
@@ -24,6 +25,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BYSTANDER = "kill-nine-bystander"
 GONE_WITHIN_SECONDS = 120
+WHOLE_WITHIN_SECONDS = 900
 
 
 def output(command: list[str], environment: dict[str, str] | None = None) -> list[str]:
@@ -77,7 +79,7 @@ class Bench:
             command += ["--node-image", options.node_image]
         return command + options.rest
 
-    def start(self) -> tuple[subprocess.Popen[str], list[str]]:
+    def start(self) -> tuple[subprocess.Popen[str], list[str], threading.Thread]:
         process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment)
         lines: list[str] = []
 
@@ -87,21 +89,40 @@ class Bench:
                 lines.append(line.rstrip())
                 self.seen.update(re.findall(r"makes the cluster (conformance-\w+)", line))
 
-        threading.Thread(target=read, daemon=True).start()
-        return process, lines
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        return process, lines, reader
 
-    def clean(self) -> None:
+    def whole_run(self) -> int:
+        """Runs to the end; what a killed run has left is removed by this one."""
+        process, lines, reader = self.start()
+        try:
+            code = process.wait(timeout=WHOLE_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            lines.append(f"no end within {WHOLE_WITHIN_SECONDS} s")
+            code = -1
+        reader.join(timeout=10)
+        if code != 0:
+            print("    | " + "\n    | ".join(lines[-20:]), flush=True)
+        return code
+
+    def clean(self) -> int:
         command = [str(self.options.binary), "clean"]
         if self.options.context:
             command += ["--context", self.options.context]
         ran = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=300)
         if ran.returncode != 0:
             print(f"  `clean` ended with {ran.returncode}: {ran.stderr.strip()}", flush=True)
+        return ran.returncode
 
     def left(self) -> list[str]:
         """Everything that is there of our runs, by name."""
         found = [f"cluster {name}" for name in clusters() & self.seen]
         found += [f"container {name}" for name in containers() if any(own in name for own in self.seen)]
+        state = self.temporary.parent / "state"
+        found += [f"file {path.relative_to(state)}" for path in state.rglob("*") if path.is_file()]
         for path in self.temporary.rglob("*"):
             # The folder of records stays, and is empty.
             if not (path.is_dir() and path.name in {f"conformance-{os.getuid()}", "made-clusters"}):
@@ -159,39 +180,39 @@ def main() -> int:
 def rounds(options: argparse.Namespace, bench: Bench, moments: random.Random) -> int:
     bystanders = {name: number for name, number in containers().items() if name.startswith(BYSTANDER)}
     untouched = others(options.context) if options.context else []
-    bad = 0
+    bad = kills = 0
     for number in range(1, options.rounds + 1):
         moment = moments.uniform(0, options.span)
-        process, lines = bench.start()
+        process, lines, reader = bench.start()
+        code = None
         try:
             code = process.wait(timeout=moment)
             fate = f"had ended with {code}"
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
+            kills += 1
             fate = "killed"
+        # What it had said names its cluster.
+        reader.join(timeout=10)
         last = next((line for line in reversed(lines) if line.strip()), "nothing said yet")
         there = len(bench.left())
-        bench.clean()
+        way, removal = ("clean", bench.clean()) if number % 2 else ("run", bench.whole_run())
         found = bench.left_for_good()
-        bad += bool(found)
-        print(f"round {number:>2}  {moment:5.1f} s  {fate:<18} {there:>3} left, then {len(found)}  | {last[:70]}", flush=True)
+        bad += bool(found) or removal != 0 or code not in (None, 0)
+        print(f"round {number:>2}  {moment:5.1f} s  {fate:<18} {there:>3} left, after a {way:<5} {len(found)}  | {last[:70]}", flush=True)
         for what in found:
             print(f"  LEFT {what}", flush=True)
-    process, lines = bench.start()
-    code = process.wait(timeout=900)
-    found = bench.left_for_good()
-    print(f"a whole run ended with {code}; {len(found)} left", flush=True)
-    if code != 0:
-        print("\n".join(lines[-20:]))
-    bad += code != 0 or bool(found)
+    if kills * 2 < options.rounds:
+        print(f"only {kills} runs were there to be killed: lower --span")
+        bad += 1
     if bystanders != {name: number for name, number in containers().items() if name.startswith(BYSTANDER)}:
         print("the bystander has changed")
         bad += 1
     if options.context and untouched != others(options.context):
         print("namespaces that are not ours have changed")
         bad += 1
-    print(f"{options.rounds} rounds, {bad} bad")
+    print(f"{options.rounds} rounds, {kills} runs killed, {bad} bad")
     return int(bad > 0)
 
 

@@ -13,6 +13,9 @@ use crate::run::exit_code;
 use crate::run::folders::{cluster_records, runtime_folder};
 use crate::run::setup::SetupError;
 
+/// Where the reports of runs and of self-tests lie, below the project.
+const REPORTS: [&str; 2] = ["target/conformance", "target/conformance-self-test"];
+
 /// Options of `clean`.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -44,11 +47,14 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     ))?;
     clean_clusters(&runtime, arguments.context.as_deref())?;
     if arguments.reports {
-        let path = arguments.project.project()?.root.join("target/conformance");
-        match fs_err::remove_dir_all(&path) {
-            Ok(()) => say(format_args!("removed {path}"))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(CliError::Clean { path, source }),
+        let root = arguments.project.project()?.root;
+        for folder in REPORTS {
+            let path = root.join(folder);
+            match fs_err::remove_dir_all(&path) {
+                Ok(()) => say(format_args!("removed {path}"))?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(CliError::Clean { path, source }),
+            }
         }
     }
     Ok(exit_code::PASSED)

@@ -36,6 +36,12 @@ pub(super) enum CliError {
         /// The part of a name.
         name: String,
     },
+    /// Each mutant would have a cluster made for it.
+    #[error("no cluster of {tool} is kept, and one would be made for each mutant")]
+    NoKeptCluster {
+        /// The tool.
+        tool: &'static str,
+    },
     /// A deployment cannot be made wrong.
     #[error(transparent)]
     Edit(#[from] EditError),
@@ -101,6 +107,7 @@ impl CliError {
             | Self::NoProject { .. }
             | Self::Report { .. }
             | Self::UnfitOption { .. }
+            | Self::NoKeptCluster { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
             Self::NothingSelected(_) | Self::NoProfile { .. } | Self::NoMutant { .. } => {
                 exit_code::NOTHING_SELECTED
@@ -146,6 +153,9 @@ impl CliError {
                     error.nearest.join(", ")
                 )]
             }
+            Self::NoKeptCluster { tool } => vec![format!(
+                "`conformance up --environment {tool}` makes one and keeps it; `--environment existing` takes one of yours"
+            )],
             Self::NoMutant { .. } => {
                 vec!["`conformance self-test --markdown` lists them".into()]
             }

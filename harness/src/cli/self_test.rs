@@ -1,6 +1,6 @@
 //! `conformance self-test`: shows that the suite can fail, for the right reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,20 +9,25 @@ use clap::Args;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, LocalSet};
 
+use super::cluster_options::ClusterOptions;
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use super::options::{ExecutableOptions, ProjectOptions};
+use crate::environment::kube::{ClusterChoice, LeaseFolder};
+use crate::model::causes::chain;
 use crate::model::diagnostic::Colour;
+use crate::model::finding::ScenarioResult;
 use crate::report::console::details;
 use crate::report::terminal::{remark, say};
-use crate::run::setup::SetupOptions;
+use crate::run::place::{KubernetesPlace, Place};
+use crate::run::setup::{SetupError, SetupOptions};
 use crate::run::{Going, exit_code};
 use crate::self_test::attempt::{Attempt, AttemptError, Bench, Scope};
 use crate::self_test::document;
 use crate::self_test::listing;
 use crate::self_test::matrix::{Mutant, SENTINELS, all, scenarios_for};
 use crate::self_test::record::{MutantRecord, SelfTestRecord, line_of, summary};
-use crate::self_test::verdict::judge;
+use crate::self_test::verdict::{Fate, Verdict, judge, not_run};
 
 /// How many scenarios of one mutant run at the same time.
 const JOBS_PER_MUTANT: usize = 3;
@@ -45,12 +50,15 @@ pub(super) struct Arguments {
     #[arg(long)]
     markdown: bool,
 
-    /// Mutants that run at the same time. Default: two for each core.
+    /// Mutants that run at the same time. Default: two for each core, in a cluster one in all.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
 
     #[command(flatten)]
     project: ProjectOptions,
+
+    #[command(flatten)]
+    cluster: ClusterOptions,
 
     #[command(flatten)]
     executables: ExecutableOptions,
@@ -68,11 +76,18 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         .enable_all()
         .build()
         .map_err(CliError::Runtime)?;
+    let place = arguments.cluster.place()?;
+    refuse_a_cluster_for_each_mutant(&place)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_a_time = arguments.jobs.map_or(2 * cores, usize::from);
+    let usual = match place {
+        Place::Local => 2 * cores,
+        Place::Kubernetes(_) => 1,
+    };
+    let at_a_time = arguments.jobs.map_or(usual, usize::from);
     let (interrupt, going) = watch::channel(Going::On);
     let bench = Bench {
         options: SetupOptions {
+            place,
             envoy: arguments.executables.envoy.clone(),
             agent_binary: arguments.executables.agent_binary.clone(),
             app_binary: arguments.executables.app_binary.clone(),
@@ -97,6 +112,22 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     // Whatever a scenario left behind in a thread must not hold the command up.
     runtime.shutdown_background();
     code
+}
+
+/// Every mutant has a run of its own, and a run that makes its cluster takes longer for that than for its scenarios.
+fn refuse_a_cluster_for_each_mutant(place: &Place) -> Result<(), CliError> {
+    let Place::Kubernetes(KubernetesPlace {
+        cluster: ClusterChoice::Made { tool, .. },
+        ..
+    }) = place
+    else {
+        return Ok(());
+    };
+    let leases = LeaseFolder::of_user().map_err(SetupError::from)?;
+    match leases.for_runs(*tool).map_err(SetupError::from)? {
+        Some(_) => Ok(()),
+        None => Err(CliError::NoKeptCluster { tool: tool.name() }),
+    }
 }
 
 impl Arguments {
@@ -128,7 +159,7 @@ impl SelfTest {
         let began = Instant::now();
         let scope = self.scope_of(mutants);
         remark("running what is right: a scenario that fails for it kills nobody");
-        let right = self.bench.with_nothing_wrong(&scope).await?;
+        let right = self.bench.with_nothing_wrong(&scope, at_a_time).await?;
         if self.interrupted() {
             return Ok(exit_code::INTERRUPTED);
         }
@@ -142,7 +173,7 @@ impl SelfTest {
             "running {} mutants, {at_a_time} at a time",
             mutants.len()
         ));
-        let mutants = self.run_mutants(mutants, at_a_time).await?;
+        let mutants = self.run_mutants(mutants, at_a_time, &right.results).await?;
         if self.interrupted() {
             return Ok(exit_code::INTERRUPTED);
         }
@@ -173,25 +204,43 @@ impl SelfTest {
         &self,
         mutants: &[&'static Mutant],
         at_a_time: usize,
+        right: &BTreeMap<String, ScenarioResult>,
     ) -> Result<Vec<MutantRecord>, CliError> {
         let permits = Arc::new(Semaphore::new(at_a_time));
         let mut tasks = JoinSet::new();
+        let mut records = Vec::new();
         for mutant in mutants.iter().copied() {
+            // A mutant without a scenario here need not run.
+            let verdict = judge(mutant, right);
+            if verdict.fate() == Fate::NotHere {
+                records.push(record_of(mutant, verdict, Duration::ZERO, None));
+                continue;
+            }
             let bench = self.bench.clone();
             let permits = permits.clone();
             let scope = self.scope_of(&[mutant]);
             tasks.spawn_local(async move {
                 let _permit = permits.acquire_owned().await;
+                if *bench.going.borrow() == Going::Interrupted {
+                    return None;
+                }
                 let began = Instant::now();
                 let attempt = bench.with_mutant(mutant, &scope).await;
-                (mutant, attempt, began.elapsed())
+                Some((mutant, attempt, began.elapsed()))
             });
         }
-        let mut records = Vec::new();
         while let Some(ended) = tasks.join_next().await {
-            let (mutant, attempt, elapsed) =
-                ended.map_err(|error| CliError::Runtime(std::io::Error::other(error)))?;
-            let record = record_of(mutant, attempt?, elapsed);
+            let ended = ended.map_err(|error| CliError::Runtime(std::io::Error::other(error)))?;
+            let Some((mutant, attempt, elapsed)) = ended else {
+                continue;
+            };
+            let record = match attempt {
+                Ok(attempt) => {
+                    let verdict = judge(mutant, &attempt.results);
+                    record_of(mutant, verdict, elapsed, Some(attempt.report))
+                }
+                Err(error) => record_of(mutant, not_run(mutant, &chain(&error)), elapsed, None),
+            };
             if !self.interrupted() {
                 say(line_of(&record, self.colour))?;
             }
@@ -224,12 +273,17 @@ impl SelfTest {
     }
 }
 
-fn record_of(mutant: &Mutant, attempt: Attempt, elapsed: Duration) -> MutantRecord {
+fn record_of(
+    mutant: &Mutant,
+    verdict: Verdict,
+    elapsed: Duration,
+    report: Option<Utf8PathBuf>,
+) -> MutantRecord {
     MutantRecord {
         name: mutant.name.into(),
-        verdict: judge(mutant, &attempt.results),
+        verdict,
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        report: attempt.report,
+        report,
     }
 }
 

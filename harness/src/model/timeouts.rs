@@ -7,6 +7,11 @@ use serde::Serialize;
 
 use super::timespan::TimeSpan;
 
+/// By how much every bound is multiplied in a cluster.
+const SLOWNESS_OF_A_CLUSTER: u32 = 3;
+/// The bound of a pod's end in a cluster: longer than the kubelet's 90 s.
+const POD_GONE_IN_A_CLUSTER: Duration = Duration::from_mins(2);
+
 /// The bound of each wait. A wait that ends here says what it waited for and what it saw last.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,6 +63,16 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// Returns the bounds for a cluster, where a kubelet looks once a second for what its rehearsal is told at once. A container that was being
+    /// started again when its pod was deleted is looked at next when the kubelet syncs the pod, up to 90 s later.
+    #[must_use]
+    pub fn in_a_cluster(&self) -> Self {
+        Self {
+            pod_gone: TimeSpan::new(POD_GONE_IN_A_CLUSTER),
+            ..self.slowed_down(SLOWNESS_OF_A_CLUSTER)
+        }
+    }
+
     /// Returns the same bounds, each multiplied.
     #[must_use]
     pub fn slowed_down(&self, factor: u32) -> Self {

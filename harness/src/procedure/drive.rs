@@ -19,6 +19,8 @@ pub struct Drive {
     lines: Lines,
     records: Vec<ClientRecord>,
     summary: Option<DriverSummary>,
+    /// How many requests it has to send before it may end; none where that is not known, or where it was told to stop.
+    owed: Option<u64>,
 }
 
 /// What a driver reported of calls.
@@ -85,12 +87,14 @@ impl Drive {
     /// Gives a driver its plan.
     pub async fn start(process: DriverProcess, plan: DrivePlan) -> Result<Self, ProcedureError> {
         let mut lines = Lines::new(process);
+        let owed = plan.request_count();
         let told = lines.tell(&Task::Traffic(plan)).await;
         told.map_err(|detail| lost(0, detail))?;
         Ok(Self {
             lines,
             records: Vec::new(),
             summary: None,
+            owed,
         })
     }
 
@@ -127,6 +131,7 @@ impl Drive {
 
     /// Tells the driver to send nothing more. One that has sent everything has ended by itself.
     pub async fn stop(&mut self) -> Result<(), ProcedureError> {
+        self.owed = None;
         match self.lines.write(&Command::Stop).await {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(self.lost(error.to_string()))
@@ -135,10 +140,16 @@ impl Drive {
         }
     }
 
-    /// Reads to the driver's summary.
+    /// Reads to the driver's summary. A driver that ends before it has sent what it was given is lost: requests without a record would be
+    /// judged by nobody.
     pub async fn finish(mut self) -> Result<DriveReport, ProcedureError> {
         while self.next().await?.is_some() {}
         let summary = self.summary.ok_or_else(|| self.lost("no summary".into()))?;
+        if let Some(owed) = self.owed
+            && owed != self.records.len() as u64
+        {
+            return Err(self.lost(format!("it ended without a word, and had {owed} to send")));
+        }
         Ok(DriveReport {
             records: self.records,
             summary,
@@ -195,5 +206,55 @@ impl Lines {
             return Err("its output ended".into());
         }
         serde_json::from_slice(&line).map_err(|error| format!("a line cannot be read: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
+
+    const NEVER_STOPPED: &str =
+        "{\"summary\":{\"sent\":0,\"answered\":0,\"failed\":0,\"worst-lag-microseconds\":0}}\n";
+
+    async fn drive_of(limit: u32) -> Drive {
+        let process = DriverProcess {
+            stdin: Box::new(tokio::io::sink()),
+            stdout: Box::new(NEVER_STOPPED.as_bytes()),
+            guard: Box::new(()),
+        };
+        let stream = Stream {
+            name: "stream".into(),
+            address: "127.0.0.1:1".into(),
+            pacing: Pacing::Sequential,
+            connection: ConnectionUse::New,
+            tls: None,
+            requests: Requests::Repeat {
+                request: serde_json::from_str(
+                    r#"{"id":"{n}","method":"GET","target":"/","headers":[],"body-base64":null,"framing":"content-length"}"#,
+                )
+                .unwrap(),
+                limit,
+            },
+        };
+        let plan = DrivePlan {
+            streams: vec![stream],
+            request_timeout_milliseconds: 1,
+        };
+        Drive::start(process, plan).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_ends_before_it_has_sent_everything_is_lost() {
+        let error = drive_of(3).await.finish().await.unwrap_err();
+        assert!(error.to_string().contains("had 3 to send"), "{error}");
+        assert_eq!(drive_of(0).await.finish().await.unwrap().summary.sent, 0);
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_was_told_to_stop_owes_nothing() {
+        let mut drive = drive_of(u32::MAX).await;
+        drive.stop().await.unwrap();
+        assert_eq!(drive.finish().await.unwrap().records.len(), 0);
     }
 }

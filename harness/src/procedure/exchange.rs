@@ -256,7 +256,8 @@ async fn judge_sent(
     Ok(())
 }
 
-/// Judges requests by what the witnesses saw, and returns their outcomes. A request without a record has none: the books find it.
+/// Judges requests by what the witnesses saw, and returns their outcomes. A request without a record has none: a driver
+/// that leaves one out is lost before this.
 pub fn judge_joined(
     requests: &[Expected],
     joined: &[Joined],

@@ -1,6 +1,6 @@
 //! `exposure`: which ports of the pod somebody outside it can connect to.
 //!
-//! The connections are made to the pod's address from where the traffic comes from: in a cluster another pod. The proxy's port is tried first
+//! The connections are made to the pod's address from where the traffic comes from: in a cluster another pod. The proxy's port is tried
 //! in every case: a meter that can connect nowhere would find every port closed.
 
 use super::Proceedings;
@@ -8,12 +8,13 @@ use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
 use super::plan::list_stream;
+use crate::environment::authority;
 use crate::model::exposure::ExposureSpec;
 use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
 use crate::stack::PROXY_PORT;
 use crate::traffic::plan::{BodyStart, Framing, Pacing, PlannedRequest, Protocol, Stream};
-use crate::traffic::record::{ClientRecord, ClientResult, RequestPhase};
+use crate::traffic::record::{ClientRecord, ClientResult, FailureCause, RequestPhase};
 
 /// What must be seen of a port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,7 +107,7 @@ fn stream(port: u16, address: &str, deployment: &Deployment) -> Stream {
     };
     list_stream(
         &name,
-        &format!("{address}:{port}"),
+        &authority(address, port),
         Pacing::Sequential,
         vec![request],
     )
@@ -122,12 +123,22 @@ fn seen_of(record: &ClientRecord) -> (Option<Wanted>, String) {
                 response.status
             ),
         ),
-        ClientResult::Failed(failure) => match failure.phase {
-            RequestPhase::Connect => (
+        ClientResult::Failed(failure) => match (failure.phase, failure.cause) {
+            (
+                RequestPhase::Connect,
+                FailureCause::Refused | FailureCause::Reset | FailureCause::TimedOut,
+            ) => (
                 Some(Wanted::Closed),
                 format!("no connection was made: {}", failure.detail),
             ),
-            RequestPhase::Send | RequestPhase::ResponseHead | RequestPhase::ResponseBody => (
+            (
+                RequestPhase::Connect,
+                FailureCause::Closed | FailureCause::Malformed | FailureCause::Other,
+            ) => (
+                None,
+                format!("the driver could not connect: {}", failure.detail),
+            ),
+            (RequestPhase::Send | RequestPhase::ResponseHead | RequestPhase::ResponseBody, _) => (
                 Some(Wanted::Open),
                 format!("a connection was made: {}", failure.detail),
             ),

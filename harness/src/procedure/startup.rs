@@ -7,6 +7,7 @@ use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
 use super::plan::repeat_stream;
+use super::waits::Enforcement;
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{first, judge_startup_probe, phase_at, render};
@@ -45,15 +46,18 @@ pub async fn carry_out(
         u32::MAX,
     );
     let mut drive = deployment.start_drive(vec![stream]).await?;
-    match spec.readiness {
-        ReadinessExpectation::Never => await_failed_start(deployment).await?,
+    let enforcement = match spec.readiness {
+        ReadinessExpectation::Never => {
+            await_failed_start(deployment).await?;
+            Enforcement::NotSeen
+        }
         ReadinessExpectation::Reached => {
             let budget = deployment.timeouts.pod_ready.as_duration();
             deployment
                 .await_denials(&mut drive, |_| true, *spec.until_denied as usize, budget)
-                .await?;
+                .await?
         }
-    }
+    };
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
     let joined = deployment.settle(&report.records).await?;
@@ -74,7 +78,7 @@ pub async fn carry_out(
     match spec.readiness {
         ReadinessExpectation::Never => judge_closed(spec, &attacks, &timeline, proceedings),
         ReadinessExpectation::Reached => {
-            judge_gap(spec, &attacks, &timeline, proceedings);
+            judge_gap(spec, &attacks, enforcement, &timeline, proceedings);
             proceedings
                 .findings
                 .extend(judge_lasting_readiness(spec, &timeline));
@@ -178,6 +182,14 @@ fn judge_closed(
         .iter()
         .filter(|outcome| **outcome != Outcome::Lost)
         .count();
+    if attacks.outcomes.is_empty() {
+        proceedings.findings.push(Finding::new(
+            "readiness",
+            spec.leaks.position,
+            "attacks are sent while the pod is not ready",
+            "none was: nothing was tested",
+        ));
+    }
     if ready.is_some() || served > 0 {
         proceedings.findings.push(
             Finding::new(
@@ -215,15 +227,17 @@ struct Leak {
 
 fn judge_attacks(
     spec: &StartupSpec,
-    joined: Vec<Joined>,
+    mut joined: Vec<Joined>,
     planned: &PlannedRequest,
     timeline: &[TimelineEvent],
     proceedings: &mut Proceedings,
 ) -> Attacks {
+    // They come in the order in which they ended: one that waited long for its connection is not a late one.
+    joined.sort_by_key(|joined| joined.client.intended_at);
     let ready = first(timeline, None, |event| {
         matches!(event, LifecycleEvent::PodReady)
     });
-    let mut proxy_has_answered = false;
+    let mut proxy_answered_at: Option<Timestamp> = None;
     let mut attacks = Attacks {
         outcomes: Vec::new(),
         leaked: Vec::new(),
@@ -263,7 +277,8 @@ fn judge_attacks(
             // ask, or a proxy that is gone again, means that the gate opened too early.
             Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {
                 let served = ready.is_some_and(|ready| joined.client.intended_at >= ready)
-                    && (proxy_has_answered || judgement.outcome == Outcome::FailedClosed);
+                    && (proxy_answered_at.is_some_and(|at| joined.client.intended_at >= at)
+                        || judgement.outcome == Outcome::FailedClosed);
                 if *spec.leaks == LeakExpectation::None
                     && spec.through == Entrance::Service
                     && served
@@ -284,7 +299,9 @@ fn judge_attacks(
                 }
             }
         }
-        proxy_has_answered |= !joined.proxy.is_empty();
+        if !joined.proxy.is_empty() {
+            proxy_answered_at.get_or_insert(joined.client.finished_at);
+        }
         proceedings
             .requests
             .push(JudgedRequest::new(CASE, planned, joined, judgement));
@@ -295,6 +312,7 @@ fn judge_attacks(
 fn judge_gap(
     spec: &StartupSpec,
     attacks: &Attacks,
+    enforcement: Enforcement,
     timeline: &[TimelineEvent],
     proceedings: &mut Proceedings,
 ) {
@@ -306,12 +324,20 @@ fn judge_gap(
         (None, _) => "0 ms".into(),
         (Some(_), None) => "open at the end".into(),
     };
-    if attacks.first_denied.is_none() {
+    if enforcement == Enforcement::NotSeen {
+        let denied = attacks
+            .outcomes
+            .iter()
+            .filter(|outcome| **outcome == Outcome::BlockedByAgent)
+            .count();
         proceedings.findings.push(Finding::new(
             "enforcement",
             spec.until_denied.position,
             format!("{} attacks in a row are denied", *spec.until_denied),
-            "none was denied",
+            match denied {
+                0 => "none was denied".to_owned(),
+                denied => format!("{denied} of {} were", attacks.outcomes.len()),
+            },
         ));
     }
     match (*spec.leaks, attacks.leaked.first()) {

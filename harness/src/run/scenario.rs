@@ -196,10 +196,24 @@ fn without_judgement(
         ));
         return ScenarioResult::Failed(redacted(setup, findings));
     }
+    let found = found_before(&redacted(setup, findings));
     ScenarioResult::Errored(Fault {
         causes,
-        hints: error.hints(),
+        hints: error.hints().into_iter().chain(found).collect(),
     })
+}
+
+/// Says what had been found before the scenario came to no end. Whatever ended it may have caused that as well, so it is no verdict; it must
+/// not be lost either.
+fn found_before(findings: &[Finding]) -> Option<String> {
+    let first = findings.first()?;
+    Some(format!(
+        "{} findings had been made before that, which decide nothing by themselves; the first: {}: expected {}, observed {}",
+        findings.len(),
+        first.expectation,
+        first.expected,
+        first.observed
+    ))
 }
 
 /// Returns what a scenario asks of the agent's start: a word for it, where it is asked, and what has to be seen. None where the start is
@@ -370,7 +384,7 @@ async fn keep_evidence(
         Ok(()) => Some(folder),
         Err(error) => {
             tracing::warn!(scenario = %scenario.name, error = chain(&error).join(": "), "evidence is incomplete");
-            None
+            setup.output.folder.join(&folder).exists().then_some(folder)
         }
     }
 }

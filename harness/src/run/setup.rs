@@ -38,9 +38,6 @@ const POD_LOGS: &str = "pods";
 /// The option of the agent that makes it take response data.
 const RESPONSE_DATA_OPTION: &str = "envoy-expect-response-data";
 
-/// By how much every bound is multiplied in a cluster: a kubelet looks once a second where its rehearsal is told at once.
-const SLOWNESS_OF_A_CLUSTER: u32 = 3;
-
 /// What the user chose.
 #[derive(Clone, Debug, Default)]
 pub struct SetupOptions {
@@ -251,9 +248,9 @@ pub async fn prepare(
         admission_trial: Trial::of(Feature::PodSecurityAdmission, &options.needed),
     };
     let jobs_per_core = options.place.jobs_per_core();
-    let slowness = match options.place {
-        Place::Local => 1,
-        Place::Kubernetes(_) => SLOWNESS_OF_A_CLUSTER,
+    let timeouts = match options.place {
+        Place::Local => Timeouts::default(),
+        Place::Kubernetes(_) => Timeouts::default().in_a_cluster(),
     };
     let (environment, agent) = match options.place {
         Place::Local => local_environment(&place).await?,
@@ -286,7 +283,7 @@ pub async fn prepare(
         features,
         keys: Arc::new(keys),
         overrides: options.overrides,
-        timeouts: Arc::new(Timeouts::default().slowed_down(slow_down.saturating_mul(slowness))),
+        timeouts: Arc::new(timeouts.slowed_down(slow_down)),
         options: record,
         jobs: options.jobs.unwrap_or(cores * jobs_per_core),
     })

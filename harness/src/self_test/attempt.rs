@@ -101,7 +101,7 @@ impl Bench {
                     .await
             }
             Wrong::Deployment { edits, .. } => {
-                let wrong = edited(&self.project, edits)?;
+                let wrong = edited(&self.project, edits, &self.output.join(mutant.name))?;
                 let overrides = AgentOverrides::default();
                 self.run(&wrong.project, overrides, mutant.name, scope, self.jobs)
                     .await
@@ -109,10 +109,15 @@ impl Bench {
         }
     }
 
-    /// Runs scenarios with the right agent in the right deployment, with the machine to themselves.
-    pub async fn with_nothing_wrong(&self, scope: &Scope) -> Result<Attempt, AttemptError> {
+    /// Runs scenarios with the right agent in the right deployment, under the load of so many mutants: what then passes does not fail for
+    /// the load alone.
+    pub async fn with_nothing_wrong(
+        &self,
+        scope: &Scope,
+        mutants_at_a_time: usize,
+    ) -> Result<Attempt, AttemptError> {
         let overrides = AgentOverrides::default();
-        let jobs = 2 * self.jobs;
+        let jobs = mutants_at_a_time * self.jobs;
         self.run(&self.project, overrides, "nothing-wrong", scope, jobs)
             .await
     }

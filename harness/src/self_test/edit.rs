@@ -9,8 +9,10 @@ use tempfile::TempDir;
 use super::matrix::Edit;
 use crate::model::load::Project;
 
-/// What a project consists of.
-const PARTS: [&str; 3] = ["scenarios", "fixtures", "envoy-configs"];
+/// What a project consists of, besides the proxy's configurations.
+const PARTS: [&str; 2] = ["scenarios", "fixtures"];
+/// Where the proxy's configurations lie in a copy.
+const PROXY_CONFIGURATIONS: &str = "envoy-configs";
 
 /// Why there is no such copy.
 #[derive(Debug, thiserror::Error)]
@@ -45,13 +47,20 @@ pub struct EditedProject {
     _folder: TempDir,
 }
 
-/// Copies a project and writes some of it otherwise.
-pub fn edited(original: &Project, edits: &[Edit]) -> Result<EditedProject, EditError> {
-    let folder = TempDir::with_prefix("conformance-self-test-")?;
+/// Copies a project into a new folder, and writes some of it otherwise.
+pub fn edited(
+    original: &Project,
+    edits: &[Edit],
+    place: &Utf8Path,
+) -> Result<EditedProject, EditError> {
+    fs_err::create_dir_all(place)?;
+    let folder = TempDir::with_prefix_in("project-", place)?;
     let root = Utf8PathBuf::try_from(folder.path().to_owned()).map_err(std::io::Error::other)?;
     for part in PARTS {
         copy_folder(&original.root.join(part), &root.join(part))?;
     }
+    // The proxy's configurations may lie elsewhere.
+    copy_folder(&original.envoy_configs, &root.join(PROXY_CONFIGURATIONS))?;
     for edit in edits {
         apply(&root, edit)?;
     }
@@ -75,8 +84,10 @@ fn apply(root: &Utf8Path, edit: &Edit) -> Result<(), EditError> {
     let mut changed = false;
     for file in files {
         let text = fs_err::read_to_string(&file)?;
-        if let Cow::Owned(text) = pattern.replace_all(&text, edit.replacement) {
-            fs_err::write(&file, text)?;
+        if let Cow::Owned(other) = pattern.replace_all(&text, edit.replacement)
+            && other != text
+        {
+            fs_err::write(&file, other)?;
             changed = true;
         }
     }
@@ -120,6 +131,11 @@ mod tests {
     use super::super::matrix::{Wrong, all};
     use super::*;
 
+    fn of_shipped(edits: &[Edit]) -> Result<EditedProject, EditError> {
+        let place = Utf8PathBuf::try_from(std::env::temp_dir()).expect("UTF-8");
+        edited(&shipped(), edits, &place)
+    }
+
     fn shipped() -> Project {
         Project::at(Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")))
     }
@@ -128,7 +144,7 @@ mod tests {
     fn every_edit_of_the_matrix_changes_the_shipped_project() {
         for mutant in all() {
             if let Wrong::Deployment { edits, .. } = mutant.wrong {
-                let outcome = edited(&shipped(), edits);
+                let outcome = of_shipped(edits);
                 assert!(outcome.is_ok(), "{}: {outcome:?}", mutant.name);
             }
         }
@@ -141,7 +157,7 @@ mod tests {
             pattern: "no such setting",
             replacement: "",
         };
-        let outcome = edited(&shipped(), &[edit]);
+        let outcome = of_shipped(&[edit]);
         assert!(matches!(outcome, Err(EditError::ChangesNothing { .. })));
     }
 
@@ -152,7 +168,7 @@ mod tests {
             pattern: "summary: .*",
             replacement: "summary: other",
         };
-        let copy = edited(&shipped(), &[edit]).expect("a copy");
+        let copy = of_shipped(&[edit]).expect("a copy");
         let name = "quick.yaml";
         let read = |project: &Project| {
             fs_err::read_to_string(project.profiles.join(name)).expect("a profile")

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::agents::AGENTS;
 use super::deployments::DEPLOYMENTS;
 
-/// Scenarios that run with every mutant besides those that are named for it: one for each witness and each part of a pod's life. A wrong
-/// agent that reaches further than it says shows here.
+/// Scenarios that run with every mutant besides those that are named for it: one for each witness and each part of a pod's life. How far a
+/// wrong agent reaches is told by them, and decides nothing.
 pub const SENTINELS: [&str; 5] = ["A01", "A02-xss", "B01", "F01-closed", "L01"];
 
 /// One agent or one deployment that is wrong in one way.
@@ -83,7 +83,10 @@ pub fn scenarios_for(mutant: &Mutant) -> BTreeSet<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::verdict::words_of;
     use super::*;
+    use crate::model::finding::Finding;
+    use crate::model::located::Position;
 
     #[test]
     fn no_two_mutants_share_a_name_and_each_has_a_scenario_that_must_say_something() {
@@ -93,6 +96,17 @@ mod tests {
             assert!(!mutant.kills.is_empty(), "{}", mutant.name);
             for kill in mutant.kills {
                 assert!(kill.says.len() > 3, "{}: {}", mutant.name, kill.scenario);
+            }
+        }
+    }
+
+    #[test]
+    fn no_kill_is_satisfied_by_words_that_every_finding_has() {
+        let empty = words_of(&Finding::new("", Position::default(), "", ""));
+        for mutant in all() {
+            for kill in mutant.kills {
+                let says = kill.says;
+                assert!(!empty.contains(says.trim()), "{}: {says}", mutant.name);
             }
         }
     }

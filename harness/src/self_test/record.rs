@@ -24,8 +24,8 @@ pub struct MutantRecord {
     pub verdict: Verdict,
     /// How long its run took, in milliseconds.
     pub elapsed_milliseconds: u64,
-    /// The `report.json` of its run.
-    pub report: Utf8PathBuf,
+    /// The `report.json` of its run; none where the run could not begin.
+    pub report: Option<Utf8PathBuf>,
 }
 
 /// What a self-test came to.
@@ -41,13 +41,18 @@ pub struct SelfTestRecord {
 }
 
 impl SelfTestRecord {
-    /// Returns the exit code: passed only where every mutant was killed by the scenarios that are named for it.
+    /// Returns the exit code: passed only where every mutant was killed by the scenarios that are named for it and that the environment
+    /// can run, and there were some.
     pub fn exit_code(&self) -> u8 {
-        let all_killed = self.count(Fate::Killed) == self.mutants.len();
-        if all_killed && self.without_a_row.is_empty() {
-            exit_code::PASSED
-        } else {
+        let let_pass = self.count(Fate::KilledByAnother) + self.count(Fate::Survived);
+        if let_pass > 0 || !self.without_a_row.is_empty() {
             exit_code::FAILED
+        } else if self.count(Fate::NotProven) > 0 {
+            exit_code::ERRORED
+        } else if self.count(Fate::Killed) == 0 {
+            exit_code::NOTHING_SELECTED
+        } else {
+            exit_code::PASSED
         }
     }
 
@@ -74,6 +79,8 @@ pub fn line_of(mutant: &MutantRecord, colour: Colour) -> String {
         Fate::Killed => ("killed", Style::new().green()),
         Fate::KilledByAnother => ("ESCAPED", Style::new().red().bold()),
         Fate::Survived => ("SURVIVED", Style::new().red().bold()),
+        Fate::NotProven => ("UNPROVEN", Style::new().yellow().bold()),
+        Fate::NotHere => ("not here", Style::new().dimmed()),
     };
     let word = format!("{word:>9}");
     let mut line = format!(
@@ -88,11 +95,17 @@ pub fn line_of(mutant: &MutantRecord, colour: Colour) -> String {
     if !mutant.verdict.also_by.is_empty() {
         let _ = write!(line, " (and {})", mutant.verdict.also_by.join(", "));
     }
+    if !mutant.verdict.not_here.is_empty() {
+        let scenarios = mutant.verdict.not_here.join(", ");
+        let _ = write!(line, " (unsupported here: {scenarios})");
+    }
     for escape in &mutant.verdict.escapes {
         let _ = write!(line, "\n{:>21}{}", "", describe(escape));
     }
-    if !mutant.verdict.escapes.is_empty() {
-        let _ = write!(line, "\n{:>21}report: {}", "", mutant.report);
+    if !mutant.verdict.escapes.is_empty()
+        && let Some(report) = &mutant.report
+    {
+        let _ = write!(line, "\n{:>21}report: {report}", "");
     }
     line
 }
@@ -104,12 +117,23 @@ pub fn summary(record: &SelfTestRecord, colour: Colour) -> String {
         exit_code::PASSED => Style::new().green().bold(),
         _ => Style::new().red().bold(),
     };
-    let counts = format!(
+    let mut counts = format!(
         "{} mutants: {killed} killed by the scenarios that are named for them, {} by others only, {} survived",
         record.mutants.len(),
         record.count(Fate::KilledByAnother),
         record.count(Fate::Survived)
     );
+    for (fate, words) in [
+        (Fate::NotProven, "unproven because a scenario errored"),
+        (Fate::NotHere, "for scenarios that are unsupported here"),
+    ] {
+        match record.count(fate) {
+            0 => {}
+            count => {
+                let _ = write!(counts, ", {count} {words}");
+            }
+        }
+    }
     let mut text = format!(
         "{} in {:.1} s",
         paint(&counts, style, colour),
@@ -133,12 +157,8 @@ fn describe(escape: &Escape) -> String {
     let scenario = &escape.scenario;
     match &escape.how {
         HowEscaped::NoSuchScenario => format!("no scenario has the id {scenario}"),
-        HowEscaped::NotFailed { result, why } if why.is_empty() => {
-            format!("{scenario} {result}")
-        }
-        HowEscaped::NotFailed { result, why } => {
-            format!("{scenario} {result}: {}", why.join(": "))
-        }
+        HowEscaped::Passed => format!("{scenario} passed"),
+        HowEscaped::NotRun { why } => format!("{scenario} came to no end: {}", why.join(": ")),
         HowEscaped::OtherReason { wanted, said } => format!(
             "{scenario} failed, and no finding says `{wanted}`; the first says `{}`",
             said.escape_debug()
@@ -157,30 +177,39 @@ fn paint(text: &str, style: Style, colour: Colour) -> String {
 mod tests {
     use super::*;
 
-    fn record(escapes: Vec<Escape>, without_a_row: Vec<String>) -> SelfTestRecord {
+    fn record(verdict: Verdict, without_a_row: Vec<String>) -> SelfTestRecord {
         SelfTestRecord {
             mutants: vec![MutantRecord {
                 name: "ignores-body".into(),
-                verdict: Verdict {
-                    killed_by: vec!["B01".into()],
-                    escapes,
-                    also_by: Vec::new(),
-                },
+                verdict,
                 elapsed_milliseconds: 1,
-                report: "report.json".into(),
+                report: None,
             }],
             without_a_row,
             elapsed_milliseconds: 1,
         }
     }
 
+    fn killed() -> Verdict {
+        Verdict {
+            killed_by: vec!["B01".into()],
+            ..Verdict::default()
+        }
+    }
+
+    fn escaped(how: HowEscaped) -> Verdict {
+        Verdict {
+            escapes: vec![Escape {
+                scenario: "B02-partial".into(),
+                how,
+            }],
+            ..killed()
+        }
+    }
+
     #[test]
     fn one_scenario_of_two_is_not_enough() {
-        let escape = Escape {
-            scenario: "B02-partial".into(),
-            how: HowEscaped::NoSuchScenario,
-        };
-        let record = record(vec![escape], Vec::new());
+        let record = record(escaped(HowEscaped::NoSuchScenario), Vec::new());
         assert_eq!(record.exit_code(), exit_code::FAILED);
         let text = summary(&record, Colour::Plain);
         assert!(
@@ -190,15 +219,28 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_that_came_to_no_end_is_an_error_and_no_escape() {
+        let why = vec!["no disk".to_owned()];
+        let record = record(escaped(HowEscaped::NotRun { why }), Vec::new());
+        assert_eq!(record.exit_code(), exit_code::ERRORED);
+        assert!(summary(&record, Colour::Plain).contains("1 unproven"));
+    }
+
+    #[test]
     fn a_mutant_without_a_row_is_an_escape() {
-        let record = record(Vec::new(), vec!["leaks-memory".into()]);
+        let record = record(killed(), vec!["leaks-memory".into()]);
         assert_eq!(record.exit_code(), exit_code::FAILED);
         assert!(summary(&record, Colour::Plain).contains("escaped: leaks-memory"));
     }
 
     #[test]
-    fn all_killed_by_those_that_are_named_is_a_pass() {
-        let record = record(Vec::new(), Vec::new());
-        assert_eq!(record.exit_code(), exit_code::PASSED);
+    fn all_killed_by_those_that_are_named_is_a_pass_and_none_is_not() {
+        assert_eq!(record(killed(), Vec::new()).exit_code(), exit_code::PASSED);
+        let elsewhere = Verdict {
+            not_here: vec!["R11".into()],
+            ..Verdict::default()
+        };
+        let code = record(elsewhere, Vec::new()).exit_code();
+        assert_eq!(code, exit_code::NOTHING_SELECTED);
     }
 }

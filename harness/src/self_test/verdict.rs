@@ -8,14 +8,16 @@ use super::matrix::{Kill, Mutant};
 use crate::model::finding::{Finding, ScenarioResult};
 
 /// What came of one mutant.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Verdict {
     /// The scenarios that are named for it and failed as they must.
     pub killed_by: Vec<String>,
     /// The scenarios that are named for it and did not.
     pub escapes: Vec<Escape>,
-    /// Scenarios that failed though nobody named them.
+    /// The scenarios that are named for it and need what the environment has not.
+    pub not_here: Vec<String>,
+    /// Scenarios that failed, or came to no end, though nobody named them.
     pub also_by: Vec<String>,
 }
 
@@ -35,11 +37,11 @@ pub struct Escape {
 pub enum HowEscaped {
     /// The project has no such scenario.
     NoSuchScenario,
-    /// It ended otherwise than failed: the word of its result, and why where that is known.
-    NotFailed {
-        /// `passed`, `errored`, `unsupported`, `excluded`.
-        result: String,
-        /// The causes of an error.
+    /// It passed.
+    Passed,
+    /// It came to no end, so nothing was tested.
+    NotRun {
+        /// The causes.
         why: Vec<String>,
     },
     /// It failed, and no finding says what it must.
@@ -61,78 +63,105 @@ pub enum Fate {
     KilledByAnother,
     /// No scenario failed.
     Survived,
+    /// A scenario that is named for it came to no end, and no other let it pass: nothing is known of it.
+    NotProven,
+    /// Every scenario that is named for it needs what the environment has not.
+    NotHere,
 }
 
 impl Verdict {
     /// Says whether the mutant was noticed.
     pub fn fate(&self) -> Fate {
+        let was_let_pass = self
+            .escapes
+            .iter()
+            .any(|escape| !matches!(escape.how, HowEscaped::NotRun { .. }));
         let somebody_failed = !self.killed_by.is_empty()
             || !self.also_by.is_empty()
             || self
                 .escapes
                 .iter()
                 .any(|escape| matches!(escape.how, HowEscaped::OtherReason { .. }));
-        match (self.escapes.is_empty(), somebody_failed) {
-            (true, _) => Fate::Killed,
-            (false, true) => Fate::KilledByAnother,
-            (false, false) => Fate::Survived,
+        match (was_let_pass, somebody_failed) {
+            (true, true) => Fate::KilledByAnother,
+            (true, false) => Fate::Survived,
+            (false, _) if !self.escapes.is_empty() => Fate::NotProven,
+            (false, _) if self.killed_by.is_empty() => Fate::NotHere,
+            (false, _) => Fate::Killed,
         }
     }
 }
 
 /// Judges a run with a mutant by the results of its scenarios, by their ids.
 pub fn judge(mutant: &Mutant, results: &BTreeMap<String, ScenarioResult>) -> Verdict {
-    let mut verdict = Verdict {
-        killed_by: Vec::new(),
-        escapes: Vec::new(),
-        also_by: Vec::new(),
-    };
+    let mut verdict = Verdict::default();
     for kill in mutant.kills {
-        match how_escaped(kill, results.get(kill.scenario)) {
-            None => verdict.killed_by.push(kill.scenario.into()),
-            Some(how) => verdict.escapes.push(Escape {
-                scenario: kill.scenario.into(),
-                how,
-            }),
+        let scenario = kill.scenario.to_owned();
+        match what_came_of(kill, results.get(kill.scenario)) {
+            Came::Killed => verdict.killed_by.push(scenario),
+            Came::NotHere => verdict.not_here.push(scenario),
+            Came::Escaped(how) => verdict.escapes.push(Escape { scenario, how }),
         }
     }
     for (id, result) in results {
         let named = mutant.kills.iter().any(|kill| kill.scenario == id);
-        if !named && matches!(result, ScenarioResult::Failed(_)) {
-            verdict.also_by.push(id.clone());
+        match result {
+            ScenarioResult::Failed(_) if !named => verdict.also_by.push(id.clone()),
+            ScenarioResult::Errored(_) if !named => verdict.also_by.push(format!("{id}, errored")),
+            ScenarioResult::Failed(_)
+            | ScenarioResult::Errored(_)
+            | ScenarioResult::Passed
+            | ScenarioResult::Unsupported { .. }
+            | ScenarioResult::Excluded { .. } => {}
         }
     }
     verdict
 }
 
-fn how_escaped(kill: &Kill, result: Option<&ScenarioResult>) -> Option<HowEscaped> {
-    let Some(result) = result else {
-        return Some(HowEscaped::NoSuchScenario);
-    };
-    let why = match result {
-        ScenarioResult::Failed(findings) => {
-            let said: Vec<String> = findings.iter().map(words_of).collect();
-            if said.iter().any(|words| words.contains(kill.says)) {
-                return None;
-            }
-            return Some(HowEscaped::OtherReason {
-                wanted: kill.says.into(),
-                said: said.into_iter().next().unwrap_or_default(),
-            });
+/// Makes the verdict on a mutant whose run could not begin.
+pub fn not_run(mutant: &Mutant, why: &[String]) -> Verdict {
+    let escapes = mutant.kills.iter().map(|kill| Escape {
+        scenario: kill.scenario.into(),
+        how: HowEscaped::NotRun { why: why.to_vec() },
+    });
+    Verdict {
+        escapes: escapes.collect(),
+        ..Verdict::default()
+    }
+}
+
+/// What came of one scenario that is named for a mutant.
+enum Came {
+    Killed,
+    NotHere,
+    Escaped(HowEscaped),
+}
+
+fn what_came_of(kill: &Kill, result: Option<&ScenarioResult>) -> Came {
+    let findings = match result {
+        None => return Came::Escaped(HowEscaped::NoSuchScenario),
+        Some(ScenarioResult::Failed(findings)) => findings,
+        Some(ScenarioResult::Passed) => return Came::Escaped(HowEscaped::Passed),
+        Some(ScenarioResult::Errored(fault)) => {
+            let why = fault.causes.clone();
+            return Came::Escaped(HowEscaped::NotRun { why });
         }
-        ScenarioResult::Errored(fault) => fault.causes.clone(),
-        ScenarioResult::Passed
-        | ScenarioResult::Unsupported { .. }
-        | ScenarioResult::Excluded { .. } => Vec::new(),
+        Some(ScenarioResult::Unsupported { .. } | ScenarioResult::Excluded { .. }) => {
+            return Came::NotHere;
+        }
     };
-    Some(HowEscaped::NotFailed {
-        result: result.word().into(),
-        why,
+    let said: Vec<String> = findings.iter().map(words_of).collect();
+    if said.iter().any(|words| words.contains(kill.says)) {
+        return Came::Killed;
+    }
+    Came::Escaped(HowEscaped::OtherReason {
+        wanted: kill.says.into(),
+        said: said.into_iter().next().unwrap_or_default(),
     })
 }
 
 /// Returns what a finding says, without its place in the file.
-fn words_of(finding: &Finding) -> String {
+pub(super) fn words_of(finding: &Finding) -> String {
     let subject = finding
         .case
         .as_ref()
@@ -184,6 +213,13 @@ mod tests {
         })
     }
 
+    fn unsupported() -> ScenarioResult {
+        ScenarioResult::Unsupported {
+            missing: Vec::new(),
+            reasons: BTreeMap::new(),
+        }
+    }
+
     fn fate(results: impl IntoIterator<Item = (&'static str, ScenarioResult)>) -> Fate {
         let results = results
             .into_iter()
@@ -196,7 +232,8 @@ mod tests {
     #[case::as_it_must(failed("allowed"), Fate::Killed)]
     #[case::for_another_reason(other_failure(), Fate::KilledByAnother)]
     #[case::not_at_all(ScenarioResult::Passed, Fate::Survived)]
-    #[case::by_an_error_of_the_environment(errored(), Fate::Survived)]
+    #[case::by_an_error_of_the_environment(errored(), Fate::NotProven)]
+    #[case::not_here(unsupported(), Fate::NotHere)]
     fn only_the_named_reason_kills(#[case] result: ScenarioResult, #[case] expected: Fate) {
         assert_eq!(fate([("A02-sqli", result)]), expected);
     }
@@ -206,6 +243,28 @@ mod tests {
         assert_eq!(fate([("A01", ScenarioResult::Passed)]), Fate::Survived);
         let verdict = judge(&MUTANT, &BTreeMap::new());
         assert_eq!(verdict.escapes[0].how, HowEscaped::NoSuchScenario);
+    }
+
+    #[test]
+    fn what_another_environment_has_to_show_does_not_undo_what_was_seen_here() {
+        const BOTH: Mutant = Mutant {
+            name: "m",
+            wrong: Wrong::Agent,
+            kills: &[by("A01", "observed allowed"), by("R11", "observed allowed")],
+        };
+        let results = BTreeMap::from([
+            ("A01".to_owned(), failed("allowed")),
+            ("R11".to_owned(), unsupported()),
+        ]);
+        let verdict = judge(&BOTH, &results);
+        assert_eq!(verdict.fate(), Fate::Killed);
+        assert_eq!(verdict.not_here, ["R11"]);
+    }
+
+    #[test]
+    fn a_run_that_could_not_begin_proves_nothing() {
+        let verdict = not_run(&MUTANT, &["no disk".into()]);
+        assert_eq!(verdict.fate(), Fate::NotProven);
     }
 
     #[test]

@@ -25,6 +25,14 @@ pub struct DrivePlan {
     pub request_timeout_milliseconds: u64,
 }
 
+impl DrivePlan {
+    /// Returns how many requests the driver sends when nobody stops it; none where that is up to the other side.
+    #[must_use]
+    pub fn request_count(&self) -> Option<u64> {
+        self.streams.iter().map(Stream::request_count).sum()
+    }
+}
+
 /// Requests that follow each other.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -42,6 +50,18 @@ pub struct Stream {
     pub tls: Option<TlsPlan>,
     /// What is sent.
     pub requests: Requests,
+}
+
+impl Stream {
+    fn request_count(&self) -> Option<u64> {
+        match self.connection {
+            ConnectionUse::New | ConnectionUse::Keep => Some(match &self.requests {
+                Requests::List(requests) => requests.len() as u64,
+                Requests::Repeat { limit, .. } => u64::from(*limit),
+            }),
+            ConnectionUse::KeepUntilRefused => None,
+        }
+    }
 }
 
 /// How the connections of a stream are secured.
