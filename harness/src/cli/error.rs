@@ -160,11 +160,14 @@ impl CliError {
                 vec!["`conformance self-test --markdown` lists them".into()]
             }
             Self::Edit(_) => vec![
-                "the matrix in harness/src/self_test/deployments.rs and the project's files disagree"
+                "the matrix in harness/src/self_test/deployments and the project's files disagree"
                     .into(),
             ],
             Self::Listing(_) => {
-                vec!["the self-test needs the reference stub, or an agent with its `--mutants`".into()]
+                vec![
+                    "the self-test needs the reference stub, or an agent with its `--mutants`"
+                        .into(),
+                ]
             }
             Self::NoProfile { known, .. } if known.is_empty() => {
                 vec!["a profile is a file below `scenarios/profiles`; there is none".into()]

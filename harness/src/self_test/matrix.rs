@@ -61,7 +61,7 @@ pub(super) const fn by(scenario: &'static str, says: &'static str) -> Kill {
 
 /// Returns every mutant: agents first, then deployments.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    AGENTS.iter().chain(DEPLOYMENTS)
+    AGENTS.iter().chain(DEPLOYMENTS.into_iter().flatten())
 }
 
 /// Returns the mutants that each scenario is named for.
