@@ -3,7 +3,7 @@
 
 Arguments are passed to `conformance run`; without any, `--environment kind`. The first line of a judged scenario comes after its pod was removed: the
 first judged request is earlier than that by the phases after `traffic`, which are taken off. Figures are of this machine and this moment;
-nothing here passes or fails.
+nothing here passes or fails. Needs the release binary: `cargo build --release`.
 """
 
 import json
@@ -14,7 +14,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target/debug/conformance"
+BINARY = ROOT / "target/release/conformance"
 # What a scenario's time is spent on once its requests are judged.
 AFTERWARDS = ["evidence", "ending"]
 
