@@ -21,6 +21,7 @@ pub(super) struct Remembered {
     pub(super) request_id: Option<String>,
     pub(super) answer: Option<CheckResponse>,
     pub(super) hook: Option<(Instant, bool)>,
+    pub(super) first_check: Option<Instant>,
     pub(super) is_restarted: bool,
 }
 
@@ -39,6 +40,7 @@ impl Conduct {
             Some(Mutant::Memory(Memory::StopsAfter100Checks)) => {
                 self.state().checks.load(Ordering::Relaxed) > 100
             }
+            Some(Mutant::Start(_)) => self.warms_up(),
             Some(Mutant::Stop(Stop::InspectsNothingInPreStop)) => self.hook_runs(),
             Some(_) | None => false,
         }

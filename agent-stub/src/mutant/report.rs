@@ -41,6 +41,26 @@ impl Conduct {
         Ok(stream)
     }
 
+    /// Tells whether response data is waited for, whatever the settings say.
+    pub fn waits_unasked(&self) -> bool {
+        self.report_fault() == Some(Report::ExpectsUnasked)
+    }
+
+    /// Returns how long a request waits for its response data.
+    pub fn expiration(&self, set: Duration) -> Duration {
+        match self.report_fault() {
+            Some(Report::IgnoresExpiration) => set.saturating_mul(100),
+            Some(_) | None => set,
+        }
+    }
+
+    /// Does what follows when a stream ends.
+    pub fn lose_stream(&self, contexts: &Contexts) {
+        if self.report_fault() == Some(Report::ForgetsWithStream) {
+            drop(contexts.drain());
+        }
+    }
+
     /// Returns the entries of a message that are taken.
     pub fn taken(&self, mut entries: Vec<HttpAccessLogEntry>) -> Vec<HttpAccessLogEntry> {
         match self.report_fault() {
@@ -186,6 +206,16 @@ mod tests {
         assert!(conduct.take_stream().is_err());
         drop(first);
         assert!(conduct.take_stream().is_ok());
+    }
+
+    #[test]
+    fn one_mutant_each_waits_unasked_and_longer() {
+        assert!(conduct(Report::ExpectsUnasked).waits_unasked());
+        assert!(!Conduct::default().waits_unasked());
+        let set = Duration::from_millis(300);
+        let longer = conduct(Report::IgnoresExpiration).expiration(set);
+        assert_eq!(longer, Duration::from_secs(30));
+        assert_eq!(Conduct::default().expiration(set), set);
     }
 
     #[test]
