@@ -40,6 +40,7 @@ family! {
         FullBodies "ignores-body-of-8-kib" "takes a body that fills the window of 8192 bytes for one that is too long, and does not inspect it",
         HeaderList "ignores-header-list" "does not read `header_map`",
         HeaderMap "ignores-header-map" "does not read `headers`",
+        Http10 "ignores-http10" "does not inspect requests of HTTP/1.0",
         Http2 "ignores-http2" "does not inspect requests of HTTP/2",
         LaterHeaderCopies "ignores-all-but-first-header-copy" "inspects the first copy of a repeated header only",
         LaterHeaders "ignores-header-after-64" "inspects the first 64 headers only",

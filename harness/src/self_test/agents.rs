@@ -43,6 +43,7 @@ pub(super) const AGENTS: &[Mutant] = &[
     agent("ignores-body-of-8-kib", &[by("B02-partial", "attack-8192: outcome: expected blocked-by-agent, observed allowed")]),
     agent("ignores-header-list", &[by("W03", "list: call-outcome: expected blocked, observed allowed")]),
     agent("ignores-header-map", &[by("W03", "control-canary: agent-record: expected one line in the agent's data log, observed 0 lines")]),
+    agent("ignores-http10", &[by("P06-http10", "http1-0: outcome: expected blocked-by-agent, observed allowed")]),
     agent("ignores-http2", &[by("P06", "h2: outcome: expected blocked-by-agent, observed allowed"), by("P06-tls", "outcome: expected blocked-by-agent, observed allowed")]),
     agent("ignores-all-but-first-header-copy", &[by("P03", "last-copy: outcome: expected blocked-by-agent, observed allowed")]),
     agent("ignores-header-after-64", &[by("W05", "attack-beside-a-hundred-headers: call-outcome: expected blocked, observed allowed")]),
