@@ -23,6 +23,7 @@ pub(super) struct Remembered {
     pub(super) hook: Option<(Instant, bool)>,
     pub(super) first_check: Option<Instant>,
     pub(super) is_restarted: bool,
+    pub(super) has_lost_stream: bool,
 }
 
 impl Conduct {

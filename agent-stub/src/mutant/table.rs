@@ -155,7 +155,7 @@ family! {
         EndsStreams "ends-streams-after-3-messages" "ends each access-log stream after three messages",
         ExpectsUnasked "expects-response-data-unasked" "waits for response data although it was told that there is none",
         ForgetsBlocked "forgets-blocked-requests" "drops the access-log entries of requests that it blocked",
-        ForgetsWithStream "forgets-requests-with-stream" "forgets the requests that wait for their response data when an access-log stream ends",
+        ForgetsWithStream "forgets-requests-with-stream" "forgets the requests that wait for their response data when an access-log stream ends, and those until the next one opens",
         IgnoresExpiration "ignores-context-expiration" "waits for response data a hundred times as long as it was told to",
         Late "takes-entries-late" "takes each access-log message twelve seconds late",
         OneBehind "takes-entries-one-message-late" "takes each access-log message only when the next one is there",

@@ -190,6 +190,7 @@ impl Decisions {
                     data_log.write(record);
                 }
             }
+            ResponseDataPolicy::Awaited if self.conduct.forgets_request() => {}
             ResponseDataPolicy::Awaited => {
                 let early = self.contexts.insert(Context {
                     request_id: request_id.into(),
