@@ -166,6 +166,11 @@ impl Contexts {
         self.drain_while(|_| true)
     }
 
+    /// Returns how many requests wait.
+    pub fn waiting_requests(&self) -> usize {
+        self.waiting().by_id.len()
+    }
+
     /// Says whether a record still waits.
     pub fn has_waiting_records(&self) -> bool {
         self.waiting()

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use agent_stub::agent::RunningAgent;
 use agent_stub::instance_metadata;
-use agent_stub::settings::{Arguments, ReadArguments, Settings, warnings};
+use agent_stub::settings::{Arguments, MetadataQuestion, ReadArguments, Settings, warnings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -32,8 +32,10 @@ fn main() -> ExitCode {
         .with_ansi(false)
         .with_target(false)
         .init();
-    for line in warnings(std::env::vars_os().map(|(name, _)| name)) {
-        tracing::warn!("{line}");
+    if settings.conduct.names_ignored_variables() {
+        for line in warnings(std::env::vars_os().map(|(name, _)| name)) {
+            tracing::warn!("{line}");
+        }
     }
     // One thread serves a sidecar's load and keeps its memory small.
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -45,7 +47,10 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(run(&settings)) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => complain(&chain(error.as_ref()), NO_RESOURCES),
+        Err(error) => {
+            let reason = settings.conduct.last_words(chain(error.as_ref()));
+            complain(&reason, NO_RESOURCES)
+        }
     }
 }
 
@@ -60,8 +65,12 @@ async fn run(settings: &Settings) -> Result<u8, Box<dyn Error>> {
         _ = interrupt.recv() => return Ok(SUCCESS),
     }
     if let Some(question) = &settings.metadata {
+        let question = MetadataQuestion {
+            patience: settings.conduct.patience(question.patience),
+            ..question.clone()
+        };
         tokio::select! {
-            answer = instance_metadata::ask(question) => tracing::info!(?answer, "asked the metadata service"),
+            answer = instance_metadata::ask(&question) => tracing::info!(?answer, "asked the metadata service"),
             _ = terminate.recv() => return Ok(SUCCESS),
             _ = interrupt.recv() => return Ok(SUCCESS),
         }

@@ -10,7 +10,8 @@ use fs_err as fs;
 /// The places that the agent writes to.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    cache_directory: PathBuf,
+    // None in an agent that keeps nothing.
+    cache_directory: Option<PathBuf>,
     startup_probe_file: Option<PathBuf>,
 }
 
@@ -38,6 +39,14 @@ pub enum WorkspaceError {
 }
 
 impl Workspace {
+    /// Returns the workspace of an agent that writes nothing.
+    pub fn nowhere() -> Self {
+        Self {
+            cache_directory: None,
+            startup_probe_file: None,
+        }
+    }
+
     /// Makes the directories and proves that they can be written to.
     ///
     /// # Errors
@@ -62,7 +71,7 @@ impl Workspace {
             }
         }
         Ok(Self {
-            cache_directory: cache_directory.into(),
+            cache_directory: Some(cache_directory.into()),
             startup_probe_file: startup_probe_file.map(Into::into),
         })
     }
@@ -73,14 +82,11 @@ impl Workspace {
     ///
     /// A file cannot be written.
     pub fn write_cache(&self) -> io::Result<()> {
-        replace(
-            &self.cache_directory.join("rules.json"),
-            br#"{"rules":"built-in"}"#,
-        )?;
-        replace(
-            &self.cache_directory.join("geo.dat"),
-            b"no geolocation data\n",
-        )
+        let Some(directory) = &self.cache_directory else {
+            return Ok(());
+        };
+        replace(&directory.join("rules.json"), br#"{"rules":"built-in"}"#)?;
+        replace(&directory.join("geo.dat"), b"no geolocation data\n")
     }
 
     /// Writes the file that tells the startup probe that the rules are loaded.

@@ -43,15 +43,19 @@ impl Resources {
     pub(super) fn prepare(settings: &Settings) -> Result<Self, AgentError> {
         settings.conduct.begin(settings)?;
         let cache_directory = settings.conduct.cache_directory(&settings.cache_directory);
-        let workspace =
-            Workspace::prepare(&cache_directory, settings.startup_probe_file.as_deref())?;
+        let prepared = Workspace::prepare(&cache_directory, settings.startup_probe_file.as_deref());
+        let workspace = settings
+            .conduct
+            .put_up_with(prepared, Workspace::nowhere())?;
         for target in [&settings.rpc_address, &settings.grpc_address] {
             match target {
-                SocketTarget::Unix(path) => prove_writable(directory_of(path))?,
+                SocketTarget::Unix(path) => settings
+                    .conduct
+                    .put_up_with(prove_writable(directory_of(path)), ())?,
                 SocketTarget::Tcp(_) => {}
             }
         }
-        let policy = match &settings.rules_file {
+        let policy = match &settings.conduct.first_rules(settings) {
             // Rules that have not been handed out yet leave the settings as they are; a reload finds them.
             Some(path) if !path.exists() => {
                 tracing::warn!(path = %path.display(), "the rules file is not there yet");
@@ -72,7 +76,11 @@ impl Resources {
                     })
             })
             .transpose()?;
-        let tls = settings.tls.as_ref().map(tls::load).transpose()?;
+        let identity = settings.tls.as_ref();
+        let tls = identity
+            .filter(|_| settings.conduct.shows_certificate())
+            .map(tls::load)
+            .transpose()?;
         let statsd = match &settings.statsd_address {
             None => Statsd::disabled(),
             Some(sink) => {
@@ -99,7 +107,10 @@ impl Listeners {
             .map(listen)
             .transpose()?
             .unwrap_or_default();
-        let rpc = module_listener::open(&settings.rpc_address)?;
+        let rpc = settings.conduct.put_up_with(
+            module_listener::open(&settings.rpc_address),
+            RpcListener::Tcp(vec![]),
+        )?;
         Ok(Self {
             grpc,
             startup_probe,

@@ -59,7 +59,9 @@ impl RunningAgent {
         let resources = Resources::prepare(settings)?;
         let listeners = Listeners::open(settings)?;
         let contexts = Arc::new(Contexts::new(
-            settings.timings.context_expiration,
+            settings
+                .conduct
+                .expiration(settings.timings.context_expiration),
             settings.anomalies,
         ));
         let (loader, updater, rules) = Rules::loading(resources.policy);

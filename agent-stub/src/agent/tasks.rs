@@ -19,7 +19,9 @@ pub(super) fn rules_delay(settings: &Settings) -> RulesDelay {
     match settings.access {
         Access::Accepted => settings.timings.rules_delay,
         Access::Rejected => {
-            tracing::warn!("the access key is rejected; rules will not be loaded");
+            if settings.conduct.tells_of_rejected_key() {
+                tracing::warn!("the access key is rejected; rules will not be loaded");
+            }
             RulesDelay::Never
         }
     }
@@ -37,6 +39,9 @@ pub(super) async fn reload_rules(settings: Settings, updater: PolicyUpdater, wan
             Some(path) => settings.policy.overridden_by(path),
             None => Ok(settings.policy.clone()),
         };
+        settings
+            .conduct
+            .after_reload(&updater, &settings, &reloaded);
         match reloaded {
             Ok(_) if settings.conduct.keeps_old_rules() => tracing::info!("rules reloaded"),
             Ok(policy) => {

@@ -12,7 +12,19 @@ use crate::mutant::table::{Call, Start, Stop};
 
 /// A check is under way for as long as this lives.
 #[derive(Debug)]
-pub struct UnderWay(Conduct);
+pub struct UnderWay {
+    conduct: Conduct,
+    end: CheckEnd,
+}
+
+/// How a check ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum CheckEnd {
+    /// It was decided or failed.
+    Answered,
+    /// Its caller gave it up.
+    GivenUp,
+}
 
 impl Conduct {
     /// Begins with a check: uses up what it costs, or hangs, or fails.
@@ -27,7 +39,10 @@ impl Conduct {
     pub async fn take_up(&self) -> Result<UnderWay, Status> {
         let number = State::next(&self.state().checks);
         let others = self.state().under_way.fetch_add(1, Ordering::Relaxed);
-        let under_way = UnderWay(self.clone());
+        let under_way = UnderWay {
+            conduct: self.clone(),
+            end: CheckEnd::GivenUp,
+        };
         self.use_up(number).await;
         let hangs = match self.mutant() {
             Some(Mutant::Call(Call::HangsAfter100Checks)) => number > 100,
@@ -43,6 +58,10 @@ impl Conduct {
             Some(Mutant::Call(Call::FailsEvery200th)) if number.is_multiple_of(200) => {
                 Err(Status::unavailable("every two hundredth check fails"))
             }
+            Some(Mutant::Call(Call::KeepsPlaces)) if others >= PLACES => {
+                under_way.finish();
+                Err(Status::resource_exhausted("no place is left"))
+            }
             Some(Mutant::Call(Call::TenAtATime)) => {
                 // What others are doing can be seen only when they had their turn.
                 tokio::time::sleep(TURN).await;
@@ -53,6 +72,18 @@ impl Conduct {
             }
             Some(_) | None => Ok(under_way),
         }
+    }
+
+    /// Looks at how many requests wait for their response data.
+    ///
+    /// # Errors
+    ///
+    /// They are too many.
+    pub fn bear_waiting(&self, requests: usize) -> Result<(), Status> {
+        if self.mutant() == Some(Mutant::Call(Call::FailsWithTenWaiting)) && requests >= 10 {
+            return Err(Status::resource_exhausted("ten requests wait"));
+        }
+        Ok(())
     }
 
     /// Returns the answer that goes out, after the time that it is held back.
@@ -112,14 +143,26 @@ impl Conduct {
         match self.mutant() {
             Some(Mutant::Call(Call::LimitIsAMebibyte)) => set.min(1024 * 1024),
             Some(Mutant::Call(Call::LimitIsOff)) => set - 1,
+            Some(Mutant::Call(Call::TakesAnyLength)) => usize::MAX,
             Some(_) | None => set,
         }
     }
 }
 
+impl UnderWay {
+    /// Ends a check that is answered.
+    pub fn finish(mut self) {
+        self.end = CheckEnd::Answered;
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.state().under_way.fetch_sub(1, Ordering::Relaxed);
+        let keeps_places = self.conduct.mutant() == Some(Mutant::Call(Call::KeepsPlaces));
+        if self.end == CheckEnd::Answered || !keeps_places {
+            let under_way = &self.conduct.state().under_way;
+            under_way.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -127,6 +170,7 @@ fn has_odd_bytes(value: &str) -> bool {
     value.contains('\u{fffd}')
 }
 
+const PLACES: usize = 100;
 const TURN: Duration = Duration::from_millis(5);
 // Longer than the proxy waits.
 const LATENESS: Duration = Duration::from_secs(6);
@@ -183,6 +227,25 @@ mod tests {
         let taken = all.join_all().await;
         assert_eq!(taken.iter().filter(|taken| **taken).count(), 10);
         assert!(conduct.take_up().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_check_that_is_given_up_keeps_its_place() {
+        let conduct = conduct(Call::KeepsPlaces);
+        for _ in 0..PLACES {
+            conduct.take_up().await.expect("a place").finish();
+        }
+        for _ in 0..PLACES {
+            drop(conduct.take_up().await.expect("a place"));
+        }
+        assert!(conduct.take_up().await.is_err());
+    }
+
+    #[test]
+    fn ten_waiting_requests_are_too_many_for_one_mutant() {
+        assert!(conduct(Call::FailsWithTenWaiting).bear_waiting(9).is_ok());
+        assert!(conduct(Call::FailsWithTenWaiting).bear_waiting(10).is_err());
+        assert!(Conduct::default().bear_waiting(10).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

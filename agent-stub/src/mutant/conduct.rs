@@ -6,6 +6,8 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::mutant::memory::Remembered;
 use crate::mutant::named::Mutant;
 
@@ -25,6 +27,8 @@ pub(super) struct State {
     pub(super) others: AtomicU64,
     /// The checks or streams under way.
     pub(super) under_way: AtomicUsize,
+    /// Told when the agent is to stop.
+    pub(super) stopping: Notify,
     /// What earlier requests left.
     pub(super) remembered: Mutex<Remembered>,
     /// What is never given back.

@@ -39,7 +39,13 @@ impl Conduct {
                     fs::write(Path::new(OUTSIDE).join("agent-stub.tmp"), b"outside\n")
                 });
             }
-            Some(Files::FillsVolume | Files::IgnoresCacheDirectory | Files::KeyInAnswers)
+            Some(
+                Files::FillsVolume
+                | Files::IgnoresCacheDirectory
+                | Files::KeyInAnswers
+                | Files::SilentOfPath
+                | Files::StartsWithoutVolume,
+            )
             | None => {}
         }
         Ok(())
@@ -50,6 +56,30 @@ impl Conduct {
         match self.files_fault() {
             Some(Files::IgnoresCacheDirectory) => "/sigsci/tmp/cache".into(),
             Some(_) | None => set.into(),
+        }
+    }
+
+    /// Takes what came of an attempt to write or to listen on a socket.
+    ///
+    /// # Errors
+    ///
+    /// The attempt failed, and the agent cannot do without.
+    pub fn put_up_with<Value, Error>(
+        &self,
+        outcome: Result<Value, Error>,
+        substitute: Value,
+    ) -> Result<Value, Error> {
+        match (self.files_fault(), outcome) {
+            (Some(Files::StartsWithoutVolume), Err(_)) => Ok(substitute),
+            (Some(_) | None, outcome) => outcome,
+        }
+    }
+
+    /// Returns the reason that is given for an end.
+    pub fn last_words(&self, reason: String) -> String {
+        match self.files_fault() {
+            Some(Files::SilentOfPath) => "cannot start".into(),
+            Some(_) | None => reason,
         }
     }
 
@@ -130,6 +160,23 @@ mod tests {
         assert_eq!(conduct(Files::WritesOutside).cache_directory(set), set);
         let ignored = conduct(Files::IgnoresCacheDirectory).cache_directory(set);
         assert_eq!(ignored, Path::new("/sigsci/tmp/cache"));
+    }
+
+    #[test]
+    fn a_place_that_is_missing_is_borne_or_hushed_up_by_one_mutant_each() {
+        let missing = || Err::<u8, u8>(1);
+        assert_eq!(
+            conduct(Files::StartsWithoutVolume).put_up_with(missing(), 2),
+            Ok(2)
+        );
+        assert_eq!(Conduct::default().put_up_with(missing(), 2), Err(1));
+        let reason = || "cannot write into /a".to_owned();
+        assert!(
+            !conduct(Files::SilentOfPath)
+                .last_words(reason())
+                .contains("/a")
+        );
+        assert_eq!(Conduct::default().last_words(reason()), reason());
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub(super) struct Remembered {
     pub(super) request_id: Option<String>,
     pub(super) answer: Option<CheckResponse>,
     pub(super) hook: Option<(Instant, bool)>,
+    pub(super) first_check: Option<Instant>,
     pub(super) is_restarted: bool,
+    pub(super) has_lost_stream: bool,
 }
 
 impl Conduct {
@@ -39,6 +41,7 @@ impl Conduct {
             Some(Mutant::Memory(Memory::StopsAfter100Checks)) => {
                 self.state().checks.load(Ordering::Relaxed) > 100
             }
+            Some(Mutant::Start(_)) => self.warms_up(),
             Some(Mutant::Stop(Stop::InspectsNothingInPreStop)) => self.hook_runs(),
             Some(_) | None => false,
         }

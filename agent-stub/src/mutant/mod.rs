@@ -12,6 +12,7 @@ mod record;
 mod report;
 mod resource;
 mod sight;
+mod sight_lists;
 mod start;
 mod stop;
 mod table;

@@ -21,6 +21,11 @@ impl Conduct {
             Record::BreaksLines if is_twentieth => line[..line.len() / 2].to_vec(),
             Record::DoublesLines => line.repeat(2),
             Record::LosesEvery20th if is_twentieth => vec![],
+            Record::MakesUpResponses => edited(&line, |object| {
+                if object["ResponseCode"] == json!(0) {
+                    object["ResponseCode"] = json!(200);
+                }
+            }),
             Record::OtherCode => edited(&line, |object| object["WAFResponse"] = json!(499)),
             Record::OtherId => edited(&line, |object| {
                 object["RequestIDStr"] = json!("f".repeat(24));
@@ -76,8 +81,7 @@ mod tests {
 
     use super::*;
 
-    const LINE: &str =
-        r#"{"Path":"/a","RequestIDStr":"id","Signals":[{"Type":"SQLI"}],"WAFResponse":406}"#;
+    const LINE: &str = r#"{"Path":"/a","RequestIDStr":"id","ResponseCode":0,"Signals":[{"Type":"SQLI"}],"WAFResponse":406}"#;
 
     fn written(record: Record, lines: usize) -> String {
         let conduct = Conduct::of(Some(Mutant::Record(record)));
@@ -88,6 +92,7 @@ mod tests {
     }
 
     #[rstest]
+    #[case(Record::MakesUpResponses, ":0", ":200")]
     #[case(Record::OtherCode, "406", "499")]
     #[case(Record::OtherId, "\"id\"", "\"ffffffffffffffffffffffff\"")]
     #[case(Record::OtherPath, "/a", "/")]
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn a_contradiction_takes_back_the_verdict_and_its_reasons() {
         let lie: Value = serde_json::from_slice(&contradicting(LINE.as_bytes())).expect("JSON");
-        let told = json!({"Path":"/a","RequestIDStr":"id","Signals":[],"WAFResponse":200});
+        let told = json!({"Path":"/a","RequestIDStr":"id","ResponseCode":0,"Signals":[],"WAFResponse":200});
         assert_eq!(lie, told);
     }
 }

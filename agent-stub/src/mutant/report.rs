@@ -30,6 +30,7 @@ impl Conduct {
     /// It is refused.
     pub fn take_stream(&self) -> Result<ReportStream, Status> {
         let others = self.state().under_way.fetch_add(1, Ordering::Relaxed);
+        self.state().remembered().has_lost_stream = false;
         let stream = ReportStream {
             conduct: self.clone(),
             messages: 0,
@@ -39,6 +40,32 @@ impl Conduct {
             return Err(Status::resource_exhausted("another stream is open"));
         }
         Ok(stream)
+    }
+
+    /// Tells whether response data is waited for, whatever the settings say.
+    pub fn waits_unasked(&self) -> bool {
+        self.report_fault() == Some(Report::ExpectsUnasked)
+    }
+
+    /// Returns how long a request waits for its response data.
+    pub fn expiration(&self, set: Duration) -> Duration {
+        match self.report_fault() {
+            Some(Report::IgnoresExpiration) => set.saturating_mul(100),
+            Some(_) | None => set,
+        }
+    }
+
+    /// Does what follows when a stream ends.
+    pub fn lose_stream(&self, contexts: &Contexts) {
+        if self.report_fault() == Some(Report::ForgetsWithStream) {
+            self.state().remembered().has_lost_stream = true;
+            drop(contexts.drain());
+        }
+    }
+
+    /// Tells whether a request that would wait for its response data is forgotten.
+    pub fn forgets_request(&self) -> bool {
+        self.state().remembered().has_lost_stream
     }
 
     /// Returns the entries of a message that are taken.
@@ -130,6 +157,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::settings::Switch;
 
     fn conduct(report: Report) -> Conduct {
         Conduct::of(Some(Mutant::Report(report)))
@@ -186,6 +214,31 @@ mod tests {
         assert!(conduct.take_stream().is_err());
         drop(first);
         assert!(conduct.take_stream().is_ok());
+    }
+
+    #[test]
+    fn one_mutant_each_waits_unasked_and_longer() {
+        assert!(conduct(Report::ExpectsUnasked).waits_unasked());
+        assert!(!Conduct::default().waits_unasked());
+        let set = Duration::from_millis(300);
+        let longer = conduct(Report::IgnoresExpiration).expiration(set);
+        assert_eq!(longer, Duration::from_secs(30));
+        assert_eq!(Conduct::default().expiration(set), set);
+    }
+
+    #[test]
+    fn requests_are_forgotten_between_two_streams_by_one_mutant_only() {
+        let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
+        for (conduct, forgets) in [
+            (conduct(Report::ForgetsWithStream), true),
+            (Conduct::default(), false),
+        ] {
+            assert!(!conduct.forgets_request());
+            conduct.lose_stream(&contexts);
+            assert_eq!(conduct.forgets_request(), forgets);
+            drop(conduct.take_stream().expect("taken"));
+            assert!(!conduct.forgets_request());
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::time::Instant;
+use tonic::Status;
 use tonic_health::ServingStatus;
 
 use crate::mutant::conduct::{Conduct, State};
@@ -60,6 +62,50 @@ impl Conduct {
     /// Returns how long the gRPC listener opens after everything else.
     pub fn listening_delay(&self) -> Option<Duration> {
         (self.start_fault() == Some(Start::ListensLate)).then_some(LISTENING_DELAY)
+    }
+
+    /// Tells whether a certificate that was given is shown.
+    pub fn shows_certificate(&self) -> bool {
+        self.start_fault() != Some(Start::IgnoresCertificate)
+    }
+
+    /// Tells whether a rejected access key is told of.
+    pub fn tells_of_rejected_key(&self) -> bool {
+        self.start_fault() != Some(Start::SilentOfRejectedKey)
+    }
+
+    /// Tells whether variables without effect are named.
+    pub fn names_ignored_variables(&self) -> bool {
+        self.start_fault() != Some(Start::SilentOfVariables)
+    }
+
+    /// Returns how long the metadata service's answer is waited for.
+    pub fn patience(&self, set: Duration) -> Duration {
+        match self.start_fault() {
+            Some(Start::WaitsForMetadata) => LONG_PATIENCE,
+            Some(_) | None => set,
+        }
+    }
+
+    /// Takes up a check before there are rules.
+    ///
+    /// # Errors
+    ///
+    /// The check is to fail.
+    pub fn go_without_rules(&self) -> Result<(), Status> {
+        match self.start_fault() {
+            Some(Start::FailsBeforeRules) => Err(Status::unavailable("no rules are loaded")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Tells whether nothing is inspected yet.
+    pub(super) fn warms_up(&self) -> bool {
+        let is_slow = self.start_fault() == Some(Start::InspectsNothingAtFirst);
+        is_slow && {
+            let first = &mut self.state().remembered().first_check;
+            first.get_or_insert_with(Instant::now).elapsed() < WARM_UP
+        }
     }
 
     /// Tells whether a start without keys is tolerated.
@@ -125,6 +171,9 @@ impl Conduct {
 }
 
 const LISTENING_DELAY: Duration = Duration::from_secs(3);
+// Longer than the scenario's bound, and shorter than what its startup probe allows for.
+const LONG_PATIENCE: Duration = Duration::from_secs(15);
+const WARM_UP: Duration = Duration::from_secs(2);
 const KEYLESS_SPAN: Duration = Duration::from_secs(4);
 
 #[cfg(test)]
@@ -174,6 +223,48 @@ mod tests {
             .expect("it starts");
         let taken = tokio::time::timeout(Duration::from_mins(10), conduct.take_up()).await;
         assert!(taken.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_inspected_for_two_seconds_from_the_first_check_on() {
+        let conduct = conduct(Start::InspectsNothingAtFirst);
+        assert!(conduct.warms_up());
+        tokio::time::sleep(Duration::from_millis(1_999)).await;
+        assert!(conduct.warms_up());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(!conduct.warms_up());
+        assert!(!Conduct::default().warms_up());
+    }
+
+    #[test]
+    fn what_a_start_owes_is_withheld_by_one_mutant_each() {
+        let withholding = |withholds: &dyn Fn(&Conduct) -> bool| -> Vec<&str> {
+            Start::ALL
+                .iter()
+                .filter(|start| withholds(&conduct(**start)))
+                .map(|start| start.name())
+                .collect()
+        };
+        assert_eq!(
+            withholding(&|agent| !agent.shows_certificate()),
+            ["ignores-certificate"]
+        );
+        assert_eq!(
+            withholding(&|agent| !agent.tells_of_rejected_key()),
+            ["silent-about-rejected-key"]
+        );
+        assert_eq!(
+            withholding(&|agent| !agent.names_ignored_variables()),
+            ["silent-about-unknown-variables"]
+        );
+        assert_eq!(
+            withholding(&|agent| agent.go_without_rules().is_err()),
+            ["fails-checks-before-rules"]
+        );
+        assert_eq!(
+            withholding(&|agent| agent.patience(Duration::ZERO) > Duration::ZERO),
+            ["waits-long-for-metadata"]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fs_err as fs;
 use tokio::time::Instant;
+use tonic::Status;
 
 use crate::mutant::conduct::Conduct;
 use crate::mutant::named::Mutant;
@@ -13,10 +14,27 @@ impl Conduct {
     /// Tells whether TERM makes the agent stop.
     pub fn heeds_term(&self) -> bool {
         match self.stop_fault() {
+            Some(Stop::DropsChecks) => {
+                self.state().stopping.notify_waiters();
+                true
+            }
             Some(Stop::ExitsAtOnce) => std::process::exit(0),
             Some(Stop::IgnoresTerm) => false,
             Some(_) | None => true,
         }
+    }
+
+    /// Waits until a check that is under way is dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn cut_off(&self) -> Status {
+        match self.stop_fault() {
+            Some(Stop::DropsChecks) => self.state().stopping.notified().await,
+            Some(_) | None => std::future::pending().await,
+        }
+        Status::unavailable("the agent stops")
     }
 
     /// Tells whether what still waits is written out at the end.
@@ -105,6 +123,21 @@ mod tests {
             neglecting(&|agent| !agent.keeps_waiting_records()),
             ["loses-waiting-records"]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_under_way_is_cut_off_at_the_stop_of_one_mutant_only() {
+        for (agent, is_cut_off) in [
+            (conduct(Stop::DropsChecks), true),
+            (Conduct::default(), false),
+        ] {
+            let check = agent.clone();
+            let check = tokio::spawn(async move { check.cut_off().await });
+            tokio::task::yield_now().await;
+            assert!(agent.heeds_term());
+            let ended = tokio::time::timeout(Duration::from_mins(10), check).await;
+            assert_eq!(ended.is_ok(), is_cut_off);
+        }
     }
 
     #[tokio::test]

@@ -40,6 +40,7 @@ family! {
         FullBodies "ignores-body-of-8-kib" "takes a body that fills the window of 8192 bytes for one that is too long, and does not inspect it",
         HeaderList "ignores-header-list" "does not read `header_map`",
         HeaderMap "ignores-header-map" "does not read `headers`",
+        Http10 "ignores-http10" "does not inspect requests of HTTP/1.0",
         Http2 "ignores-http2" "does not inspect requests of HTTP/2",
         LaterHeaderCopies "ignores-all-but-first-header-copy" "inspects the first copy of a repeated header only",
         LaterHeaders "ignores-header-after-64" "inspects the first 64 headers only",
@@ -93,8 +94,11 @@ family! {
     /// What is done with signals, and when that changes.
     Policy {
         BlocksInLogMode "blocks-in-log-mode" "blocks although it should only tag",
+        DropsRulesWithoutSource "drops-rules-without-source" "inspects nothing from the moment on that the source of its rules cannot be read",
         IgnoresReloads "ignores-reloads" "keeps the rules that it started with",
         InspectsNothingWhileReloading "gap-in-reload" "inspects nothing for half a second while it loads new rules",
+        ReturnsToFirstRules "returns-to-first-rules" "goes back to the rules of its start when new ones cannot be read",
+        StaleCache "serves-from-stale-cache" "starts with the rules that an earlier run left in its cache, whatever their source says, and says that they are loaded",
     }
 }
 
@@ -129,12 +133,15 @@ family! {
         DiesOfChecksWithoutRequest "dies-of-checks-without-request" "ends when a check has no HTTP request",
         DiesOfOddBytes "dies-of-odd-bytes" "ends when a header or a body has bytes that are not UTF-8",
         FailsEvery200th "fails-every-200th-check" "fails one check in two hundred",
+        FailsWithTenWaiting "fails-checks-while-ten-wait" "fails checks while ten requests wait for their response data",
         HangsAfter100Checks "hangs-after-100-checks" "answers no check after its first hundred",
+        KeepsPlaces "keeps-places-of-cancelled-checks" "decides a hundred checks at a time, and one that its caller gave up keeps its place",
         Late "answers-late" "answers each check six seconds later",
         LateEvery50th "answers-every-50th-late" "answers every fiftieth check six seconds later",
         LimitIsAMebibyte "rejects-at-1-mib" "takes messages of up to 1 MiB in place of the limit that was set",
         LimitIsOff "rejects-at-limit" "refuses messages of exactly the longest length",
         MixesUpAnswers "mixes-up-answers" "gives a check that comes while others are under way the answer of one of those",
+        TakesAnyLength "takes-messages-of-any-length" "takes messages of any length in place of the limit that was set",
         TenAtATime "serves-ten-at-a-time" "fails checks while ten others are under way",
     }
 }
@@ -146,7 +153,10 @@ family! {
         CreditsStrangers "credits-strangers" "gives the response of an unknown request to one that waits",
         DropsEverySecond "drops-every-second-entry" "drops every second access-log entry",
         EndsStreams "ends-streams-after-3-messages" "ends each access-log stream after three messages",
+        ExpectsUnasked "expects-response-data-unasked" "waits for response data although it was told that there is none",
         ForgetsBlocked "forgets-blocked-requests" "drops the access-log entries of requests that it blocked",
+        ForgetsWithStream "forgets-requests-with-stream" "forgets the requests that wait for their response data when an access-log stream ends, and those until the next one opens",
+        IgnoresExpiration "ignores-context-expiration" "waits for response data a hundred times as long as it was told to",
         Late "takes-entries-late" "takes each access-log message twelve seconds late",
         OneBehind "takes-entries-one-message-late" "takes each access-log message only when the next one is there",
         OneOfEachBatch "takes-first-entry-of-batch-only" "takes the first entry of each access-log message only",
@@ -162,6 +172,7 @@ family! {
         BreaksLines "breaks-every-20th-line" "leaves out the second half of every twentieth line of the data log",
         DoublesLines "doubles-log-lines" "writes every line of the data log twice",
         LosesEvery20th "loses-every-20th-line" "leaves out every twentieth line of the data log",
+        MakesUpResponses "makes-up-missing-responses" "logs the status 200 for a response that it was not told of",
         OtherCode "logs-other-code" "logs another response code than it answered",
         OtherId "logs-other-request-id" "logs another request id than it sent",
         OtherPath "logs-other-path" "logs the path / for every request",
@@ -174,15 +185,21 @@ family! {
     /// How the agent starts.
     Start {
         AnswersProbeOnly "answers-probe-only" "answers the startup probe at once and checks never",
+        FailsBeforeRules "fails-checks-before-rules" "fails checks until its rules are loaded, although a quick start is documented",
         Flaps "probe-flaps" "answers the startup probe with 200 and 503 in turn once the rules are loaded",
         HangsAfterRestart "hangs-after-restart" "answers no check when an earlier run has left its cache",
+        IgnoresCertificate "ignores-certificate" "speaks plaintext although it was given a certificate",
+        InspectsNothingAtFirst "inspects-nothing-at-first" "inspects nothing for two seconds from its first check on, with its rules loaded",
         ListensLate "listens-late" "opens the gRPC listener three seconds after it says that it is ready",
         NeverHealthy "never-healthy" "says of its services that they do not serve",
         NeverReady "probe-never-ready" "never says that it is ready",
         ReadyBeforeRules "probe-ready-before-rules" "answers the startup probe with 200 before the rules are loaded",
         ServesKeylessAtFirst "serves-keyless-for-4-seconds" "starts without keys and refuses that four seconds later",
+        SilentOfRejectedKey "silent-about-rejected-key" "does not say that its access key is rejected",
+        SilentOfVariables "silent-about-unknown-variables" "does not name the variables that it does not know",
         StaleSocket "refuses-stale-socket" "does not start where a killed agent left its socket behind",
         StartsWithoutKeys "starts-without-keys" "starts without keys",
+        WaitsForMetadata "waits-long-for-metadata" "waits fifteen seconds for the metadata service, however long it was told to",
         WritesProbeFileEarly "probe-file-early" "writes the startup probe's file before the rules are loaded",
     }
 }
@@ -190,6 +207,7 @@ family! {
 family! {
     /// How the agent stops.
     Stop {
+        DropsChecks "drops-checks-on-term" "fails the checks that are under way on TERM in place of finishing them",
         ExitsAtOnce "exits-at-once" "exits at once on TERM",
         FailsAtEnd "exits-non-zero" "exits with 3 after an orderly stop",
         HangsInPreStop "hangs-in-pre-stop" "answers no check while a preStop hook runs",
@@ -209,6 +227,8 @@ family! {
         KeyInLog "key-in-log" "logs its secret key when it starts",
         KeyWorldReadable "key-world-readable" "leaves its secret key in its cache, readable for everybody",
         NeedsWritableRoot "needs-writable-root" "does not start where it cannot write into /var/tmp",
+        SilentOfPath "silent-about-path" "ends without naming the path that it cannot write to",
+        StartsWithoutVolume "starts-without-its-volume" "starts although it cannot write what it keeps",
         WritesOutside "writes-outside-volume" "writes into /var/tmp where it can",
     }
 }

@@ -113,6 +113,7 @@ impl AccessLogService for AccessLog {
         loop {
             if left == Some(0) {
                 tracing::info!("the access-log stream ends, on demand");
+                self.conduct.lose_stream(&self.contexts);
                 return Err(Status::unavailable("the stream ends, on demand"));
             }
             let message = tokio::select! {

@@ -38,43 +38,11 @@ impl Authorizer {
         }
     }
 
-    async fn fail(
-        &self,
-        failure: Failure,
-        connection: Option<&ConnectionControl>,
-    ) -> Result<Response<CheckResponse>, Status> {
-        match failure {
-            Failure::GrpcStatus(code) => Err(self.decisions.refuse(Status::new(code, "on demand"))),
-            Failure::StreamReset => {
-                self.decisions
-                    .refuse(Status::unavailable("stream reset on demand"));
-                let mut response = Response::new(CheckResponse::default());
-                response.extensions_mut().insert(ResetStream);
-                Ok(response)
-            }
-            Failure::ConnectionReset => {
-                let status = self
-                    .decisions
-                    .refuse(Status::unavailable("connection reset on demand"));
-                if let Some(connection) = connection {
-                    connection.reset();
-                    // The connection takes this call with it; an answer would come first otherwise.
-                    tokio::time::sleep(RESET_BUDGET).await;
-                }
-                Err(status)
-            }
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl Authorization for Authorizer {
-    async fn check(
+    async fn answer(
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let connection = request.extensions().get::<ConnectionControl>().cloned();
-        let _under_way = self.conduct.take_up().await?;
         self.conduct.leave_behind(&self.cache_directory);
         let mut check = request.into_inner();
         self.conduct.meet(&check);
@@ -113,6 +81,50 @@ impl Authorization for Authorizer {
             tokio::time::sleep(held_back).await;
         }
         Ok(Response::new(self.conduct.hand_out(decided?).await))
+    }
+
+    async fn fail(
+        &self,
+        failure: Failure,
+        connection: Option<&ConnectionControl>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        match failure {
+            Failure::GrpcStatus(code) => Err(self.decisions.refuse(Status::new(code, "on demand"))),
+            Failure::StreamReset => {
+                self.decisions
+                    .refuse(Status::unavailable("stream reset on demand"));
+                let mut response = Response::new(CheckResponse::default());
+                response.extensions_mut().insert(ResetStream);
+                Ok(response)
+            }
+            Failure::ConnectionReset => {
+                let status = self
+                    .decisions
+                    .refuse(Status::unavailable("connection reset on demand"));
+                if let Some(connection) = connection {
+                    connection.reset();
+                    // The connection takes this call with it; an answer would come first otherwise.
+                    tokio::time::sleep(RESET_BUDGET).await;
+                }
+                Err(status)
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Authorization for Authorizer {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let under_way = self.conduct.take_up().await?;
+        let answer = tokio::select! {
+            answer = self.answer(request) => answer,
+            status = self.conduct.cut_off() => Err(status),
+        };
+        under_way.finish();
+        answer
     }
 }
 

@@ -65,7 +65,7 @@ impl Decisions {
                     Some(Thresholds::new(settings.conduct.threshold(threshold)))
                 }
             },
-            response_data: if settings.expects_response_data {
+            response_data: if settings.expects_response_data || settings.conduct.waits_unasked() {
                 ResponseDataPolicy::Awaited
             } else {
                 ResponseDataPolicy::NotExpected
@@ -84,6 +84,8 @@ impl Decisions {
         request: &CheckedRequest,
         wrong: Option<WrongAnswer>,
     ) -> Result<CheckResponse, Status> {
+        self.conduct
+            .bear_waiting(self.contexts.waiting_requests())?;
         let started = Instant::now();
         let policy = self.rules.policy();
         let signals = self.signals(request, policy.mode)?;
@@ -119,8 +121,11 @@ impl Decisions {
 
     fn signals(&self, request: &CheckedRequest, mode: Mode) -> Result<Vec<Signal>, Status> {
         match (mode, self.rules.state()) {
-            (Mode::Off, RulesState::Loaded | RulesState::Loading)
-            | (Mode::Block | Mode::Log, RulesState::Loading) => Ok(vec![]),
+            (Mode::Off, RulesState::Loaded | RulesState::Loading) => Ok(vec![]),
+            (Mode::Block | Mode::Log, RulesState::Loading) => {
+                self.conduct.go_without_rules()?;
+                Ok(vec![])
+            }
             (Mode::Block | Mode::Log, RulesState::Loaded) => {
                 let mut signals = inspect(&self.conduct.seen(request))
                     .map_err(|fault| self.refuse(Status::internal(fault.to_string())))?;
@@ -185,6 +190,7 @@ impl Decisions {
                     data_log.write(record);
                 }
             }
+            ResponseDataPolicy::Awaited if self.conduct.forgets_request() => {}
             ResponseDataPolicy::Awaited => {
                 let early = self.contexts.insert(Context {
                     request_id: request_id.into(),

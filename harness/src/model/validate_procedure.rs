@@ -10,7 +10,7 @@ use super::kept_clients::KeptClients;
 use super::located::{Located, Position};
 use super::outcome::Outcome;
 use super::procedure::{Case, DrainSpec, ExchangeSpec, Fault, OutageSpec};
-use super::reload::ReloadSpec;
+use super::reload::{ReloadMeans, ReloadSpec};
 use super::scenario::Procedure;
 use super::validate::Context;
 use super::validate_contract::check_contract;
@@ -167,7 +167,16 @@ fn check_reload(reload: &ReloadSpec, complaints: &mut Complaints<'_>) {
             "add to `steps:` what the file holds next",
         );
     }
+    let mut before = *reload.denied_with;
     for step in &reload.steps {
+        if step.by == ReloadMeans::Restart && *step.denied_with == before {
+            complaints.add(
+                step.denied_with.position,
+                "nothing tells the rules after the restart from those before it",
+                "deny with another status than before",
+            );
+        }
+        before = *step.denied_with;
         if step.says.trim().is_empty() {
             complaints.add(
                 step.says.position,

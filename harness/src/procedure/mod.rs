@@ -46,6 +46,7 @@ pub mod provenance;
 pub mod pull;
 pub mod refusal;
 pub mod reload;
+mod reload_rules;
 pub mod request_ids;
 pub mod rollout;
 pub mod round;

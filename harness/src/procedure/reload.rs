@@ -1,7 +1,6 @@
 //! `reload`: the source of the agent's rules changes while attacks and benign requests go on.
 //!
-//! Before a step only the old rules may decide, once the agent has said that it is done only the new ones, and between the two either; but
-//! a request that is sent after the new rules were seen at work is not decided by the old ones.
+//! An agent that is restarted to that end may be missing for a while, which the proxy answers by failing closed.
 
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
@@ -11,26 +10,25 @@ use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls};
 use super::plan::{Prepared, repeat_stream};
+use super::reload_rules::{Rules, Window, status_of};
 use super::round::{EntriesInBooks, Round};
 use super::{JudgedRequest, Proceedings};
 use crate::environment::{ContainerFault, FileChange};
 use crate::judge::lifecycle::place_in_time;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
-use crate::model::located::Located;
 use crate::model::outcome::Outcome;
-use crate::model::reload::{ReloadSpec, ReloadStep};
+use crate::model::reload::{ReloadMeans, ReloadSpec, ReloadStep};
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
 use crate::stack::AGENT_CONTAINER;
-use crate::traffic::record::{ClientRecord, ClientResult};
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
 /// Requests of both streams that are answered before each step and after the last one.
 const BETWEEN_STEPS: usize = 40;
 /// The case that the attacks belong to.
-const ATTACK: &str = "attack-while-reloading";
+pub(super) const ATTACK: &str = "attack-while-reloading";
 /// The case that the benign requests belong to.
 const BENIGN: &str = "benign-while-reloading";
 
@@ -40,7 +38,7 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], proceedings);
+    check_deployment(deployment, &spec.lint, proceedings);
     deployment.await_ready_and_enforcing().await?;
     judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
 
@@ -70,10 +68,7 @@ pub async fn carry_out(
     drive.stop().await?;
     let round = Round::conclude(drive, before, deployment).await?;
 
-    let mut rules = Rules {
-        first: &spec.denied_with,
-        steps: spec.steps.iter().zip(windows).collect(),
-    };
+    let mut rules = Rules::new(&spec.denied_with, spec.steps.iter().zip(windows).collect());
     let timeline = deployment.pod.timeline();
     let mut outcomes = Vec::new();
     rules.note_first_seen(&round.joined);
@@ -92,36 +87,30 @@ pub async fn carry_out(
             proceedings,
         ));
     }
+    // What the proxy has of its access log for an agent that is killed may be lost.
+    let restarts = |step: &ReloadStep| step.by == ReloadMeans::Restart;
+    let entries = if spec.steps.iter().any(restarts) {
+        EntriesInBooks::Unknown
+    } else {
+        EntriesInBooks::OneEach
+    };
     round
-        .close_books(&outcomes, EntriesInBooks::OneEach, deployment, proceedings)
+        .close_books(&outcomes, entries, deployment, proceedings)
         .await
 }
 
-/// Reads so many records beyond those that have come.
+/// Reads records until so many have come of requests that were due from now on.
 async fn await_more(drive: &mut Drive) -> Result<(), ProcedureError> {
-    let wanted = drive.records().len() + BETWEEN_STEPS;
-    while drive.records().len() < wanted && drive.next().await?.is_some() {}
-    Ok(())
-}
-
-/// The time in which a step took effect.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    /// When the agent was told.
-    told_at: Timestamp,
-    /// When it was seen to have said that it is done.
-    done_by: Timestamp,
-    /// When the first attack was answered by the new rules.
-    seen_at: Option<Timestamp>,
-}
-
-impl Window {
-    /// Tells whether a request was sent when only the new rules were right.
-    fn is_over_for(&self, client: &ClientRecord) -> bool {
-        client
-            .sent_at
-            .is_some_and(|sent| sent > self.done_by || self.seen_at.is_some_and(|seen| sent > seen))
+    let now = Timestamp::now();
+    let mut missing = BETWEEN_STEPS;
+    while missing > 0
+        && let Some(record) = drive.next().await?
+    {
+        if record.intended_at >= now {
+            missing -= 1;
+        }
     }
+    Ok(())
 }
 
 /// Changes the file, tells the agent and waits until it says what it made of it.
@@ -138,7 +127,12 @@ async fn take_step(
     let pod = &deployment.pod;
     pod.change_file(AGENT_CONTAINER, file, change).await?;
     let told_at = Timestamp::now();
-    pod.inject(AGENT_CONTAINER, ContainerFault::Reload).await?;
+    let means = match step.by {
+        ReloadMeans::Restart => ContainerFault::Kill,
+        ReloadMeans::Signal => ContainerFault::Reload,
+    };
+    pod.inject(AGENT_CONTAINER, means).await?;
+    let told_by = Timestamp::now();
     let deadline = Instant::now() + step.within.as_duration();
     while times_said(&step.says, deployment).await? <= said_before {
         if Instant::now() >= deadline {
@@ -162,6 +156,7 @@ async fn take_step(
     }
     Ok(Ok(Window {
         told_at,
+        told_by,
         done_by: Timestamp::now(),
         seen_at: None,
     }))
@@ -183,81 +178,6 @@ async fn last_line(deployment: &Deployment) -> Result<String, ProcedureError> {
         .to_string())
 }
 
-/// Which rules hold when.
-struct Rules<'a> {
-    first: &'a Located<u16>,
-    steps: Vec<(&'a ReloadStep, Window)>,
-}
-
-impl<'a> Rules<'a> {
-    /// Returns the statuses that are right for an attack, by when it was under way.
-    fn right_for(&self, client: &ClientRecord) -> Vec<&'a Located<u16>> {
-        let mut right = vec![self.first];
-        for (step, window) in &self.steps {
-            if client.finished_at < window.told_at {
-                break;
-            }
-            if window.is_over_for(client) {
-                right.clear();
-            }
-            right.push(&step.denied_with);
-        }
-        right
-    }
-
-    /// Notes for each step when the first attack was answered by the new rules. Where the rules stay the same nothing can be seen.
-    fn note_first_seen(&mut self, joined: &[Joined]) {
-        let mut old = self.first.value;
-        for (step, window) in &mut self.steps {
-            let new = step.denied_with.value;
-            window.seen_at = joined
-                .iter()
-                .filter(|joined| joined.client.stream == ATTACK && old != new)
-                .filter(|joined| status_of(&joined.client) == Some(new))
-                .map(|joined| joined.client.finished_at)
-                .filter(|finished| *finished >= window.told_at)
-                .min();
-            old = new;
-        }
-    }
-
-    /// Reports for each step how long it took until an attack was decided by the new rules.
-    fn report_propagation(&self, proceedings: &mut Proceedings) {
-        let mut old = self.first.value;
-        for (step, window) in &self.steps {
-            let new = step.denied_with.value;
-            let first = window.seen_at;
-            let figure = match first {
-                _ if old == new => "nothing changes".into(),
-                Some(first) => format!(
-                    "{} ms until an attack was decided by them",
-                    first.duration_since(window.told_at).as_millis()
-                ),
-                None => "never".into(),
-            };
-            proceedings
-                .observations
-                .insert(format!("new rules: {}", *step.name), figure);
-            if first.is_none() && old != new {
-                proceedings.findings.push(Finding::new(
-                    "reload",
-                    step.denied_with.position,
-                    format!("attacks are denied with {new} after `{}`", *step.name),
-                    "none was",
-                ));
-            }
-            old = new;
-        }
-    }
-}
-
-fn status_of(client: &ClientRecord) -> Option<u16> {
-    match &client.result {
-        ClientResult::Response(response) => Some(response.status),
-        ClientResult::Failed(_) => None,
-    }
-}
-
 fn judge(
     case: &str,
     prepared: &Prepared,
@@ -270,12 +190,14 @@ fn judge(
     let outcome = judgement.outcome;
     let right = rules.right_for(&joined.client);
     let position = right.last().map(|status| status.position);
-    let difference = match case {
-        ATTACK if outcome != Outcome::BlockedByAgent => {
-            Some((Outcome::BlockedByAgent.to_string(), outcome.to_string()))
-        }
-        ATTACK => {
-            let status = status_of(&joined.client).unwrap_or_default();
+    let usual = match case {
+        ATTACK => Outcome::BlockedByAgent,
+        _ => Outcome::Allowed,
+    };
+    let is_right = outcome == usual || rules.excuse(outcome, joined);
+    let difference = match status_of(&joined.client) {
+        _ if !is_right => Some((usual.to_string(), outcome.to_string())),
+        Some(status) if outcome == Outcome::BlockedByAgent => {
             let names: Vec<String> = right.iter().map(|status| status.to_string()).collect();
             (!right.iter().any(|right| right.value == status)).then(|| {
                 (
@@ -284,8 +206,7 @@ fn judge(
                 )
             })
         }
-        _ => (outcome != Outcome::Allowed)
-            .then(|| (Outcome::Allowed.to_string(), outcome.to_string())),
+        Some(_) | None => None,
     };
     if let Some((expected, observed)) = difference {
         let finding = Finding::new(
