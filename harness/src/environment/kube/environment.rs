@@ -110,11 +110,7 @@ impl KubeEnvironment {
                 options.keeping,
             ));
             let questions = async {
-                let observing = if Observers::are_allowed(&space).await? {
-                    Observing::Allowed
-                } else {
-                    Observing::Forbidden
-                };
+                let observing = Observers::are_allowed(&space).await?;
                 let agent = match named.of(ImageRole::Agent) {
                     Some(image) => Some(probe_agent(&space, image).await?),
                     None => None,
@@ -268,7 +264,7 @@ impl KubeEnvironment {
             view: view.clone(),
             space: space.clone(),
             observers: self.observers.clone(),
-            observing: self.observing,
+            observing: self.observing.clone(),
         };
         // From here on the follower ends with the pod's handle.
         let pod = KubePod::new(parts, follower);
@@ -323,7 +319,7 @@ impl KubeEnvironment {
             space: space.clone(),
             asks_once: self.connection.asks_once.clone(),
             observers: self.observers.clone(),
-            observing: self.observing,
+            observing: self.observing.clone(),
         };
         let creating = KubeFleet::create(nursery, self.images.clone(), replicas);
         let fleet = Box::pin(creating).await?;
@@ -432,15 +428,7 @@ impl Environment for KubeEnvironment {
                 .filter(|(minor, _)| self.connection.is_at_least(*minor))
                 .map(|(_, feature)| feature),
         );
-        match self.observing {
-            // When a hook ends, what is in a read-only root's volumes, and how a container is paused: only its node tells.
-            Observing::Allowed => features.extend([
-                Feature::ContainerFaults,
-                Feature::PreStopExec,
-                Feature::ReadOnlyRootfs,
-            ]),
-            Observing::Forbidden => {}
-        }
+        features.extend(self.observing.features());
         features
     }
 
@@ -451,7 +439,10 @@ impl Environment for KubeEnvironment {
         if feature == Feature::ResourceUsage {
             return Some("a pod's processes are looked into on this machine only".into());
         }
-        (feature == Feature::PodSecurityAdmission).then(|| self.admission.fact())
+        if feature == Feature::PodSecurityAdmission {
+            return Some(self.admission.fact());
+        }
+        self.observing.why_not(feature)
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -461,11 +452,8 @@ impl Environment for KubeEnvironment {
                 facts.insert(format!("image of the {role}"), name.to_owned());
             }
         }
-        let observing = match self.observing {
-            Observing::Allowed => "by a privileged pod on the node",
-            Observing::Forbidden => "not possible: the cluster lets no privileged pod in",
-        };
-        facts.insert("containers are looked into".into(), observing.into());
+        let observing = self.observing.fact();
+        facts.insert("containers are looked into".into(), observing);
         facts.insert("services".into(), self.services.fact());
         facts.insert("pod security admission".into(), self.admission.fact());
         facts

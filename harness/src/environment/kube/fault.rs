@@ -14,11 +14,16 @@ use crate::model::timeouts::TimedOut;
 pub(super) const API_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// By which words an answer of the API is a policy's refusal.
-const POLICY_WORDS: [&str; 4] = [
+const POLICY_WORDS: [&str; 9] = [
     "violates PodSecurity",
+    "PodSecurityPolicy",
+    "pod security policy",
+    "security context constraint",
     "admission webhook",
     "denied the request",
+    "denied request",
     "denied by",
+    "disallowed by cluster policy",
 ];
 /// How long it may be away while a run goes on.
 const API_BACK_WITHIN: Duration = Duration::from_secs(90);

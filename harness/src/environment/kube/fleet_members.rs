@@ -158,7 +158,7 @@ impl Nursery {
             view: view.clone(),
             space: self.space.clone(),
             observers: self.observers.clone(),
-            observing: self.observing,
+            observing: self.observing.clone(),
         };
         Member {
             name: name.to_owned(),

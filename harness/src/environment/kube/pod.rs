@@ -143,7 +143,7 @@ impl KubePod {
     pub(super) async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
         match self.parts.observing {
             Observing::Allowed => {}
-            Observing::Forbidden => return Ok(()),
+            Observing::Forbidden { .. } => return Ok(()),
         }
         let view = self.parts.view.clone();
         let request = ObserveRequest::Watch {
