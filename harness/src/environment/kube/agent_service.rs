@@ -147,6 +147,11 @@ impl Pod for ServedPod {
         pod.log(name).await
     }
 
+    async fn kept_log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
+        let (pod, name) = self.of(container);
+        pod.kept_log(name).await
+    }
+
     async fn log_beyond(
         &self,
         container: &str,

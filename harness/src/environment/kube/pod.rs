@@ -111,6 +111,19 @@ impl KubePod {
             })
     }
 
+    /// Returns a log that nothing is known to be missing of.
+    fn whole_log_of(&self, container: &str) -> Result<&ContainerLog, EnvironmentFault> {
+        let log = self.log_of(container)?;
+        match log.gap() {
+            None => Ok(log),
+            Some(detail) => Err(EnvironmentFault::Cluster {
+                action: format!("read the whole log of container `{container}`"),
+                detail,
+                hint: None,
+            }),
+        }
+    }
+
     fn running(&self) -> BTreeMap<String, ContainerId> {
         let latest = self.parts.view.latest();
         let latest = latest.borrow();
@@ -241,6 +254,10 @@ impl Pod for KubePod {
     }
 
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
+        self.whole_log_of(container).map(ContainerLog::all)
+    }
+
+    async fn kept_log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
         self.log_of(container).map(ContainerLog::all)
     }
 
@@ -250,7 +267,7 @@ impl Pod for KubePod {
         offset: u64,
         limit: usize,
     ) -> Result<Vec<u8>, EnvironmentFault> {
-        Ok(self.log_of(container)?.beyond(offset, limit))
+        Ok(self.whole_log_of(container)?.beyond(offset, limit))
     }
 
     async fn read_file(

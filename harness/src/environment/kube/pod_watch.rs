@@ -178,6 +178,9 @@ pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodVie
             namespace = place.namespace,
             "a container's log did not end with its pod"
         );
+        // Nobody reads them any more when this returns.
+        logs.shutdown().await;
+        view.logs.values().for_each(|log| log.give_up());
     }
     view.timeline.complete();
 }
