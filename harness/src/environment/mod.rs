@@ -29,6 +29,7 @@ pub mod local;
 pub mod observe;
 pub mod service_answers;
 
+mod command_lines;
 mod container_files;
 mod pod_timeline;
 mod run_folder;
