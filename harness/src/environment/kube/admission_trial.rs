@@ -53,13 +53,11 @@ pub(super) async fn try_admission(
         Trial::Needed => {}
         Trial::NotNeeded => return Ok(PodAdmission::NotTried),
     }
-    let namespace = format!("{}-admission", run_name(&space.run));
+    let name = format!("{}-admission", run_name(&space.run));
     let standard = PodSecurityStandard::Restricted;
     let purpose = "whether Pod Security admission refuses a pod";
-    space
-        .make_namespace(&namespace, purpose, Some(standard))
-        .await?;
-    let pods: Api<Pod> = Api::namespaced(space.client.clone(), &namespace);
+    let namespace = space.make_namespace(&name, purpose, Some(standard)).await?;
+    let pods: Api<Pod> = Api::namespaced(space.client.clone(), &name);
     let parameters = PostParams {
         dry_run: true,
         ..PostParams::default()

@@ -24,7 +24,7 @@ use super::observer::{Observers, Observing};
 use super::options::{KubeOptions, Presence};
 use super::pod::{KubePod, NamespaceOwner, PodParts};
 use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
-use super::run_space::RunSpace;
+use super::run_space::{RunNamespace, RunSpace};
 use super::service_refusal::await_refusal;
 use super::service_trial::{ServiceReach, try_service};
 use super::status;
@@ -165,19 +165,15 @@ impl KubeEnvironment {
 
     async fn create_in(
         &self,
-        namespace: &str,
-        name: &PodName,
+        namespace: &RunNamespace,
         stack: &Stack,
     ) -> Result<Arc<dyn Pod>, EnvironmentFault> {
-        let space = &self.space;
-        space
-            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
-            .await?;
         let Some(agents) = &stack.agents else {
             let pod = self.create_pod(namespace, stack).await?;
             return Ok(pod);
         };
-        let (agents, addresses) = self.create_agents(namespace, stack, agents).await?;
+        let made = self.create_agents(&namespace.name, stack, agents);
+        let (agents, addresses) = made.await?;
         let front = self
             .create_pod(namespace, &stack.with_agents_at(&addresses))
             .await?;
@@ -187,19 +183,21 @@ impl KubeEnvironment {
     /// Makes the pod under test with its Service, in a namespace that is there.
     async fn create_pod(
         &self,
-        namespace: &str,
+        namespace: &RunNamespace,
         stack: &Stack,
     ) -> Result<Arc<KubePod>, EnvironmentFault> {
         let space = &self.space;
         // The traffic that shows how a pod starts must not wait for its driver.
-        let (service, _) =
-            tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        let (service, _) = tokio::try_join!(
+            self.apply_parts(&namespace.name, stack),
+            space.driver_pods()
+        )?;
         Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
         let object = objects::pod(&space.run, stack, &self.images);
-        let place = PodPlace::new(namespace, POD);
+        let place = PodPlace::new(&namespace.name, POD);
+        let owner = NamespaceOwner::Pod(namespace.clone());
         let service = authority(&service, PROXY_PORT);
-        self.start_pod(object, place, NamespaceOwner::Pod, stack, &service)
-            .await
+        self.start_pod(object, place, owner, stack, &service).await
     }
 
     /// Makes the agents' pods with their Service; returns them with the addresses that the Service has for them.
@@ -300,20 +298,18 @@ impl KubeEnvironment {
 
     async fn create_fleet_in(
         &self,
-        namespace: &str,
-        name: &PodName,
+        namespace: &RunNamespace,
         stack: &Stack,
         replicas: u32,
     ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
         let space = &self.space;
-        space
-            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
-            .await?;
-        let (service, _) =
-            tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        let (service, _) = tokio::try_join!(
+            self.apply_parts(&namespace.name, stack),
+            space.driver_pods()
+        )?;
         Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
         let nursery = Nursery {
-            namespace: namespace.to_owned(),
+            namespace: namespace.clone(),
             service: authority(&service, PROXY_PORT),
             stack: stack.clone(),
             space: space.clone(),
@@ -326,20 +322,24 @@ impl KubeEnvironment {
         Ok(Arc::new(fleet))
     }
 
-    /// Removes the namespace of what could not be created, unless it is not ours.
+    /// Makes the namespace of a pod or a fleet.
+    async fn make_namespace(
+        &self,
+        name: &PodName,
+        stack: &Stack,
+    ) -> Result<RunNamespace, EnvironmentFault> {
+        let enforces = stack.namespace_enforces;
+        self.space
+            .make_namespace(&pod_namespace(name), &name.purpose, enforces)
+            .await
+    }
+
+    /// Removes the namespace of what could not be created.
     async fn clear<T>(
         &self,
-        namespace: &str,
+        namespace: &RunNamespace,
         created: Result<T, EnvironmentFault>,
     ) -> Result<T, EnvironmentFault> {
-        if let Err(
-            EnvironmentFault::Cluster { action, .. } | EnvironmentFault::NotAdmitted { action, .. },
-        ) = &created
-            && action.starts_with("create the namespace")
-        {
-            // It is not ours, or there is none.
-            return created;
-        }
         if created.is_err() {
             // Only the error that came first is told; the end of the run removes what is left.
             self.space.remove_namespace(namespace).await;
@@ -464,8 +464,8 @@ impl Environment for KubeEnvironment {
     }
 
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault> {
-        let namespace = pod_namespace(&name);
-        let created = self.create_in(&namespace, &name, stack).await;
+        let namespace = self.make_namespace(&name, stack).await?;
+        let created = self.create_in(&namespace, stack).await;
         self.clear(&namespace, created).await
     }
 
@@ -475,10 +475,8 @@ impl Environment for KubeEnvironment {
         stack: &Stack,
         replicas: u32,
     ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
-        let namespace = pod_namespace(&name);
-        let created = self
-            .create_fleet_in(&namespace, &name, stack, replicas)
-            .await;
+        let namespace = self.make_namespace(&name, stack).await?;
+        let created = self.create_fleet_in(&namespace, stack, replicas).await;
         self.clear(&namespace, created).await
     }
 

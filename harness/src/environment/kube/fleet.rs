@@ -90,13 +90,16 @@ impl KubeFleet {
         space.images.pulls.put_into_pod_under_test(&mut pod, &stack);
         let object = fleet_objects::deployment(&space.run, pod, replicas, revision);
         space
-            .apply(&self.nursery.namespace, FLEET, &object)
+            .apply(&self.nursery.namespace.name, FLEET, &object)
             .await
             .map(|_| ())
     }
 
     fn deployments(&self) -> Api<Deployment> {
-        Api::namespaced(self.nursery.space.client.clone(), &self.nursery.namespace)
+        Api::namespaced(
+            self.nursery.space.client.clone(),
+            &self.nursery.namespace.name,
+        )
     }
 
     /// Applies the budget at the first eviction, and returns the version of its group that the server has.
@@ -126,7 +129,7 @@ impl KubeFleet {
                     plural: "poddisruptionbudgets".into(),
                 };
                 let budgets: Api<DynamicObject> =
-                    Api::namespaced_with(client.clone(), &self.nursery.namespace, &resource);
+                    Api::namespaced_with(client.clone(), &self.nursery.namespace.name, &resource);
                 let budget = fleet_objects::budget(&self.nursery.space.run, version);
                 let budget = Patch::Apply(budget);
                 let parameters = PatchParams::apply(FIELD_MANAGER).force();
@@ -164,7 +167,9 @@ impl Fleet for KubeFleet {
             let space = &self.nursery.space;
             for (name, values) in &stack.secrets {
                 let object = objects::secret(name, &space.run, values);
-                space.apply(&self.nursery.namespace, name, &object).await?;
+                space
+                    .apply(&self.nursery.namespace.name, name, &object)
+                    .await?;
             }
             self.wanted().stack = *stack;
         }
@@ -179,7 +184,7 @@ impl Fleet for KubeFleet {
 
     async fn evict(&self, pod: &str) -> Result<Eviction, EnvironmentFault> {
         let version = self.policy().await?;
-        let namespace = &self.nursery.namespace;
+        let namespace = &self.nursery.namespace.name;
         let action = format!("evict the pod `{pod}`");
         let body = fleet_objects::eviction(pod, namespace, version);
         let body = serde_json::to_vec(&body).expect("the request has only string keys");
@@ -206,8 +211,10 @@ impl Fleet for KubeFleet {
     }
 
     async fn kill(&self, pod: &str) -> Result<(), EnvironmentFault> {
-        let pods: Api<KubePodObject> =
-            Api::namespaced(self.nursery.space.client.clone(), &self.nursery.namespace);
+        let pods: Api<KubePodObject> = Api::namespaced(
+            self.nursery.space.client.clone(),
+            &self.nursery.namespace.name,
+        );
         let parameters = DeleteParams::default().grace_period(0);
         match pods.delete(pod, &parameters).await {
             Ok(_) => Ok(()),

@@ -18,7 +18,7 @@ use super::objects::POD_ROLE;
 use super::observer::{Observers, Observing};
 use super::pod::{KubePod, NamespaceOwner, PodParts};
 use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
-use super::run_space::RunSpace;
+use super::run_space::{RunNamespace, RunSpace};
 use crate::environment::{Addresses, FleetMember};
 use crate::model::causes::chain;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
@@ -41,7 +41,7 @@ struct Member {
 /// What the members' handles are made of.
 #[derive(Clone)]
 pub(super) struct Nursery {
-    pub namespace: String,
+    pub namespace: RunNamespace,
     pub service: String,
     pub stack: Stack,
     pub space: Arc<RunSpace>,
@@ -110,7 +110,7 @@ fn has_ended(timeline: &[TimelineEvent], containers: usize) -> bool {
 /// Watches for pods of the fleet until this is dropped. The names of such pods are never given twice.
 pub(super) async fn discover(nursery: Nursery, members: Arc<Members>) {
     let pods: Api<KubePodObject> =
-        Api::namespaced(nursery.space.client.clone(), &nursery.namespace);
+        Api::namespaced(nursery.space.client.clone(), &nursery.namespace.name);
     let own = watcher::Config::default().labels(&format!("{ROLE_LABEL}={POD_ROLE}"));
     let mut pods = std::pin::pin!(watcher(pods, own).default_backoff());
     let mut placing = JoinSet::new();
@@ -147,11 +147,11 @@ impl Nursery {
         ));
         let follower = tokio::spawn(follow_pod(
             self.space.client.clone(),
-            PodPlace::new(&self.namespace, name),
+            PodPlace::new(&self.namespace.name, name),
             view.clone(),
         ));
         let parts = PodParts {
-            namespace: self.namespace.clone(),
+            namespace: self.namespace.name.clone(),
             name: name.to_owned(),
             namespace_owner: NamespaceOwner::Fleet,
             stack: self.stack.clone(),

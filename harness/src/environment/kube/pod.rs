@@ -22,7 +22,7 @@ use super::objects::{self, DRIVER};
 use super::observer::{Observers, Observing, Watching};
 use super::pod_http::ask_port;
 use super::pod_watch::PodView;
-use super::run_space::RunSpace;
+use super::run_space::{RunNamespace, RunSpace};
 use crate::environment::observe::{ContainerId, ObserveReply, ObserveRequest};
 use crate::environment::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
@@ -54,12 +54,12 @@ struct Placement {
 }
 
 /// Whose the namespace of a pod is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum NamespaceOwner {
     /// A fleet's: it stays when the pod goes.
     Fleet,
     /// The pod's own: it goes with the pod.
-    Pod,
+    Pod(RunNamespace),
 }
 
 /// What the handle is made of.
@@ -396,16 +396,11 @@ impl Pod for KubePod {
                     })?;
             }
         }
-        match self.parts.namespace_owner {
-            NamespaceOwner::Fleet => Ok(()),
-            NamespaceOwner::Pod => {
-                let PodParts {
-                    space, namespace, ..
-                } = &self.parts;
-                space.remove_namespace(namespace).await;
-                Ok(())
-            }
+        match &self.parts.namespace_owner {
+            NamespaceOwner::Fleet => {}
+            NamespaceOwner::Pod(namespace) => self.parts.space.remove_namespace(namespace).await,
         }
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use super::keep::remove_until_gone;
 use super::labels::{OWNER_ANNOTATION, PREFIX, RUN_LABEL};
 use super::lease_folder::LeaseFolder;
 use super::ownership::Owner;
-use super::run_space::delete_namespace;
+use super::run_space::{RunNamespace, delete_namespace};
 use crate::environment::EnvironmentFault;
 
 /// Removes the clusters of which the owner is gone; returns their names.
@@ -71,16 +71,18 @@ pub(super) async fn sweep_namespaces(client: &Client) -> Result<Vec<String>, Env
     let mut removed = Vec::new();
     for namespace in list.items {
         let metadata = namespace.metadata;
-        let name = metadata.name.unwrap_or_default();
         let owner = metadata
             .annotations
+            .as_ref()
             .and_then(|annotations| Owner::parse(annotations.get(OWNER_ANNOTATION)?));
-        let is_left = metadata.deletion_timestamp.is_none()
-            && name.starts_with(PREFIX)
-            && owner.is_some_and(|owner| owner.is_gone());
-        if is_left {
-            delete_namespace(client, &name).await?;
-            removed.push(name);
+        let is_left =
+            metadata.deletion_timestamp.is_none() && owner.is_some_and(|owner| owner.is_gone());
+        if is_left
+            && let Some(namespace) = RunNamespace::of(metadata)
+            && namespace.name.starts_with(PREFIX)
+        {
+            delete_namespace(client, &namespace).await?;
+            removed.push(namespace.name);
         }
     }
     Ok(removed)
