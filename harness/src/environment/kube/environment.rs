@@ -2,45 +2,37 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Pod as KubePodObject;
-use tokio::time::timeout;
 
 use super::admission_trial::{PodAdmission, try_admission};
 use super::agent_probe::{AgentTraits, probe_agent};
 use super::agent_service::{ServedPod, agent_object, await_endpoints, make_service};
 use super::cluster::Cluster;
 use super::connection::Connection;
-use super::course::Course;
 use super::fleet::KubeFleet;
 use super::fleet_members::Nursery;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
-use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
+use super::late_look::KubeletActs;
 use super::objects::{self, AGENTS, POD, SERVICE};
 use super::observer::{Observers, Observing};
 use super::options::{KubeOptions, Presence};
-use super::pod::{KubePod, NamespaceOwner, PodParts};
-use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
+use super::pod::{KubePod, NamespaceOwner};
+use super::pod_maker::PodMaker;
+use super::pod_watch::PodPlace;
 use super::run_space::{RunNamespace, RunSpace};
 use super::service_refusal::await_refusal;
 use super::service_trial::{ServiceReach, try_service};
-use super::status;
 use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
-use crate::environment::{Addresses, Environment, EnvironmentFault, Fleet, Pod, authority};
+use crate::environment::{Environment, EnvironmentFault, Fleet, Pod, authority};
 use crate::image::{ImageRole, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
 use crate::model::image_use::ImagesInUse;
-use crate::model::timeouts::TimedOut;
 use crate::stack::agent_pods::AgentPods;
 use crate::stack::{PROXY_PORT, Stack};
-
-/// How long a pod may take from its creation until it has an address.
-const ADDRESS_WITHIN: Duration = Duration::from_mins(1);
 
 /// Runs pods in a cluster.
 #[derive(Debug)]
@@ -49,8 +41,7 @@ pub struct KubeEnvironment {
     connection: Connection,
     cluster: tokio::sync::Mutex<Cluster>,
     space: Arc<RunSpace>,
-    observers: Arc<Observers>,
-    observing: Observing,
+    maker: PodMaker,
     services: ServiceReach,
     admission: PodAdmission,
     images: ImageNames,
@@ -139,11 +130,15 @@ impl KubeEnvironment {
             Ok((connection, space, found)) => Ok(Self {
                 name: options.cluster.name(),
                 presence: options.presence(&cluster),
+                maker: PodMaker {
+                    space: space.clone(),
+                    observers: Arc::default(),
+                    observing: found.observing,
+                    kubelet_acts: KubeletActs::of(&connection),
+                },
                 connection,
                 cluster: tokio::sync::Mutex::new(cluster),
                 space,
-                observers: Arc::default(),
-                observing: found.observing,
                 services: found.services,
                 admission: found.admission,
                 images,
@@ -197,7 +192,8 @@ impl KubeEnvironment {
         let place = PodPlace::new(&namespace.name, POD);
         let owner = NamespaceOwner::Pod(namespace.clone());
         let service = authority(&service, PROXY_PORT);
-        self.start_pod(object, place, owner, stack, &service).await
+        let started = self.maker.start(object, place, owner, stack, &service);
+        started.await
     }
 
     /// Makes the agents' pods with their Service; returns them with the addresses that the Service has for them.
@@ -222,7 +218,8 @@ impl KubeEnvironment {
             let object = agent_object(objects::pod(&space.run, &own, &self.images), &name, space);
             let place = PodPlace::new(namespace, &name);
             let pod = self
-                .start_pod(object, place, NamespaceOwner::Fleet, &own, AGENTS)
+                .maker
+                .start(object, place, NamespaceOwner::Fleet, &own, AGENTS)
                 .await?;
             addresses.push(pod.addresses().pod_ip);
             pods.push(pod);
@@ -236,64 +233,6 @@ impl KubeEnvironment {
             });
         }
         Ok((pods, addresses))
-    }
-
-    /// Makes one pod of the stack, and returns once it has an address.
-    async fn start_pod(
-        &self,
-        mut object: KubePodObject,
-        place: PodPlace,
-        namespace_owner: NamespaceOwner,
-        stack: &Stack,
-        service: &str,
-    ) -> Result<Arc<KubePod>, EnvironmentFault> {
-        let space = &self.space;
-        let view = Arc::new(PodView::new(
-            Course::of(&stack.pod, stack.grace_period_seconds()),
-            stack.containers().map(|container| container.name.clone()),
-        ));
-        let (namespace, name) = (place.namespace.clone(), place.name.clone());
-        let follower = tokio::spawn(self.follow(place, view.clone()));
-        let parts = PodParts {
-            namespace: namespace.clone(),
-            name: name.clone(),
-            namespace_owner,
-            stack: stack.clone(),
-            view: view.clone(),
-            space: space.clone(),
-            observers: self.observers.clone(),
-            observing: self.observing.clone(),
-        };
-        // From here on the follower ends with the pod's handle.
-        let pod = KubePod::new(parts, follower);
-        space
-            .images
-            .pulls
-            .put_into_pod_under_test(&mut object, stack);
-        space.apply(&namespace, &name, &object).await?;
-        let (pod_ip, node) = await_address(&view).await?;
-        pod.place(
-            Addresses {
-                pod_ip,
-                service: service.to_owned(),
-            },
-            node,
-        );
-        Ok(Arc::new(pod))
-    }
-
-    /// Follows a pod to its end.
-    fn follow(&self, place: PodPlace, view: Arc<PodView>) -> impl Future<Output = ()> + use<> {
-        let client = self.space.client.clone();
-        let acts_at_once = self.connection.is_at_least(ACTS_AT_ONCE_FROM);
-        async move {
-            let following = follow_pod(client.clone(), place.clone(), view.clone());
-            if acts_at_once {
-                following.await;
-            } else {
-                tokio::join!(following, make_kubelet_look(client, place, &view));
-            }
-        }
     }
 
     async fn create_fleet_in(
@@ -312,10 +251,8 @@ impl KubeEnvironment {
             namespace: namespace.clone(),
             service: authority(&service, PROXY_PORT),
             stack: stack.clone(),
-            space: space.clone(),
+            maker: self.maker.clone(),
             asks_once: self.connection.asks_once.clone(),
-            observers: self.observers.clone(),
-            observing: self.observing.clone(),
         };
         let creating = KubeFleet::create(nursery, self.images.clone(), replicas);
         let fleet = Box::pin(creating).await?;
@@ -428,7 +365,7 @@ impl Environment for KubeEnvironment {
                 .filter(|(minor, _)| self.connection.is_at_least(*minor))
                 .map(|(_, feature)| feature),
         );
-        features.extend(self.observing.features());
+        features.extend(self.maker.observing.features());
         features
     }
 
@@ -442,7 +379,7 @@ impl Environment for KubeEnvironment {
         if feature == Feature::PodSecurityAdmission {
             return Some(self.admission.fact());
         }
-        self.observing.why_not(feature)
+        self.maker.observing.why_not(feature)
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -452,7 +389,7 @@ impl Environment for KubeEnvironment {
                 facts.insert(format!("image of the {role}"), name.to_owned());
             }
         }
-        let observing = self.observing.fact();
+        let observing = self.maker.observing.fact();
         facts.insert("containers are looked into".into(), observing);
         facts.insert("services".into(), self.services.fact());
         facts.insert("pod security admission".into(), self.admission.fact());
@@ -486,47 +423,5 @@ impl Environment for KubeEnvironment {
             return cluster.remove().await;
         }
         self.space.remove_all().await
-    }
-}
-
-/// Waits until the pod has an address; returns it with the node's name.
-pub(super) async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFault> {
-    let mut latest = view.latest();
-    let placed = |pod: &KubePodObject| {
-        let ip = pod.status.as_ref()?.pod_ip.clone()?;
-        Some((ip, pod.spec.as_ref()?.node_name.clone()?))
-    };
-    let wait = async {
-        let found = latest
-            .wait_for(|latest| {
-                latest.stage > Stage::Alive || latest.pod.as_ref().and_then(placed).is_some()
-            })
-            .await;
-        found
-            .ok()
-            .and_then(|found| found.pod.as_ref().and_then(placed))
-    };
-    let last_seen = || {
-        let latest = view.latest();
-        let latest = latest.borrow();
-        latest
-            .pod
-            .as_ref()
-            .map_or_else(|| "no pod yet".into(), status::describe)
-    };
-    match timeout(ADDRESS_WITHIN, wait).await {
-        Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(EnvironmentFault::PodLost {
-            reason: format!(
-                "it went before it had an address; last seen: {}",
-                last_seen()
-            ),
-        }),
-        Err(_) => Err(TimedOut {
-            waited_for: "the pod to get an address".into(),
-            budget: ADDRESS_WITHIN.into(),
-            last_seen: last_seen(),
-        }
-        .into()),
     }
 }

@@ -85,7 +85,7 @@ impl KubeFleet {
             replicas,
             revision,
         } = self.wanted().clone();
-        let space = &self.nursery.space;
+        let space = &self.nursery.maker.space;
         let mut pod = objects::pod(&space.run, &stack, &self.images);
         space.images.pulls.put_into_pod_under_test(&mut pod, &stack);
         let object = fleet_objects::deployment(&space.run, pod, replicas, revision);
@@ -97,7 +97,7 @@ impl KubeFleet {
 
     fn deployments(&self) -> Api<Deployment> {
         Api::namespaced(
-            self.nursery.space.client.clone(),
+            self.nursery.maker.space.client.clone(),
             &self.nursery.namespace.name,
         )
     }
@@ -106,7 +106,7 @@ impl KubeFleet {
     async fn policy(&self) -> Result<PolicyVersion, EnvironmentFault> {
         self.policy
             .get_or_try_init(|| async {
-                let client = &self.nursery.space.client;
+                let client = &self.nursery.maker.space.client;
                 let groups = ask("ask the API for its groups", client.list_api_groups()).await?;
                 let has_v1 = groups.groups.iter().any(|group| {
                     let versions = &mut group.versions.iter();
@@ -130,7 +130,7 @@ impl KubeFleet {
                 };
                 let budgets: Api<DynamicObject> =
                     Api::namespaced_with(client.clone(), &self.nursery.namespace.name, &resource);
-                let budget = fleet_objects::budget(&self.nursery.space.run, version);
+                let budget = fleet_objects::budget(&self.nursery.maker.space.run, version);
                 let budget = Patch::Apply(budget);
                 let parameters = PatchParams::apply(FIELD_MANAGER).force();
                 let applied = budgets.patch(FLEET, &parameters, &budget);
@@ -153,7 +153,7 @@ impl Fleet for KubeFleet {
     }
 
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
-        let pods = self.nursery.space.driver_pods().await?;
+        let pods = self.nursery.maker.space.driver_pods().await?;
         let exec = exec(&pods, DRIVER, DRIVER, objects::command("drive")).await?;
         Ok(DriverProcess {
             stdin: exec.stdin,
@@ -164,7 +164,7 @@ impl Fleet for KubeFleet {
 
     async fn roll_out(&self, change: TemplateChange) -> Result<(), EnvironmentFault> {
         if let TemplateChange::Stack(stack) = change {
-            let space = &self.nursery.space;
+            let space = &self.nursery.maker.space;
             for (name, values) in &stack.secrets {
                 let object = objects::secret(name, &space.run, values);
                 space
@@ -212,7 +212,7 @@ impl Fleet for KubeFleet {
 
     async fn kill(&self, pod: &str) -> Result<(), EnvironmentFault> {
         let pods: Api<KubePodObject> = Api::namespaced(
-            self.nursery.space.client.clone(),
+            self.nursery.maker.space.client.clone(),
             &self.nursery.namespace.name,
         );
         let parameters = DeleteParams::default().grace_period(0);
@@ -247,6 +247,7 @@ impl Fleet for KubeFleet {
     async fn remove(&self) -> Result<(), EnvironmentFault> {
         // The Deployment and its pods go with their namespace.
         self.nursery
+            .maker
             .space
             .remove_namespace(&self.nursery.namespace)
             .await;

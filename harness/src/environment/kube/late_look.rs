@@ -8,11 +8,32 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::connection::Connection;
 use super::pod_watch::{PodPlace, PodView};
 use crate::model::timeline::{LifecycleEvent, ProbeKind};
 
 /// The release of Kubernetes 1 from which on a kubelet acts at once.
-pub(super) const ACTS_AT_ONCE_FROM: u32 = 21;
+const ACTS_AT_ONCE_FROM: u32 = 21;
+
+/// When a cluster's kubelets act on what a startup probe found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum KubeletActs {
+    /// When they look at the pod again.
+    AtItsNextLook,
+    /// At once.
+    AtOnce,
+}
+
+impl KubeletActs {
+    /// Tells it by the cluster's release.
+    pub(super) fn of(connection: &Connection) -> Self {
+        if connection.is_at_least(ACTS_AT_ONCE_FROM) {
+            Self::AtOnce
+        } else {
+            Self::AtItsNextLook
+        }
+    }
+}
 
 /// The annotation that is changed.
 const ANNOTATION: &str = "conformance/startup-probes-seen";

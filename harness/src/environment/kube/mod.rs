@@ -48,6 +48,7 @@ mod options;
 mod ownership;
 mod pod;
 mod pod_http;
+mod pod_maker;
 mod pod_watch;
 mod pre_stop;
 mod proxy_word;

@@ -86,6 +86,11 @@ impl KubePod {
         }
     }
 
+    /// Returns what is known of the pod.
+    pub(super) fn view(&self) -> &PodView {
+        &self.parts.view
+    }
+
     /// Says where the pod is. It stays there: only the first word counts.
     pub(super) fn place(&self, addresses: Addresses, node: String) {
         let _ = self.placement.set(Placement { addresses, node });
