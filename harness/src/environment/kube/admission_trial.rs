@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
 
-use super::fault::{fault, is_refused_by_policy};
+use super::fault::{bounded, fault, is_refused_by_policy};
 use super::labels::run_name;
 use super::objects;
 use super::options::Trial;
@@ -63,7 +63,8 @@ pub(super) async fn try_admission(
         ..PostParams::default()
     };
     let pod = objects::driver(&space.run, &space.images.driver);
-    let admission = match pods.create(&parameters, &pod).await {
+    let action = "try whether a pod is refused";
+    let admission = match bounded(action, pods.create(&parameters, &pod)).await? {
         Ok(_) => PodAdmission::NotEnforced(format!(
             "a pod without a security context was let into a namespace that enforces `{standard}`"
         )),
@@ -74,7 +75,7 @@ pub(super) async fn try_admission(
                 status.message
             ))
         }
-        Err(error) => return Err(fault("try whether a pod is refused", &error)),
+        Err(error) => return Err(fault(action, &error)),
     };
     space.remove_namespace(&namespace).await;
     Ok(admission)

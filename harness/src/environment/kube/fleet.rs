@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::exec::exec;
-use super::fault::{ask, fault, is_absent};
+use super::fault::{ask, bounded, fault, is_absent};
 use super::fleet_members::{Members, Nursery, discover};
 use super::fleet_objects::{self, FLEET, PolicyVersion};
 use super::fleet_status::unsettled;
@@ -195,18 +195,12 @@ impl Fleet for KubeFleet {
         .body(body)
         .expect("names of Kubernetes are valid in a path");
         let asked = self.nursery.asks_once.request::<serde_json::Value>(request);
-        match tokio::time::timeout(super::fault::API_ANSWERS_WITHIN, asked).await {
-            Ok(Ok(_)) => Ok(Eviction::Granted),
-            Ok(Err(kube::Error::Api(status))) if status.code == TOO_MANY_REQUESTS => {
+        match bounded(&action, asked).await? {
+            Ok(_) => Ok(Eviction::Granted),
+            Err(kube::Error::Api(status)) if status.code == TOO_MANY_REQUESTS => {
                 Ok(Eviction::Refused)
             }
-            Ok(Err(error)) => Err(fault(&action, &error)),
-            Err(_) => Err(TimedOut {
-                waited_for: format!("the Kubernetes API to {action}"),
-                budget: super::fault::API_ANSWERS_WITHIN.into(),
-                last_seen: "no answer".into(),
-            }
-            .into()),
+            Err(error) => Err(fault(&action, &error)),
         }
     }
 
@@ -216,10 +210,11 @@ impl Fleet for KubeFleet {
             &self.nursery.namespace.name,
         );
         let parameters = DeleteParams::default().grace_period(0);
-        match pods.delete(pod, &parameters).await {
+        let action = format!("kill the pod `{pod}`");
+        match bounded(&action, pods.delete(pod, &parameters)).await? {
             Ok(_) => Ok(()),
             Err(error) if is_absent(&error) => Ok(()),
-            Err(error) => Err(fault(&format!("kill the pod `{pod}`"), &error)),
+            Err(error) => Err(fault(&action, &error)),
         }
     }
 

@@ -9,6 +9,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::connection::Connection;
+use super::fault::ask;
 use super::pod_watch::{PodPlace, PodView};
 use crate::model::timeline::{LifecycleEvent, ProbeKind};
 
@@ -69,10 +70,10 @@ pub(super) async fn make_kubelet_look(client: Client, place: PodPlace, view: &Po
             told = results;
             let annotations = json!({ ANNOTATION: results.to_string() });
             let patch = json!({ "metadata": { "annotations": annotations } });
-            let changed = pods
-                .patch_metadata(&place.name, &PatchParams::default(), &Patch::Merge(&patch))
-                .await;
-            if let Err(error) = changed {
+            let parameters = PatchParams::default();
+            let patch = Patch::Merge(&patch);
+            let changed = pods.patch_metadata(&place.name, &parameters, &patch);
+            if let Err(error) = ask("make the kubelet look at the pod", changed).await {
                 tracing::debug!(%error, pod = place.name, "the kubelet was not made to look at the pod");
             }
         }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::exec::{ExecGuard, ask_line, exec};
-use super::fault::{fault, is_refused_by_policy};
+use super::fault::{bounded, fault, is_refused_by_policy};
 use super::objects::{self, OBSERVER};
 use super::run_space::RunSpace;
 use crate::environment::EnvironmentFault;
@@ -39,7 +39,7 @@ impl Observing {
             Err(kube::Error::Api(status)) if is_refused_by_policy(&status) => Ok(Self::Forbidden {
                 words: status.message,
             }),
-            Err(error) => Err(fault("try a privileged pod", &error)),
+            Err(error) => Err(fault(TRY_OBSERVER, &error)),
         }
     }
 
@@ -82,6 +82,8 @@ const NEED_THE_NODE: [Feature; 3] = [
 
 /// How long the observer may take for one answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// What is asked first.
+const TRY_OBSERVER: &str = "try a privileged pod";
 /// How much of a node's digest is in its observer's name.
 const DIGEST_LENGTH: usize = 10;
 
@@ -102,7 +104,8 @@ impl Observers {
             dry_run: true,
             ..PostParams::default()
         };
-        let observing = Observing::of(pods.create(&trial, &pod).await)?;
+        let answer = bounded(TRY_OBSERVER, pods.create(&trial, &pod)).await?;
+        let observing = Observing::of(answer)?;
         tracing::info!(observing = observing.fact(), "containers are looked into");
         Ok(observing)
     }
