@@ -157,7 +157,7 @@ impl Fleet for KubeFleet {
         let exec = exec(&pods, DRIVER, DRIVER, objects::command("drive")).await?;
         Ok(DriverProcess {
             stdin: exec.stdin,
-            stdout: exec.stdout,
+            stdout: Box::new(exec.stdout),
             guard: Box::new(exec.guard),
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::exec::{ExecGuard, ask_line, exec};
@@ -154,7 +154,7 @@ impl Observers {
         } = exec;
         let task = tokio::spawn(async move {
             let mut stdin = stdin;
-            let mut lines = BufReader::new(stdout).lines();
+            let mut lines = stdout.lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 match serde_json::from_str(&line) {
                     Ok(report) => hear(&report),

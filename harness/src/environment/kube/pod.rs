@@ -245,7 +245,7 @@ impl Pod for KubePod {
         let exec = exec(&pods, DRIVER, DRIVER, objects::command("drive")).await?;
         Ok(DriverProcess {
             stdin: exec.stdin,
-            stdout: exec.stdout,
+            stdout: Box::new(exec.stdout),
             guard: Box::new(exec.guard),
         })
     }
