@@ -327,8 +327,7 @@ impl Pod for KubePod {
         let asked = Timestamp::now();
         match self.observe(request).await? {
             ObserveReply::Done { at } => {
-                // The node's clock may differ from this one: it is believed within what is possible.
-                let at = at.clamp(asked, Timestamp::now());
+                let at = believable(at, asked, Timestamp::now());
                 let injected = LifecycleEvent::FaultInjected { fault: name.into() };
                 self.parts.view.record(at, container, injected);
                 Ok(())
@@ -416,8 +415,28 @@ impl Drop for KubePod {
     }
 }
 
+/// Returns the moment that a node tells of something that was asked of it at one moment and done by another. The node's clock may differ
+/// from this one, which may have been set back meanwhile: it is believed within what is possible.
+fn believable(at: Timestamp, asked: Timestamp, now: Timestamp) -> Timestamp {
+    at.clamp(asked, now.max(asked))
+}
+
 fn unexpected(reply: &ObserveReply) -> EnvironmentFault {
     EnvironmentFault::PodLost {
         reason: format!("the observer answered something else: {reply:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nodes_clock_is_believed_within_what_is_possible_though_this_one_was_set_back() {
+        let at = |second| Timestamp::from_second(second).expect("valid");
+        assert_eq!(believable(at(5), at(4), at(6)), at(5));
+        assert_eq!(believable(at(3), at(4), at(6)), at(4));
+        assert_eq!(believable(at(7), at(4), at(6)), at(6));
+        assert_eq!(believable(at(7), at(4), at(2)), at(4));
     }
 }
