@@ -80,6 +80,11 @@ impl ContainerCourse {
         self.life.end == LifeEnd::Known
     }
 
+    /// Returns the runtime's id of the instance that was started last.
+    pub(super) fn current_instance(&self) -> Option<String> {
+        self.life.instance()
+    }
+
     /// Tells whether the hook was not seen to end: the kubelet may still tell of its failure.
     pub(super) const fn awaits_word_of_hook(&self) -> bool {
         self.life.hook.awaits_word()

@@ -45,12 +45,28 @@ struct ReadingCourse {
     broken: Option<String>,
     /// When a piece came last.
     last_piece: Option<Instant>,
+    /// The instance that is read, or was last, and where its log begins in what is kept.
+    instance: Option<(String, u64)>,
 }
 
 impl ContainerLog {
     /// Returns why something of it is known to be missing. A log that nobody has ended, and one that a kubelet rotates, are whole.
     pub(super) fn gap(&self) -> Option<String> {
         self.course().gap.clone()
+    }
+
+    /// Returns where the log of an instance begins, where that one was the last to be read.
+    pub(super) fn beginning_of(&self, instance: &str) -> Option<u64> {
+        let course = self.course();
+        let (_, begins_at) = course.instance.as_ref().filter(|(id, _)| id == instance)?;
+        Some(*begins_at)
+    }
+
+    /// Begins with the log of an instance; returns where that is.
+    pub(super) fn begin_instance(&self, instance: &str) -> usize {
+        let begins_at = self.lock().len();
+        self.course().instance = Some((instance.to_owned(), begins_at as u64));
+        begins_at
     }
 
     /// Takes in that its following is given up. Where the stream is open and silent nothing is known to be missing.
@@ -159,7 +175,7 @@ pub(super) async fn follow(
         };
         let id = instance.id.clone();
         let mut taken = Taken {
-            begins_at: log.lock().len(),
+            begins_at: log.begin_instance(&id),
             bytes: 0,
         };
         let mut saw_its_end = false;

@@ -121,7 +121,8 @@ impl PodView {
             let mut events = course.tick(now);
             if course.is_being_deleted()
                 && let Some(log) = self.logs.get(PROXY_CONTAINER)
-                && let Some(at) = word.of_term(log)
+                && let Some(instance) = course.instance_of(PROXY_CONTAINER)
+                && let Some(at) = word.of_term(log, &instance)
             {
                 events.extend(course.told_of_term(now, PROXY_CONTAINER, at));
             }
