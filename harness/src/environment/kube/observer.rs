@@ -1,6 +1,6 @@
 //! Asks the observer of a node, which is started there when it is first needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +8,17 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OnceCell};
+use tokio::time::sleep;
 
-use super::exec::{ExecGuard, ask_line, exec};
+use super::exec::{Exec, ask_line, exec};
 use super::fault::{bounded, fault, is_refused_by_policy};
 use super::objects::{self, OBSERVER};
 use super::run_space::RunSpace;
 use crate::environment::EnvironmentFault;
-use crate::environment::observe::{LONGEST_REPLY, ObserveReply, ObserveRequest, ProcessReport};
+use crate::environment::observe::{
+    ContainerId, LONGEST_REPLY, ObserveReply, ObserveRequest, ProcessChange, ProcessReport,
+};
+use crate::model::causes::chain;
 use crate::model::digest::sha256;
 use crate::model::feature::{Feature, FeatureSet};
 
@@ -80,6 +84,8 @@ const NEED_THE_NODE: [Feature; 3] = [
     Feature::ReadOnlyRootfs,
 ];
 
+/// How long a watch that has ended too early is left alone: the status tells of an end a moment after the observer did.
+const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long the observer may take for one answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// What is asked first.
@@ -134,39 +140,64 @@ impl Observers {
         }
     }
 
-    /// Lets the observer of a node report of processes, and returns when it has begun.
+    /// Lets the observer of a node report of processes, and returns when it has begun. Where its word ends before all the processes have, as when
+    /// the stream breaks, it is asked again: `left` returns what still runs.
     pub(super) async fn watch(
+        self: &Arc<Self>,
+        space: &Arc<RunSpace>,
+        node: &str,
+        left: impl Fn() -> BTreeMap<String, ContainerId> + Send + 'static,
+        mut hear: impl FnMut(&ProcessReport) + Send + 'static,
+    ) -> Result<Watching, EnvironmentFault> {
+        let mut watched = left();
+        let mut exec = self.begin_watch(space, node, &watched).await?;
+        let (observers, space, node) = (self.clone(), space.clone(), node.to_owned());
+        let task = tokio::spawn(async move {
+            let mut ended = BTreeSet::new();
+            loop {
+                hear_out(exec, |report| {
+                    if report.change == ProcessChange::Ended {
+                        let name = report.container.as_ref();
+                        ended.extend(name.and_then(|name| watched.get(name)).cloned());
+                    }
+                    hear(report);
+                })
+                .await;
+                exec = loop {
+                    watched = left();
+                    watched.retain(|_, id| !ended.contains(id));
+                    if watched.is_empty() {
+                        return;
+                    }
+                    tracing::warn!(?watched, "the watch of processes ended before they did");
+                    sleep(WATCH_AGAIN_AFTER).await;
+                    match observers.begin_watch(&space, &node, &watched).await {
+                        Ok(exec) => break exec,
+                        Err(error) => tracing::warn!(
+                            error = chain(&error).join(": "),
+                            "processes are not watched"
+                        ),
+                    }
+                };
+            }
+        });
+        Ok(Watching { task })
+    }
+
+    async fn begin_watch(
         &self,
         space: &RunSpace,
         node: &str,
-        request: &ObserveRequest,
-        mut hear: impl FnMut(&ProcessReport) + Send + 'static,
-    ) -> Result<Watching, EnvironmentFault> {
+        containers: &BTreeMap<String, ContainerId>,
+    ) -> Result<Exec, EnvironmentFault> {
         let (pods, name) = self.of(space, node).await?;
         let mut exec = exec(&pods, &name, OBSERVER, objects::command("observe")).await?;
-        let question = serde_json::to_vec(request).expect("requests have only string keys");
+        let containers = containers.clone();
+        let question = serde_json::to_vec(&ObserveRequest::Watch { containers })
+            .expect("requests have only string keys");
         let first = ask_line(&mut exec, &question, LONGEST_REPLY, ANSWERS_WITHIN).await?;
         tracing::debug!(first = %String::from_utf8_lossy(&first), "processes are watched");
-        let super::exec::Exec {
-            stdin,
-            stdout,
-            guard,
-        } = exec;
-        let task = tokio::spawn(async move {
-            let mut stdin = stdin;
-            let mut lines = stdout.lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                match serde_json::from_str(&line) {
-                    Ok(report) => hear(&report),
-                    Err(error) => tracing::warn!(%error, "a report of the observer cannot be read"),
-                }
-            }
-            let _ = stdin.shutdown().await;
-        });
-        Ok(Watching {
-            task,
-            _guard: guard,
-        })
+        Ok(exec)
     }
 
     async fn of(
@@ -194,10 +225,26 @@ impl Observers {
     }
 }
 
+/// Hears the reports of a watch to its end.
+async fn hear_out(exec: Exec, mut hear: impl FnMut(&ProcessReport)) {
+    let Exec {
+        mut stdin,
+        stdout,
+        guard: _guard,
+    } = exec;
+    let mut lines = stdout.lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str(&line) {
+            Ok(report) => hear(&report),
+            Err(error) => tracing::warn!(%error, "a report of the observer cannot be read"),
+        }
+    }
+    let _ = stdin.shutdown().await;
+}
+
 /// A watch that goes on until this is dropped.
 pub(super) struct Watching {
     task: tokio::task::JoinHandle<()>,
-    _guard: ExecGuard,
 }
 
 impl Drop for Watching {

@@ -21,7 +21,7 @@ use super::log_follower::ContainerLog;
 use super::objects::{self, DRIVER};
 use super::observer::{Observers, Observing, Watching};
 use super::pod_http::ask_port;
-use super::pod_watch::PodView;
+use super::pod_watch::{PodView, Stage};
 use super::run_space::{RunNamespace, RunSpace};
 use crate::environment::observe::{ContainerId, ObserveReply, ObserveRequest};
 use crate::environment::{
@@ -130,14 +130,7 @@ impl KubePod {
     }
 
     fn running(&self) -> BTreeMap<String, ContainerId> {
-        let latest = self.parts.view.latest();
-        let latest = latest.borrow();
-        let running = latest.pod.as_ref().map(Course::running);
-        running
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, id)| Some((name, id.parse().ok()?)))
-            .collect()
+        running(&self.parts.view)
     }
 
     fn container_id(&self, container: &str) -> Result<ContainerId, EnvironmentFault> {
@@ -163,19 +156,14 @@ impl KubePod {
             Observing::Allowed => {}
             Observing::Forbidden { .. } => return Ok(()),
         }
-        let view = self.parts.view.clone();
-        let request = ObserveRequest::Watch {
-            containers: self.running(),
-        };
+        let (view, heard) = (self.parts.view.clone(), self.parts.view.clone());
         self.watching
             .get_or_try_init(|| {
                 self.parts.observers.watch(
                     &self.parts.space,
                     self.node(),
-                    &request,
-                    move |report| {
-                        view.process(report);
-                    },
+                    move || running(&view),
+                    move |report| heard.process(report),
                 )
             })
             .await
@@ -413,6 +401,19 @@ impl Drop for KubePod {
         // What is left of the pod goes with the run's namespaces.
         self.follower.abort();
     }
+}
+
+/// Returns the containers of a pod that run, as far as the API says; none of a pod that has ended.
+fn running(view: &PodView) -> BTreeMap<String, ContainerId> {
+    let latest = view.latest();
+    let latest = latest.borrow();
+    let living = latest.pod.as_ref().filter(|_| latest.stage == Stage::Alive);
+    let running = living.map(Course::running);
+    running
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, id)| Some((name, id.parse().ok()?)))
+        .collect()
 }
 
 /// Returns the moment that a node tells of something that was asked of it at one moment and done by another. The node's clock may differ
