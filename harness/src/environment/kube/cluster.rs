@@ -14,6 +14,7 @@ use super::node_image::newest_at_hand;
 use super::options::KubeOptions;
 use super::ownership::Owner;
 use super::run_space::Keeping;
+use super::sweep::write_record;
 use crate::environment::EnvironmentFault;
 use crate::executable::bounded_command::{Bounds, Group, Kept, run_bounded};
 use crate::image::{ImageRole, Images};
@@ -135,10 +136,6 @@ impl Cluster {
         making: Making<'_>,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
-        let io = |action: &str| {
-            let action = action.to_owned();
-            move |source| EnvironmentFault::Io { action, source }
-        };
         let (tool, node_image) = (making.tool, making.node_image);
         let mut made = MadeCluster {
             tool,
@@ -149,13 +146,11 @@ impl Cluster {
         };
         if making.keeping == Keeping::Remove {
             // Before the cluster: whenever this process ends, the next run finds what it has made.
-            fs_err::create_dir_all(making.records).map_err(io("make the folder of clusters"))?;
-            let record = making
-                .records
-                .join(format!("{}.{}", made.name, tool.name()));
-            fs_err::write(&record, Owner::this_process().to_string())
-                .map_err(io("write down which cluster is made"))?;
-            made.record = Some(record);
+            let written = write_record(making.records, tool, &made.name, &Owner::this_process());
+            made.record = Some(written.map_err(|source| EnvironmentFault::Io {
+                action: "write down which cluster is made".into(),
+                source,
+            })?);
         }
         let of_image = node_image
             .map(|image| format!(" of {image}"))
