@@ -5,29 +5,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::admission_trial::{PodAdmission, try_admission};
-use super::agent_probe::{AgentTraits, probe_agent};
+use super::agent_probe::AgentTraits;
 use super::agent_service::{ServedPod, agent_object, await_endpoints, make_service};
+use super::capabilities::Capabilities;
 use super::cluster::Cluster;
 use super::connection::Connection;
 use super::fleet::KubeFleet;
 use super::fleet_members::Nursery;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
-use super::late_look::KubeletActs;
 use super::objects::{self, AGENTS, POD, SERVICE};
-use super::observer::{Observers, Observing};
-use super::options::{KubeOptions, Presence};
 use super::pod::{KubePod, NamespaceOwner};
 use super::pod_maker::PodMaker;
 use super::pod_watch::PodPlace;
 use super::run_space::{RunNamespace, RunSpace};
 use super::service_refusal::await_refusal;
-use super::service_trial::{ServiceReach, try_service};
-use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
 use crate::environment::{Environment, EnvironmentFault, Fleet, Pod, authority};
-use crate::image::{ImageRole, is_in_no_registry};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
 use crate::model::image_use::ImagesInUse;
@@ -37,122 +31,18 @@ use crate::stack::{PROXY_PORT, Stack};
 /// Runs pods in a cluster.
 #[derive(Debug)]
 pub struct KubeEnvironment {
-    name: &'static str,
-    connection: Connection,
-    cluster: tokio::sync::Mutex<Cluster>,
-    space: Arc<RunSpace>,
-    maker: PodMaker,
-    services: ServiceReach,
-    admission: PodAdmission,
-    images: ImageNames,
-    presence: Presence,
-    agent: Option<AgentTraits>,
-    // The last: what is in it goes when everything else has gone.
-    _folder: RunFolder,
-}
-
-/// What a cluster has said of itself.
-struct Found {
-    observing: Observing,
-    agent: Option<AgentTraits>,
-    services: ServiceReach,
-    admission: PodAdmission,
+    pub(super) name: &'static str,
+    pub(super) connection: Connection,
+    pub(super) cluster: tokio::sync::Mutex<Cluster>,
+    pub(super) space: Arc<RunSpace>,
+    pub(super) maker: PodMaker,
+    pub(super) capabilities: Capabilities,
+    pub(super) agent: Option<AgentTraits>,
+    /// What is in it goes when everything else has gone: it is the last.
+    pub(super) _folder: RunFolder,
 }
 
 impl KubeEnvironment {
-    /// Makes or reaches the cluster, loads the images and asks what can be done there.
-    ///
-    /// # Errors
-    ///
-    /// When the cluster cannot be had, or images have no name. What was made until then is removed.
-    pub async fn prepare(
-        options: KubeOptions,
-        say: &(impl Fn(&str) + Sync),
-    ) -> Result<Self, EnvironmentFault> {
-        let images = options.image_names()?;
-        let named = &options.images.named;
-        let folder = RunFolder::create(&options.runtime, &options.run).map_err(|source| {
-            EnvironmentFault::Io {
-                action: "make the run's folder".into(),
-                source,
-            }
-        })?;
-        let mut cluster = Box::pin(Cluster::have(&options, folder.path(), say)).await?;
-        let prepared = async {
-            if let Some(built) = &options.built {
-                cluster.load(built, named, say).await?;
-                options.delivery().deliver(built, named, say).await?;
-            }
-            let connection = Connection::open(&cluster.source())
-                .await
-                .map_err(|error| cluster.explain(error))?;
-            let swept = sweep_namespaces(&connection.client).await?;
-            if !swept.is_empty() {
-                say(&format!(
-                    "removed what earlier runs left: {}",
-                    swept.join(", ")
-                ));
-            }
-            let run_images = options.run_images(&connection, &images).await?;
-            let space = Arc::new(RunSpace::new(
-                connection.client.clone(),
-                options.run.clone(),
-                run_images,
-                options.keeping,
-            ));
-            let questions = async {
-                let observing = Observers::are_allowed(&space).await?;
-                let agent = match named.of(ImageRole::Agent) {
-                    Some(image) => Some(probe_agent(&space, image).await?),
-                    None => None,
-                };
-                let services = Box::pin(try_service(&space, options.service_trial, say)).await?;
-                let admission = try_admission(&space, options.admission_trial).await?;
-                let found = Found {
-                    observing,
-                    agent,
-                    services,
-                    admission,
-                };
-                Ok::<_, EnvironmentFault>(found)
-            };
-            match questions.await {
-                Ok(found) => Ok((connection, space, found)),
-                Err(error) => {
-                    // Only the error that came first is told.
-                    let _ = space.remove_all().await;
-                    Err(error)
-                }
-            }
-        };
-        let prepared = Box::pin(prepared).await;
-        match prepared {
-            Ok((connection, space, found)) => Ok(Self {
-                name: options.cluster.name(),
-                presence: options.presence(&cluster),
-                maker: PodMaker {
-                    space: space.clone(),
-                    observers: Arc::default(),
-                    observing: found.observing,
-                    kubelet_acts: KubeletActs::of(&connection),
-                },
-                connection,
-                cluster: tokio::sync::Mutex::new(cluster),
-                space,
-                services: found.services,
-                admission: found.admission,
-                images,
-                agent: found.agent,
-                _folder: folder,
-            }),
-            Err(error) => {
-                // Only the error that came first is told.
-                let _ = cluster.remove().await;
-                Err(error)
-            }
-        }
-    }
-
     /// Returns what the agent of a named image says of itself; none where its executable is on this machine.
     pub fn agent(&self) -> Option<&AgentTraits> {
         self.agent.as_ref()
@@ -188,7 +78,7 @@ impl KubeEnvironment {
             space.driver_pods()
         )?;
         Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
-        let object = objects::pod(&space.run, stack, &self.images);
+        let object = objects::pod(&space.run, stack, &self.capabilities.images);
         let place = PodPlace::new(&namespace.name, POD);
         let owner = NamespaceOwner::Pod(namespace.clone());
         let service = authority(&service, PROXY_PORT);
@@ -215,7 +105,11 @@ impl KubeEnvironment {
         let mut addresses = Vec::new();
         for number in 0..agents.replicas {
             let name = format!("{AGENTS}-{number}");
-            let object = agent_object(objects::pod(&space.run, &own, &self.images), &name, space);
+            let object = agent_object(
+                objects::pod(&space.run, &own, &self.capabilities.images),
+                &name,
+                space,
+            );
             let place = PodPlace::new(namespace, &name);
             let pod = self
                 .maker
@@ -254,7 +148,7 @@ impl KubeEnvironment {
             maker: self.maker.clone(),
             asks_once: self.connection.asks_once.clone(),
         };
-        let creating = KubeFleet::create(nursery, self.images.clone(), replicas);
+        let creating = KubeFleet::create(nursery, self.capabilities.images.clone(), replicas);
         let fleet = Box::pin(creating).await?;
         Ok(Arc::new(fleet))
     }
@@ -327,73 +221,15 @@ impl Environment for KubeEnvironment {
     }
 
     fn features(&self) -> FeatureSet {
-        let mut features = FeatureSet::from([
-            Feature::AgentService,
-            Feature::ImagePull,
-            Feature::MemoryLimits,
-            Feature::RunAsUser,
-            Feature::StartupProbeHttp,
-            Feature::StartupProbeTcp,
-        ]);
-        features.extend(self.services.features());
-        features.extend(self.admission.features());
-        if self.space.images.census.knows_the_pods_images() {
-            features.insert(Feature::ImageDigests);
-        }
-        match self.presence {
-            Presence::OnNodes => {
-                features.insert(Feature::ImagesOnNodes);
-            }
-            Presence::Unknown => {}
-        }
-        if self
-            .images
-            .of(ImageRole::Agent)
-            .is_some_and(is_in_no_registry)
-        {
-            features.insert(Feature::ImagesInNoRegistry);
-        }
-        let by_release = [
-            (19, Feature::SeccompProfile),
-            (24, Feature::StartupProbeGrpc),
-            (29, Feature::NativeSidecar),
-            (30, Feature::PreStopSleep),
-        ];
-        features.extend(
-            by_release
-                .into_iter()
-                .filter(|(minor, _)| self.connection.is_at_least(*minor))
-                .map(|(_, feature)| feature),
-        );
-        features.extend(self.maker.observing.features());
-        features
+        self.capabilities.features()
     }
 
     fn why_not(&self, feature: Feature) -> Option<String> {
-        if feature == Feature::Rollout {
-            return self.services.why_no_rollout();
-        }
-        if feature == Feature::ResourceUsage {
-            return Some("a pod's processes are looked into on this machine only".into());
-        }
-        if feature == Feature::PodSecurityAdmission {
-            return Some(self.admission.fact());
-        }
-        self.maker.observing.why_not(feature)
+        self.capabilities.why_not(feature)
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        let mut facts = self.connection.facts();
-        for role in ImageRole::ALL {
-            if let Some(name) = self.images.of(role) {
-                facts.insert(format!("image of the {role}"), name.to_owned());
-            }
-        }
-        let observing = self.maker.observing.fact();
-        facts.insert("containers are looked into".into(), observing);
-        facts.insert("services".into(), self.services.fact());
-        facts.insert("pod security admission".into(), self.admission.fact());
-        facts
+        self.capabilities.facts()
     }
 
     fn images(&self) -> ImagesInUse {

@@ -8,7 +8,7 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::connection::Connection;
+use super::connection::Release;
 use super::fault::ask;
 use super::pod_watch::{PodPlace, PodView};
 use crate::model::timeline::{LifecycleEvent, ProbeKind};
@@ -27,8 +27,8 @@ pub(super) enum KubeletActs {
 
 impl KubeletActs {
     /// Tells it by the cluster's release.
-    pub(super) fn of(connection: &Connection) -> Self {
-        if connection.is_at_least(ACTS_AT_ONCE_FROM) {
+    pub(super) fn of(release: Release) -> Self {
+        if release.is_at_least(ACTS_AT_ONCE_FROM) {
             Self::AtOnce
         } else {
             Self::AtItsNextLook
