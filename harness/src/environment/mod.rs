@@ -29,6 +29,7 @@ pub mod local;
 pub mod observe;
 pub mod service_answers;
 
+mod command_lines;
 mod container_files;
 mod pod_timeline;
 mod run_folder;
@@ -130,8 +131,14 @@ pub trait Pod: fmt::Debug + Send + Sync {
     ) -> Result<PodHttpResponse, EnvironmentFault>;
 
     /// Returns what the container wrote to stdout and stderr since its first start, all restarts
-    /// in order: the first 64 MiB, and a line that says so where there was more.
+    /// in order: the first 64 MiB, and a line that says so where there was more. An environment that knows something to be missing
+    /// may refuse it: nothing follows from what is not in such a log.
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault>;
+
+    /// Returns what is kept of a log, though something may be known to be missing: for somebody to look at, never for a verdict.
+    async fn kept_log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
+        self.log(container).await
+    }
 
     /// Returns what the container wrote beyond the first `offset` bytes, at most `limit` bytes of it.
     async fn log_beyond(

@@ -100,6 +100,9 @@ pub async fn capture(
             Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,
             Err(error) => {
                 missing.push(format!("the log of `{name}`: {}", chain(&error).join(": ")));
+                if let Ok(kept) = deployment.pod.kept_log(name).await {
+                    output.write(&folder.join(format!("logs/{name}.log")), &kept)?;
+                }
             }
         }
     }

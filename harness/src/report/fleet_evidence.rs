@@ -29,11 +29,16 @@ pub async fn capture_fleet(
             let name = &container.name;
             match member.pod.log(name).await {
                 Ok(log) => output.write(&folder.join(format!("{name}.log")), &log)?,
-                Err(error) => missing.push(format!(
-                    "the log of `{name}` of {}: {}",
-                    member.name,
-                    chain(&error).join(": ")
-                )),
+                Err(error) => {
+                    missing.push(format!(
+                        "the log of `{name}` of {}: {}",
+                        member.name,
+                        chain(&error).join(": ")
+                    ));
+                    if let Ok(kept) = member.pod.kept_log(name).await {
+                        output.write(&folder.join(format!("{name}.log")), &kept)?;
+                    }
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
 
-use super::fault::{fault, is_refused_by_policy};
+use super::fault::{bounded, fault};
 use super::labels::run_name;
 use super::objects;
 use super::options::Trial;
@@ -25,7 +25,39 @@ pub(super) enum PodAdmission {
     NotTried,
 }
 
+/// The pod that is tried.
+const TRIAL: &str = "admission-trial";
+/// What is asked.
+const ACTION: &str = "try whether a pod is refused";
+
 impl PodAdmission {
+    /// Reads what the API answers to a pod that the standard does not allow. Another policy's refusal, as of a webhook, says nothing of the
+    /// standard: a pod that violates only the standard might be let in.
+    fn of<T>(
+        answer: Result<T, kube::Error>,
+        standard: PodSecurityStandard,
+    ) -> Result<Self, EnvironmentFault> {
+        match answer {
+            Ok(_) => Ok(Self::NotEnforced(format!(
+                "a pod without a security context was let into a namespace that enforces `{standard}`"
+            ))),
+            Err(kube::Error::Api(status))
+                if status
+                    .message
+                    .contains(&format!("violates PodSecurity \"{standard}:")) =>
+            {
+                Ok(Self::Enforced)
+            }
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
+                Ok(Self::NotEnforced(format!(
+                    "a pod was refused, but not by the standard of its namespace: {}",
+                    status.message
+                )))
+            }
+            Err(error) => Err(fault(ACTION, &error)),
+        }
+    }
+
     /// Returns what the report says of it.
     pub(super) fn fact(&self) -> String {
         match self {
@@ -53,31 +85,68 @@ pub(super) async fn try_admission(
         Trial::Needed => {}
         Trial::NotNeeded => return Ok(PodAdmission::NotTried),
     }
-    let namespace = format!("{}-admission", run_name(&space.run));
+    let name = format!("{}-admission", run_name(&space.run));
     let standard = PodSecurityStandard::Restricted;
     let purpose = "whether Pod Security admission refuses a pod";
-    space
-        .make_namespace(&namespace, purpose, Some(standard))
-        .await?;
-    let pods: Api<Pod> = Api::namespaced(space.client.clone(), &namespace);
+    let namespace = space.make_namespace(&name, purpose, Some(standard)).await?;
+    let pods: Api<Pod> = Api::namespaced(space.client.clone(), &name);
     let parameters = PostParams {
         dry_run: true,
         ..PostParams::default()
     };
-    let pod = objects::driver(&space.run, &space.images.driver);
-    let admission = match pods.create(&parameters, &pod).await {
-        Ok(_) => PodAdmission::NotEnforced(format!(
-            "a pod without a security context was let into a namespace that enforces `{standard}`"
-        )),
-        Err(kube::Error::Api(status)) if is_refused_by_policy(&status) => PodAdmission::Enforced,
-        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
-            PodAdmission::NotEnforced(format!(
-                "a pod was refused, but by no policy: {}",
-                status.message
-            ))
-        }
-        Err(error) => return Err(fault("try whether a pod is refused", &error)),
-    };
+    let pod = objects::unconfined(TRIAL, &space.run, &space.images.driver);
+    let answer = bounded(ACTION, pods.create(&parameters, &pod)).await?;
+    let admission = PodAdmission::of(answer, standard)?;
     space.remove_namespace(&namespace).await;
     Ok(admission)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::kubernetes_1_25(
+        403,
+        "pods \"admission-trial\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false (container \"admission-trial\" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container \"admission-trial\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"admission-trial\" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container \"admission-trial\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")",
+        FeatureSet::from([Feature::PodSecurityAdmission])
+    )]
+    #[case::another_standard(
+        403,
+        "pods \"admission-trial\" is forbidden: violates PodSecurity \"baseline:latest\": privileged",
+        FeatureSet::new()
+    )]
+    #[case::webhook(
+        400,
+        "admission webhook \"policies.example.com\" denied the request: no image of this registry",
+        FeatureSet::new()
+    )]
+    #[case::quota(
+        403,
+        "pods \"admission-trial\" is forbidden: exceeded quota: q, requested: pods=1",
+        FeatureSet::new()
+    )]
+    fn only_the_standards_own_refusal_shows_that_it_is_enforced(
+        #[case] code: u16,
+        #[case] message: &str,
+        #[case] features: FeatureSet,
+    ) {
+        let status = kube::core::Status::failure(message, "Forbidden").with_code(code);
+        let answer = Err::<(), _>(kube::Error::Api(Box::new(status)));
+        let admission =
+            PodAdmission::of(answer, PodSecurityStandard::Restricted).expect("an answer");
+        assert_eq!(admission.features(), features);
+        if features.is_empty() {
+            assert!(admission.fact().contains(message), "{}", admission.fact());
+        }
+    }
+
+    #[test]
+    fn a_pod_that_is_let_in_shows_that_nothing_is_enforced() {
+        let admission =
+            PodAdmission::of(Ok(()), PodSecurityStandard::Restricted).expect("an answer");
+        assert_eq!(admission.features(), FeatureSet::new());
+    }
 }

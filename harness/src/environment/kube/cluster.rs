@@ -1,22 +1,22 @@
 //! Clusters: made and removed by `kind` or `k3d`, or somebody's own, which is never made or removed.
 
-use std::process::Stdio;
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cluster_tool::{
-    ClusterTool, MADE_WITHIN, READ_WITHIN, load_image, remove_made, run_tool,
+    ClusterTool, MADE_WITHIN, READ_WITHIN, REMOVED_WITHIN, load_image, run_tool,
 };
 use super::connection::Source;
 use super::images::ImageNames;
-use super::keep::{KeptCluster, attach};
+use super::keep::{KeptCluster, attach, remove_until_gone};
 use super::labels::run_name;
 use super::lease::{Lease, LeasePurpose};
 use super::node_image::newest_at_hand;
 use super::options::KubeOptions;
 use super::ownership::Owner;
 use super::run_space::Keeping;
+use super::sweep::write_record;
 use crate::environment::EnvironmentFault;
+use crate::executable::bounded_command::{Bounds, Group, Kept, run_bounded};
 use crate::image::{ImageRole, Images};
 
 /// Which cluster a run uses.
@@ -136,10 +136,6 @@ impl Cluster {
         making: Making<'_>,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
-        let io = |action: &str| {
-            let action = action.to_owned();
-            move |source| EnvironmentFault::Io { action, source }
-        };
         let (tool, node_image) = (making.tool, making.node_image);
         let mut made = MadeCluster {
             tool,
@@ -150,13 +146,11 @@ impl Cluster {
         };
         if making.keeping == Keeping::Remove {
             // Before the cluster: whenever this process ends, the next run finds what it has made.
-            fs_err::create_dir_all(making.records).map_err(io("make the folder of clusters"))?;
-            let record = making
-                .records
-                .join(format!("{}.{}", made.name, tool.name()));
-            fs_err::write(&record, Owner::this_process().to_string())
-                .map_err(io("write down which cluster is made"))?;
-            made.record = Some(record);
+            let written = write_record(making.records, tool, &made.name, &Owner::this_process());
+            made.record = Some(written.map_err(|source| EnvironmentFault::Io {
+                action: "write down which cluster is made".into(),
+                source,
+            })?);
         }
         let of_image = node_image
             .map(|image| format!(" of {image}"))
@@ -279,7 +273,8 @@ impl Cluster {
             return Ok(());
         }
         if let Kind::Made(made) = &self.0 {
-            remove_made(made.tool, &made.name, &made.kubeconfig).await?;
+            // The record goes last: until the cluster is gone for certain the next run must find it.
+            remove_until_gone(made.tool, &made.name, &made.kubeconfig).await?;
             made.forget();
         }
         self.0 = Kind::Removed;
@@ -294,11 +289,17 @@ impl Drop for Cluster {
             return;
         }
         if let Kind::Made(made) = &self.0 {
-            let removed = std::process::Command::new(made.tool.name())
-                .args(made.tool.delete(&made.name, &made.kubeconfig))
-                .stdin(Stdio::null())
-                .output();
-            if removed.is_ok_and(|output| output.status.success()) {
+            let bounds = Bounds {
+                time: REMOVED_WITHIN,
+                output: 0,
+                kept: Kept::End,
+                // A Ctrl-C at the terminal must not leave half of it.
+                group: Group::Own,
+            };
+            let mut command = std::process::Command::new(made.tool.name());
+            command.args(made.tool.delete(&made.name, &made.kubeconfig));
+            let removed = run_bounded(&mut command, bounds);
+            if removed.is_ok_and(|finished| finished.status.success()) {
                 made.forget();
             }
         }

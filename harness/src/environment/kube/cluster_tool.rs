@@ -1,11 +1,14 @@
 //! The tools that make clusters: what they are told, and what they say when they cannot.
 
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use camino::Utf8Path;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::environment::EnvironmentFault;
@@ -20,7 +23,7 @@ const LISTED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a tool may take to say where a cluster is.
 pub(super) const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long a cluster may take to be removed.
-const REMOVED_WITHIN: Duration = Duration::from_mins(2);
+pub(super) const REMOVED_WITHIN: Duration = Duration::from_mins(2);
 /// How much of what a tool says is shown, in bytes.
 const SHOWN_BYTES: usize = 2048;
 
@@ -167,14 +170,20 @@ pub(super) async fn run_command(
         hint,
     };
     let is_cluster_tool = ClusterTool::ALL.iter().any(|tool| tool.name() == name);
-    let output = Command::new(name)
+    let child = Command::new(name)
         .args(words)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         // A Ctrl-C at the terminal is the harness's to handle.
         .process_group(0)
         .kill_on_drop(true)
-        .output();
-    let output = match timeout(within, output).await {
+        .spawn();
+    let finished = match child {
+        Ok(child) => await_end(child, within).await,
+        Err(error) => Ok(Err(error)),
+    };
+    let output = match finished {
         Ok(Ok(output)) => output,
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(refused(
@@ -203,6 +212,32 @@ pub(super) async fn run_command(
     let hint = is_cluster_tool.then(|| hint_for(&words)).flatten();
     let hint = hint.map(Into::into);
     Err(refused(format!("{}: {words}", output.status), hint))
+}
+
+/// Waits for a program's end. When its time is over, or nobody waits any more, what it has started in its group ends with it: a tool that is
+/// killed alone leaves the engine's client at work.
+async fn await_end(child: Child, within: Duration) -> Result<std::io::Result<Output>, Elapsed> {
+    let leader = child.id();
+    let mut waiting = std::pin::pin!(child.wait_with_output());
+    // It goes before the child does: until that has been waited for, the group's number is nobody else's.
+    let mut group = OwnGroup(leader);
+    let finished = timeout(within, &mut waiting).await;
+    if finished.is_ok() {
+        group.0 = None;
+    }
+    finished
+}
+
+/// The group of a program that is not let live.
+struct OwnGroup(Option<u32>);
+
+impl Drop for OwnGroup {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0.and_then(|leader| i32::try_from(leader).ok()) {
+            // It may have ended just now.
+            let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+        }
+    }
 }
 
 fn hint_for(words: &str) -> Option<&'static str> {
@@ -239,6 +274,44 @@ mod tests {
         let k3d = ClusterTool::K3d.create("n", None, own).join(" ");
         assert!(k3d.contains("--kubeconfig-update-default=false"), "{k3d}");
         assert!(k3d.contains("--kubeconfig-switch-context=false"), "{k3d}");
+    }
+
+    #[tokio::test]
+    async fn what_a_program_has_started_ends_with_its_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("child");
+        let script = format!("sleep 300 & echo $! > '{}'; wait", path.display());
+        let words = ["-c".to_owned(), script];
+        let error = run_command("sh", "wait", &words, Duration::from_secs(1))
+            .await
+            .expect_err("it hangs");
+        assert!(matches!(error, EnvironmentFault::TimedOut(_)), "{error}");
+        let child = fs_err::read_to_string(&path).expect("the child was started");
+        let stat = format!("/proc/{}/stat", child.trim());
+        // The kernel takes its time to end a process that it was told to kill.
+        let ended = async {
+            while fs_err::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), ended)
+            .await
+            .expect("the child still runs");
+    }
+
+    #[tokio::test]
+    async fn what_a_program_says_is_returned_and_its_failure_told() {
+        let words = [
+            "-c".to_owned(),
+            "echo said; echo why >&2; exit $0".to_owned(),
+        ];
+        let run = async |code: &str| {
+            let words = [&words[..], &[code.to_owned()]].concat();
+            run_command("sh", "speak", &words, Duration::from_secs(30)).await
+        };
+        assert_eq!(run("0").await.expect("it ends well"), b"said\n");
+        let error = run("3").await.expect_err("it failed").to_string();
+        assert!(error.ends_with(": why"), "{error}");
     }
 
     #[test]

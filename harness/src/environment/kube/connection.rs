@@ -27,8 +27,7 @@ pub(super) struct Connection {
     pub asks_once: Client,
     /// What the API calls itself: `v1.20.2`.
     pub version: String,
-    /// Major and minor version.
-    pub release: (u32, u32),
+    pub release: Release,
     /// The address, for the report.
     pub server: String,
 }
@@ -58,7 +57,7 @@ impl Connection {
         Ok(Self {
             client,
             asks_once,
-            release: (
+            release: Release::of(
                 leading_number(&version.major),
                 leading_number(&version.minor),
             ),
@@ -74,10 +73,21 @@ impl Connection {
             ("api server".to_owned(), self.server.clone()),
         ])
     }
+}
 
-    /// Tells whether the server is of this release of Kubernetes 1, or a later one.
-    pub(super) fn is_at_least(&self, minor: u32) -> bool {
-        self.release >= (1, minor)
+/// Major and minor version of Kubernetes.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Release(u32, u32);
+
+impl Release {
+    /// Takes the two numbers.
+    pub(super) const fn of(major: u32, minor: u32) -> Self {
+        Self(major, minor)
+    }
+
+    /// Tells whether it is this release of Kubernetes 1, or a later one.
+    pub(super) fn is_at_least(self, minor: u32) -> bool {
+        self >= Self(1, minor)
     }
 }
 

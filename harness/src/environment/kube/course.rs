@@ -63,6 +63,11 @@ impl Course {
         self.deleted_at.is_some()
     }
 
+    /// Returns the runtime's id of a container's last start.
+    pub(super) fn instance_of(&self, name: &str) -> Option<String> {
+        self.containers.get(name)?.current_instance()
+    }
+
     /// Tells whether a hook was not seen to end: the kubelet may still tell of its failure.
     pub(super) fn awaits_words_of_hooks(&self) -> bool {
         self.containers

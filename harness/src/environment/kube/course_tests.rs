@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::environment::kube::container_course::{LEAST_GRACE_SECONDS, TellsOfTerm, moment};
+use crate::environment::kube::container_course::moment;
+use crate::environment::kube::term::{LEAST_GRACE_SECONDS, TellsOfTerm};
 use crate::environment::observe::ProcessChange;
 use crate::model::timeline::ExitStatus;
 
@@ -453,4 +454,73 @@ fn a_container_that_the_kernel_ended_for_its_memory_is_told_of_as_such() {
         .collect();
     assert_eq!(end, ["OutOfMemory", "Exited"]);
     assert_eq!(names(&course.status(at(10_100), &killed)), [""; 0]);
+}
+
+/// A pod whose container was started a second time, and what the status says of its first instance.
+fn restarted(before: &Value) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {},
+        "status": { "containerStatuses": [{
+            "name": "a", "restartCount": 1, "ready": false, "started": false, "image": "",
+            "imageID": "", "containerID": "containerd://y",
+            "state": { "running": { "startedAt": at(12_000).to_string() } },
+            "lastState": { "terminated": before },
+        }] },
+    }))
+    .expect("a pod")
+}
+
+#[test]
+fn the_runtimes_word_of_one_life_does_not_end_the_next() {
+    let mut course = proxys_course(None);
+    course.status(at(0), &running(true));
+    course.process(at(10_100), &process(ProcessChange::Ended));
+    let end = process(ProcessChange::EndedWith { exit_code: 137 });
+    assert_eq!(names(&course.process(at(10_110), &end)), [""; 0]);
+    let first = json!({ "exitCode": 137, "containerID": "containerd://x",
+        "finishedAt": at(10_000).to_string() });
+    let events = names(&course.status(at(12_100), &restarted(&first)));
+    assert_eq!(
+        events,
+        [
+            "Exited",
+            "Restarting",
+            "Started",
+            "ContainerNotReady",
+            "PodNotReady"
+        ]
+    );
+    assert_eq!(names(&course.tick(at(13_000))), [""; 0]);
+    // It comes a second time, from a runtime that is slow.
+    assert_eq!(names(&course.process(at(13_100), &end)), [""; 0]);
+    assert_eq!(names(&course.tick(at(15_000))), [""; 0]);
+}
+
+#[test]
+fn a_hook_that_has_overrun_in_one_life_may_fail_in_the_next() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "9"] } })));
+    course.status(at(0), &running(true));
+    let stop = kubelet("Killing", "Container a failed liveness probe", 1);
+    course.kubelet_event(at(1000), &stop);
+    let overran = names(&course.tick(at(31_000)));
+    assert_eq!(overran, ["PreStopOverran", "TermSent"]);
+    let first = json!({ "exitCode": 137, "containerID": "containerd://x" });
+    course.status(at(33_000), &restarted(&first));
+    let failed = kubelet("FailedPreStopHook", "no such file", 1);
+    assert_eq!(
+        names(&course.kubelet_event(at(40_000), &failed)),
+        ["PreStopStarted", "PreStopFailed", "TermSent"]
+    );
+}
+
+#[test]
+fn a_lost_life_is_told_of_before_the_next_begins_and_only_once() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    let unknown = json!({ "exitCode": 137, "reason": "ContainerStatusUnknown",
+        "message": "could not be located" });
+    let events = names(&course.status(at(12_100), &restarted(&unknown)));
+    assert_eq!(events[..3], ["EndUnknown", "Restarting", "Started"]);
+    let again = names(&course.status(at(12_200), &restarted(&unknown)));
+    assert_eq!(again, [""; 0]);
 }

@@ -2,166 +2,47 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Pod as KubePodObject;
-use tokio::time::timeout;
 
-use super::admission_trial::{PodAdmission, try_admission};
-use super::agent_probe::{AgentTraits, probe_agent};
+use super::agent_probe::AgentTraits;
 use super::agent_service::{ServedPod, agent_object, await_endpoints, make_service};
+use super::capabilities::Capabilities;
 use super::cluster::Cluster;
 use super::connection::Connection;
-use super::course::Course;
 use super::fleet::KubeFleet;
 use super::fleet_members::Nursery;
 use super::images::ImageNames;
 use super::labels::pod_namespace;
-use super::late_look::{ACTS_AT_ONCE_FROM, make_kubelet_look};
 use super::objects::{self, AGENTS, POD, SERVICE};
-use super::observer::{Observers, Observing};
-use super::options::{KubeOptions, Presence};
-use super::pod::{KubePod, NamespaceOwner, PodParts};
-use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
-use super::run_space::RunSpace;
+use super::pod::{KubePod, NamespaceOwner};
+use super::pod_maker::PodMaker;
+use super::pod_watch::PodPlace;
+use super::run_space::{RunNamespace, RunSpace};
 use super::service_refusal::await_refusal;
-use super::service_trial::{ServiceReach, try_service};
-use super::status;
-use super::sweep::sweep_namespaces;
 use crate::environment::run_folder::RunFolder;
-use crate::environment::{Addresses, Environment, EnvironmentFault, Fleet, Pod, authority};
-use crate::image::{ImageRole, is_in_no_registry};
+use crate::environment::{Environment, EnvironmentFault, Fleet, Pod, authority};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::PodName;
 use crate::model::image_use::ImagesInUse;
-use crate::model::timeouts::TimedOut;
 use crate::stack::agent_pods::AgentPods;
 use crate::stack::{PROXY_PORT, Stack};
-
-/// How long a pod may take from its creation until it has an address.
-const ADDRESS_WITHIN: Duration = Duration::from_mins(1);
 
 /// Runs pods in a cluster.
 #[derive(Debug)]
 pub struct KubeEnvironment {
-    name: &'static str,
-    connection: Connection,
-    cluster: tokio::sync::Mutex<Cluster>,
-    space: Arc<RunSpace>,
-    observers: Arc<Observers>,
-    observing: Observing,
-    services: ServiceReach,
-    admission: PodAdmission,
-    images: ImageNames,
-    presence: Presence,
-    agent: Option<AgentTraits>,
-    // The last: what is in it goes when everything else has gone.
-    _folder: RunFolder,
-}
-
-/// What a cluster has said of itself.
-struct Found {
-    observing: Observing,
-    agent: Option<AgentTraits>,
-    services: ServiceReach,
-    admission: PodAdmission,
+    pub(super) name: &'static str,
+    pub(super) connection: Connection,
+    pub(super) cluster: tokio::sync::Mutex<Cluster>,
+    pub(super) space: Arc<RunSpace>,
+    pub(super) maker: PodMaker,
+    pub(super) capabilities: Capabilities,
+    pub(super) agent: Option<AgentTraits>,
+    /// What is in it goes when everything else has gone: it is the last.
+    pub(super) _folder: RunFolder,
 }
 
 impl KubeEnvironment {
-    /// Makes or reaches the cluster, loads the images and asks what can be done there.
-    ///
-    /// # Errors
-    ///
-    /// When the cluster cannot be had, or images have no name. What was made until then is removed.
-    pub async fn prepare(
-        options: KubeOptions,
-        say: &(impl Fn(&str) + Sync),
-    ) -> Result<Self, EnvironmentFault> {
-        let images = options.image_names()?;
-        let named = &options.images.named;
-        let folder = RunFolder::create(&options.runtime, &options.run).map_err(|source| {
-            EnvironmentFault::Io {
-                action: "make the run's folder".into(),
-                source,
-            }
-        })?;
-        let mut cluster = Box::pin(Cluster::have(&options, folder.path(), say)).await?;
-        let prepared = async {
-            if let Some(built) = &options.built {
-                cluster.load(built, named, say).await?;
-                options.delivery().deliver(built, named, say).await?;
-            }
-            let connection = Connection::open(&cluster.source())
-                .await
-                .map_err(|error| cluster.explain(error))?;
-            let swept = sweep_namespaces(&connection.client).await?;
-            if !swept.is_empty() {
-                say(&format!(
-                    "removed what earlier runs left: {}",
-                    swept.join(", ")
-                ));
-            }
-            let run_images = options.run_images(&connection, &images).await?;
-            let space = Arc::new(RunSpace::new(
-                connection.client.clone(),
-                options.run.clone(),
-                run_images,
-                options.keeping,
-            ));
-            let questions = async {
-                let observing = if Observers::are_allowed(&space).await? {
-                    Observing::Allowed
-                } else {
-                    Observing::Forbidden
-                };
-                let agent = match named.of(ImageRole::Agent) {
-                    Some(image) => Some(probe_agent(&space, image).await?),
-                    None => None,
-                };
-                let services = Box::pin(try_service(&space, options.service_trial, say)).await?;
-                let admission = try_admission(&space, options.admission_trial).await?;
-                let found = Found {
-                    observing,
-                    agent,
-                    services,
-                    admission,
-                };
-                Ok::<_, EnvironmentFault>(found)
-            };
-            match questions.await {
-                Ok(found) => Ok((connection, space, found)),
-                Err(error) => {
-                    // Only the error that came first is told.
-                    let _ = space.remove_all().await;
-                    Err(error)
-                }
-            }
-        };
-        let prepared = Box::pin(prepared).await;
-        match prepared {
-            Ok((connection, space, found)) => Ok(Self {
-                name: options.cluster.name(),
-                presence: options.presence(&cluster),
-                connection,
-                cluster: tokio::sync::Mutex::new(cluster),
-                space,
-                observers: Arc::default(),
-                observing: found.observing,
-                services: found.services,
-                admission: found.admission,
-                images,
-                agent: found.agent,
-                _folder: folder,
-            }),
-            Err(error) => {
-                // Only the error that came first is told.
-                let _ = cluster.remove().await;
-                Err(error)
-            }
-        }
-    }
-
     /// Returns what the agent of a named image says of itself; none where its executable is on this machine.
     pub fn agent(&self) -> Option<&AgentTraits> {
         self.agent.as_ref()
@@ -169,19 +50,15 @@ impl KubeEnvironment {
 
     async fn create_in(
         &self,
-        namespace: &str,
-        name: &PodName,
+        namespace: &RunNamespace,
         stack: &Stack,
     ) -> Result<Arc<dyn Pod>, EnvironmentFault> {
-        let space = &self.space;
-        space
-            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
-            .await?;
         let Some(agents) = &stack.agents else {
             let pod = self.create_pod(namespace, stack).await?;
             return Ok(pod);
         };
-        let (agents, addresses) = self.create_agents(namespace, stack, agents).await?;
+        let made = self.create_agents(&namespace.name, stack, agents);
+        let (agents, addresses) = made.await?;
         let front = self
             .create_pod(namespace, &stack.with_agents_at(&addresses))
             .await?;
@@ -191,19 +68,22 @@ impl KubeEnvironment {
     /// Makes the pod under test with its Service, in a namespace that is there.
     async fn create_pod(
         &self,
-        namespace: &str,
+        namespace: &RunNamespace,
         stack: &Stack,
     ) -> Result<Arc<KubePod>, EnvironmentFault> {
         let space = &self.space;
         // The traffic that shows how a pod starts must not wait for its driver.
-        let (service, _) =
-            tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        let (service, _) = tokio::try_join!(
+            self.apply_parts(&namespace.name, stack),
+            space.driver_pods()
+        )?;
         Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
-        let object = objects::pod(&space.run, stack, &self.images);
-        let place = PodPlace::new(namespace, POD);
+        let object = objects::pod(&space.run, stack, &self.capabilities.images);
+        let place = PodPlace::new(&namespace.name, POD);
+        let owner = NamespaceOwner::Pod(namespace.clone());
         let service = authority(&service, PROXY_PORT);
-        self.start_pod(object, place, NamespaceOwner::Pod, stack, &service)
-            .await
+        let started = self.maker.start(object, place, owner, stack, &service);
+        started.await
     }
 
     /// Makes the agents' pods with their Service; returns them with the addresses that the Service has for them.
@@ -225,10 +105,15 @@ impl KubeEnvironment {
         let mut addresses = Vec::new();
         for number in 0..agents.replicas {
             let name = format!("{AGENTS}-{number}");
-            let object = agent_object(objects::pod(&space.run, &own, &self.images), &name, space);
+            let object = agent_object(
+                objects::pod(&space.run, &own, &self.capabilities.images),
+                &name,
+                space,
+            );
             let place = PodPlace::new(namespace, &name);
             let pod = self
-                .start_pod(object, place, NamespaceOwner::Fleet, &own, AGENTS)
+                .maker
+                .start(object, place, NamespaceOwner::Fleet, &own, AGENTS)
                 .await?;
             addresses.push(pod.addresses().pod_ip);
             pods.push(pod);
@@ -244,106 +129,48 @@ impl KubeEnvironment {
         Ok((pods, addresses))
     }
 
-    /// Makes one pod of the stack, and returns once it has an address.
-    async fn start_pod(
-        &self,
-        mut object: KubePodObject,
-        place: PodPlace,
-        namespace_owner: NamespaceOwner,
-        stack: &Stack,
-        service: &str,
-    ) -> Result<Arc<KubePod>, EnvironmentFault> {
-        let space = &self.space;
-        let view = Arc::new(PodView::new(
-            Course::of(&stack.pod, stack.grace_period_seconds()),
-            stack.containers().map(|container| container.name.clone()),
-        ));
-        let (namespace, name) = (place.namespace.clone(), place.name.clone());
-        let follower = tokio::spawn(self.follow(place, view.clone()));
-        let parts = PodParts {
-            namespace: namespace.clone(),
-            name: name.clone(),
-            namespace_owner,
-            stack: stack.clone(),
-            view: view.clone(),
-            space: space.clone(),
-            observers: self.observers.clone(),
-            observing: self.observing,
-        };
-        // From here on the follower ends with the pod's handle.
-        let pod = KubePod::new(parts, follower);
-        space
-            .images
-            .pulls
-            .put_into_pod_under_test(&mut object, stack);
-        space.apply(&namespace, &name, &object).await?;
-        let (pod_ip, node) = await_address(&view).await?;
-        pod.place(
-            Addresses {
-                pod_ip,
-                service: service.to_owned(),
-            },
-            node,
-        );
-        Ok(Arc::new(pod))
-    }
-
-    /// Follows a pod to its end.
-    fn follow(&self, place: PodPlace, view: Arc<PodView>) -> impl Future<Output = ()> + use<> {
-        let client = self.space.client.clone();
-        let acts_at_once = self.connection.is_at_least(ACTS_AT_ONCE_FROM);
-        async move {
-            let following = follow_pod(client.clone(), place.clone(), view.clone());
-            if acts_at_once {
-                following.await;
-            } else {
-                tokio::join!(following, make_kubelet_look(client, place, &view));
-            }
-        }
-    }
-
     async fn create_fleet_in(
         &self,
-        namespace: &str,
-        name: &PodName,
+        namespace: &RunNamespace,
         stack: &Stack,
         replicas: u32,
     ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
         let space = &self.space;
-        space
-            .make_namespace(namespace, &name.purpose, stack.namespace_enforces)
-            .await?;
-        let (service, _) =
-            tokio::try_join!(self.apply_parts(namespace, stack), space.driver_pods())?;
+        let (service, _) = tokio::try_join!(
+            self.apply_parts(&namespace.name, stack),
+            space.driver_pods()
+        )?;
         Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
         let nursery = Nursery {
-            namespace: namespace.to_owned(),
+            namespace: namespace.clone(),
             service: authority(&service, PROXY_PORT),
             stack: stack.clone(),
-            space: space.clone(),
+            maker: self.maker.clone(),
             asks_once: self.connection.asks_once.clone(),
-            observers: self.observers.clone(),
-            observing: self.observing,
         };
-        let creating = KubeFleet::create(nursery, self.images.clone(), replicas);
+        let creating = KubeFleet::create(nursery, self.capabilities.images.clone(), replicas);
         let fleet = Box::pin(creating).await?;
         Ok(Arc::new(fleet))
     }
 
-    /// Removes the namespace of what could not be created, unless it is not ours.
+    /// Makes the namespace of a pod or a fleet.
+    async fn make_namespace(
+        &self,
+        name: &PodName,
+        stack: &Stack,
+    ) -> Result<RunNamespace, EnvironmentFault> {
+        let enforces = stack.namespace_enforces;
+        self.space
+            .make_namespace(&pod_namespace(name), &name.purpose, enforces)
+            .await
+    }
+
+    /// Removes the namespace of what could not be created.
     async fn clear<T>(
         &self,
-        namespace: &str,
+        namespace: &RunNamespace,
         created: Result<T, EnvironmentFault>,
     ) -> Result<T, EnvironmentFault> {
-        if let Err(
-            EnvironmentFault::Cluster { action, .. } | EnvironmentFault::NotAdmitted { action, .. },
-        ) = &created
-            && action.starts_with("create the namespace")
-        {
-            // It is not ours, or there is none.
-            return created;
-        }
         if created.is_err() {
             // Only the error that came first is told; the end of the run removes what is left.
             self.space.remove_namespace(namespace).await;
@@ -394,81 +221,15 @@ impl Environment for KubeEnvironment {
     }
 
     fn features(&self) -> FeatureSet {
-        let mut features = FeatureSet::from([
-            Feature::AgentService,
-            Feature::ImagePull,
-            Feature::MemoryLimits,
-            Feature::RunAsUser,
-            Feature::StartupProbeHttp,
-            Feature::StartupProbeTcp,
-        ]);
-        features.extend(self.services.features());
-        features.extend(self.admission.features());
-        if self.space.images.census.knows_the_pods_images() {
-            features.insert(Feature::ImageDigests);
-        }
-        match self.presence {
-            Presence::OnNodes => {
-                features.insert(Feature::ImagesOnNodes);
-            }
-            Presence::Unknown => {}
-        }
-        if self
-            .images
-            .of(ImageRole::Agent)
-            .is_some_and(is_in_no_registry)
-        {
-            features.insert(Feature::ImagesInNoRegistry);
-        }
-        let by_release = [
-            (19, Feature::SeccompProfile),
-            (24, Feature::StartupProbeGrpc),
-            (29, Feature::NativeSidecar),
-            (30, Feature::PreStopSleep),
-        ];
-        features.extend(
-            by_release
-                .into_iter()
-                .filter(|(minor, _)| self.connection.is_at_least(*minor))
-                .map(|(_, feature)| feature),
-        );
-        match self.observing {
-            // When a hook ends, what is in a read-only root's volumes, and how a container is paused: only its node tells.
-            Observing::Allowed => features.extend([
-                Feature::ContainerFaults,
-                Feature::PreStopExec,
-                Feature::ReadOnlyRootfs,
-            ]),
-            Observing::Forbidden => {}
-        }
-        features
+        self.capabilities.features()
     }
 
     fn why_not(&self, feature: Feature) -> Option<String> {
-        if feature == Feature::Rollout {
-            return self.services.why_no_rollout();
-        }
-        if feature == Feature::ResourceUsage {
-            return Some("a pod's processes are looked into on this machine only".into());
-        }
-        (feature == Feature::PodSecurityAdmission).then(|| self.admission.fact())
+        self.capabilities.why_not(feature)
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        let mut facts = self.connection.facts();
-        for role in ImageRole::ALL {
-            if let Some(name) = self.images.of(role) {
-                facts.insert(format!("image of the {role}"), name.to_owned());
-            }
-        }
-        let observing = match self.observing {
-            Observing::Allowed => "by a privileged pod on the node",
-            Observing::Forbidden => "not possible: the cluster lets no privileged pod in",
-        };
-        facts.insert("containers are looked into".into(), observing.into());
-        facts.insert("services".into(), self.services.fact());
-        facts.insert("pod security admission".into(), self.admission.fact());
-        facts
+        self.capabilities.facts()
     }
 
     fn images(&self) -> ImagesInUse {
@@ -476,8 +237,8 @@ impl Environment for KubeEnvironment {
     }
 
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault> {
-        let namespace = pod_namespace(&name);
-        let created = self.create_in(&namespace, &name, stack).await;
+        let namespace = self.make_namespace(&name, stack).await?;
+        let created = self.create_in(&namespace, stack).await;
         self.clear(&namespace, created).await
     }
 
@@ -487,10 +248,8 @@ impl Environment for KubeEnvironment {
         stack: &Stack,
         replicas: u32,
     ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
-        let namespace = pod_namespace(&name);
-        let created = self
-            .create_fleet_in(&namespace, &name, stack, replicas)
-            .await;
+        let namespace = self.make_namespace(&name, stack).await?;
+        let created = self.create_fleet_in(&namespace, stack, replicas).await;
         self.clear(&namespace, created).await
     }
 
@@ -500,47 +259,5 @@ impl Environment for KubeEnvironment {
             return cluster.remove().await;
         }
         self.space.remove_all().await
-    }
-}
-
-/// Waits until the pod has an address; returns it with the node's name.
-pub(super) async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFault> {
-    let mut latest = view.latest();
-    let placed = |pod: &KubePodObject| {
-        let ip = pod.status.as_ref()?.pod_ip.clone()?;
-        Some((ip, pod.spec.as_ref()?.node_name.clone()?))
-    };
-    let wait = async {
-        let found = latest
-            .wait_for(|latest| {
-                latest.stage > Stage::Alive || latest.pod.as_ref().and_then(placed).is_some()
-            })
-            .await;
-        found
-            .ok()
-            .and_then(|found| found.pod.as_ref().and_then(placed))
-    };
-    let last_seen = || {
-        let latest = view.latest();
-        let latest = latest.borrow();
-        latest
-            .pod
-            .as_ref()
-            .map_or_else(|| "no pod yet".into(), status::describe)
-    };
-    match timeout(ADDRESS_WITHIN, wait).await {
-        Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(EnvironmentFault::PodLost {
-            reason: format!(
-                "it went before it had an address; last seen: {}",
-                last_seen()
-            ),
-        }),
-        Err(_) => Err(TimedOut {
-            waited_for: "the pod to get an address".into(),
-            budget: ADDRESS_WITHIN.into(),
-            last_seen: last_seen(),
-        }
-        .into()),
     }
 }

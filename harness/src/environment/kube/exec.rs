@@ -21,11 +21,14 @@ const PIPE_BYTES: usize = 256 * 1024;
 pub(super) struct Exec {
     /// Its standard input. It is never closed before the end: old API servers end the whole stream with it.
     pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    /// Its standard output.
-    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its standard output. Whoever reads lines of it reads them here: what came in one piece with a line is kept for the next.
+    pub stdout: Stdout,
     /// Ends the stream when it is dropped; the command sees the end of its input.
     pub guard: ExecGuard,
 }
+
+/// The standard output of a command in a container.
+pub(super) type Stdout = BufReader<Box<dyn AsyncRead + Send + Unpin>>;
 
 /// Keeps a stream open.
 pub(super) struct ExecGuard(Mutex<AttachedProcess>);
@@ -63,7 +66,7 @@ pub(super) async fn exec(
     };
     Ok(Exec {
         stdin: Box::new(stdin),
-        stdout: Box::new(stdout),
+        stdout: BufReader::new(Box::new(stdout)),
         guard: ExecGuard(Mutex::new(process)),
     })
 }
@@ -79,10 +82,7 @@ pub(super) async fn ask_line(
         exec.stdin.write_all(question).await?;
         exec.stdin.write_all(b"\n").await?;
         exec.stdin.flush().await?;
-        let mut line = Vec::new();
-        let mut stdout = BufReader::new(&mut exec.stdout).take(limit);
-        stdout.read_until(b'\n', &mut line).await?;
-        Ok::<_, std::io::Error>(line)
+        read_line(&mut exec.stdout, limit).await
     };
     match timeout(within, talk).await {
         Ok(Ok(line)) if line.last() == Some(&b'\n') => Ok(line),
@@ -102,5 +102,26 @@ pub(super) async fn ask_line(
             last_seen: "no complete line".into(),
         }
         .into()),
+    }
+}
+
+/// Reads one line and nothing beyond it.
+async fn read_line(stdout: &mut Stdout, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    stdout.take(limit).read_until(b'\n', &mut line).await?;
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_came_in_one_piece_with_the_first_line_is_there_for_the_next_reader() {
+        let mut stdout: Stdout = BufReader::new(Box::new(&b"begun\nended\n"[..]));
+        let first = read_line(&mut stdout, 64).await.expect("read");
+        assert_eq!(first, b"begun\n");
+        let second = stdout.lines().next_line().await.expect("read");
+        assert_eq!(second.as_deref(), Some("ended"));
     }
 }

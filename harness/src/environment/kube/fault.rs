@@ -11,14 +11,19 @@ use crate::model::causes::chain;
 use crate::model::timeouts::TimedOut;
 
 /// How long the API may take for one answer.
-pub(super) const API_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+const API_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// By which words an answer of the API is a policy's refusal.
-const POLICY_WORDS: [&str; 4] = [
+const POLICY_WORDS: [&str; 9] = [
     "violates PodSecurity",
+    "PodSecurityPolicy",
+    "pod security policy",
+    "security context constraint",
     "admission webhook",
     "denied the request",
+    "denied request",
     "denied by",
+    "disallowed by cluster policy",
 ];
 /// How long it may be away while a run goes on.
 const API_BACK_WITHIN: Duration = Duration::from_secs(90);
@@ -34,16 +39,24 @@ pub(super) async fn ask<T>(
     action: &str,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, EnvironmentFault> {
-    match timeout(API_ANSWERS_WITHIN, work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(fault(action, &error)),
-        Err(_) => Err(TimedOut {
+    bounded(action, work)
+        .await?
+        .map_err(|error| fault(action, &error))
+}
+
+/// Does one thing with the API, within its time, for who looks at the API's own answer.
+pub(super) async fn bounded<T>(
+    action: &str,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<Result<T, Error>, EnvironmentFault> {
+    timeout(API_ANSWERS_WITHIN, work).await.map_err(|_| {
+        TimedOut {
             waited_for: format!("the Kubernetes API to {action}"),
             budget: API_ANSWERS_WITHIN.into(),
             last_seen: "no answer".into(),
         }
-        .into()),
-    }
+        .into()
+    })
 }
 
 /// Whether something is asked for the first time.
@@ -242,6 +255,15 @@ mod tests {
         let text = asked.expect_err("a fault").to_string();
         assert!(text.contains("connection closed"), "{text}");
         assert!(text.contains("1m 30s"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_that_never_answers_is_given_up_in_its_time() {
+        let never = std::future::pending::<Result<(), Error>>();
+        let fault = bounded("look", never).await.expect_err("a fault");
+        assert!(matches!(fault, EnvironmentFault::TimedOut(_)), "{fault}");
+        let refused = bounded("look", async { Err::<(), _>(away()) }).await;
+        assert!(refused.expect("an answer").is_err());
     }
 
     #[tokio::test(start_paused = true)]

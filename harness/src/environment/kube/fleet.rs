@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::exec::exec;
-use super::fault::{ask, fault, is_absent};
+use super::fault::{ask, bounded, fault, is_absent};
 use super::fleet_members::{Members, Nursery, discover};
 use super::fleet_objects::{self, FLEET, PolicyVersion};
 use super::fleet_status::unsettled;
@@ -85,25 +85,28 @@ impl KubeFleet {
             replicas,
             revision,
         } = self.wanted().clone();
-        let space = &self.nursery.space;
+        let space = &self.nursery.maker.space;
         let mut pod = objects::pod(&space.run, &stack, &self.images);
         space.images.pulls.put_into_pod_under_test(&mut pod, &stack);
         let object = fleet_objects::deployment(&space.run, pod, replicas, revision);
         space
-            .apply(&self.nursery.namespace, FLEET, &object)
+            .apply(&self.nursery.namespace.name, FLEET, &object)
             .await
             .map(|_| ())
     }
 
     fn deployments(&self) -> Api<Deployment> {
-        Api::namespaced(self.nursery.space.client.clone(), &self.nursery.namespace)
+        Api::namespaced(
+            self.nursery.maker.space.client.clone(),
+            &self.nursery.namespace.name,
+        )
     }
 
     /// Applies the budget at the first eviction, and returns the version of its group that the server has.
     async fn policy(&self) -> Result<PolicyVersion, EnvironmentFault> {
         self.policy
             .get_or_try_init(|| async {
-                let client = &self.nursery.space.client;
+                let client = &self.nursery.maker.space.client;
                 let groups = ask("ask the API for its groups", client.list_api_groups()).await?;
                 let has_v1 = groups.groups.iter().any(|group| {
                     let versions = &mut group.versions.iter();
@@ -126,8 +129,8 @@ impl KubeFleet {
                     plural: "poddisruptionbudgets".into(),
                 };
                 let budgets: Api<DynamicObject> =
-                    Api::namespaced_with(client.clone(), &self.nursery.namespace, &resource);
-                let budget = fleet_objects::budget(&self.nursery.space.run, version);
+                    Api::namespaced_with(client.clone(), &self.nursery.namespace.name, &resource);
+                let budget = fleet_objects::budget(&self.nursery.maker.space.run, version);
                 let budget = Patch::Apply(budget);
                 let parameters = PatchParams::apply(FIELD_MANAGER).force();
                 let applied = budgets.patch(FLEET, &parameters, &budget);
@@ -150,21 +153,23 @@ impl Fleet for KubeFleet {
     }
 
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
-        let pods = self.nursery.space.driver_pods().await?;
+        let pods = self.nursery.maker.space.driver_pods().await?;
         let exec = exec(&pods, DRIVER, DRIVER, objects::command("drive")).await?;
         Ok(DriverProcess {
             stdin: exec.stdin,
-            stdout: exec.stdout,
+            stdout: Box::new(exec.stdout),
             guard: Box::new(exec.guard),
         })
     }
 
     async fn roll_out(&self, change: TemplateChange) -> Result<(), EnvironmentFault> {
         if let TemplateChange::Stack(stack) = change {
-            let space = &self.nursery.space;
+            let space = &self.nursery.maker.space;
             for (name, values) in &stack.secrets {
                 let object = objects::secret(name, &space.run, values);
-                space.apply(&self.nursery.namespace, name, &object).await?;
+                space
+                    .apply(&self.nursery.namespace.name, name, &object)
+                    .await?;
             }
             self.wanted().stack = *stack;
         }
@@ -179,7 +184,7 @@ impl Fleet for KubeFleet {
 
     async fn evict(&self, pod: &str) -> Result<Eviction, EnvironmentFault> {
         let version = self.policy().await?;
-        let namespace = &self.nursery.namespace;
+        let namespace = &self.nursery.namespace.name;
         let action = format!("evict the pod `{pod}`");
         let body = fleet_objects::eviction(pod, namespace, version);
         let body = serde_json::to_vec(&body).expect("the request has only string keys");
@@ -190,29 +195,26 @@ impl Fleet for KubeFleet {
         .body(body)
         .expect("names of Kubernetes are valid in a path");
         let asked = self.nursery.asks_once.request::<serde_json::Value>(request);
-        match tokio::time::timeout(super::fault::API_ANSWERS_WITHIN, asked).await {
-            Ok(Ok(_)) => Ok(Eviction::Granted),
-            Ok(Err(kube::Error::Api(status))) if status.code == TOO_MANY_REQUESTS => {
+        match bounded(&action, asked).await? {
+            Ok(_) => Ok(Eviction::Granted),
+            Err(kube::Error::Api(status)) if status.code == TOO_MANY_REQUESTS => {
                 Ok(Eviction::Refused)
             }
-            Ok(Err(error)) => Err(fault(&action, &error)),
-            Err(_) => Err(TimedOut {
-                waited_for: format!("the Kubernetes API to {action}"),
-                budget: super::fault::API_ANSWERS_WITHIN.into(),
-                last_seen: "no answer".into(),
-            }
-            .into()),
+            Err(error) => Err(fault(&action, &error)),
         }
     }
 
     async fn kill(&self, pod: &str) -> Result<(), EnvironmentFault> {
-        let pods: Api<KubePodObject> =
-            Api::namespaced(self.nursery.space.client.clone(), &self.nursery.namespace);
+        let pods: Api<KubePodObject> = Api::namespaced(
+            self.nursery.maker.space.client.clone(),
+            &self.nursery.namespace.name,
+        );
         let parameters = DeleteParams::default().grace_period(0);
-        match pods.delete(pod, &parameters).await {
+        let action = format!("kill the pod `{pod}`");
+        match bounded(&action, pods.delete(pod, &parameters)).await? {
             Ok(_) => Ok(()),
             Err(error) if is_absent(&error) => Ok(()),
-            Err(error) => Err(fault(&format!("kill the pod `{pod}`"), &error)),
+            Err(error) => Err(fault(&action, &error)),
         }
     }
 
@@ -240,6 +242,7 @@ impl Fleet for KubeFleet {
     async fn remove(&self) -> Result<(), EnvironmentFault> {
         // The Deployment and its pods go with their namespace.
         self.nursery
+            .maker
             .space
             .remove_namespace(&self.nursery.namespace)
             .await;

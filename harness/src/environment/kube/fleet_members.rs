@@ -11,14 +11,12 @@ use kube::runtime::watcher::{self, watcher};
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 
-use super::course::Course;
-use super::environment::await_address;
 use super::labels::ROLE_LABEL;
 use super::objects::POD_ROLE;
-use super::observer::{Observers, Observing};
-use super::pod::{KubePod, NamespaceOwner, PodParts};
-use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
-use super::run_space::RunSpace;
+use super::pod::{KubePod, NamespaceOwner};
+use super::pod_maker::{PodMaker, await_address};
+use super::pod_watch::{PodPlace, Stage};
+use super::run_space::RunNamespace;
 use crate::environment::{Addresses, FleetMember};
 use crate::model::causes::chain;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
@@ -35,19 +33,16 @@ pub(super) struct Members {
 struct Member {
     name: String,
     pod: Arc<KubePod>,
-    view: Arc<PodView>,
 }
 
 /// What the members' handles are made of.
 #[derive(Clone)]
 pub(super) struct Nursery {
-    pub namespace: String,
+    pub namespace: RunNamespace,
     pub service: String,
     pub stack: Stack,
-    pub space: Arc<RunSpace>,
+    pub maker: PodMaker,
     pub asks_once: Client,
-    pub observers: Arc<Observers>,
-    pub observing: Observing,
 }
 
 impl std::fmt::Debug for Nursery {
@@ -74,8 +69,9 @@ impl Members {
     /// Returns how many have something left that runs. A kubelet may take a minute to report the end of a pod of which nothing runs any more.
     pub(super) fn left(&self, containers: usize) -> usize {
         let left = |member: &&Member| {
-            let stage = member.view.latest().borrow().stage;
-            stage == Stage::Alive && !has_ended(&member.view.timeline.events(), containers)
+            let view = member.pod.view();
+            let stage = view.latest().borrow().stage;
+            stage == Stage::Alive && !has_ended(&view.timeline.events(), containers)
         };
         self.lock().iter().filter(left).count()
     }
@@ -109,8 +105,8 @@ fn has_ended(timeline: &[TimelineEvent], containers: usize) -> bool {
 
 /// Watches for pods of the fleet until this is dropped. The names of such pods are never given twice.
 pub(super) async fn discover(nursery: Nursery, members: Arc<Members>) {
-    let pods: Api<KubePodObject> =
-        Api::namespaced(nursery.space.client.clone(), &nursery.namespace);
+    let client = nursery.maker.space.client.clone();
+    let pods: Api<KubePodObject> = Api::namespaced(client, &nursery.namespace.name);
     let own = watcher::Config::default().labels(&format!("{ROLE_LABEL}={POD_ROLE}"));
     let mut pods = std::pin::pin!(watcher(pods, own).default_backoff());
     let mut placing = JoinSet::new();
@@ -139,37 +135,19 @@ pub(super) async fn discover(nursery: Nursery, members: Arc<Members>) {
 
 impl Nursery {
     fn take_in(&self, name: &str) -> Member {
-        let view = Arc::new(PodView::new(
-            Course::of(&self.stack.pod, self.stack.grace_period_seconds()),
-            self.stack
-                .containers()
-                .map(|container| container.name.clone()),
-        ));
-        let follower = tokio::spawn(follow_pod(
-            self.space.client.clone(),
-            PodPlace::new(&self.namespace, name),
-            view.clone(),
-        ));
-        let parts = PodParts {
-            namespace: self.namespace.clone(),
-            name: name.to_owned(),
-            namespace_owner: NamespaceOwner::Fleet,
-            stack: self.stack.clone(),
-            view: view.clone(),
-            space: self.space.clone(),
-            observers: self.observers.clone(),
-            observing: self.observing,
-        };
+        let place = PodPlace::new(&self.namespace.name, name);
+        let pod = self
+            .maker
+            .take_in(place, NamespaceOwner::Fleet, &self.stack);
         Member {
             name: name.to_owned(),
-            pod: Arc::new(KubePod::new(parts, follower)),
-            view,
+            pod: Arc::new(pod),
         }
     }
 
     /// Says where the pod is when that is known, and lets its node tell of its hooks once it runs: others decide when it goes.
     async fn place(self, member: Member) {
-        match await_address(&member.view).await {
+        match await_address(member.pod.view()).await {
             Ok((pod_ip, node)) => {
                 let service = self.service;
                 member.pod.place(Addresses { pod_ip, service }, node);
@@ -183,7 +161,7 @@ impl Nursery {
                 return;
             }
         }
-        let mut latest = member.view.latest();
+        let mut latest = member.pod.view().latest();
         let ready = latest
             .wait_for(|latest| {
                 latest.stage > Stage::Alive

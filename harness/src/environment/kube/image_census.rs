@@ -13,6 +13,13 @@ use crate::model::image_use::{ContainerImage, ImageUse, ImagesInUse};
 /// The digests that are right, by role.
 pub(super) type ExpectedDigests = BTreeMap<ImageRole, Vec<ImageDigest>>;
 
+/// Whether the right digest of every image of a pod under test is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Digests {
+    Known,
+    Unknown,
+}
+
 /// What is known of the run's images.
 #[derive(Debug)]
 pub(super) struct ImageCensus {
@@ -32,10 +39,13 @@ impl ImageCensus {
     }
 
     /// Tells whether the right digest of every image of a pod under test is known.
-    pub(super) fn knows_the_pods_images(&self) -> bool {
-        [ImageRole::Agent, ImageRole::Application, ImageRole::Proxy]
-            .iter()
-            .all(|role| self.expected.contains_key(role))
+    pub(super) fn digests(&self) -> Digests {
+        let of_a_pod = [ImageRole::Agent, ImageRole::Application, ImageRole::Proxy];
+        if of_a_pod.iter().all(|role| self.expected.contains_key(role)) {
+            Digests::Known
+        } else {
+            Digests::Unknown
+        }
     }
 
     /// Takes in what the API says of a pod. Containers of other images than the run's own are passed over.

@@ -8,11 +8,33 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::connection::Release;
+use super::fault::ask;
 use super::pod_watch::{PodPlace, PodView};
 use crate::model::timeline::{LifecycleEvent, ProbeKind};
 
 /// The release of Kubernetes 1 from which on a kubelet acts at once.
-pub(super) const ACTS_AT_ONCE_FROM: u32 = 21;
+const ACTS_AT_ONCE_FROM: u32 = 21;
+
+/// When a cluster's kubelets act on what a startup probe found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum KubeletActs {
+    /// When they look at the pod again.
+    AtItsNextLook,
+    /// At once.
+    AtOnce,
+}
+
+impl KubeletActs {
+    /// Tells it by the cluster's release.
+    pub(super) fn of(release: Release) -> Self {
+        if release.is_at_least(ACTS_AT_ONCE_FROM) {
+            Self::AtOnce
+        } else {
+            Self::AtItsNextLook
+        }
+    }
+}
 
 /// The annotation that is changed.
 const ANNOTATION: &str = "conformance/startup-probes-seen";
@@ -48,10 +70,10 @@ pub(super) async fn make_kubelet_look(client: Client, place: PodPlace, view: &Po
             told = results;
             let annotations = json!({ ANNOTATION: results.to_string() });
             let patch = json!({ "metadata": { "annotations": annotations } });
-            let changed = pods
-                .patch_metadata(&place.name, &PatchParams::default(), &Patch::Merge(&patch))
-                .await;
-            if let Err(error) = changed {
+            let parameters = PatchParams::default();
+            let patch = Patch::Merge(&patch);
+            let changed = pods.patch_metadata(&place.name, &parameters, &patch);
+            if let Err(error) = ask("make the kubelet look at the pod", changed).await {
                 tracing::debug!(%error, pod = place.name, "the kubelet was not made to look at the pod");
             }
         }

@@ -1,7 +1,8 @@
 //! Keeps what a container writes, from its first start on, all restarts in order.
 //!
 //! The API tells of a container's current and its previous instance, and a stream of it may break off. So each instance is followed until
-//! the status says that it has ended and its log was read once more after that; what was read before is passed over.
+//! the status says that it has ended and its log was read once more after that; what was read before is passed over. Where something is known to
+//! be missing, the log says so: nothing may be concluded from what is not in it.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use kube::api::LogParams;
 use kube::client::Body;
 use kube::{Client, Resource as _};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::pod_watch::{Latest, PodPlace, Stage};
 use super::status;
@@ -25,13 +26,82 @@ const CUT_OFF: &[u8] = b"\n[conformance: the log goes on; the first 64 MiB are k
 /// How long a stream that broke off is left alone.
 const BROKEN_STREAM_PAUSE: Duration = Duration::from_millis(100);
 
+/// A log whose last piece is no older than this when its following is given up was still being written.
+const STILL_WRITTEN_WITHIN: Duration = Duration::from_secs(1);
+
 /// What one container has written so far.
 #[derive(Debug, Default)]
 pub(super) struct ContainerLog {
     bytes: Mutex<Vec<u8>>,
+    course: Mutex<ReadingCourse>,
+}
+
+/// How the reading of a log goes.
+#[derive(Debug, Default)]
+struct ReadingCourse {
+    /// What is known to be missing.
+    gap: Option<String>,
+    /// Why the stream broke off that was to be read to its end.
+    broken: Option<String>,
+    /// When a piece came last.
+    last_piece: Option<Instant>,
+    /// The instance that is read, or was last, and where its log begins in what is kept.
+    instance: Option<(String, u64)>,
 }
 
 impl ContainerLog {
+    /// Returns why something of it is known to be missing. A log that nobody has ended, and one that a kubelet rotates, are whole.
+    pub(super) fn gap(&self) -> Option<String> {
+        self.course().gap.clone()
+    }
+
+    /// Returns where the log of an instance begins, where that one was the last to be read.
+    pub(super) fn beginning_of(&self, instance: &str) -> Option<u64> {
+        let course = self.course();
+        let (_, begins_at) = course.instance.as_ref().filter(|(id, _)| id == instance)?;
+        Some(*begins_at)
+    }
+
+    /// Begins with the log of an instance; returns where that is.
+    pub(super) fn begin_instance(&self, instance: &str) -> usize {
+        let begins_at = self.lock().len();
+        self.course().instance = Some((instance.to_owned(), begins_at as u64));
+        begins_at
+    }
+
+    /// Takes in that its following is given up. Where the stream is open and silent nothing is known to be missing.
+    pub(super) fn give_up(&self) {
+        let mut course = self.course();
+        let written = course
+            .last_piece
+            .is_some_and(|at| at.elapsed() < STILL_WRITTEN_WITHIN);
+        let reason = match course.broken.take() {
+            Some(reason) => Some(format!(
+                "it broke off and was not read to its end: {reason}"
+            )),
+            None => written.then(|| "its pod has ended, and it was still being read".into()),
+        };
+        course.gap = course.gap.take().or(reason);
+    }
+
+    /// Takes in that no more is to be read until the next instance comes.
+    fn has_read_instance(&self) {
+        let mut course = self.course();
+        course.broken = None;
+        course.last_piece = None;
+    }
+
+    /// Takes in that the rest of an instance's log cannot be had any more.
+    fn lose_the_rest(&self, reason: &str) {
+        self.course().gap.get_or_insert_with(|| {
+            format!("an instance's log broke off and cannot be read any more: {reason}")
+        });
+    }
+
+    fn course(&self) -> MutexGuard<'_, ReadingCourse> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns all of it.
     pub(super) fn all(&self) -> Vec<u8> {
         self.lock().clone()
@@ -67,6 +137,13 @@ impl ContainerLog {
         if piece.len() > room {
             bytes.extend_from_slice(CUT_OFF);
         }
+        let mut course = self.course();
+        course.last_piece = Some(Instant::now());
+        if piece.len() > room {
+            course
+                .gap
+                .get_or_insert_with(|| "only its first 64 MiB are kept".into());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
@@ -98,11 +175,11 @@ pub(super) async fn follow(
         };
         let id = instance.id.clone();
         let mut taken = Taken {
-            begins_at: log.lock().len(),
+            begins_at: log.begin_instance(&id),
             bytes: 0,
         };
         let mut saw_its_end = false;
-        loop {
+        let why_broken = loop {
             let ended_before = instance.ended || latest.borrow().stage > Stage::Alive;
             let read = read(&client, &place, &container, &instance, &mut taken, &log).await;
             if let Err(error) = &read {
@@ -110,11 +187,15 @@ pub(super) async fn follow(
             }
             // A kubelet that has removed the container answers with words of its own; the stream's end was the log's then.
             let is_complete = read.is_ok() || saw_its_end;
-            if latest.borrow().stage == Stage::Gone || (ended_before && is_complete) {
-                break;
+            let is_last_read = latest.borrow().stage == Stage::Gone;
+            let is_read = read.is_ok();
+            let why_broken = read.err().filter(|_| !is_complete);
+            if is_last_read || (ended_before && is_complete) {
+                break why_broken;
             }
-            saw_its_end |= read.is_ok();
-            let pause = if read.is_ok() {
+            log.course().broken.clone_from(&why_broken);
+            saw_its_end |= is_read;
+            let pause = if is_read {
                 // The log's end is the container's end; the status says so a little later.
                 END_TOLD_WITHIN
             } else {
@@ -131,8 +212,12 @@ pub(super) async fn follow(
             match found {
                 Some(found) => instance = found,
                 // Two instances have come since: what is missing of this one is lost.
-                None => break,
+                None => break why_broken,
             }
+        };
+        log.has_read_instance();
+        if let Some(reason) = why_broken {
+            log.lose_the_rest(&reason);
         }
         done.insert(id);
     }
@@ -274,5 +359,38 @@ mod tests {
         let all = log.all();
         assert_eq!(all.len(), KEPT_BYTES + CUT_OFF.len());
         assert!(all.ends_with(CUT_OFF));
+        assert!(log.gap().is_some_and(|gap| gap.contains("64 MiB")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_is_given_up_lacks_something_only_where_that_is_known() {
+        let silent = ContainerLog::default();
+        silent.append(b"last words");
+        sleep(STILL_WRITTEN_WITHIN).await;
+        silent.give_up();
+        assert_eq!(silent.gap(), None);
+
+        let written = ContainerLog::default();
+        written.append(b"on and on");
+        written.give_up();
+        assert!(written.gap().is_some());
+
+        let broken = ContainerLog::default();
+        broken.course().broken = Some("connection reset".into());
+        broken.give_up();
+        assert!(
+            broken
+                .gap()
+                .is_some_and(|gap| gap.contains("connection reset"))
+        );
+    }
+
+    #[test]
+    fn the_first_gap_is_the_one_that_is_told() {
+        let log = ContainerLog::default();
+        assert_eq!(log.gap(), None);
+        log.lose_the_rest("first");
+        log.lose_the_rest("second");
+        assert!(log.gap().is_some_and(|gap| gap.ends_with("first")));
     }
 }

@@ -159,6 +159,19 @@ pub(super) fn answering(name: &str, role: &str, port: u16, run: &RunId, image: &
     }
 }
 
+/// Makes a pod that asks for no security context, which the standard *restricted* does not allow.
+pub(super) fn unconfined(name: &str, run: &RunId, image: &str) -> Pod {
+    Pod {
+        metadata: metadata(name, run, "trial"),
+        spec: Some(PodSpec {
+            containers: vec![stand_by(name, image)],
+            security_context: None,
+            ..serving()
+        }),
+        ..Pod::default()
+    }
+}
+
 /// Makes the pod that looks at the containers of one node.
 pub(super) fn observer(name: &str, run: &RunId, image: &str, node: Option<&str>) -> Pod {
     Pod {

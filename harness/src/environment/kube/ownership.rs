@@ -31,11 +31,16 @@ impl Owner {
 
     /// Tells whether the owner was a process of this host and is there no more. Of another host's processes nothing is known.
     pub(super) fn is_gone(&self) -> bool {
-        if self.host != host() {
+        self.is_gone_from(&host())
+    }
+
+    fn is_gone_from(&self, host: &str) -> bool {
+        if self.host != host {
             return false;
         }
         if self.boot != boot() {
-            return true;
+            // Without an id of the machine, another one of the same name is as likely as an earlier boot of this one.
+            return !self.host.ends_with(NO_ID);
         }
         self.process_namespace == process_namespace()
             && start_of(self.process) != Some(self.started)
@@ -63,11 +68,18 @@ impl fmt::Display for Owner {
     }
 }
 
+/// How a machine's name ends that has no id.
+const NO_ID: char = '/';
+
 /// Names the machine. Names alone are not unique, and machines that are made from one image may share their id.
 fn host() -> String {
     let name = nix::unistd::gethostname().unwrap_or_default();
     let id = fs_err::read_to_string("/etc/machine-id").unwrap_or_default();
-    format!("{}/{}", name.to_string_lossy(), id.trim())
+    name_of(&name.to_string_lossy(), &id)
+}
+
+fn name_of(name: &str, id: &str) -> String {
+    format!("{name}{NO_ID}{}", id.trim())
 }
 
 fn boot() -> String {
@@ -134,5 +146,16 @@ mod tests {
             ..Owner::this_process()
         };
         assert!(!owner.is_gone());
+    }
+
+    #[test]
+    fn an_earlier_boot_is_only_known_of_a_machine_that_has_an_id() {
+        let of = |id: &str| Owner {
+            host: name_of("node", id),
+            boot: "another".into(),
+            ..Owner::this_process()
+        };
+        assert!(of("0a1b\n").is_gone_from("node/0a1b"));
+        assert!(!of("").is_gone_from("node/"));
     }
 }

@@ -21,8 +21,8 @@ use super::log_follower::ContainerLog;
 use super::objects::{self, DRIVER};
 use super::observer::{Observers, Observing, Watching};
 use super::pod_http::ask_port;
-use super::pod_watch::PodView;
-use super::run_space::RunSpace;
+use super::pod_watch::{PodView, Stage};
+use super::run_space::{RunNamespace, RunSpace};
 use crate::environment::observe::{ContainerId, ObserveReply, ObserveRequest};
 use crate::environment::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
@@ -54,12 +54,12 @@ struct Placement {
 }
 
 /// Whose the namespace of a pod is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum NamespaceOwner {
     /// A fleet's: it stays when the pod goes.
     Fleet,
     /// The pod's own: it goes with the pod.
-    Pod,
+    Pod(RunNamespace),
 }
 
 /// What the handle is made of.
@@ -84,6 +84,11 @@ impl KubePod {
             follower,
             watching: OnceCell::new(),
         }
+    }
+
+    /// Returns what is known of the pod.
+    pub(super) fn view(&self) -> &PodView {
+        &self.parts.view
     }
 
     /// Says where the pod is. It stays there: only the first word counts.
@@ -111,15 +116,21 @@ impl KubePod {
             })
     }
 
+    /// Returns a log that nothing is known to be missing of.
+    fn whole_log_of(&self, container: &str) -> Result<&ContainerLog, EnvironmentFault> {
+        let log = self.log_of(container)?;
+        match log.gap() {
+            None => Ok(log),
+            Some(detail) => Err(EnvironmentFault::Cluster {
+                action: format!("read the whole log of container `{container}`"),
+                detail,
+                hint: None,
+            }),
+        }
+    }
+
     fn running(&self) -> BTreeMap<String, ContainerId> {
-        let latest = self.parts.view.latest();
-        let latest = latest.borrow();
-        let running = latest.pod.as_ref().map(Course::running);
-        running
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, id)| Some((name, id.parse().ok()?)))
-            .collect()
+        running(&self.parts.view)
     }
 
     fn container_id(&self, container: &str) -> Result<ContainerId, EnvironmentFault> {
@@ -143,21 +154,16 @@ impl KubePod {
     pub(super) async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
         match self.parts.observing {
             Observing::Allowed => {}
-            Observing::Forbidden => return Ok(()),
+            Observing::Forbidden { .. } => return Ok(()),
         }
-        let view = self.parts.view.clone();
-        let request = ObserveRequest::Watch {
-            containers: self.running(),
-        };
+        let (view, heard) = (self.parts.view.clone(), self.parts.view.clone());
         self.watching
             .get_or_try_init(|| {
                 self.parts.observers.watch(
                     &self.parts.space,
                     self.node(),
-                    &request,
-                    move |report| {
-                        view.process(report);
-                    },
+                    move || running(&view),
+                    move |report| heard.process(report),
                 )
             })
             .await
@@ -227,7 +233,7 @@ impl Pod for KubePod {
         let exec = exec(&pods, DRIVER, DRIVER, objects::command("drive")).await?;
         Ok(DriverProcess {
             stdin: exec.stdin,
-            stdout: exec.stdout,
+            stdout: Box::new(exec.stdout),
             guard: Box::new(exec.guard),
         })
     }
@@ -241,6 +247,10 @@ impl Pod for KubePod {
     }
 
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
+        self.whole_log_of(container).map(ContainerLog::all)
+    }
+
+    async fn kept_log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
         self.log_of(container).map(ContainerLog::all)
     }
 
@@ -250,7 +260,7 @@ impl Pod for KubePod {
         offset: u64,
         limit: usize,
     ) -> Result<Vec<u8>, EnvironmentFault> {
-        Ok(self.log_of(container)?.beyond(offset, limit))
+        Ok(self.whole_log_of(container)?.beyond(offset, limit))
     }
 
     async fn read_file(
@@ -305,8 +315,7 @@ impl Pod for KubePod {
         let asked = Timestamp::now();
         match self.observe(request).await? {
             ObserveReply::Done { at } => {
-                // The node's clock may differ from this one: it is believed within what is possible.
-                let at = at.clamp(asked, Timestamp::now());
+                let at = believable(at, asked, Timestamp::now());
                 let injected = LifecycleEvent::FaultInjected { fault: name.into() };
                 self.parts.view.record(at, container, injected);
                 Ok(())
@@ -379,16 +388,11 @@ impl Pod for KubePod {
                     })?;
             }
         }
-        match self.parts.namespace_owner {
-            NamespaceOwner::Fleet => Ok(()),
-            NamespaceOwner::Pod => {
-                let PodParts {
-                    space, namespace, ..
-                } = &self.parts;
-                space.remove_namespace(namespace).await;
-                Ok(())
-            }
+        match &self.parts.namespace_owner {
+            NamespaceOwner::Fleet => {}
+            NamespaceOwner::Pod(namespace) => self.parts.space.remove_namespace(namespace).await,
         }
+        Ok(())
     }
 }
 
@@ -399,8 +403,41 @@ impl Drop for KubePod {
     }
 }
 
+/// Returns the containers of a pod that run, as far as the API says; none of a pod that has ended.
+fn running(view: &PodView) -> BTreeMap<String, ContainerId> {
+    let latest = view.latest();
+    let latest = latest.borrow();
+    let living = latest.pod.as_ref().filter(|_| latest.stage == Stage::Alive);
+    let running = living.map(Course::running);
+    running
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, id)| Some((name, id.parse().ok()?)))
+        .collect()
+}
+
+/// Returns the moment that a node tells of something that was asked of it at one moment and done by another. The node's clock may differ
+/// from this one, which may have been set back meanwhile: it is believed within what is possible.
+fn believable(at: Timestamp, asked: Timestamp, now: Timestamp) -> Timestamp {
+    at.clamp(asked, now.max(asked))
+}
+
 fn unexpected(reply: &ObserveReply) -> EnvironmentFault {
     EnvironmentFault::PodLost {
         reason: format!("the observer answered something else: {reply:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nodes_clock_is_believed_within_what_is_possible_though_this_one_was_set_back() {
+        let at = |second| Timestamp::from_second(second).expect("valid");
+        assert_eq!(believable(at(5), at(4), at(6)), at(5));
+        assert_eq!(believable(at(3), at(4), at(6)), at(4));
+        assert_eq!(believable(at(7), at(4), at(6)), at(6));
+        assert_eq!(believable(at(7), at(4), at(2)), at(4));
     }
 }

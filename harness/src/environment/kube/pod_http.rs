@@ -4,7 +4,8 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::Api;
+use kube::api::{Api, Portforwarder};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::fault::fault;
@@ -49,17 +50,19 @@ async fn answer(
         detail: chain(error).join(": "),
         hint: None,
     };
-    let mut forwarder = pods
+    let forwarder = pods
         .portforward(pod, &[request.port])
         .await
         .map_err(|error| fault(&action, &error))?;
-    let stream = forwarder
+    let mut forwarding = Forwarding(forwarder);
+    let stream = forwarding
+        .0
         .take_stream(request.port)
         .expect("the port was asked for");
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
-    let connection = tokio::spawn(connection);
+    let _connection = Connection(tokio::spawn(connection));
     let question = http::Request::builder()
         .method(request.method.as_str())
         .uri(&request.path)
@@ -70,23 +73,35 @@ async fn answer(
         .header(http::header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| failed(&error))?;
-    let result = async {
-        let response = sender
-            .send_request(question)
-            .await
-            .map_err(|error| failed(&error))?;
-        let status = response.status().as_u16();
-        let body = http_body_util::Limited::new(response.into_body(), LONGEST_BODY)
-            .collect()
-            .await
-            .map_err(|error| failed(error.as_ref()))?;
-        Ok(PodHttpResponse {
-            status,
-            body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        })
+    let response = sender
+        .send_request(question)
+        .await
+        .map_err(|error| failed(&error))?;
+    let status = response.status().as_u16();
+    let body = http_body_util::Limited::new(response.into_body(), LONGEST_BODY)
+        .collect()
+        .await
+        .map_err(|error| failed(error.as_ref()))?;
+    Ok(PodHttpResponse {
+        status,
+        body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+    })
+}
+
+/// A way to a pod's port, which ends when nobody waits for the answer any more.
+struct Forwarding(Portforwarder);
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        self.0.abort();
     }
-    .await;
-    connection.abort();
-    forwarder.abort();
-    result
+}
+
+/// What carries the question and the answer; it ends as the way does.
+struct Connection<T>(JoinHandle<T>);
+
+impl<T> Drop for Connection<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }

@@ -121,7 +121,8 @@ impl PodView {
             let mut events = course.tick(now);
             if course.is_being_deleted()
                 && let Some(log) = self.logs.get(PROXY_CONTAINER)
-                && let Some(at) = word.of_term(log)
+                && let Some(instance) = course.instance_of(PROXY_CONTAINER)
+                && let Some(at) = word.of_term(log, &instance)
             {
                 events.extend(course.told_of_term(now, PROXY_CONTAINER, at));
             }
@@ -178,6 +179,9 @@ pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodVie
             namespace = place.namespace,
             "a container's log did not end with its pod"
         );
+        // Nobody reads them any more when this returns.
+        logs.shutdown().await;
+        view.logs.values().for_each(|log| log.give_up());
     }
     view.timeline.complete();
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Container;
 
+use crate::model::timeline::LifecycleEvent;
+
 /// What the harness sees of a hook lies within this time of what the kubelet counts: a hook that ends so shortly before its deadline has been
 /// ended by it, and what the container has left is the same in either case.
 const DEADLINE_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
@@ -22,7 +24,7 @@ pub(super) enum Hook {
 
 /// How far a container's hook is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum HookState {
+enum HookState {
     #[default]
     NotBegun,
     Runs {
@@ -32,6 +34,24 @@ pub(super) enum HookState {
     Over {
         since: Timestamp,
     },
+}
+
+/// How a hook has ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum HookEnd {
+    /// By itself; so many seconds of the grace period are left.
+    Finished { left_seconds: u64 },
+    /// It has used the grace period up.
+    Overran,
+}
+
+/// The hook of one life of a container.
+#[derive(Debug, Default)]
+pub(super) struct HookCourse {
+    state: HookState,
+    /// Whether its end was not seen and only follows from the container's.
+    end_is_guessed: bool,
+    has_overrun: bool,
 }
 
 impl Hook {
@@ -50,17 +70,179 @@ impl Hook {
     }
 }
 
+impl HookCourse {
+    /// It has begun, as far as that is news; returns what there is to tell.
+    pub(super) fn begin(&mut self, now: Timestamp, process: Option<i32>) -> Option<LifecycleEvent> {
+        match &mut self.state {
+            HookState::NotBegun => {
+                self.state = HookState::Runs {
+                    since: now,
+                    process,
+                };
+                Some(LifecycleEvent::PreStopStarted)
+            }
+            HookState::Runs { process: known, .. } => {
+                *known = known.or(process);
+                None
+            }
+            HookState::Over { .. } => None,
+        }
+    }
+
+    /// It is over by then at the latest: TERM is sent.
+    pub(super) fn end(&mut self, now: Timestamp) {
+        if let HookState::Runs { since, .. } = self.state {
+            self.state = HookState::Over {
+                since: since.min(now),
+            };
+        }
+    }
+
+    /// Returns since when it runs.
+    pub(super) const fn runs_since(&self) -> Option<Timestamp> {
+        match self.state {
+            HookState::Runs { since, .. } => Some(since),
+            HookState::NotBegun | HookState::Over { .. } => None,
+        }
+    }
+
+    /// Returns the seconds of the grace period that it has used by then.
+    pub(super) fn used_seconds(&self, now: Timestamp) -> u64 {
+        match self.state {
+            HookState::Runs { since, .. } | HookState::Over { since } => {
+                seconds_between(since, now)
+            }
+            HookState::NotBegun => 0,
+        }
+    }
+
+    /// A process has ended: the hook's own, or another one.
+    pub(super) fn left(&self, now: Timestamp, gone: i32, grace_seconds: u64) -> Option<HookEnd> {
+        let HookState::Runs {
+            since,
+            process: Some(own),
+        } = self.state
+        else {
+            return None;
+        };
+        if own != gone {
+            return None;
+        }
+        if has_used_up(now.duration_since(since), grace_seconds) {
+            return Some(HookEnd::Overran);
+        }
+        let left_seconds = grace_seconds.saturating_sub(seconds_between(since, now));
+        Some(HookEnd::Finished { left_seconds })
+    }
+
+    /// Time has passed: a pause may be over, and so may the grace period.
+    pub(super) fn tick(
+        &self,
+        now: Timestamp,
+        hook: Option<&Hook>,
+        grace_seconds: u64,
+    ) -> Option<HookEnd> {
+        let used = now.duration_since(self.runs_since()?);
+        if used >= whole_seconds(grace_seconds) {
+            return Some(HookEnd::Overran);
+        }
+        match hook {
+            Some(Hook::Sleep(seconds)) if used >= whole_seconds(*seconds) => {
+                let left_seconds = grace_seconds.saturating_sub(*seconds);
+                Some(HookEnd::Finished { left_seconds })
+            }
+            Some(Hook::Exec(_) | Hook::Http | Hook::Sleep(_)) | None => None,
+        }
+    }
+
+    /// It has used the grace period up. The kubelet says of such a hook that it failed as well.
+    pub(super) const fn overran(&mut self) {
+        self.has_overrun = true;
+    }
+
+    /// Tells whether it has used the grace period up.
+    pub(super) const fn has_overrun(&self) -> bool {
+        self.has_overrun
+    }
+
+    /// The container has ended: what nobody saw of its hook is guessed.
+    pub(super) const fn container_ended(&mut self, hook: Option<&Hook>) {
+        self.end_is_guessed = match self.state {
+            HookState::NotBegun => hook.is_some(),
+            HookState::Runs { .. } => true,
+            HookState::Over { .. } => false,
+        };
+    }
+
+    /// The kubelet has told of its end.
+    pub(super) const fn told_of_end(&mut self) {
+        self.end_is_guessed = false;
+    }
+
+    /// Tells whether it was not seen to end: the kubelet may still tell of its failure.
+    pub(super) const fn awaits_word(&self) -> bool {
+        self.end_is_guessed
+    }
+}
+
 /// Tells whether a hook that ended after this time was ended by its deadline.
-pub(super) fn has_used_up(used: SignedDuration, grace_seconds: u64) -> bool {
+fn has_used_up(used: SignedDuration, grace_seconds: u64) -> bool {
     used.saturating_add(DEADLINE_TOLERANCE) >= whole_seconds(grace_seconds)
 }
 
 /// Returns a span of whole seconds.
-pub(super) fn whole_seconds(seconds: u64) -> SignedDuration {
+fn whole_seconds(seconds: u64) -> SignedDuration {
     SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::MAX)
 }
 
 /// Returns the whole seconds between two moments, as the kubelet counts them.
-pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
+fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp::from_millisecond(millisecond).expect("valid")
+    }
+
+    #[test]
+    fn only_the_hooks_own_process_ends_it() {
+        let mut hook = HookCourse::default();
+        assert!(hook.begin(at(0), None).is_some());
+        assert_eq!(hook.begin(at(10), Some(7)), None);
+        assert_eq!(hook.left(at(1500), 8, 10), None);
+        let finished = HookEnd::Finished { left_seconds: 9 };
+        assert_eq!(hook.left(at(1500), 7, 10), Some(finished));
+        assert_eq!(hook.left(at(9100), 7, 10), Some(HookEnd::Overran));
+    }
+
+    #[test]
+    fn a_pause_ends_when_its_time_is_over_and_no_later_than_the_grace_period() {
+        let mut hook = HookCourse::default();
+        let pause = Hook::Sleep(2);
+        assert_eq!(hook.tick(at(9000), Some(&pause), 3), None);
+        hook.begin(at(0), None);
+        assert_eq!(hook.tick(at(1999), Some(&pause), 3), None);
+        let finished = HookEnd::Finished { left_seconds: 1 };
+        assert_eq!(hook.tick(at(2000), Some(&pause), 3), Some(finished));
+        assert_eq!(hook.tick(at(2000), Some(&pause), 2), Some(HookEnd::Overran));
+        hook.end(at(2000));
+        assert_eq!(hook.tick(at(9000), Some(&pause), 3), None);
+    }
+
+    #[test]
+    fn the_end_of_a_hook_that_nobody_saw_is_guessed() {
+        let exec = Hook::Exec(vec!["sleep".into()]);
+        let mut unseen = HookCourse::default();
+        unseen.container_ended(Some(&exec));
+        assert!(unseen.awaits_word());
+        unseen.told_of_end();
+        assert!(!unseen.awaits_word());
+        let mut none = HookCourse::default();
+        none.container_ended(None);
+        assert!(!none.awaits_word());
+    }
 }

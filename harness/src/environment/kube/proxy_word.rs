@@ -20,15 +20,25 @@ pub(super) struct ProxyWord {
 }
 
 impl ProxyWord {
-    /// Reads on; returns when the proxy was sent TERM, where a new line says so.
-    pub(super) fn of_term(&mut self, log: &ContainerLog) -> Option<Timestamp> {
-        let piece = log.beyond(self.read, PIECE);
-        // The last line may not be complete yet.
-        let complete = piece.iter().rposition(|byte| *byte == b'\n')? + 1;
-        self.read += complete as u64;
-        piece[..complete]
-            .split(|byte| *byte == b'\n')
-            .find_map(term_at)
+    /// Reads on in the log of an instance; returns when that was sent TERM, where a new line says so. What an earlier instance has written is
+    /// passed over: it was sent a TERM of its own.
+    pub(super) fn of_term(&mut self, log: &ContainerLog, instance: &str) -> Option<Timestamp> {
+        self.read = self.read.max(log.beginning_of(instance)?);
+        loop {
+            let piece = log.beyond(self.read, PIECE);
+            let complete = match piece.iter().rposition(|byte| *byte == b'\n') {
+                Some(last) => last + 1,
+                // A line that does not fit is not the proxy's word.
+                None if piece.len() == PIECE => PIECE,
+                // The last line may not be complete yet.
+                None => return None,
+            };
+            self.read += complete as u64;
+            let mut lines = piece[..complete].split(|byte| *byte == b'\n');
+            if let Some(at) = lines.find_map(term_at) {
+                return Some(at);
+            }
+        }
     }
 }
 
@@ -46,16 +56,49 @@ fn term_at(line: &[u8]) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
+    const CAUGHT_LINE: &[u8] = b"[2026-11-24 12:38:46.075][1][warning][main] [source/server/server.cc:1028] caught ENVOY_SIGTERM\n";
+
+    fn caught_at() -> Option<Timestamp> {
+        Some("2026-11-24T12:38:46.075Z".parse().expect("a time"))
+    }
+
     #[test]
     fn the_proxys_line_is_read_once_it_is_complete() {
         let log = ContainerLog::default();
+        log.begin_instance("a");
         let mut word = ProxyWord::default();
-        log.append(b"{\"conformance-proxy\":{}}\n[2026-11-24 12:38:46.075][1][warning][main] [source/server/server.cc:1028] caught ENVOY");
-        assert_eq!(word.of_term(&log), None);
-        log.append(b"_SIGTERM\n");
-        let expected: Timestamp = "2026-11-24T12:38:46.075Z".parse().expect("a time");
-        assert_eq!(word.of_term(&log), Some(expected));
-        assert_eq!(word.of_term(&log), None);
+        let (beginning, rest) = CAUGHT_LINE.split_at(90);
+        log.append(b"{\"conformance-proxy\":{}}\n");
+        log.append(beginning);
+        assert_eq!(word.of_term(&log, "a"), None);
+        log.append(rest);
+        assert_eq!(word.of_term(&log, "a"), caught_at());
+        assert_eq!(word.of_term(&log, "a"), None);
+    }
+
+    #[test]
+    fn the_word_of_an_earlier_instance_is_passed_over() {
+        let log = ContainerLog::default();
+        log.begin_instance("a");
+        log.append(CAUGHT_LINE);
+        let mut word = ProxyWord::default();
+        assert_eq!(word.of_term(&log, "b"), None, "its log is not read yet");
+        log.begin_instance("b");
+        log.append(b"started\n");
+        assert_eq!(word.of_term(&log, "b"), None);
+        log.append(CAUGHT_LINE);
+        assert_eq!(word.of_term(&log, "b"), caught_at());
+    }
+
+    #[test]
+    fn a_line_that_fits_in_no_piece_does_not_stop_the_reader() {
+        let log = ContainerLog::default();
+        log.begin_instance("a");
+        log.append(&vec![b'x'; 3 * PIECE]);
+        log.append(b"\n");
+        log.append(CAUGHT_LINE);
+        let mut word = ProxyWord::default();
+        assert_eq!(word.of_term(&log, "a"), caught_at());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +51,23 @@ pub(super) struct RunImages {
     pub census: ImageCensus,
 }
 
+/// A namespace that this run has made: only such a one is ever removed, and no other one of its name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct RunNamespace {
+    pub name: String,
+    uid: String,
+}
+
+impl RunNamespace {
+    /// Takes a namespace as the API has it; none where it has no identity.
+    pub(super) fn of(metadata: ObjectMeta) -> Option<Self> {
+        Some(Self {
+            name: metadata.name?,
+            uid: metadata.uid?,
+        })
+    }
+}
+
 /// A run's part of a cluster.
 pub(super) struct RunSpace {
     pub client: Client,
@@ -58,7 +75,7 @@ pub(super) struct RunSpace {
     pub images: RunImages,
     pub keeping: Keeping,
     driver: OnceCell<()>,
-    own_namespace: OnceCell<String>,
+    own_namespace: OnceCell<RunNamespace>,
 }
 
 impl std::fmt::Debug for RunSpace {
@@ -83,13 +100,30 @@ impl RunSpace {
         }
     }
 
-    /// Makes a namespace that was not there before, and waits until pods can be made in it.
+    /// Makes a namespace that was not there before, and waits until pods can be made in it. Where that fails, nothing of it is left.
     pub(super) async fn make_namespace(
         &self,
         name: &str,
         purpose: &str,
         enforces: Option<PodSecurityStandard>,
-    ) -> Result<(), EnvironmentFault> {
+    ) -> Result<RunNamespace, EnvironmentFault> {
+        let namespace = self.create_namespace(name, purpose, enforces).await?;
+        match self.await_namespace(name).await {
+            Ok(()) => Ok(namespace),
+            Err(error) => {
+                // Only the error that came first is told; the end of the run removes what is left.
+                self.remove_namespace(&namespace).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn create_namespace(
+        &self,
+        name: &str,
+        purpose: &str,
+        enforces: Option<PodSecurityStandard>,
+    ) -> Result<RunNamespace, EnvironmentFault> {
         let owner = match self.keeping {
             Keeping::Keep => None,
             Keeping::Remove => Some(Owner::this_process()),
@@ -101,7 +135,7 @@ impl RunSpace {
             field_manager: Some(FIELD_MANAGER.into()),
             ..PostParams::default()
         };
-        ask_patiently(&action, |attempt| {
+        let there = ask_patiently(&action, |attempt| {
             let (namespaces, parameters, object) = (&namespaces, &parameters, &object);
             async move {
                 match (namespaces.create(parameters, object).await, attempt) {
@@ -109,16 +143,25 @@ impl RunSpace {
                         // The first attempt may have made it, and only its answer was lost.
                         let there = namespaces.get(name).await?;
                         if is_the_same(&there.metadata, &object.metadata) {
-                            Ok(())
+                            Ok(there)
                         } else {
                             Err(kube::Error::Api(status))
                         }
                     }
-                    (created, _) => created.map(|_| ()),
+                    (created, _) => created,
                 }
             }
         })
         .await?;
+        RunNamespace::of(there.metadata).ok_or_else(|| EnvironmentFault::Cluster {
+            action,
+            detail: "the API gave it no identity".into(),
+            hint: None,
+        })
+    }
+
+    /// Waits until pods can be made in a namespace.
+    async fn await_namespace(&self, name: &str) -> Result<(), EnvironmentFault> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), name);
         let deadline = Instant::now() + ACCOUNT_WITHIN;
         loop {
@@ -178,11 +221,10 @@ impl RunSpace {
             .get_or_try_init(|| async {
                 let name = run_name(&self.run);
                 self.make_namespace(&name, "what serves the run as a whole", None)
-                    .await?;
-                Ok(name)
+                    .await
             })
             .await
-            .map(String::as_str)
+            .map(|namespace| namespace.name.as_str())
     }
 
     /// Returns the pods of the run's own namespace once the driver's runs.
@@ -245,10 +287,10 @@ impl RunSpace {
 
     /// Asks for the removal of a namespace of the run and does not wait for it. An API that does not take the request changes no
     /// verdict: the end of the run asks again, and waits.
-    pub(super) async fn remove_namespace(&self, name: &str) {
+    pub(super) async fn remove_namespace(&self, namespace: &RunNamespace) {
         match self.keeping {
             Keeping::Keep => {}
-            Keeping::Remove => drop(delete_namespace(&self.client, name).await),
+            Keeping::Remove => drop(delete_namespace(&self.client, namespace).await),
         }
     }
 
@@ -261,25 +303,29 @@ impl RunSpace {
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
         let deadline = Instant::now() + REMOVED_WITHIN;
         loop {
-            let left: Vec<String> = ask_patiently("list the run's namespaces", |_| {
+            let left: Vec<RunNamespace> = ask_patiently("list the run's namespaces", |_| {
                 namespaces.list_metadata(&own)
             })
             .await?
             .items
             .into_iter()
-            .filter_map(|namespace| namespace.metadata.name)
+            .filter_map(|namespace| RunNamespace::of(namespace.metadata))
             .collect();
             if left.is_empty() {
                 return Ok(());
             }
-            for name in &left {
-                delete_namespace(&self.client, name).await?;
+            for namespace in &left {
+                delete_namespace(&self.client, namespace).await?;
             }
             if Instant::now() >= deadline {
                 return Err(TimedOut {
                     waited_for: "the run's namespaces to be gone".into(),
                     budget: REMOVED_WITHIN.into(),
-                    last_seen: left.join(", "),
+                    last_seen: left
+                        .into_iter()
+                        .map(|namespace| namespace.name)
+                        .collect::<Vec<_>>()
+                        .join(", "),
                 }
                 .into());
             }
@@ -289,9 +335,16 @@ impl RunSpace {
 }
 
 /// Asks for the removal of a namespace; one that is gone already is removed.
-pub(super) async fn delete_namespace(client: &Client, name: &str) -> Result<(), EnvironmentFault> {
+pub(super) async fn delete_namespace(
+    client: &Client,
+    namespace: &RunNamespace,
+) -> Result<(), EnvironmentFault> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let parameters = DeleteParams::background();
+    let RunNamespace { name, uid } = namespace;
+    let parameters = DeleteParams::background().preconditions(Preconditions {
+        uid: Some(uid.clone()),
+        ..Preconditions::default()
+    });
     let action = format!("remove the namespace `{name}`");
     ask_patiently(&action, |_| {
         let (namespaces, parameters) = (&namespaces, &parameters);
@@ -299,7 +352,7 @@ pub(super) async fn delete_namespace(client: &Client, name: &str) -> Result<(), 
             match namespaces.delete(name, parameters).await {
                 Ok(_) => Ok(()),
                 Err(error) if is_absent(&error) => Ok(()),
-                // It is on its way out already.
+                // It is on its way out already, or what has its name now is another one.
                 Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
                 Err(error) => Err(error),
             }
@@ -323,6 +376,17 @@ fn is_the_same(there: &ObjectMeta, wanted: &ObjectMeta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_without_identity_is_never_this_runs() {
+        let mut metadata = ObjectMeta {
+            name: Some("n".into()),
+            ..ObjectMeta::default()
+        };
+        assert_eq!(RunNamespace::of(metadata.clone()), None);
+        metadata.uid = Some("u".into());
+        assert!(RunNamespace::of(metadata).is_some_and(|own| own.name == "n"));
+    }
 
     #[test]
     fn a_namespace_of_another_owner_is_not_the_same() {

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 use super::exec::{ask_line, exec};
-use super::fault::{ask, fault, is_absent};
+use super::fault::{ask, bounded, fault, is_absent};
 use super::objects::{self, DRIVER};
 use super::options::Trial;
 use super::run_space::RunSpace;
@@ -202,10 +202,11 @@ where
         + std::fmt::Debug,
 {
     let what = format!("the {} `{name}`", K::kind(&()).to_lowercase());
-    match api.delete(name, &DeleteParams::default()).await {
+    let action = format!("remove {what}");
+    match bounded(&action, api.delete(name, &DeleteParams::default())).await? {
         Ok(_) => {}
         Err(error) if is_absent(&error) => return Ok(()),
-        Err(error) => return Err(fault(&format!("remove {what}"), &error)),
+        Err(error) => return Err(fault(&action, &error)),
     }
     let action = format!("look for {what}");
     until(&format!("{what} to be gone"), async || {

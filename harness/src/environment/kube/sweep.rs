@@ -1,6 +1,8 @@
 //! Removes what runs have left behind whose process is gone: clusters that this user's runs have made, and namespaces of such runs.
 
-use camino::Utf8Path;
+use std::io::{self, Write as _};
+
+use camino::{Utf8Path, Utf8PathBuf};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, ListParams};
@@ -12,7 +14,7 @@ use super::keep::remove_until_gone;
 use super::labels::{OWNER_ANNOTATION, PREFIX, RUN_LABEL};
 use super::lease_folder::LeaseFolder;
 use super::ownership::Owner;
-use super::run_space::delete_namespace;
+use super::run_space::{RunNamespace, delete_namespace};
 use crate::environment::EnvironmentFault;
 
 /// Removes the clusters of which the owner is gone; returns their names.
@@ -71,19 +73,38 @@ pub(super) async fn sweep_namespaces(client: &Client) -> Result<Vec<String>, Env
     let mut removed = Vec::new();
     for namespace in list.items {
         let metadata = namespace.metadata;
-        let name = metadata.name.unwrap_or_default();
         let owner = metadata
             .annotations
+            .as_ref()
             .and_then(|annotations| Owner::parse(annotations.get(OWNER_ANNOTATION)?));
-        let is_left = metadata.deletion_timestamp.is_none()
-            && name.starts_with(PREFIX)
-            && owner.is_some_and(|owner| owner.is_gone());
-        if is_left {
-            delete_namespace(client, &name).await?;
-            removed.push(name);
+        let is_left =
+            metadata.deletion_timestamp.is_none() && owner.is_some_and(|owner| owner.is_gone());
+        if is_left
+            && let Some(namespace) = RunNamespace::of(metadata)
+            && namespace.name.starts_with(PREFIX)
+        {
+            delete_namespace(client, &namespace).await?;
+            removed.push(namespace.name);
         }
     }
     Ok(removed)
+}
+
+/// Writes down whose a cluster is that is about to be made; returns the record. A sweep sees all of it or none: half a record would name no
+/// owner, and its cluster would be left for ever.
+pub(super) fn write_record(
+    records: &Utf8Path,
+    tool: ClusterTool,
+    cluster: &str,
+    owner: &Owner,
+) -> io::Result<Utf8PathBuf> {
+    fs_err::create_dir_all(records)?;
+    let mut file = tempfile::NamedTempFile::new_in(records)?;
+    file.write_all(owner.to_string().as_bytes())?;
+    file.as_file().sync_all()?;
+    let record = records.join(format!("{cluster}.{}", tool.name()));
+    file.persist(&record).map_err(|error| error.error)?;
+    Ok(record)
 }
 
 /// Reads a record's name: `<cluster>.<tool>`.
@@ -110,12 +131,30 @@ mod tests {
         assert_eq!(made_by("conformance-abc.minikube"), None);
     }
 
+    #[test]
+    fn a_record_is_written_whole_and_nothing_else_is_left_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let records = Utf8Path::from_path(folder.path()).expect("UTF-8");
+        let owner = Owner::this_process();
+        let record =
+            write_record(records, ClusterTool::Kind, "conformance-abc", &owner).expect("written");
+        let names: Vec<String> = records
+            .read_dir_utf8()
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().to_owned())
+            .collect();
+        assert_eq!(names, ["conformance-abc.kind"]);
+        let text = fs_err::read_to_string(&record).expect("read");
+        assert_eq!(Owner::parse(&text), Some(owner));
+    }
+
     #[tokio::test]
     async fn a_living_owners_cluster_is_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         let records = Utf8Path::from_path(folder.path()).expect("UTF-8");
-        let record = records.join("conformance-abc.kind");
-        fs_err::write(&record, Owner::this_process().to_string()).expect("written");
+        let owner = Owner::this_process();
+        let record =
+            write_record(records, ClusterTool::Kind, "conformance-abc", &owner).expect("written");
         let leases = LeaseFolder::at(records.join("leases"));
         assert_eq!(
             sweep(records, &leases).await.expect("swept"),

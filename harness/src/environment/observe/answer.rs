@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use super::processes;
 use super::protocol::{ContainerId, ObserveReply, ObserveRequest};
 use super::watch::watch;
+use crate::environment::command_lines;
 use crate::environment::container_files::{
     Access, MOST_CONTENT_BYTES, change_here, describe_here, read_here, walk_all,
 };
@@ -71,12 +72,8 @@ fn carry_out(request: ObserveRequest) -> io::Result<ObserveReply> {
             })
         }
         ObserveRequest::CommandLines { container } => {
-            let lines = processes::of(&container)
-                .into_iter()
-                .map(|process| processes::command(process).join(" "))
-                .filter(|line| !line.is_empty())
-                .collect();
-            Ok(ObserveReply::CommandLines(lines))
+            first_of(&container)?;
+            command_lines::of_all(processes::of(&container)).map(ObserveReply::CommandLines)
         }
         ObserveRequest::Inject { container, fault } => {
             let at = Timestamp::now();

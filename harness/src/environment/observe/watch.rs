@@ -3,7 +3,7 @@
 //! The kernel tells nobody without a netlink socket of who comes and goes, so the list of processes is read again and again; what has
 //! been there for a while and belongs to no container is not looked at a second time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -30,14 +30,18 @@ pub(super) fn watch(
         .iter()
         .filter_map(|(name, id)| Some((processes::first(id)?, name.clone())))
         .collect();
-    let already: Vec<i32> = containers.values().flat_map(processes::of).collect();
+    let mut already: BTreeSet<i32> = containers.values().flat_map(processes::of).collect();
     // The runtime is asked beside the watch, which must go on; the channel closes with the last question.
     let (ends, told) = mpsc::channel();
     let mut ends = Some(ends);
     say(output, None, ProcessChange::Begun)?;
     while started.elapsed() < LONGEST_WATCH {
         let now = Instant::now();
-        for process in processes::all() {
+        let all: BTreeSet<i32> = processes::all().into_iter().collect();
+        // The kernel gives the number of a process that is gone to another one.
+        seen.retain(|process, _| all.contains(process));
+        already.retain(|process| all.contains(process));
+        for process in all {
             let since = *seen.entry(process).or_insert(now);
             if now.duration_since(since) > ENTERS_WITHIN
                 || entered.contains_key(&process)

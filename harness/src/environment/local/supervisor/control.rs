@@ -148,9 +148,12 @@ impl Control {
             }
             ControlRequest::CommandLines { container } => {
                 let (_, process) = self.running(&container)?;
-                Ok(ControlReply::CommandLines(members::command_lines(
-                    process.first,
-                )))
+                members::command_lines(process.first)
+                    .map(ControlReply::CommandLines)
+                    .map_err(|error| {
+                        let action = format!("read the command lines of container `{container}`");
+                        ControlFault::from_io(action, &error)
+                    })
             }
             ControlRequest::Usage { container } => {
                 let (_, process) = self.running(&container)?;

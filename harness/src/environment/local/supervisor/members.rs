@@ -1,11 +1,11 @@
 //! Which processes belong to a container: those in the process namespace of its first process.
 
+use std::io;
 use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
-/// The longest command line that is reported.
-const LONGEST_COMMAND_LINE: usize = 4096;
+use crate::environment::command_lines;
 
 /// Returns the container's processes, by their numbers in the pod.
 pub(super) fn of(first: Pid) -> Vec<Pid> {
@@ -24,18 +24,8 @@ pub(super) fn of(first: Pid) -> Vec<Pid> {
 }
 
 /// Returns the command line of each process of the container.
-pub(super) fn command_lines(first: Pid) -> Vec<String> {
-    of(first)
-        .into_iter()
-        .filter_map(|process| fs_err::read(format!("/proc/{process}/cmdline")).ok())
-        .map(|mut bytes| {
-            bytes.truncate(LONGEST_COMMAND_LINE);
-            String::from_utf8_lossy(&bytes)
-                .trim_end_matches('\0')
-                .replace('\0', " ")
-        })
-        .filter(|line| !line.is_empty())
-        .collect()
+pub(super) fn command_lines(first: Pid) -> io::Result<Vec<String>> {
+    command_lines::of_all(of(first).into_iter().map(Pid::as_raw))
 }
 
 fn namespace_of(process: Pid) -> Option<PathBuf> {
