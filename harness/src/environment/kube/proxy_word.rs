@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::log_follower::ContainerLog;
+use super::container_log::ContainerLog;
 
 const CAUGHT: &[u8] = b"caught ENVOY_SIGTERM";
 const TIME_FORMAT: &str = "[%Y-%m-%d %H:%M:%S%.f]";
