@@ -212,7 +212,7 @@ impl Pod for ServedPod {
 }
 
 fn first_error<E>(first: Result<(), E>, second: Result<(), E>) -> Result<(), E> {
-    first.and_then(|()| second)
+    first.and(second)
 }
 
 #[cfg(test)]

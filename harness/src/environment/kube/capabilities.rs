@@ -6,7 +6,7 @@ use super::admission_trial::PodAdmission;
 use super::connection::Release;
 use super::image_census::Digests;
 use super::images::ImageNames;
-use super::observer::Observing;
+use super::observing::Observing;
 use super::options::Presence;
 use super::service_trial::ServiceReach;
 use crate::image::{ImageRole, is_in_no_registry};

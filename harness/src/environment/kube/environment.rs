@@ -12,7 +12,6 @@ use super::cluster::Cluster;
 use super::connection::Connection;
 use super::fleet::KubeFleet;
 use super::fleet_members::Nursery;
-use super::images::ImageNames;
 use super::labels::pod_namespace;
 use super::objects::{self, AGENTS, POD, SERVICE};
 use super::pod::{KubePod, NamespaceOwner};

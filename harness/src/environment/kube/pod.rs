@@ -14,12 +14,13 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::container_log::ContainerLog;
 use super::course::Course;
 use super::exec::exec;
 use super::fault::{ask_patiently, is_absent};
-use super::log_follower::ContainerLog;
 use super::objects::{self, DRIVER};
-use super::observer::{Observers, Observing, Watching};
+use super::observer::{Observers, Watching};
+use super::observing::Observing;
 use super::pod_http::ask_port;
 use super::pod_watch::{PodView, Stage};
 use super::run_space::{RunNamespace, RunSpace};

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use super::course::Course;
 use super::late_look::{KubeletActs, make_kubelet_look};
-use super::observer::{Observers, Observing};
+use super::observer::Observers;
+use super::observing::Observing;
 use super::pod::{KubePod, NamespaceOwner, PodParts};
 use super::pod_watch::{PodPlace, PodView, Stage, follow_pod};
 use super::run_space::RunSpace;

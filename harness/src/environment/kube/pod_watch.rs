@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tokio_stream::StreamExt as _;
 
+use super::container_log::ContainerLog;
 use super::course::Course;
-use super::log_follower::{ContainerLog, follow};
+use super::log_follower::follow;
 use super::proxy_word::ProxyWord;
 use crate::environment::observe::ProcessReport;
 use crate::environment::pod_timeline::PodTimeline;

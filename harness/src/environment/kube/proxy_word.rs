@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::log_follower::ContainerLog;
+use super::container_log::ContainerLog;
 
 const CAUGHT: &[u8] = b"caught ENVOY_SIGTERM";
 const TIME_FORMAT: &str = "[%Y-%m-%d %H:%M:%S%.f]";
@@ -58,8 +58,8 @@ mod tests {
 
     const CAUGHT_LINE: &[u8] = b"[2026-11-24 12:38:46.075][1][warning][main] [source/server/server.cc:1028] caught ENVOY_SIGTERM\n";
 
-    fn caught_at() -> Option<Timestamp> {
-        Some("2026-11-24T12:38:46.075Z".parse().expect("a time"))
+    fn caught_at() -> Timestamp {
+        "2026-11-24T12:38:46.075Z".parse().expect("a time")
     }
 
     #[test]
@@ -72,7 +72,7 @@ mod tests {
         log.append(beginning);
         assert_eq!(word.of_term(&log, "a"), None);
         log.append(rest);
-        assert_eq!(word.of_term(&log, "a"), caught_at());
+        assert_eq!(word.of_term(&log, "a"), Some(caught_at()));
         assert_eq!(word.of_term(&log, "a"), None);
     }
 
@@ -87,7 +87,7 @@ mod tests {
         log.append(b"started\n");
         assert_eq!(word.of_term(&log, "b"), None);
         log.append(CAUGHT_LINE);
-        assert_eq!(word.of_term(&log, "b"), caught_at());
+        assert_eq!(word.of_term(&log, "b"), Some(caught_at()));
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
         log.append(b"\n");
         log.append(CAUGHT_LINE);
         let mut word = ProxyWord::default();
-        assert_eq!(word.of_term(&log, "a"), caught_at());
+        assert_eq!(word.of_term(&log, "a"), Some(caught_at()));
     }
 
     #[test]

@@ -146,15 +146,7 @@ impl Control {
                         )
                     })
             }
-            ControlRequest::CommandLines { container } => {
-                let (_, process) = self.running(&container)?;
-                members::command_lines(process.first)
-                    .map(ControlReply::CommandLines)
-                    .map_err(|error| {
-                        let action = format!("read the command lines of container `{container}`");
-                        ControlFault::from_io(action, &error)
-                    })
-            }
+            ControlRequest::CommandLines { container } => self.command_lines(&container),
             ControlRequest::Usage { container } => {
                 let (_, process) = self.running(&container)?;
                 usage::of(process.first)
@@ -174,6 +166,16 @@ impl Control {
                 errno: None,
             }),
         }
+    }
+
+    fn command_lines(&self, container: &str) -> Result<ControlReply, ControlFault> {
+        let (_, process) = self.running(container)?;
+        members::command_lines(process.first)
+            .map(ControlReply::CommandLines)
+            .map_err(|error| {
+                let action = format!("read the command lines of container `{container}`");
+                ControlFault::from_io(action, &error)
+            })
     }
 
     async fn read_file(
