@@ -20,6 +20,7 @@ use crate::stack::Stack;
 
 pub use self::authority::authority;
 pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
+pub use self::process_privileges::ProcessPrivileges;
 pub use self::run_folder::RunFolder;
 
 mod authority;
@@ -32,6 +33,7 @@ pub mod service_answers;
 mod command_lines;
 mod container_files;
 mod pod_timeline;
+mod process_privileges;
 mod run_folder;
 
 /// A place that can run pods.
@@ -269,7 +271,7 @@ pub enum ContainerFault {
     Reload,
 }
 
-/// What a container's file system looks like from the kernel's side.
+/// What a container's file system looks like from the kernel's side, and as whom its first process looks at it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FileSystemView {
@@ -281,6 +283,8 @@ pub struct FileSystemView {
     /// Every file below the writable mounts and, where the root is writable, every file that the
     /// container has added to it: path inside the container to its description.
     pub files: BTreeMap<String, FileEntry>,
+    /// What the kernel lets the container's first process do.
+    pub privileges: ProcessPrivileges,
 }
 
 /// One file of a container.

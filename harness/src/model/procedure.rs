@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::admission::PodSecurity;
 use super::expectation::{ClientExpectation, Expectation};
 use super::kept_clients::KeptClients;
 use super::located::Located;
@@ -421,7 +422,7 @@ pub enum PreStopEnd {
     Overruns,
 }
 
-/// `filesystem`: what a container writes and where it may.
+/// `filesystem`: what a container writes and where it may, and what else the kernel keeps it from.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FilesystemSpec {
@@ -439,6 +440,9 @@ pub struct FilesystemSpec {
     pub files: Vec<ExpectedFile>,
     /// The most bytes that all its files may take.
     pub size_limit: Located<u64>,
+    /// What the kernel must keep the container's first process from.
+    #[serde(default)]
+    pub security: Option<Located<PodSecurity>>,
 }
 
 /// What the kernel must say of a container's root.

@@ -1,4 +1,4 @@
-//! `filesystem`: where a container may write by the kernel's word, and what it wrote.
+//! `filesystem`: where a container may write by the kernel's word, what it wrote, and with which privileges.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
 use crate::environment::FileSystemView;
+use crate::model::admission::PodSecurity;
 use crate::model::finding::Finding;
 use crate::model::located::Position;
 use crate::model::procedure::{FilesystemSpec, RootExpectation};
@@ -111,7 +112,26 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
             format!("{size} bytes"),
         ));
     }
+    if let Some(security) = &spec.security
+        && !view.privileges.are_within(**security)
+    {
+        findings.push(Finding::new(
+            "security",
+            security.position,
+            kept_from(**security),
+            view.privileges.to_string(),
+        ));
+    }
     findings
+}
+
+const fn kept_from(security: PodSecurity) -> &'static str {
+    match security {
+        PodSecurity::Restricted => {
+            "another user than root, no capability and none to gain, and a filter of system calls"
+        }
+        PodSecurity::Unprivileged => "another user than root, no capability and none to gain",
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +139,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::environment::FileEntry;
+    use crate::environment::{FileEntry, ProcessPrivileges};
     use crate::model::located::Located;
     use crate::model::procedure::ExpectedFile;
 
@@ -134,6 +154,7 @@ mod tests {
                 kind: Located::unwritten("socket".into()),
             }],
             size_limit: Located::unwritten(10),
+            security: Some(Located::unwritten(PodSecurity::Unprivileged)),
         }
     }
 
@@ -149,6 +170,12 @@ mod tests {
                     mode: 0o600,
                 },
             )]),
+            privileges: ProcessPrivileges {
+                user: 1000,
+                capabilities: 0,
+                can_gain_more: false,
+                is_filtered: false,
+            },
         }
     }
 
@@ -158,9 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn a_writable_root_another_mount_a_missing_socket_and_too_many_bytes_are_findings() {
+    fn a_writable_root_another_mount_a_missing_socket_too_many_bytes_and_root_are_findings() {
         let mut view = view();
         view.root_is_read_only = false;
+        view.privileges.user = 0;
         view.writable_mounts.insert("/var".into(), None);
         let socket = view.files.remove("/sigsci/tmp/sigsci.sock").expect("there");
         view.files
@@ -176,7 +204,8 @@ mod tests {
                 "stray-files",
                 "writable-mounts",
                 "file",
-                "file-size"
+                "file-size",
+                "security"
             ]
         );
     }

@@ -17,7 +17,7 @@ use crate::environment::command_lines;
 use crate::environment::container_files::{
     Access, MOST_CONTENT_BYTES, change_here, describe_here, read_here, walk_all,
 };
-use crate::environment::{ContainerFault, FileSystemView};
+use crate::environment::{ContainerFault, FileSystemView, ProcessPrivileges};
 
 /// The longest request, in bytes.
 const LONGEST_REQUEST: u64 = 32 * 1024 * 1024;
@@ -140,6 +140,7 @@ fn inspect(container: &ContainerId, others: &[ContainerId]) -> io::Result<FileSy
     let first = first_of(container)?;
     let list = fs_err::read_to_string(format!("/proc/{first}/mountinfo"))?;
     let access = Access::of(&list);
+    let privileges = ProcessPrivileges::of(first)?;
     let added = if access.root_is_read_only {
         BTreeSet::new()
     } else {
@@ -173,6 +174,7 @@ fn inspect(container: &ContainerId, others: &[ContainerId]) -> io::Result<FileSy
             .map(|place| (place, None))
             .collect::<BTreeMap<_, _>>(),
         files,
+        privileges,
     })
 }
 

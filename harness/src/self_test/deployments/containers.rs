@@ -13,7 +13,10 @@ pub(super) const CONTAINERS: &[Mutant] = &[
             r" +volumeMounts:\n +- name: sigsci-tmp\n +mountPath: /sigsci/tmp\n",
             "",
         )],
-        &[by("H01", "no volume mount on a read-only root")],
+        &[
+            by("H01", "no volume mount on a read-only root"),
+            by("H05-unprivileged", "no volume mount on a read-only root"),
+        ],
     ),
     deployment(
         "volume-elsewhere",
@@ -44,6 +47,19 @@ pub(super) const CONTAINERS: &[Mutant] = &[
             "read-only-root: false",
         )],
         &[by("H06", "read-only-root: expected")],
+    ),
+    deployment(
+        "root-where-unprivileged",
+        "the pod has no security context: the agent is root and keeps its capabilities",
+        &[other(
+            "scenarios/filesystem/works-without-privileges.yaml",
+            r"stack:\n +pod-security: unprivileged\n",
+            "",
+        )],
+        &[by(
+            "H05-unprivileged",
+            "another user than root, no capability and none to gain, observed user 0",
+        )],
     ),
     deployment(
         "agent-open-to-other-pods",

@@ -14,7 +14,7 @@ use crate::environment::container_files::{
 };
 use crate::environment::local::plan::MountPlan;
 use crate::environment::local::protocol::LONGEST_LINE;
-use crate::environment::{FileChange, FileSystemView};
+use crate::environment::{FileChange, FileSystemView, ProcessPrivileges};
 
 /// What the inspection knows about the container beforehand.
 #[derive(Debug)]
@@ -53,6 +53,7 @@ pub(super) async fn inspect(first: Pid, known: Known<'_>) -> io::Result<FileSyst
         root_is_read_only: access.root_is_read_only,
         writable_mounts,
         files,
+        privileges: ProcessPrivileges::of(first.as_raw())?,
     })
 }
 
