@@ -1,6 +1,7 @@
 //! The wrong deployments: what a platform engineer gets wrong in the proxy's configuration, the manifest or the pod's settings.
 
 mod bodies;
+mod cluster;
 mod containers;
 mod drain;
 mod failure;
@@ -13,7 +14,7 @@ mod startup;
 use super::matrix::Mutant;
 
 /// The wrong deployments, a table for each area.
-pub(super) const DEPLOYMENTS: [&[Mutant]; 8] = [
+pub(super) const DEPLOYMENTS: [&[Mutant]; 9] = [
     bodies::BODIES,
     routes::ROUTES,
     protocol::PROTOCOL,
@@ -22,4 +23,5 @@ pub(super) const DEPLOYMENTS: [&[Mutant]; 8] = [
     startup::STARTUP,
     drain::DRAIN,
     containers::CONTAINERS,
+    cluster::CLUSTER,
 ];
