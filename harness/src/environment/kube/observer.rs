@@ -105,7 +105,8 @@ impl Observers {
                     if watched.is_empty() {
                         return;
                     }
-                    tracing::warn!(?watched, "the watch of processes ended before they did");
+                    // One that had ended before the watch began, and of which the API has not told yet, looks the same.
+                    tracing::debug!(?watched, "the watch of processes ended before they did");
                     sleep(WATCH_AGAIN_AFTER).await;
                     match observers.begin_watch(&space, &node, &watched).await {
                         Ok(exec) => break exec,
