@@ -122,13 +122,15 @@ impl Conduct {
     ///
     /// Dropping the future loses nothing.
     pub async fn second_thought(&self) {
+        if self.start_fault() != Some(Start::ServesKeylessAtFirst) {
+            return std::future::pending().await;
+        }
         let access_key = std::env::var("SIGSCI_ACCESSKEYID").unwrap_or_default();
         let is_keyless = access_key.trim().is_empty() || secret_key().trim().is_empty();
-        if self.start_fault() == Some(Start::ServesKeylessAtFirst) && is_keyless {
-            tokio::time::sleep(KEYLESS_SPAN).await;
-        } else {
-            std::future::pending::<()>().await;
+        if !is_keyless {
+            return std::future::pending().await;
         }
+        tokio::time::sleep(KEYLESS_SPAN).await;
     }
 
     /// Looks at what an earlier run left.

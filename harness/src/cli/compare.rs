@@ -21,12 +21,12 @@ pub(super) struct Arguments {
     second: Utf8PathBuf,
 }
 
-/// Compares and prints; ends with 1 where the runs differ.
+/// Compares and prints; ends with 1 where the runs differ, and with 3 where one of them has errored scenarios.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let first = read_report(&arguments.first)?;
     let second = read_report(&arguments.second)?;
     let pairs = compare_runs(&first.scenarios, &second.scenarios);
-    let (mut compared, mut differing) = (0, 0);
+    let (mut compared, mut differing, mut errored) = (0_usize, 0_usize, 0_usize);
     for (name, outcome) in &pairs {
         match outcome {
             Compared::Agree => compared += 1,
@@ -38,18 +38,23 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
                     say(format_args!("  {difference}"))?;
                 }
             }
-            Compared::Errored(reason) | Compared::Not(reason) => {
+            Compared::Errored(reason) => {
+                errored += 1;
                 say(format_args!("{name}: not compared: {reason}"))?;
             }
+            Compared::Not(reason) => say(format_args!("{name}: not compared: {reason}"))?,
         }
     }
     say(format_args!(
-        "{compared} scenarios compared, {} against {}: {differing} differ",
-        first.environment.name, second.environment.name
+        "{compared} of {} scenarios compared, {} against {}: {differing} differ",
+        pairs.len(),
+        first.environment.name,
+        second.environment.name
     ))?;
-    Ok(match (compared, differing) {
-        (0, _) => exit_code::NOTHING_SELECTED,
-        (_, 0) => exit_code::PASSED,
-        (_, _) => exit_code::FAILED,
+    Ok(match (differing, errored, compared) {
+        (1.., _, _) => exit_code::FAILED,
+        (0, 1.., _) => exit_code::ERRORED,
+        (0, 0, 0) => exit_code::NOTHING_SELECTED,
+        (0, 0, _) => exit_code::PASSED,
     })
 }

@@ -42,8 +42,11 @@ pub async fn carry_out(
         PullOutcome::Runs => {}
         PullOutcome::NeverStarts => {
             judge_never_started(spec, deployment, proceedings);
-            // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was.
-            deployment.pod.remove().await?;
+            // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was. Where something
+            // was found, the evidence is taken of the pod as it stands.
+            if proceedings.findings.is_empty() {
+                deployment.pod.remove().await?;
+            }
         }
     }
     Ok(())

@@ -125,8 +125,9 @@ async fn take_step(
         None => FileChange::Remove,
     };
     let pod = &deployment.pod;
-    pod.change_file(AGENT_CONTAINER, file, change).await?;
+    // An agent may look at its file by itself.
     let told_at = Timestamp::now();
+    pod.change_file(AGENT_CONTAINER, file, change).await?;
     let means = match step.by {
         ReloadMeans::Restart => ContainerFault::Kill,
         ReloadMeans::Signal => ContainerFault::Reload,
