@@ -10,6 +10,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::executable::family::{End, Family};
+use crate::executable::parenthood::end_with_starter;
 
 /// The pause between two looks at whether the program has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -80,6 +81,7 @@ pub(crate) fn run_bounded(command: &mut Command, bounds: Bounds) -> Result<Finis
     let deadline = Instant::now() + bounds.time;
     let family = Family::of(bounds.group);
     family.mark(command);
+    end_with_starter(command);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

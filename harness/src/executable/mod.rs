@@ -8,6 +8,7 @@ mod error;
 mod family;
 mod identity;
 mod install_step;
+mod parenthood;
 mod pip;
 mod static_build;
 mod workspace;
