@@ -30,7 +30,15 @@ pub async fn carry_out(
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &[], proceedings);
     match *spec.agent {
-        PullOutcome::Runs => deployment.await_ready_and_enforcing().await?,
+        PullOutcome::Runs => {
+            if let Some(reason) = await_running(deployment).await? {
+                proceedings.findings.push(
+                    Finding::new("pull", spec.agent.position, "the agent runs", reason)
+                        .note(render(&deployment.pod.timeline(), None)),
+                );
+                return Ok(());
+            }
+        }
         PullOutcome::NeverStarts => {
             await_reason(spec, deployment, proceedings).await;
             deployment.await_proxy_live().await?;
@@ -50,6 +58,20 @@ pub async fn carry_out(
         }
     }
     Ok(())
+}
+
+/// Waits until the agent decides; returns the kubelet's reason where it waits for the image instead.
+async fn await_running(deployment: &Deployment) -> Result<Option<String>, ProcedureError> {
+    let Err(error) = deployment.await_ready_and_enforcing().await else {
+        return Ok(None);
+    };
+    let waits_for = agents_image(deployment).and_then(|image| image.waiting);
+    match (&error, waits_for) {
+        (ProcedureError::TimedOut(_), Some((reason, words))) => {
+            Ok(Some(format!("{reason}: {words}")))
+        }
+        (_, _) => Err(error),
+    }
 }
 
 /// Waits until the kubelet gives one of the reasons. That it gives another one, or none, is a finding: the clear diagnosis is what is tested.

@@ -17,8 +17,14 @@ pub(super) const CLUSTER: &[Mutant] = &[
             "agent: { image: \"conformance.invalid/sigsci-agent:4.60.0\", pull-policy: $1 }",
         )],
         &[
-            by("C02-version-present", "the agent runs"),
-            by("C02-never-present", "the agent runs"),
+            by(
+                "C02-version-present",
+                "expected the agent runs, observed",
+            ),
+            by(
+                "C02-never-present",
+                "the agent runs, observed ErrImageNeverPull",
+            ),
         ],
     ),
     deployment(
