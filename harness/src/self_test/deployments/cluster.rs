@@ -17,10 +17,7 @@ pub(super) const CLUSTER: &[Mutant] = &[
             "agent: { image: \"conformance.invalid/sigsci-agent:4.60.0\", pull-policy: $1 }",
         )],
         &[
-            by(
-                "C02-version-present",
-                "expected the agent runs, observed",
-            ),
+            by("C02-version-present", "expected the agent runs, observed"),
             by(
                 "C02-never-present",
                 "the agent runs, observed ErrImageNeverPull",
@@ -49,8 +46,14 @@ pub(super) const CLUSTER: &[Mutant] = &[
             "${1}IfNotPresent",
         )],
         &[
-            by("C02-latest-never", "expected ErrImageNeverPull"),
-            by("C02-custom-never", "expected ErrImageNeverPull"),
+            by(
+                "C02-latest-never",
+                "the kubelet says ErrImageNeverPull within",
+            ),
+            by(
+                "C02-custom-never",
+                "the kubelet says ErrImageNeverPull within",
+            ),
         ],
     ),
     deployment(

@@ -175,7 +175,7 @@ fn set_up(plan: &PodPlan) -> Result<(Vec<Utf8PathBuf>, Utf8PathBuf), SupervisorE
     let volumes = volumes::make(&plan.folder.join("volumes"), &plan.volumes)
         .map_err(failed_to("make the pod's volumes"))?;
     let root = plan.folder.join("root");
-    fs_err::create_dir_all(&root).map_err(failed_to("make the folder for roots"))?;
+    fs_err::create_dir(&root).map_err(failed_to("make the folder for roots"))?;
     Ok((volumes, root))
 }
 

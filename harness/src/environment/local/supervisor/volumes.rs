@@ -13,6 +13,8 @@ const FILES_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Makes the volumes below `folder` and returns where they are.
 pub(super) fn make(folder: &Utf8Path, volumes: &[VolumePlan]) -> io::Result<Vec<Utf8PathBuf>> {
+    // Not with what is above it: a harness that ends removes the pod's folder, and it must not come back.
+    fs_err::create_dir(folder)?;
     volumes
         .iter()
         .map(|volume| {
@@ -24,7 +26,7 @@ pub(super) fn make(folder: &Utf8Path, volumes: &[VolumePlan]) -> io::Result<Vec<
 }
 
 fn make_one(place: &Utf8Path, volume: &VolumePlan) -> io::Result<()> {
-    fs_err::create_dir_all(place)?;
+    fs_err::create_dir(place)?;
     let options = match &volume.content {
         VolumeContent::Empty { limit_bytes } => format!("mode=0777,size={limit_bytes}"),
         VolumeContent::Files(_) => format!("mode=0755,size={FILES_LIMIT_BYTES}"),
