@@ -148,7 +148,7 @@ pub(super) const CLUSTER: &[Mutant] = &[
             ),
         ],
         &[
-            by("S08", "no attack reaches the application"),
+            by("S08", "denies attacks before it is ready"),
             by("R11", "no attack reaches the application"),
         ],
     ),
