@@ -51,6 +51,26 @@ fn assert_read_or_refused_in_place(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn a_line_end_that_only_yaml_knows_is_refused_where_it_stands() {
+    let (is_read, complaints) = read("id: A02\nsummary: a\rwhy: b\r\n");
+    assert!(!is_read);
+    let [complaint] = complaints.as_slice() else {
+        panic!("{complaints:?}");
+    };
+    assert_eq!(
+        (complaint.position.line, complaint.position.column),
+        (2, 11)
+    );
+    assert!(complaint.message.contains("carriage return"), "{complaint}");
+    let (_, complaints) = read("id: A02\r\nunknown: a\r\n");
+    assert!(
+        complaints
+            .iter()
+            .all(|complaint| !complaint.message.contains("carriage return"))
+    );
+}
+
 /// Something that a file may have in the place of what it should have.
 fn replacement() -> impl Strategy<Value = String> {
     prop_oneof![

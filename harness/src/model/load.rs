@@ -227,6 +227,17 @@ pub(super) fn parse<T: DeserializeOwned>(
     text: &Arc<str>,
     complaints: &mut Vec<Diagnostic>,
 ) -> Option<T> {
+    if let Some(position) = lone_carriage_return(text) {
+        complaints.push(Diagnostic {
+            file: file.into(),
+            text: text.clone(),
+            position,
+            hint: Some("end lines with a line feed, or with a carriage return and a line feed".into()),
+            label: String::new(),
+            message: "a carriage return without a line feed: YAML takes it for a line end, and most editors do not".into(),
+        });
+        return None;
+    }
     match serde_saphyr::from_str::<T>(text) {
         Ok(value) => Some(value),
         Err(error) => {
@@ -244,6 +255,19 @@ pub(super) fn parse<T: DeserializeOwned>(
             None
         }
     }
+}
+
+/// Finds a carriage return that is YAML's line end (YAML 1.2.2, section 5.4) and nobody else's: places behind it would be told of another line.
+fn lone_carriage_return(text: &str) -> Option<Position> {
+    let (line, found) = text.split('\n').zip(1..).find_map(|(line, number)| {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        Some((number, line.split_once('\r')?.0))
+    })?;
+    Some(Position {
+        line,
+        column: found.chars().count() as u64 + 1,
+        length: 1,
+    })
 }
 
 /// Cuts the parser's own ` at line L, column C` and `error: line L column C: ` away; the drawing shows the place.

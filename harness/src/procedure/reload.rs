@@ -9,6 +9,7 @@ use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls};
+use super::outage::Kind;
 use super::plan::{Prepared, repeat_stream};
 use super::reload_rules::{Rules, Window, status_of};
 use super::round::{EntriesInBooks, Round};
@@ -125,9 +126,9 @@ async fn take_step(
         None => FileChange::Remove,
     };
     let pod = &deployment.pod;
-    // An agent may look at its file by itself.
-    let told_at = Timestamp::now();
+    let changed_at = Timestamp::now();
     pod.change_file(AGENT_CONTAINER, file, change).await?;
+    let told_at = Timestamp::now();
     let means = match step.by {
         ReloadMeans::Restart => ContainerFault::Kill,
         ReloadMeans::Signal => ContainerFault::Reload,
@@ -156,6 +157,7 @@ async fn take_step(
         sleep(POLL_INTERVAL).await;
     }
     Ok(Ok(Window {
+        changed_at,
         told_at,
         told_by,
         done_by: Timestamp::now(),
@@ -191,13 +193,10 @@ fn judge(
     let outcome = judgement.outcome;
     let right = rules.right_for(&joined.client);
     let position = right.last().map(|status| status.position);
-    let usual = match case {
-        ATTACK => Outcome::BlockedByAgent,
-        _ => Outcome::Allowed,
-    };
-    let is_right = outcome == usual || rules.excuse(outcome, joined);
+    let kind = Kind::of(case);
+    let is_right = rules.is_right(outcome, kind, joined);
     let difference = match status_of(&joined.client) {
-        _ if !is_right => Some((usual.to_string(), outcome.to_string())),
+        _ if !is_right => Some((kind.usual().to_string(), outcome.to_string())),
         Some(status) if outcome == Outcome::BlockedByAgent => {
             let names: Vec<String> = right.iter().map(|status| status.to_string()).collect();
             (!right.iter().any(|right| right.value == status)).then(|| {

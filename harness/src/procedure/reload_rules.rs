@@ -6,6 +6,8 @@
 use jiff::Timestamp;
 
 use super::Proceedings;
+use super::outage::Kind;
+use super::outage_gap::Gap;
 use super::reload::ATTACK;
 use crate::model::finding::Finding;
 use crate::model::located::Located;
@@ -17,6 +19,8 @@ use crate::witness::join::Joined;
 /// The time in which a step took effect.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
+    /// When the file was changed, at the earliest: an agent may look at it by itself.
+    pub(super) changed_at: Timestamp,
     /// When the agent was told, at the earliest.
     pub(super) told_at: Timestamp,
     /// At the latest.
@@ -28,15 +32,13 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Tells whether the agent may have been missing while a request was under way: it is back with the first answer by the new rules.
-    fn may_miss_agent(&self, client: &ClientRecord) -> bool {
-        let was_back = |seen: Timestamp| client.sent_at.is_some_and(|sent| sent > seen);
-        client.finished_at >= self.told_at && !self.seen_at.is_some_and(was_back)
-    }
-
-    /// Tells whether a request may have been in the agent's hands when that was killed.
-    fn may_have_interrupted(&self, client: &ClientRecord) -> bool {
-        client.finished_at >= self.told_at && client.sent_at.is_none_or(|sent| sent <= self.told_by)
+    /// Returns the time in which a restarted agent may have been missing: it is back with the first answer by the new rules.
+    const fn gap(&self) -> Gap {
+        Gap {
+            killed_at: self.told_at,
+            killed_by: self.told_by,
+            closed_at: self.seen_at,
+        }
     }
 
     /// Tells whether a request was sent when only the new rules were right.
@@ -59,36 +61,25 @@ impl<'a> Rules<'a> {
         Self { first, steps }
     }
 
-    /// Tells whether an outcome is right because the agent was being restarted.
-    pub(super) fn excuse(&self, outcome: Outcome, joined: &Joined) -> bool {
-        let client = &joined.client;
+    /// Tells whether an outcome is right: the usual one, or one of the time in which an agent was restarted.
+    pub(super) fn is_right(&self, outcome: Outcome, kind: Kind, joined: &Joined) -> bool {
         let mut restarts = self
             .steps
             .iter()
             .filter(|(step, _)| step.by == ReloadMeans::Restart)
-            .map(|(_, window)| window);
-        match outcome {
-            Outcome::FailedClosed => restarts.any(|window| window.may_miss_agent(client)),
-            // The record of what was in the agent's hands may be lost, or stand without its answer.
-            Outcome::Ambiguous => {
-                joined.upstream.is_empty()
-                    && restarts.any(|window| window.may_have_interrupted(client))
-            }
-            Outcome::Allowed
-            | Outcome::AllowedAndTagged
-            | Outcome::BlockedByAgent
-            | Outcome::FailedOpen
-            | Outcome::Lost
-            | Outcome::NotInspected
-            | Outcome::RejectedByProxy => false,
-        }
+            .map(|(_, window)| window.gap());
+        outcome == kind.usual()
+            || restarts.any(|gap| {
+                gap.acceptable(Outcome::FailedClosed, kind, joined)
+                    .contains(&outcome)
+            })
     }
 
     /// Returns the statuses that are right for an attack, by when it was under way.
     pub(super) fn right_for(&self, client: &ClientRecord) -> Vec<&'a Located<u16>> {
         let mut right = vec![self.first];
         for (step, window) in &self.steps {
-            if client.finished_at < window.told_at {
+            if client.finished_at < window.changed_at {
                 break;
             }
             if window.is_over_for(client) {
@@ -109,7 +100,7 @@ impl<'a> Rules<'a> {
                 .filter(|joined| joined.client.stream == ATTACK && old != new)
                 .filter(|joined| status_of(&joined.client) == Some(new))
                 .map(|joined| joined.client.finished_at)
-                .filter(|finished| *finished >= window.told_at)
+                .filter(|finished| *finished >= window.changed_at)
                 .min();
             old = new;
         }
@@ -125,7 +116,7 @@ impl<'a> Rules<'a> {
                 _ if old == new => "nothing changes".into(),
                 Some(first) => format!(
                     "{} ms until an attack was decided by them",
-                    first.duration_since(window.told_at).as_millis()
+                    first.duration_since(window.changed_at).as_millis()
                 ),
                 None => "never".into(),
             };
@@ -178,9 +169,10 @@ mod tests {
         }
     }
 
-    /// The agent was told between 50 and 60, and was heard to be done at 130.
+    /// The file was changed at 40, the agent was told between 50 and 60, and was heard to be done at 130.
     fn window(seen_at: Option<Timestamp>) -> Window {
         Window {
+            changed_at: after(40),
             told_at: after(50),
             told_by: after(60),
             done_by: after(130),
@@ -197,7 +189,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::before_it(10, 49, &[406])]
+    #[case::before_it(10, 39, &[406])]
+    #[case::once_the_file_is_changed(10, 41, &[406, 418])]
     #[case::over_it(49, 70, &[406, 418])]
     #[case::before_the_new_rules_were_seen(119, 125, &[406, 418])]
     #[case::after_they_were_seen(121, 125, &[418])]
@@ -233,8 +226,10 @@ mod tests {
         let window = window(Some(after(120)));
         let rules = Rules::new(&first, vec![(&step, window)]);
         let request = request(sent, finished);
-        assert_eq!(rules.excuse(Outcome::FailedClosed, &request), is_excused);
-        assert!(!rules.excuse(Outcome::Allowed, &request));
+        let is_right = |outcome| rules.is_right(outcome, Kind::Attack, &request);
+        assert_eq!(is_right(Outcome::FailedClosed), is_excused);
+        assert!(is_right(Outcome::BlockedByAgent));
+        assert!(!is_right(Outcome::Allowed));
     }
 
     #[rstest]
@@ -249,6 +244,7 @@ mod tests {
         let window = window(None);
         let rules = Rules::new(&first, vec![(&step, window)]);
         let request = request(sent, finished);
-        assert_eq!(rules.excuse(Outcome::Ambiguous, &request), is_excused);
+        let is_right = rules.is_right(Outcome::Ambiguous, Kind::Attack, &request);
+        assert_eq!(is_right, is_excused);
     }
 }

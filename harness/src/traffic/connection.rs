@@ -12,7 +12,7 @@ use crate::traffic::record::{
 };
 use crate::traffic::request_bytes::{RequestBytes, WebSocketRequest, WireForm};
 use crate::traffic::response::{Answer, Progress, ResponseParser};
-use crate::traffic::response_head::ConnectionReuse;
+use crate::traffic::response_head::{ConnectionReuse, ResponseError};
 use crate::traffic::send_schedule::SendSchedule;
 use crate::traffic::surplus::Surplus;
 use crate::traffic::transport::Transport;
@@ -248,11 +248,14 @@ impl ExchangeProgress<'_> {
         input: &[u8],
     ) -> Result<Option<Vec<u8>>, ClientFailure> {
         match read {
-            Ok(0) if self.parser.is_complete_at_close() => Ok(Some(Vec::new())),
-            Ok(0) => Err(self.failure(
-                FailureCause::Closed,
-                &format!("closed {}", self.parser.describe_progress()),
-            )),
+            Ok(0) => match self.parser.note_close() {
+                Ok(true) => Ok(Some(Vec::new())),
+                Ok(false) => Err(self.failure(
+                    FailureCause::Closed,
+                    &format!("closed {}", self.parser.describe_progress()),
+                )),
+                Err(error) => Err(malformed(error)),
+            },
             Ok(_) => self.parse(input),
             Err(error) => Err(self.failure(cause_of(&error), &error)),
         }
@@ -262,10 +265,7 @@ impl ExchangeProgress<'_> {
         let interim_before = self.parser.informational().len();
         let body_before = self.parser.body_length();
         // Whatever was still to be sent, what is wrong is the answer.
-        let progress = self
-            .parser
-            .read(input)
-            .map_err(|error| failure(error.phase(), FailureCause::Malformed, &error))?;
+        let progress = self.parser.read(input).map_err(malformed)?;
         let interim = &self.parser.informational()[interim_before..];
         if !interim.is_empty() {
             // What came before belonged to an interim answer.
@@ -301,6 +301,10 @@ impl ExchangeProgress<'_> {
     fn is_sent(&self) -> bool {
         self.sent == self.bytes.len()
     }
+}
+
+fn malformed(error: ResponseError) -> ClientFailure {
+    failure(error.phase(), FailureCause::Malformed, &error)
 }
 
 #[cfg(test)]

@@ -40,8 +40,9 @@ fn parse<'a>(
     let mut parser = ResponseParser::new(answer_body, BODY_LIMIT);
     for piece in pieces {
         if let Progress::Complete { .. } = parser.read(piece)? {
-            break;
+            return Ok(parser.into_answer().map(|answer| answer.record));
         }
     }
+    parser.note_close()?;
     Ok(parser.into_answer().map(|answer| answer.record))
 }

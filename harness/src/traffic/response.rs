@@ -107,12 +107,14 @@ impl ResponseParser {
         }
     }
 
-    /// Tells the parser that the other side has closed. Returns whether that completes the answer.
-    pub(crate) fn is_complete_at_close(&self) -> bool {
-        match &self.state {
+    /// Tells the parser that the other side has closed. Returns whether that completes the answer. What of a head has waited for its line end
+    /// is looked at now: the verdict must not depend on how the bytes were cut.
+    pub(crate) fn note_close(&mut self) -> Result<bool, ResponseError> {
+        self.parse_heads()?;
+        Ok(match &self.state {
             State::Body { body, .. } => body.ends_with_close(),
             State::Head { .. } => false,
-        }
+        })
     }
 
     /// Describes how much has come, for a failure's detail.

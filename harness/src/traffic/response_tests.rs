@@ -103,9 +103,9 @@ fn bytes_after_the_answer_are_counted() {
 
 #[test]
 fn a_body_without_framing_is_complete_only_at_the_close() {
-    let (progress, parser) = parse(b"HTTP/1.1 200 OK\r\n\r\nabc").expect("acceptable");
+    let (progress, mut parser) = parse(b"HTTP/1.1 200 OK\r\n\r\nabc").expect("acceptable");
     assert_eq!(progress, Progress::Incomplete);
-    assert!(parser.is_complete_at_close());
+    assert_eq!(parser.note_close(), Ok(true));
     assert_eq!(
         parser.into_answer().map(|answer| answer.record.body_length),
         Some(3)
@@ -113,10 +113,23 @@ fn a_body_without_framing_is_complete_only_at_the_close() {
 }
 
 #[test]
+fn a_long_head_that_breaks_off_is_refused_however_it_was_cut() {
+    let mut head = b"HTTP/1.1 200 OK\r\nlong: ".to_vec();
+    head.extend_from_slice(&[b'x'; 2048]);
+    head.extend_from_slice(b"\r\nna\0me");
+    assert!(parse(&head).is_err());
+    let mut parser = ResponseParser::new(AnswerBody::Possible, LIMIT);
+    for piece in head.chunks(1) {
+        assert_eq!(parser.read(piece), Ok(Progress::Incomplete));
+    }
+    assert!(matches!(parser.note_close(), Err(ResponseError::Syntax(_))));
+}
+
+#[test]
 fn a_body_that_is_cut_off_is_no_answer() {
-    let (_, parser) =
+    let (_, mut parser) =
         parse(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell").expect("acceptable");
-    assert!(!parser.is_complete_at_close());
+    assert_eq!(parser.note_close(), Ok(false));
     assert_eq!(parser.phase(), RequestPhase::ResponseBody);
     assert!(parser.into_answer().is_none());
 }

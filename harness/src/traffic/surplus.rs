@@ -64,8 +64,8 @@ impl Surplus {
 
     /// Notes that the other side has closed, which completes an answer without a length.
     pub(crate) fn note_close(&mut self) {
-        if let Some(parser) = self.parser.take()
-            && parser.is_complete_at_close()
+        if let Some(mut parser) = self.parser.take()
+            && parser.note_close() == Ok(true)
         {
             self.responses += 1;
         }

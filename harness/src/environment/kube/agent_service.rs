@@ -205,25 +205,8 @@ impl Pod for ServedPod {
         let mut removed = Ok(());
         for pod in self.agents.iter().chain([&self.front]) {
             // One that cannot be removed is no reason to leave the others; only the error that came first is told.
-            removed = first_error(removed, pod.remove().await);
+            removed = removed.and(pod.remove().await);
         }
         removed
-    }
-}
-
-fn first_error<E>(first: Result<(), E>, second: Result<(), E>) -> Result<(), E> {
-    first.and(second)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_several_errors_the_first_is_told() {
-        let tell = |results: [Result<(), u8>; 3]| results.into_iter().fold(Ok(()), first_error);
-        assert_eq!(tell([Ok(()), Ok(()), Ok(())]), Ok(()));
-        assert_eq!(tell([Ok(()), Err(2), Ok(())]), Err(2));
-        assert_eq!(tell([Err(1), Err(2), Ok(())]), Err(1));
     }
 }

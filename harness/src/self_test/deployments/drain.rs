@@ -15,6 +15,12 @@ const DRAINING_AFTER: &str = r#"$1  front-proxy:
         grep -q '^HTTP/1.1 200' <&3 && sleep 1
 "#;
 
+/// What a scenario says of clients that no answer told to go.
+const CLIENT_NOT_ASKED: &str = "every client is asked to leave before the proxy's TERM";
+/// What a scenario says of requests that the proxy's end cut.
+const CUT_BY_TERM: &str =
+    "every request that was sent is answered, observed it was cut after the proxy's TERM";
+
 /// The wrong deployments of this area.
 pub(super) const DRAIN: &[Mutant] = &[
     deployment(
@@ -177,26 +183,11 @@ pub(super) const DRAIN: &[Mutant] = &[
             other("scenarios/response-data", "'POST (/healthcheck)", "'GET $1"),
         ],
         &[
-            by(
-                "R05-http1",
-                "every client is asked to leave before the proxy's TERM",
-            ),
-            by(
-                "R05-http2",
-                "every client is asked to leave before the proxy's TERM",
-            ),
-            by(
-                "R08",
-                "every client is asked to leave before the proxy's TERM",
-            ),
-            by(
-                "R09-drain-listeners",
-                "every client is asked to leave before the proxy's TERM",
-            ),
-            by(
-                "R09-health-check",
-                "every client is asked to leave before the proxy's TERM",
-            ),
+            by("R05-http1", CLIENT_NOT_ASKED),
+            by("R05-http2", CLIENT_NOT_ASKED),
+            by("R08", CLIENT_NOT_ASKED),
+            by("R09-drain-listeners", CLIENT_NOT_ASKED),
+            by("R09-health-check", CLIENT_NOT_ASKED),
         ],
     ),
     deployment(
@@ -207,26 +198,11 @@ pub(super) const DRAIN: &[Mutant] = &[
             other("scenarios/response-data", r" && sleep 1\n", "\n"),
         ],
         &[
-            by(
-                "R05-http1",
-                "every request that was sent is answered, observed it was cut after the proxy's TERM",
-            ),
-            by(
-                "R05-http2",
-                "every request that was sent is answered, observed it was cut after the proxy's TERM",
-            ),
-            by(
-                "R08",
-                "every request that was sent is answered, observed it was cut after the proxy's TERM",
-            ),
-            by(
-                "R09-drain-listeners",
-                "every request that was sent is answered, observed it was cut after the proxy's TERM",
-            ),
-            by(
-                "R09-health-check",
-                "every request that was sent is answered, observed it was cut after the proxy's TERM",
-            ),
+            by("R05-http1", CUT_BY_TERM),
+            by("R05-http2", CUT_BY_TERM),
+            by("R08", CUT_BY_TERM),
+            by("R09-drain-listeners", CUT_BY_TERM),
+            by("R09-health-check", CUT_BY_TERM),
         ],
     ),
     deployment(
@@ -238,18 +214,9 @@ pub(super) const DRAIN: &[Mutant] = &[
             r#"[--drain-time-s, "600"]"#,
         )],
         &[
-            by(
-                "R05-http1",
-                "every client is asked to leave before the proxy's TERM",
-            ),
-            by(
-                "R05-http2",
-                "every client is asked to leave before the proxy's TERM",
-            ),
-            by(
-                "R09-drain-listeners",
-                "every client is asked to leave before the proxy's TERM",
-            ),
+            by("R05-http1", CLIENT_NOT_ASKED),
+            by("R05-http2", CLIENT_NOT_ASKED),
+            by("R09-drain-listeners", CLIENT_NOT_ASKED),
         ],
     ),
     deployment(
