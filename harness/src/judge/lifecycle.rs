@@ -158,7 +158,8 @@ pub(super) fn pre_stop_end(after: &[TimelineEvent], name: &str) -> PreStopEnd {
         .filter(|event| event.container.as_deref() == Some(name))
     {
         match &event.event {
-            LifecycleEvent::PreStopFinished { .. } if end != PreStopEnd::Overruns => {
+            // The end of its process is seen of a hook that fails, too.
+            LifecycleEvent::PreStopFinished { .. } if end == PreStopEnd::Absent => {
                 end = PreStopEnd::Finishes;
             }
             LifecycleEvent::PreStopOverran => end = PreStopEnd::Overruns,

@@ -108,6 +108,24 @@ fn an_overrun_hook_is_not_a_finished_one() {
 }
 
 #[test]
+fn a_hook_of_which_the_process_ended_and_that_failed_has_failed() {
+    let failed = LifecycleEvent::PreStopFailed {
+        reason: "exited with 1".into(),
+    };
+    for at in [3, 4] {
+        let mut events = orderly();
+        events.insert(
+            at,
+            TimelineEvent {
+                event: failed.clone(),
+                ..events[3].clone()
+            },
+        );
+        assert_eq!(judge_end(&events, &end(PreStopEnd::Fails, &[0])), []);
+    }
+}
+
+#[test]
 fn readiness_before_the_startup_probe_is_a_finding() {
     let probe = |success| LifecycleEvent::Probed {
         probe: ProbeKind::Startup,

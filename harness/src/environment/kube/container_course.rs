@@ -87,9 +87,9 @@ impl ContainerCourse {
         self.life.instance()
     }
 
-    /// Tells whether the hook was not seen to end: the kubelet may still tell of its failure.
-    pub(super) const fn awaits_word_of_hook(&self) -> bool {
-        self.life.hook.awaits_word()
+    /// Tells whether the kubelet may still say that the hook has failed.
+    pub(super) fn awaits_word_of_hook(&self, now: Timestamp) -> bool {
+        self.life.hook.awaits_word(now)
     }
 
     /// The pod's deletion was asked for.
@@ -200,14 +200,15 @@ impl ContainerCourse {
         {
             self.tell(at, LifecycleEvent::OutOfMemory);
         }
-        self.exited(at, &instance.id, status);
+        self.exited(now, at, &instance.id, status);
     }
 
     /// An instance was started. What was not told yet of the one before it is told first.
     fn begin_life(&mut self, now: Timestamp, instance: &Instance) {
         if let (Some(told), Some(before)) = (self.life.settle(), self.life.instance()) {
-            self.exited(told.at, &before, told.status);
+            self.exited(now, told.at, &before, told.status);
         }
+        self.conclude();
         let at = moment(now, instance.started_at);
         if instance.restart_count > 0 {
             let reason = "it had ended".into();
@@ -222,12 +223,12 @@ impl ContainerCourse {
     fn take_told_end(&mut self, now: Timestamp) {
         let told = self.life.take_told_end(now, self.tells_of_term);
         if let (Some(told), Some(current)) = (told, self.life.instance()) {
-            self.exited(told.at, &current, told.status);
+            self.exited(now, told.at, &current, told.status);
         }
     }
 
-    /// An instance has ended; it is told of once.
-    fn exited(&mut self, at: Timestamp, id: &str, status: ExitStatus) {
+    /// An instance has ended, as is heard now; it is told of once.
+    fn exited(&mut self, now: Timestamp, at: Timestamp, id: &str, status: ExitStatus) {
         if !self.ended.insert(id.to_owned()) {
             return;
         }
@@ -237,10 +238,10 @@ impl ContainerCourse {
             return;
         }
         self.life.end = LifeEnd::Known;
-        self.life.hook.container_ended(self.hook.as_ref());
-        if let Some(since) = self.life.hook.runs_since() {
+        let since = self.life.hook.runs_since();
+        self.life.hook.container_ended(now, at, self.hook.as_ref());
+        if let Some(since) = since {
             // Nobody saw the hook end; it did before TERM, and TERM was before this.
-            self.tell_finished(at);
             self.sent_term(TermMoment::Between(since, at), LEAST_GRACE_SECONDS);
         }
         if let Some((moment, left)) = self.life.term.take_untold() {

@@ -68,18 +68,22 @@ impl Course {
         self.containers.get(name)?.current_instance()
     }
 
-    /// Tells whether a hook was not seen to end: the kubelet may still tell of its failure.
-    pub(super) fn awaits_words_of_hooks(&self) -> bool {
-        self.containers
-            .values()
-            .any(ContainerCourse::awaits_word_of_hook)
+    /// Tells whether the kubelet may still say that a hook has failed.
+    pub(super) fn awaits_words_of_hooks(&self, now: Timestamp) -> bool {
+        let mut containers = self.containers.values();
+        containers.any(|container| container.awaits_word_of_hook(now))
     }
 
     /// Tells whether everything of the pod has ended, and no event can add how: the API may keep the pod for many seconds longer.
-    pub(super) fn is_concluded(&self) -> bool {
+    pub(super) fn is_concluded(&self, now: Timestamp) -> bool {
         self.is_being_deleted()
             && self.containers.values().all(ContainerCourse::has_ended)
-            && !self.awaits_words_of_hooks()
+            && !self.awaits_words_of_hooks(now)
+    }
+
+    /// Takes in that nothing more will be heard of the pod.
+    pub(super) fn conclude(&mut self) -> Vec<TimelineEvent> {
+        self.of_each(ContainerCourse::conclude)
     }
 
     /// Takes in a status.
@@ -168,13 +172,7 @@ impl Course {
 
     /// Takes in that time has passed.
     pub(super) fn tick(&mut self, now: Timestamp) -> Vec<TimelineEvent> {
-        self.containers
-            .values_mut()
-            .flat_map(|container| {
-                container.tick(now);
-                container.take_events()
-            })
-            .collect()
+        self.of_each(|container| container.tick(now))
     }
 
     /// Returns the containers' names and the ids of those that run.
@@ -206,6 +204,16 @@ impl Course {
             let stop = |container: &mut ContainerCourse| container.stop(stopped_at.max(at));
             events.extend(self.of_container(&name, stop));
         }
+    }
+
+    fn of_each(&mut self, learn: impl Fn(&mut ContainerCourse)) -> Vec<TimelineEvent> {
+        self.containers
+            .values_mut()
+            .flat_map(|container| {
+                learn(container);
+                container.take_events()
+            })
+            .collect()
     }
 
     fn of_container(

@@ -347,16 +347,23 @@ fn a_pod_has_ended_when_its_containers_have_and_every_hook_was_seen() {
         command: command.clone(),
     });
     seen.process(at(9010), &entered);
-    assert!(!seen.is_concluded());
+    assert!(!seen.is_concluded(at(11_000)));
     seen.process(at(10_010), &process(ProcessChange::Left { process: 7 }));
     seen.status(at(11_000), &ended(0));
-    assert!(seen.is_concluded());
+    assert!(
+        !seen.is_concluded(at(12_999)),
+        "its failure may still be told of"
+    );
+    assert!(seen.is_concluded(at(13_000)));
 
     let mut unseen = course(Some(json!({ "exec": { "command": command } })));
     unseen.status(at(0), &running(true));
     unseen.status(at(9000), &deleted());
     unseen.status(at(11_000), &ended(0));
-    assert!(!unseen.is_concluded(), "a failure may still be told of");
+    assert!(
+        !unseen.is_concluded(at(60_000)),
+        "a failure may still be told of"
+    );
 }
 
 #[test]
@@ -365,14 +372,14 @@ fn an_end_that_the_nodes_runtime_tells_of_needs_no_status_and_is_told_once() {
     course.status(at(0), &running(true));
     course.status(at(9000), &deleted());
     course.process(at(10_123), &process(ProcessChange::Ended));
-    assert!(!course.is_concluded());
+    assert!(!course.is_concluded(at(11_000)));
     let told = course.process(
         at(10_200),
         &process(ProcessChange::EndedWith { exit_code: 143 }),
     );
     assert_eq!(names(&told), ["Exited"]);
     assert_eq!(told[0].at, at(10_123));
-    assert!(course.is_concluded());
+    assert!(course.is_concluded(at(11_000)));
     assert_eq!(
         names(&course.status(at(11_000), &ended(143))),
         ["ContainerNotReady"]
@@ -410,8 +417,11 @@ fn a_hooks_failure_that_is_heard_of_after_the_containers_end_was_before_its_term
     let told = course.process(at(9210), &end);
     assert_eq!(names(&told), ["TermSent", "Exited"]);
     assert_eq!(term_of(&told), (at(9000), at(9200)));
-    assert!(!course.is_concluded(), "the hook was not seen yet");
-    assert!(course.awaits_words_of_hooks());
+    assert!(
+        !course.is_concluded(at(11_000)),
+        "the hook was not seen yet"
+    );
+    assert!(course.awaits_words_of_hooks(at(11_000)));
     let stop = kubelet("Killing", "Stopping container a", 1);
     let failed = kubelet("FailedPreStopHook", "no such file", 1);
     events = course.kubelet_event(at(10_100), &stop);
@@ -421,7 +431,57 @@ fn a_hooks_failure_that_is_heard_of_after_the_containers_end_was_before_its_term
         events.iter().all(|event| event.at == at(9000)),
         "{events:?}"
     );
-    assert!(course.is_concluded());
+    assert!(course.is_concluded(at(11_000)));
+}
+
+#[test]
+fn a_hooks_failure_that_is_heard_of_after_a_guess_takes_its_place() {
+    let begun = || {
+        let mut course = course(Some(json!({ "exec": { "command": ["absent"] } })));
+        course.status(at(0), &running(true));
+        course.ask_deletion(at(9000));
+        course.status(at(9010), &deleted());
+        let stop = kubelet("Killing", "Stopping container a", 1);
+        assert_eq!(
+            names(&course.kubelet_event(at(9210), &stop)),
+            ["PreStopStarted"]
+        );
+        let end = course.status(at(9420), &ended(0));
+        assert_eq!(names(&end), ["TermSent", "Exited", "ContainerNotReady"]);
+        assert!(!course.is_concluded(at(60_000)), "nobody saw the hook end");
+        course
+    };
+    let mut failed = begun();
+    let word = kubelet("FailedPreStopHook", "no such file", 1);
+    let told = failed.kubelet_event(at(10_100), &word);
+    assert_eq!(names(&told), ["PreStopFailed"]);
+    assert_eq!(told[0].at, at(9210));
+    assert!(failed.is_concluded(at(10_100)));
+    assert_eq!(names(&failed.conclude()), [""; 0]);
+
+    let told = begun().conclude();
+    assert_eq!(names(&told), ["PreStopFinished"]);
+    assert_eq!(told[0].at, at(10_000));
+}
+
+#[test]
+fn a_hook_that_was_seen_to_end_may_have_failed_all_the_same() {
+    let command = vec!["false".to_owned()];
+    let mut course = course(Some(json!({ "exec": { "command": command } })));
+    course.status(at(0), &running(true));
+    course.status(at(9000), &deleted());
+    let entered = ProcessChange::Entered {
+        process: 7,
+        command,
+    };
+    course.process(at(9010), &process(entered));
+    course.process(at(9030), &process(ProcessChange::Left { process: 7 }));
+    course.status(at(9100), &ended(0));
+    let word = kubelet("FailedPreStopHook", "exited with 1", 1);
+    let told = course.kubelet_event(at(9900), &word);
+    assert_eq!(names(&told), ["PreStopFailed"]);
+    assert_eq!(told[0].at, at(9030));
+    assert!(course.is_concluded(at(9900)));
 }
 
 #[test]

@@ -133,12 +133,12 @@ impl PodView {
 
     fn awaits_words_of_hooks(&self) -> bool {
         let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        course.awaits_words_of_hooks()
+        course.awaits_words_of_hooks(Timestamp::now())
     }
 
     fn is_concluded(&self) -> bool {
         let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        course.is_concluded()
+        course.is_concluded(Timestamp::now())
     }
 
     fn learn(&self, learn: impl FnOnce(&mut Course, Timestamp) -> Vec<TimelineEvent>) {
@@ -172,6 +172,7 @@ pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodVie
         ));
     }
     let stage = watch_to_its_end(client, &place, &view).await;
+    view.learn(|course, _| course.conclude());
     view.latest.send_modify(|latest| latest.stage = stage);
     let ended = async { while logs.join_next().await.is_some() {} };
     if timeout(LOGS_END_WITHIN, ended).await.is_err() {
@@ -233,7 +234,7 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
             _ = tick.tick() => {
                 view.tick(&mut word);
                 if view.is_concluded() {
-                    return Stage::Ended;
+                    return if seen == Seen::Gone { Stage::Gone } else { Stage::Ended };
                 }
                 if words_until.is_some_and(|until| Instant::now() >= until) {
                     return Stage::Gone;

@@ -10,6 +10,9 @@ use crate::model::timeline::LifecycleEvent;
 /// What the harness sees of a hook lies within this time of what the kubelet counts: a hook that ends so shortly before its deadline has been
 /// ended by it, and what the container has left is the same in either case.
 const DEADLINE_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+/// How long after the word of its container's end the kubelet may still say that a hook, which was seen to end, has failed: it tells of that beside
+/// its work.
+const WORD_WITHIN: SignedDuration = SignedDuration::from_secs(2);
 
 /// What a container does before it is sent TERM.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,7 +36,20 @@ enum HookState {
     },
     Over {
         since: Timestamp,
+        by: Timestamp,
     },
+}
+
+/// Whether the kubelet may still say that a hook has failed. Of one that has not, it says nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Word {
+    /// It has been said, or nothing waits for it: the container runs.
+    #[default]
+    NotAwaited,
+    /// Nobody saw the hook end: it may be said as long as the pod is there.
+    Awaited,
+    /// The hook was seen to end: it is said soon after, or never.
+    AwaitedUntil(Timestamp),
 }
 
 /// How a hook has ended.
@@ -49,8 +65,10 @@ pub(super) enum HookEnd {
 #[derive(Debug, Default)]
 pub(super) struct HookCourse {
     state: HookState,
-    /// Whether its end was not seen and only follows from the container's.
-    end_is_guessed: bool,
+    word: Word,
+    container_ended_at: Option<Timestamp>,
+    /// When it was over at the latest, where nobody saw how it ended and nobody was told of it yet.
+    untold_end: Option<Timestamp>,
     has_overrun: bool,
 }
 
@@ -79,6 +97,7 @@ impl HookCourse {
                     since: now,
                     process,
                 };
+                self.end_with_container();
                 Some(LifecycleEvent::PreStopStarted)
             }
             HookState::Runs { process: known, .. } => {
@@ -94,6 +113,7 @@ impl HookCourse {
         if let HookState::Runs { since, .. } = self.state {
             self.state = HookState::Over {
                 since: since.min(now),
+                by: now,
             };
         }
     }
@@ -109,7 +129,7 @@ impl HookCourse {
     /// Returns the seconds of the grace period that it has used by then.
     pub(super) fn used_seconds(&self, now: Timestamp) -> u64 {
         match self.state {
-            HookState::Runs { since, .. } | HookState::Over { since } => {
+            HookState::Runs { since, .. } | HookState::Over { since, .. } => {
                 seconds_between(since, now)
             }
             HookState::NotBegun => 0,
@@ -165,23 +185,52 @@ impl HookCourse {
         self.has_overrun
     }
 
-    /// The container has ended: what nobody saw of its hook is guessed.
-    pub(super) const fn container_ended(&mut self, hook: Option<&Hook>) {
-        self.end_is_guessed = match self.state {
-            HookState::NotBegun => hook.is_some(),
-            HookState::Runs { .. } => true,
-            HookState::Over { .. } => false,
+    /// The container has ended, as is heard now, and so has the hook, seen or not.
+    pub(super) fn container_ended(&mut self, now: Timestamp, at: Timestamp, hook: Option<&Hook>) {
+        self.word = match (hook, self.state) {
+            (None | Some(Hook::Sleep(_)), HookState::NotBegun | HookState::Over { .. }) => {
+                Word::NotAwaited
+            }
+            (Some(Hook::Exec(_) | Hook::Http), HookState::Over { .. }) => {
+                Word::AwaitedUntil(now.saturating_add(WORD_WITHIN).unwrap_or(now))
+            }
+            (Some(Hook::Exec(_) | Hook::Http), HookState::NotBegun)
+            | (_, HookState::Runs { .. }) => Word::Awaited,
         };
+        self.container_ended_at = Some(at);
+        self.end_with_container();
     }
 
-    /// The kubelet has told of its end.
-    pub(super) const fn told_of_end(&mut self) {
-        self.end_is_guessed = false;
+    /// The kubelet says that it has failed. Returns when that was, as far as is known.
+    pub(super) fn told_of_failure(&mut self) -> Option<Timestamp> {
+        self.word = Word::NotAwaited;
+        match (self.untold_end.take(), self.state) {
+            (None, HookState::Over { by, .. }) => Some(by),
+            // Its container has ended since, and it lasted no longer than that.
+            (Some(_), HookState::Over { since, .. }) => Some(since),
+            (_, HookState::NotBegun | HookState::Runs { .. }) => None,
+        }
     }
 
-    /// Tells whether it was not seen to end: the kubelet may still tell of its failure.
-    pub(super) const fn awaits_word(&self) -> bool {
-        self.end_is_guessed
+    /// Nothing more will be said. Returns when it was over at the latest, where that was not told yet.
+    pub(super) const fn conclude(&mut self) -> Option<Timestamp> {
+        self.untold_end.take()
+    }
+
+    fn end_with_container(&mut self) {
+        if let (HookState::Runs { .. }, Some(at)) = (self.state, self.container_ended_at) {
+            self.untold_end = Some(at);
+            self.end(at);
+        }
+    }
+
+    /// Tells whether the kubelet may still say that it has failed.
+    pub(super) fn awaits_word(&self, now: Timestamp) -> bool {
+        match self.word {
+            Word::NotAwaited => false,
+            Word::Awaited => true,
+            Word::AwaitedUntil(until) => now < until,
+        }
     }
 }
 
@@ -234,15 +283,41 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_hook_that_nobody_saw_is_guessed() {
+    fn the_failure_of_a_hook_may_be_told_of_after_its_containers_end() {
         let exec = Hook::Exec(vec!["sleep".into()]);
         let mut unseen = HookCourse::default();
-        unseen.container_ended(Some(&exec));
-        assert!(unseen.awaits_word());
-        unseen.told_of_end();
-        assert!(!unseen.awaits_word());
+        unseen.container_ended(at(5100), at(5000), Some(&exec));
+        assert!(unseen.awaits_word(at(60_000)));
+        unseen.begin(at(900), None);
+        assert_eq!(unseen.told_of_failure(), Some(at(900)));
+        assert!(!unseen.awaits_word(at(60_000)));
+
+        let mut cut = HookCourse::default();
+        cut.begin(at(1000), None);
+        cut.container_ended(at(5100), at(5000), Some(&exec));
+        assert!(cut.awaits_word(at(60_000)));
+        assert_eq!(cut.told_of_failure(), Some(at(1000)));
+        assert_eq!(cut.conclude(), None);
+
+        let mut seen = HookCourse::default();
+        seen.begin(at(1000), Some(7));
+        seen.end(at(3000));
+        seen.container_ended(at(5100), at(5000), Some(&exec));
+        assert!(seen.awaits_word(at(7099)));
+        assert!(!seen.awaits_word(at(7100)));
+        assert_eq!(seen.told_of_failure(), Some(at(3000)));
+
         let mut none = HookCourse::default();
-        none.container_ended(None);
-        assert!(!none.awaits_word());
+        none.container_ended(at(5100), at(5000), None);
+        assert!(!none.awaits_word(at(5000)));
+    }
+
+    #[test]
+    fn a_hook_of_which_no_failure_is_told_was_over_with_its_container() {
+        let mut hook = HookCourse::default();
+        hook.begin(at(1000), None);
+        hook.container_ended(at(5100), at(5000), Some(&Hook::Http));
+        assert_eq!(hook.conclude(), Some(at(5000)));
+        assert_eq!(hook.conclude(), None);
     }
 }

@@ -39,15 +39,22 @@ impl ContainerCourse {
             return;
         }
         let (earliest, now) = self.span_of_hook(now);
-        self.life.hook.told_of_end();
         self.begin_hook(now, None);
-        self.tell(now, LifecycleEvent::PreStopFailed { reason });
+        let at = self.life.hook.told_of_failure().unwrap_or(now);
+        self.tell(at, LifecycleEvent::PreStopFailed { reason });
         let used = match self.life.hook.runs_since() {
             Some(_) => self.life.hook.used_seconds(now),
             None => 0,
         };
         let left = self.grace_seconds.saturating_sub(used);
         self.term(TermMoment::Between(earliest, now), left);
+    }
+
+    /// Nothing more will be heard of this life: what nobody saw of its hook is told as the rules have it.
+    pub(in crate::environment::kube) fn conclude(&mut self) {
+        if let Some(at) = self.life.hook.conclude() {
+            self.tell_finished(at);
+        }
     }
 
     /// The container itself says when it was sent TERM.

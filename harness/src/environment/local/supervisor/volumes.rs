@@ -50,3 +50,17 @@ fn make_one(place: &Utf8Path, volume: &VolumePlan) -> io::Result<()> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pods_folder_that_is_gone_is_not_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pod = Utf8PathBuf::try_from(folder.path().join("pod")).expect("UTF-8");
+        let error = make(&pod.join("volumes"), &[]).expect_err("it is gone");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!pod.exists());
+    }
+}
