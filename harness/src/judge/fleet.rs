@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::outcome::Outcome;
+use crate::model::stream_kind::StreamKind;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::PROXY_CONTAINER;
 use crate::traffic::record::{
@@ -14,15 +15,6 @@ use crate::witness::join::Joined;
 
 /// How long before a KILL a witness's last words may be cut off: what it has written and the runtime has not read.
 const LAST_WORDS: SignedDuration = SignedDuration::from_secs(1);
-
-/// Which of the two streams a request is of.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StreamKind {
-    /// Attacks.
-    Attack,
-    /// Requests that must be answered.
-    Benign,
-}
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -36,6 +36,7 @@ pub mod rollout;
 pub mod scenario;
 pub mod seed;
 pub mod seed_position;
+pub mod stream_kind;
 pub mod timeline;
 pub mod timeouts;
 pub mod timespan;

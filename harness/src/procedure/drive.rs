@@ -1,11 +1,15 @@
 //! Speaks to a driver: gives it its plan, reads its records.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
 
 use super::error::ProcedureError;
 use crate::environment::DriverProcess;
+use crate::model::timeouts::TimedOut;
+use crate::model::timespan::TimeSpan;
 use crate::traffic::contract::plan::ContractPlan;
 use crate::traffic::contract::record::{CallRecord, GroupRecord};
 use crate::traffic::plan::{Command, DrivePlan, Task};
@@ -21,6 +25,8 @@ pub struct Drive {
     summary: Option<DriverSummary>,
     /// How many requests it has to send before it may end; none where that is not known, or where it was told to stop.
     owed: Option<u64>,
+    /// The streams that it may report of.
+    streams: BTreeSet<String>,
 }
 
 /// What a driver reported of calls.
@@ -88,6 +94,8 @@ impl Drive {
     pub async fn start(process: DriverProcess, plan: DrivePlan) -> Result<Self, ProcedureError> {
         let mut lines = Lines::new(process);
         let owed = plan.request_count();
+        let streams = plan.streams.iter().map(|stream| stream.name.clone());
+        let streams = streams.collect();
         let told = lines.tell(&Task::Traffic(plan)).await;
         told.map_err(|detail| lost(0, detail))?;
         Ok(Self {
@@ -95,6 +103,7 @@ impl Drive {
             records: Vec::new(),
             summary: None,
             owed,
+            streams,
         })
     }
 
@@ -109,6 +118,12 @@ impl Drive {
         }
         let line = self.lines.next().await;
         match line.map_err(|detail| self.lost(detail))? {
+            DriverLine::Request(record) if !self.streams.contains(&record.stream) => {
+                let stream = record.stream.escape_debug();
+                Err(self.lost(format!(
+                    "it reports of the stream `{stream}`, which it was not given"
+                )))
+            }
             DriverLine::Request(record) => {
                 self.records.push(*record);
                 Ok(self.records.last())
@@ -122,6 +137,29 @@ impl Drive {
                 Err(self.lost("it reports a call".into()))
             }
         }
+    }
+
+    /// Reads records until those that have come are enough, or the driver has ended.
+    pub async fn await_records(
+        &mut self,
+        waited_for: &str,
+        budget: TimeSpan,
+        are_enough: impl Fn(&[ClientRecord]) -> bool,
+    ) -> Result<(), ProcedureError> {
+        let reading = async {
+            while !are_enough(&self.records) && self.next().await?.is_some() {}
+            Ok(())
+        };
+        // What is half read then is lost, and the driver with it.
+        let read = timeout(budget.as_duration(), reading).await;
+        read.unwrap_or_else(|_| {
+            Err(TimedOut {
+                waited_for: waited_for.into(),
+                budget,
+                last_seen: format!("{} requests had ended", self.records.len()),
+            }
+            .into())
+        })
     }
 
     /// Returns the records that have come so far.
@@ -218,9 +256,16 @@ mod tests {
         "{\"summary\":{\"sent\":0,\"answered\":0,\"failed\":0,\"worst-lag-microseconds\":0}}\n";
 
     async fn drive_of(limit: u32) -> Drive {
+        drive_that_says(NEVER_STOPPED.as_bytes(), limit).await
+    }
+
+    async fn drive_that_says(
+        output: impl tokio::io::AsyncRead + Send + Unpin + 'static,
+        limit: u32,
+    ) -> Drive {
         let process = DriverProcess {
             stdin: Box::new(tokio::io::sink()),
-            stdout: Box::new(NEVER_STOPPED.as_bytes()),
+            stdout: Box::new(output),
             guard: Box::new(()),
         };
         let stream = Stream {
@@ -256,5 +301,29 @@ mod tests {
         let mut drive = drive_of(u32::MAX).await;
         drive.stop().await.unwrap();
         assert_eq!(drive.finish().await.unwrap().records.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_tells_of_a_stream_which_it_was_not_given_is_lost() {
+        let mut record = crate::witness::fixture::joined().client;
+        record.stream = "another".into();
+        let mut line = serde_json::to_vec(&DriverLine::Request(Box::new(record))).unwrap();
+        line.push(b'\n');
+        let mut drive = drive_that_says(std::io::Cursor::new(line), 1).await;
+        let error = drive.next().await.unwrap_err().to_string();
+        assert!(error.contains("stream `another`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_says_nothing_is_not_waited_for_for_ever() {
+        let (_silent, output) = tokio::io::duplex(1);
+        let mut drive = drive_that_says(output, 1).await;
+        let budget = TimeSpan::new(std::time::Duration::from_millis(10));
+        let waiting = drive.await_records("an answer", budget, |records| !records.is_empty());
+        let error = waiting.await.unwrap_err().to_string();
+        assert!(
+            error.contains("waiting for an answer; last seen: 0 requests had ended"),
+            "{error}"
+        );
     }
 }

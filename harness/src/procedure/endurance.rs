@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls};
-use super::plan::{Prepared, repeat_stream};
 use super::round::{EntriesInBooks, Round};
+use super::stream_pair::{Repeated, StreamPair};
 use super::{JudgedRequest, Proceedings};
 use crate::judge::endurance::{Readings, Waits, judge, milliseconds};
 use crate::model::byte_size::ByteSize;
@@ -19,7 +19,7 @@ use crate::model::endurance::EnduranceSpec;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
-use crate::model::request::RequestSpec;
+use crate::model::stream_kind::StreamKind;
 use crate::stack::AGENT_CONTAINER;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
@@ -55,14 +55,6 @@ pub async fn carry_out(
     Ok(())
 }
 
-/// One of the two streams.
-struct Sent<'a> {
-    case: &'static str,
-    request: &'a RequestSpec,
-    prepared: Prepared,
-    expected: Outcome,
-}
-
 /// Sends so many of each request, and judges each.
 async fn send(
     spec: &EnduranceSpec,
@@ -71,32 +63,18 @@ async fn send(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<Vec<Joined>, ProcedureError> {
-    let prepared = |case, request, expected| {
-        Ok::<_, ProcedureError>(Sent {
-            case,
-            request,
-            prepared: deployment.ids.prepare_repeated(request, case)?,
-            expected,
-        })
-    };
-    let sent = [
-        prepared(benign, &spec.benign, Outcome::Allowed)?,
-        prepared(attack, &spec.attack, Outcome::BlockedByAgent)?,
-    ];
+    let pair = StreamPair::prepare(
+        &deployment.ids,
+        (benign, &spec.benign),
+        (attack, &spec.attack),
+    )?;
     let address = deployment.proxy_address();
-    let streams = sent.iter().map(|sent| {
-        let planned = sent.prepared.planned.clone();
-        repeat_stream(sent.case, &address, *spec.per_second, planned, count)
-    });
-    let round = Round::send(streams.collect(), deployment).await?;
+    let streams = pair.streams(&address, |_| *spec.per_second, count);
+    let round = Round::send(streams, deployment).await?;
     let mut outcomes = Vec::new();
     for joined in &round.joined {
-        let stream = joined.client.stream.as_str();
-        let sent = sent
-            .iter()
-            .find(|sent| sent.case == stream)
-            .expect("the driver reports the streams of its plan");
-        outcomes.push(judge_one(sent, joined, proceedings));
+        let stream = pair.of(&joined.client);
+        outcomes.push(judge_one(spec, stream, joined, proceedings));
     }
     round
         .close_books(&outcomes, EntriesInBooks::OneEach, deployment, proceedings)
@@ -104,25 +82,35 @@ async fn send(
     Ok(round.joined)
 }
 
-fn judge_one(sent: &Sent<'_>, joined: &Joined, proceedings: &mut Proceedings) -> Outcome {
+fn judge_one(
+    spec: &EnduranceSpec,
+    stream: &Repeated,
+    joined: &Joined,
+    proceedings: &mut Proceedings,
+) -> Outcome {
     let judgement = decide(joined);
     let outcome = judgement.outcome;
-    if outcome != sent.expected {
+    let expected = stream.kind.usual();
+    if outcome != expected {
+        let request = match stream.kind {
+            StreamKind::Attack => &spec.attack,
+            StreamKind::Benign => &spec.benign,
+        };
         let finding = Finding::new(
             "outcome",
-            sent.request.target.position,
-            sent.expected.to_string(),
+            request.target.position,
+            expected.to_string(),
             outcome.to_string(),
         )
-        .about(sent.case, &RequestId::from_witness(&joined.client.id));
+        .about(stream.case, &RequestId::from_witness(&joined.client.id));
         let reasons = judgement.reasons.iter();
         proceedings
             .findings
             .push(reasons.fold(finding, Finding::note));
     }
     proceedings.requests.push(JudgedRequest::new(
-        sent.case,
-        &sent.prepared.planned,
+        stream.case,
+        &stream.prepared.planned,
         joined.clone(),
         judgement,
     ));

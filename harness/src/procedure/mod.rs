@@ -35,23 +35,20 @@ pub mod exchange;
 pub mod expected;
 pub mod exposure;
 pub mod filesystem;
-pub mod kept;
 pub mod observations;
 pub mod outage;
-mod outage_gap;
-pub mod overload;
 pub mod plan;
 pub mod pod_logs;
 pub mod provenance;
 pub mod pull;
 pub mod refusal;
 pub mod reload;
-mod reload_rules;
 pub mod request_ids;
 pub mod rollout;
 pub mod round;
 pub mod secrecy;
 pub mod startup;
+mod stream_pair;
 pub mod waits;
 
 /// What a procedure found out, as far as it came.

@@ -63,11 +63,13 @@ pub async fn carry_out(
     let mut drive = deployment.start_drive(streams).await?;
     await_refusals(spec, deployment, proceedings).await?;
     // An agent that refuses at once has done so twice before the first answer.
-    while drive.records().len() < ANSWERS_PER_STREAM * streamed.len() {
-        if drive.next().await?.is_none() {
-            break;
-        }
-    }
+    let wanted = ANSWERS_PER_STREAM * streamed.len();
+    let budget = deployment.timeouts.request;
+    drive
+        .await_records("answers while the agent refuses", budget, |records| {
+            records.len() >= wanted
+        })
+        .await?;
     drive.stop().await?;
     let report = deployment.finish_drive(drive).await?;
     judge_streams(

@@ -282,7 +282,7 @@ async fn attempt(
             proxy,
             name,
         };
-        return fleet::attempt(attempt, spec, course).await;
+        return Box::pin(fleet::attempt(attempt, spec, course)).await;
     }
     let creating = clock.enter(Phase::Creating);
     let created = setup.environment.create(name, &stack).await;

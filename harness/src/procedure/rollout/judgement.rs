@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Streams;
 use super::fleet_deployment::FleetDeployment;
 use crate::judge::bound::{PROVEN, Share};
 use crate::judge::exchange::describe_witnesses;
-use crate::judge::fleet::{
-    Fate, PodPhase, StreamKind, end_without_pod, may_lack_records, moment_of,
-};
+use crate::judge::fleet::{Fate, PodPhase, end_without_pod, may_lack_records, moment_of};
 use crate::judge::lifecycle::{phase_at, place_in_time};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::Position;
 use crate::model::rollout::{LeakedExpectation, LossExpectation, RolloutSpec};
+use crate::model::stream_kind::StreamKind;
 use crate::model::timeline::TimelineEvent;
+use crate::procedure::stream_pair::{Repeated, StreamPair};
 use crate::procedure::{JudgedRequest, Proceedings};
 use crate::witness::fleet::FleetJoined;
 use crate::witness::outcome::Judgement;
@@ -31,7 +30,7 @@ pub(super) type Timelines = BTreeMap<String, Vec<TimelineEvent>>;
 struct Placed<'a> {
     request: &'a FleetJoined,
     judgement: Judgement,
-    kind: StreamKind,
+    stream: &'a Repeated,
     fate: Fate,
     /// The phase of the pod that had it, or how it ended without one.
     phase: String,
@@ -40,7 +39,7 @@ struct Placed<'a> {
 /// Judges every request of both streams.
 pub(super) fn judge(
     spec: &RolloutSpec,
-    streams: &Streams,
+    pair: &StreamPair,
     joined: &[FleetJoined],
     deployment: &FleetDeployment,
     proceedings: &mut Proceedings,
@@ -53,7 +52,7 @@ pub(super) fn judge(
         .collect();
     let placed: Vec<Placed<'_>> = joined
         .iter()
-        .map(|request| place(request, &timelines))
+        .map(|request| place(pair.of(&request.joined.client), request, &timelines))
         .collect();
     let reported = Reported::of(&placed);
     reported.observe(&placed, proceedings);
@@ -61,27 +60,26 @@ pub(super) fn judge(
     judge_each(spec, &placed, &timelines, proceedings);
     for placed in placed {
         proceedings.requests.push(JudgedRequest::new(
-            Streams::case_of(placed.kind),
-            &streams.of(placed.kind).planned,
+            placed.stream.case,
+            &placed.stream.prepared.planned,
             placed.request.joined.clone(),
             placed.judgement,
         ));
     }
 }
 
-fn place<'a>(request: &'a FleetJoined, timelines: &Timelines) -> Placed<'a> {
+fn place<'a>(stream: &'a Repeated, request: &'a FleetJoined, timelines: &Timelines) -> Placed<'a> {
     let judgement = request.decide();
     let client = &request.joined.client;
-    let kind = Streams::kind_of(&client.stream);
     let phase = match request.pod().and_then(|pod| timelines.get(pod)) {
         Some(timeline) => PodPhase::at(timeline, moment_of(client)).to_string(),
         None => end_without_pod(client),
     };
     Placed {
-        fate: Fate::of(kind, &request.joined, judgement.outcome),
+        fate: Fate::of(stream.kind, &request.joined, judgement.outcome),
         request,
         judgement,
-        kind,
+        stream,
         phase,
     }
 }
@@ -97,7 +95,11 @@ struct Reported {
 impl Reported {
     fn of(placed: &[Placed<'_>]) -> Self {
         let share = |kind: StreamKind, fate: Fate| {
-            let of_kind = || placed.iter().filter(move |placed| placed.kind == kind);
+            let of_kind = || {
+                placed
+                    .iter()
+                    .filter(move |placed| placed.stream.kind == kind)
+            };
             Share {
                 count: of_kind().filter(|placed| placed.fate == fate).count() as u64,
                 of: of_kind().count() as u64,
@@ -241,10 +243,8 @@ fn judge_each(
             "{}: {} ({})",
             placed.fate, placed.phase, placed.judgement.outcome
         );
-        let finding = Finding::new("fate", position, expected, observed).about(
-            Streams::case_of(placed.kind),
-            &RequestId::from_witness(&client.id),
-        );
+        let finding = Finding::new("fate", position, expected, observed)
+            .about(placed.stream.case, &RequestId::from_witness(&client.id));
         proceedings
             .findings
             .push(explain(finding, placed, timelines));
@@ -281,7 +281,7 @@ fn complaint(
             let timeline = placed.request.pod().and_then(|pod| timelines.get(pod));
             let excused =
                 timeline.is_some_and(|timeline| may_lack_records(timeline, moment_of(client)));
-            (!excused).then_some(match placed.kind {
+            (!excused).then_some(match placed.stream.kind {
                 StreamKind::Attack => attack,
                 StreamKind::Benign => benign,
             })

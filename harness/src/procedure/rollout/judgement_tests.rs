@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::model::outcome::Outcome;
+use crate::model::scenario::ScenarioName;
 use crate::model::timeline::LifecycleEvent;
+use crate::procedure::request_ids::RequestIds;
 use crate::procedure::rollout::{ATTACK, BENIGN};
 use crate::traffic::record::{
     ClientFailure, ClientResult, FailureCause, RequestPhase, ResponseRecord,
@@ -110,11 +112,19 @@ fn unaccounted(at: i64) -> FleetJoined {
     request
 }
 
+fn pair(spec: &RolloutSpec) -> StreamPair {
+    let scenario = ScenarioName::new("rollout", "test");
+    let ids = RequestIds::new(scenario, "abc123".parse().expect("a run"));
+    let (benign, attack) = ((BENIGN, &spec.benign), (ATTACK, &spec.attack));
+    StreamPair::prepare(&ids, benign, attack).expect("it can be prepared")
+}
+
 fn findings(spec: &RolloutSpec, requests: &[FleetJoined], timelines: &Timelines) -> Vec<Finding> {
     let mut proceedings = Proceedings::default();
+    let pair = pair(spec);
     let placed: Vec<Placed<'_>> = requests
         .iter()
-        .map(|request| place(request, timelines))
+        .map(|request| place(pair.of(&request.joined.client), request, timelines))
         .collect();
     let reported = Reported::of(&placed);
     reported.observe(&placed, &mut proceedings);

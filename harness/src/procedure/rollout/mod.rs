@@ -6,10 +6,10 @@ use super::Proceedings;
 use super::drive::{Drive, DriveReport};
 use super::error::ProcedureError;
 use super::exchange::check_stack;
-use super::plan::{Prepared, repeat_stream};
-use crate::judge::fleet::StreamKind;
+use super::stream_pair::StreamPair;
 use crate::model::phase::Phase;
 use crate::model::rollout::RolloutSpec;
+use crate::model::stream_kind::StreamKind;
 
 pub use self::fleet_deployment::{FleetDeployment, FleetParts};
 
@@ -26,36 +26,6 @@ const AROUND_STEPS: usize = 100;
 const BENIGN: &str = "benign-stream";
 /// The case that the attacks belong to.
 const ATTACK: &str = "attack-stream";
-
-/// Both streams' requests.
-struct Streams {
-    benign: Prepared,
-    attack: Prepared,
-}
-
-impl Streams {
-    fn kind_of(stream: &str) -> StreamKind {
-        if stream == ATTACK {
-            StreamKind::Attack
-        } else {
-            StreamKind::Benign
-        }
-    }
-
-    const fn case_of(kind: StreamKind) -> &'static str {
-        match kind {
-            StreamKind::Attack => ATTACK,
-            StreamKind::Benign => BENIGN,
-        }
-    }
-
-    const fn of(&self, kind: StreamKind) -> &Prepared {
-        match kind {
-            StreamKind::Attack => &self.attack,
-            StreamKind::Benign => &self.benign,
-        }
-    }
-}
 
 /// Tells by its id whether a request is one of the two streams.
 fn is_of_streams(id: &str) -> bool {
@@ -83,24 +53,17 @@ pub async fn carry_out(
     controls::await_enforcing(spec, deployment).await?;
     controls::judge_controls(spec, deployment, proceedings).await?;
 
-    let streams = Streams {
-        benign: deployment.ids.prepare_repeated(&spec.benign, BENIGN)?,
-        attack: deployment.ids.prepare_repeated(&spec.attack, ATTACK)?,
+    let pair = StreamPair::prepare(
+        &deployment.ids,
+        (BENIGN, &spec.benign),
+        (ATTACK, &spec.attack),
+    )?;
+    let per_second = |kind| match kind {
+        StreamKind::Attack => spec.rates.attack,
+        StreamKind::Benign => spec.rates.benign,
     };
-    let address = deployment.fleet.service();
-    let drive = deployment
-        .start_drive(
-            [
-                (StreamKind::Benign, spec.rates.benign),
-                (StreamKind::Attack, spec.rates.attack),
-            ]
-            .map(|(kind, rate)| {
-                let planned = streams.of(kind).planned.clone();
-                repeat_stream(Streams::case_of(kind), &address, rate, planned, u32::MAX)
-            })
-            .to_vec(),
-        )
-        .await?;
+    let streams = pair.streams(&deployment.fleet.service(), per_second, u32::MAX);
+    let drive = deployment.start_drive(streams).await?;
     let progress = Progress::default();
     let (report, taken) = {
         let _phase = deployment.clock.enter(Phase::Traffic);
@@ -112,8 +75,8 @@ pub async fn carry_out(
     steps::report(&taken, proceedings);
     deployment.remember_sent(&report.records);
     let joined = deployment.settle(&report.records).await?;
-    judgement::judge(spec, &streams, &joined, deployment, proceedings);
-    statuses::judge(spec, &joined, proceedings);
+    judgement::judge(spec, &pair, &joined, deployment, proceedings);
+    statuses::judge(spec, &pair, &joined, proceedings);
     let outcomes: Vec<_> = joined
         .iter()
         .map(|joined| joined.decide().outcome)

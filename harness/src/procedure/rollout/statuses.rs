@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Streams;
-use crate::judge::fleet::StreamKind;
 use crate::model::finding::Finding;
 use crate::model::located::{Located, Position};
 use crate::model::outcome::Outcome;
 use crate::model::rollout::{RolloutSpec, RolloutStep};
+use crate::model::stream_kind::StreamKind;
 use crate::procedure::Proceedings;
+use crate::procedure::stream_pair::StreamPair;
 use crate::traffic::record::ClientResult;
 use crate::witness::fleet::FleetJoined;
 
@@ -17,7 +17,12 @@ use crate::witness::fleet::FleetJoined;
 const DEFAULT_DENIAL: u16 = 406;
 
 /// Judges the statuses of all denials, and reports how often each was seen.
-pub(super) fn judge(spec: &RolloutSpec, joined: &[FleetJoined], proceedings: &mut Proceedings) {
+pub(super) fn judge(
+    spec: &RolloutSpec,
+    pair: &StreamPair,
+    joined: &[FleetJoined],
+    proceedings: &mut Proceedings,
+) {
     let expected = expected(spec);
     let mut seen: BTreeMap<u16, u64> = BTreeMap::new();
     let mut by_pod: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
@@ -25,7 +30,7 @@ pub(super) fn judge(spec: &RolloutSpec, joined: &[FleetJoined], proceedings: &mu
         let client = &request.joined.client;
         let (ClientResult::Response(response), StreamKind::Attack, Outcome::BlockedByAgent) = (
             &client.result,
-            Streams::kind_of(&client.stream),
+            pair.of(client).kind,
             request.decide().outcome,
         ) else {
             continue;

@@ -29,7 +29,7 @@ pub(super) const DRAIN: &[Mutant] = &[
         &[other(
             "scenarios/drain/grace-period-covers-pre-stop.yaml",
             "grace-period: 10s",
-            "grace-period: 2s",
+            "grace-period: 4s",
         )],
         &[by("R02-covered", "ends before TERM")],
     ),
@@ -38,7 +38,7 @@ pub(super) const DRAIN: &[Mutant] = &[
         "the grace period is longer than the hooks",
         &[other(
             "scenarios/drain/grace-period-used-up-by-pre-stop.yaml",
-            "grace-period: 2s",
+            "grace-period: 4s",
             "grace-period: 20s",
         )],
         &[by(
@@ -140,7 +140,7 @@ pub(super) const DRAIN: &[Mutant] = &[
         "the kubelet does not sleep before the agent's TERM",
         &[other(
             "scenarios/drain/inspects-during-the-kubelets-own-sleep.yaml",
-            r"  agent: \{ pre-stop-sleep: 2s \}\n",
+            r"  agent: \{ pre-stop-sleep: 4s \}\n",
             "",
         )],
         &[by(

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::deployment::Deployment;
-use super::drain::close_books;
-use super::drive::Drive;
-use super::error::ProcedureError;
-use super::plan::Prepared;
-use super::{JudgedRequest, Proceedings};
+use super::super::deployment::Deployment;
+use super::super::drive::Drive;
+use super::super::error::ProcedureError;
+use super::super::plan::Prepared;
+use super::super::{JudgedRequest, Proceedings};
+use super::close_books;
 use crate::judge::lifecycle::{earliest_term, first, place_in_time};
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
@@ -44,13 +44,16 @@ const LATE_ATTEMPT: SignedDuration = SignedDuration::from_millis(150);
 
 /// The clients under way.
 #[derive(Debug)]
-pub struct Clients {
+pub(super) struct Clients {
     drive: Drive,
     prepared: Vec<(String, Prepared)>,
 }
 
 /// Starts the clients and waits until each has been answered.
-pub async fn start(kept: &KeptClients, deployment: &Deployment) -> Result<Clients, ProcedureError> {
+pub(super) async fn start(
+    kept: &KeptClients,
+    deployment: &Deployment,
+) -> Result<Clients, ProcedureError> {
     let mut prepared = Vec::new();
     let mut streams = Vec::new();
     for (protocol, count) in [(Protocol::Http1, kept.http1), (Protocol::H2, kept.http2)] {
@@ -91,7 +94,11 @@ pub async fn start(kept: &KeptClients, deployment: &Deployment) -> Result<Client
     }
     deployment.await_service().await?;
     let mut drive = deployment.start_drive(streams).await?;
-    while !all_warm(drive.records(), &prepared) && drive.next().await?.is_some() {}
+    let waited_for = "every client's first answers";
+    let budget = deployment.timeouts.request;
+    drive
+        .await_records(waited_for, budget, |records| all_warm(records, &prepared))
+        .await?;
     Ok(Clients { drive, prepared })
 }
 
@@ -103,7 +110,7 @@ fn all_warm(records: &[ClientRecord], prepared: &[(String, Prepared)]) -> bool {
 }
 
 /// Waits for the clients' end, once the proxy has ended, and judges them.
-pub async fn finish(
+pub(super) async fn finish(
     kept: &Located<KeptClients>,
     clients: Clients,
     deployment: &Deployment,

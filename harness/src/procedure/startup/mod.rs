@@ -1,28 +1,24 @@
 //! `startup`: attacks are sent to the pod's Service from the pod's first moment on, until the rules apply.
 
-use jiff::Timestamp;
-
+use self::attacks::{Attacks, judge_attacks};
+use self::gap::judge_gap;
+use super::Proceedings;
 use super::agent_log::judge_log;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls, record_books};
 use super::plan::repeat_stream;
 use super::waits::Enforcement;
-use super::{JudgedRequest, Proceedings};
-use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{first, judge_startup_probe, phase_at, render};
 use crate::model::finding::Finding;
-use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
-use crate::model::procedure::{
-    Entrance, LeakExpectation, ProbeExpectation, ReadinessExpectation, StartupSpec,
-};
+use crate::model::procedure::{Entrance, ProbeExpectation, ReadinessExpectation, StartupSpec};
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::AGENT_CONTAINER;
-use crate::traffic::plan::PlannedRequest;
 use crate::witness::counters::Counters;
-use crate::witness::join::Joined;
-use crate::witness::outcome::decide;
+
+mod attacks;
+mod gap;
 
 /// The case that the attacks belong to.
 const CASE: &str = "attack-from-the-start";
@@ -208,172 +204,4 @@ fn judge_closed(
         "requests refused".into(),
         (attacks.outcomes.len() - served).to_string(),
     );
-}
-
-/// What became of the attacks.
-struct Attacks {
-    outcomes: Vec<Outcome>,
-    leaked: Vec<Leak>,
-    first_denied: Option<Timestamp>,
-}
-
-/// An attack that reached the application.
-struct Leak {
-    id: RequestId,
-    outcome: Outcome,
-    at: Timestamp,
-    witnesses: Vec<String>,
-}
-
-fn judge_attacks(
-    spec: &StartupSpec,
-    mut joined: Vec<Joined>,
-    planned: &PlannedRequest,
-    timeline: &[TimelineEvent],
-    proceedings: &mut Proceedings,
-) -> Attacks {
-    // They come in the order in which they ended: one that waited long for its connection is not a late one.
-    joined.sort_by_key(|joined| joined.client.intended_at);
-    let ready = first(timeline, None, |event| {
-        matches!(event, LifecycleEvent::PodReady)
-    });
-    let mut proxy_answered_at: Option<Timestamp> = None;
-    let mut attacks = Attacks {
-        outcomes: Vec::new(),
-        leaked: Vec::new(),
-        first_denied: None,
-    };
-    for joined in joined {
-        let judgement = decide(&joined);
-        let id = RequestId::from_witness(&joined.client.id);
-        attacks.outcomes.push(judgement.outcome);
-        match judgement.outcome {
-            Outcome::BlockedByAgent => {
-                attacks
-                    .first_denied
-                    .get_or_insert(joined.client.intended_at);
-            }
-            Outcome::Allowed
-            | Outcome::AllowedAndTagged
-            | Outcome::FailedOpen
-            | Outcome::NotInspected => attacks.leaked.push(Leak {
-                id,
-                outcome: judgement.outcome,
-                at: joined.client.intended_at,
-                witnesses: describe_witnesses(&joined),
-            }),
-            Outcome::Ambiguous => {
-                let mut finding = Finding::new(
-                    "outcome",
-                    spec.leaks.position,
-                    "an outcome on which the witnesses agree",
-                    judgement.outcome.as_str(),
-                )
-                .about(CASE, &id);
-                finding.notes.clone_from(&judgement.reasons);
-                proceedings.findings.push(finding);
-            }
-            // Before the pod is an endpoint nothing is served; that is what a gate is for. Behind a gate an agent that the proxy cannot
-            // ask, or a proxy that is gone again, means that the gate opened too early.
-            Outcome::Lost | Outcome::FailedClosed | Outcome::RejectedByProxy => {
-                let served = ready.is_some_and(|ready| joined.client.intended_at >= ready)
-                    && (proxy_answered_at.is_some_and(|at| joined.client.intended_at >= at)
-                        || judgement.outcome == Outcome::FailedClosed);
-                if *spec.leaks == LeakExpectation::None
-                    && spec.through == Entrance::Service
-                    && served
-                {
-                    let mut finding = Finding::new(
-                        "gate",
-                        spec.leaks.position,
-                        "once the pod is ready every attack is denied by the agent",
-                        judgement.outcome.as_str(),
-                    )
-                    .about(CASE, &id)
-                    .note(format!(
-                        "sent {}",
-                        phase_at(timeline, joined.client.intended_at)
-                    ));
-                    finding.notes.extend(describe_witnesses(&joined));
-                    proceedings.findings.push(finding);
-                }
-            }
-        }
-        if !joined.proxy.is_empty() {
-            proxy_answered_at.get_or_insert(joined.client.finished_at);
-        }
-        proceedings
-            .requests
-            .push(JudgedRequest::new(CASE, planned, joined, judgement));
-    }
-    attacks
-}
-
-fn judge_gap(
-    spec: &StartupSpec,
-    attacks: &Attacks,
-    enforcement: Enforcement,
-    timeline: &[TimelineEvent],
-    proceedings: &mut Proceedings,
-) {
-    let leaked = attacks.leaked.len();
-    let gap = match (attacks.leaked.first(), attacks.first_denied) {
-        (Some(leak), Some(denied)) => {
-            format!("{} ms", denied.duration_since(leak.at).as_millis().max(0))
-        }
-        (None, _) => "0 ms".into(),
-        (Some(_), None) => "open at the end".into(),
-    };
-    if enforcement == Enforcement::NotSeen {
-        let denied = attacks
-            .outcomes
-            .iter()
-            .filter(|outcome| **outcome == Outcome::BlockedByAgent)
-            .count();
-        proceedings.findings.push(Finding::new(
-            "enforcement",
-            spec.until_denied.position,
-            format!("{} attacks in a row are denied", *spec.until_denied),
-            match denied {
-                0 => "none was denied".to_owned(),
-                denied => format!("{denied} of {} were", attacks.outcomes.len()),
-            },
-        ));
-    }
-    match (*spec.leaks, attacks.leaked.first()) {
-        (LeakExpectation::None, Some(leak)) => {
-            let mut finding = Finding::new(
-                "inspection-gap",
-                spec.leaks.position,
-                "no attack reaches the application before the rules apply",
-                format!(
-                    "{leaked} did, the first as {}; the gap was {gap}",
-                    leak.outcome
-                ),
-            )
-            .about(CASE, &leak.id)
-            .note(format!("sent {}", phase_at(timeline, leak.at)));
-            finding.notes.extend(leak.witnesses.iter().cloned());
-            proceedings.findings.push(finding);
-        }
-        (LeakExpectation::Some, None) => proceedings.findings.push(Finding::new(
-            "inspection-gap",
-            spec.leaks.position,
-            "without a gate, attacks reach the application before the rules apply",
-            "none did: the meter saw nothing",
-        )),
-        (LeakExpectation::None, None) | (LeakExpectation::Some, Some(_)) => {}
-    }
-    let observations = &mut proceedings.observations;
-    observations.insert(
-        "attacks that reached the application".into(),
-        leaked.to_string(),
-    );
-    observations.insert("inspection gap".into(), gap);
-    let closed = attacks
-        .outcomes
-        .iter()
-        .filter(|outcome| **outcome == Outcome::FailedClosed)
-        .count();
-    observations.insert("attacks that failed closed".into(), closed.to_string());
 }

@@ -5,14 +5,13 @@
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
+use self::rules::{Rules, Window, status_of};
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls};
-use super::outage::Kind;
-use super::plan::{Prepared, repeat_stream};
-use super::reload_rules::{Rules, Window, status_of};
 use super::round::{EntriesInBooks, Round};
+use super::stream_pair::{Repeated, StreamPair};
 use super::{JudgedRequest, Proceedings};
 use crate::environment::{ContainerFault, FileChange};
 use crate::judge::lifecycle::place_in_time;
@@ -23,15 +22,16 @@ use crate::model::reload::{ReloadMeans, ReloadSpec, ReloadStep};
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
 use crate::stack::AGENT_CONTAINER;
+use crate::traffic::record::ClientRecord;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
+
+mod rules;
 
 /// Requests of both streams that are answered before each step and after the last one.
 const BETWEEN_STEPS: usize = 40;
 /// The case that the attacks belong to.
-pub(super) const ATTACK: &str = "attack-while-reloading";
-/// The case that the benign requests belong to.
-const BENIGN: &str = "benign-while-reloading";
+const ATTACK: &str = "attack-while-reloading";
 
 /// Carries a reload out.
 pub async fn carry_out(
@@ -44,19 +44,17 @@ pub async fn carry_out(
     judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
 
     let before = deployment.counters().await?;
-    let benign = deployment.ids.prepare_repeated(&spec.benign, BENIGN)?;
-    let attack = deployment.ids.prepare_repeated(&spec.attack, ATTACK)?;
+    let pair = StreamPair::prepare(
+        &deployment.ids,
+        ("benign-while-reloading", &spec.benign),
+        (ATTACK, &spec.attack),
+    )?;
     let address = deployment.proxy_address();
-    let streams = [(BENIGN, &benign), (ATTACK, &attack)]
-        .map(|(name, prepared)| {
-            let planned = prepared.planned.clone();
-            repeat_stream(name, &address, *spec.per_second, planned, u32::MAX)
-        })
-        .to_vec();
+    let streams = pair.streams(&address, |_| *spec.per_second, u32::MAX);
     let mut drive = deployment.start_drive(streams).await?;
     let mut windows = Vec::new();
     for step in &spec.steps {
-        await_more(&mut drive).await?;
+        await_more(&mut drive, deployment).await?;
         match take_step(step, &spec.file, deployment).await? {
             Ok(window) => windows.push(window),
             Err(finding) => {
@@ -65,7 +63,7 @@ pub async fn carry_out(
             }
         }
     }
-    await_more(&mut drive).await?;
+    await_more(&mut drive, deployment).await?;
     drive.stop().await?;
     let round = Round::conclude(drive, before, deployment).await?;
 
@@ -75,13 +73,8 @@ pub async fn carry_out(
     rules.note_first_seen(&round.joined);
     rules.report_propagation(proceedings);
     for joined in &round.joined {
-        let (case, prepared) = match joined.client.stream.as_str() {
-            ATTACK => (ATTACK, &attack),
-            _ => (BENIGN, &benign),
-        };
         outcomes.push(judge(
-            case,
-            prepared,
+            pair.of(&joined.client),
             joined,
             &rules,
             &timeline,
@@ -101,17 +94,16 @@ pub async fn carry_out(
 }
 
 /// Reads records until so many have come of requests that were due from now on.
-async fn await_more(drive: &mut Drive) -> Result<(), ProcedureError> {
+async fn await_more(drive: &mut Drive, deployment: &Deployment) -> Result<(), ProcedureError> {
     let now = Timestamp::now();
-    let mut missing = BETWEEN_STEPS;
-    while missing > 0
-        && let Some(record) = drive.next().await?
-    {
-        if record.intended_at >= now {
-            missing -= 1;
-        }
-    }
-    Ok(())
+    let known = drive.records().len();
+    let budget = deployment.timeouts.request;
+    drive
+        .await_records("answers between two steps", budget, |records| {
+            let due = |record: &&ClientRecord| record.intended_at >= now;
+            records[known..].iter().filter(due).count() >= BETWEEN_STEPS
+        })
+        .await
 }
 
 /// Changes the file, tells the agent and waits until it says what it made of it.
@@ -182,8 +174,7 @@ async fn last_line(deployment: &Deployment) -> Result<String, ProcedureError> {
 }
 
 fn judge(
-    case: &str,
-    prepared: &Prepared,
+    stream: &Repeated,
     joined: &Joined,
     rules: &Rules<'_>,
     timeline: &[TimelineEvent],
@@ -193,10 +184,9 @@ fn judge(
     let outcome = judgement.outcome;
     let right = rules.right_for(&joined.client);
     let position = right.last().map(|status| status.position);
-    let kind = Kind::of(case);
-    let is_right = rules.is_right(outcome, kind, joined);
+    let is_right = rules.is_right(outcome, stream.kind, joined);
     let difference = match status_of(&joined.client) {
-        _ if !is_right => Some((kind.usual().to_string(), outcome.to_string())),
+        _ if !is_right => Some((stream.kind.usual().to_string(), outcome.to_string())),
         Some(status) if outcome == Outcome::BlockedByAgent => {
             let names: Vec<String> = right.iter().map(|status| status.to_string()).collect();
             (!right.iter().any(|right| right.value == status)).then(|| {
@@ -215,14 +205,14 @@ fn judge(
             expected,
             observed,
         )
-        .about(case, &RequestId::from_witness(&joined.client.id));
+        .about(stream.case, &RequestId::from_witness(&joined.client.id));
         proceedings
             .findings
             .push(place_in_time(finding, joined, &judgement, timeline));
     }
     proceedings.requests.push(JudgedRequest::new(
-        case,
-        &prepared.planned,
+        stream.case,
+        &stream.prepared.planned,
         joined.clone(),
         judgement,
     ));

@@ -2,27 +2,33 @@
 
 use jiff::Timestamp;
 
-use super::Proceedings;
-use super::outage::Kind;
 use crate::model::finding::Finding;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::OutageSpec;
+use crate::model::stream_kind::StreamKind;
+use crate::procedure::Proceedings;
+use crate::traffic::record::ClientRecord;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
 /// The time in which the agent was not there.
-pub(super) struct Gap {
+pub(in crate::procedure) struct Gap {
     /// The earliest moment at which the agent can have been ended.
-    pub(super) killed_at: Timestamp,
+    pub(in crate::procedure) killed_at: Timestamp,
     /// The latest: in a cluster the kill is asked of a node, and happens between the question and its answer.
-    pub(super) killed_by: Timestamp,
+    pub(in crate::procedure) killed_by: Timestamp,
     /// When the first request that was inspected again had its answer.
-    pub(super) closed_at: Option<Timestamp>,
+    pub(in crate::procedure) closed_at: Option<Timestamp>,
 }
 
 impl Gap {
     /// Returns the outcomes that are right for a request, by when it was under way.
-    pub(super) fn acceptable(&self, during: Outcome, kind: Kind, joined: &Joined) -> Vec<Outcome> {
+    pub(in crate::procedure) fn acceptable(
+        &self,
+        during: Outcome,
+        kind: StreamKind,
+        joined: &Joined,
+    ) -> Vec<Outcome> {
         let client = &joined.client;
         let mut acceptable = vec![kind.usual()];
         let sent_at = client.sent_at.unwrap_or(client.intended_at);
@@ -82,12 +88,16 @@ impl Gap {
 
 /// Returns when the first request that was inspected again after the restart had its answer. One that was sent before may have met the
 /// proxy before the agent did, whichever of the two was due first.
-pub(super) fn closed_at(joined: &[Joined], restarted_at: Timestamp) -> Option<Timestamp> {
+pub(super) fn closed_at(
+    joined: &[Joined],
+    restarted_at: Timestamp,
+    kind_of: impl Fn(&ClientRecord) -> StreamKind,
+) -> Option<Timestamp> {
     joined
         .iter()
         .filter(|joined| joined.client.finished_at >= restarted_at)
         .filter(|joined| {
-            let usual = Kind::of(&joined.client.stream).usual();
+            let usual = kind_of(&joined.client).usual();
             decide(joined).outcome == usual
         })
         .map(|joined| joined.client.finished_at)
@@ -122,8 +132,9 @@ mod tests {
     #[test]
     fn the_gap_closes_with_the_first_answer_after_the_restart() {
         let round = [inspected(0, 10), inspected(95, 130), inspected(100, 120)];
-        assert_eq!(closed_at(&round, after(90)), Some(after(120)));
-        assert_eq!(closed_at(&round, after(200)), None);
+        let closed_at = |restarted| closed_at(&round, after(restarted), |_| StreamKind::Benign);
+        assert_eq!(closed_at(90), Some(after(120)));
+        assert_eq!(closed_at(200), None);
     }
 
     #[rstest]
@@ -142,7 +153,7 @@ mod tests {
             closed_at: None,
         };
         let request = inspected(sent, finished);
-        let acceptable = gap.acceptable(Outcome::FailedOpen, Kind::Benign, &request);
+        let acceptable = gap.acceptable(Outcome::FailedOpen, StreamKind::Benign, &request);
         assert_eq!(acceptable.contains(&Outcome::Ambiguous), may_be);
     }
 
@@ -159,7 +170,7 @@ mod tests {
             closed_at: Some(after(120)),
         };
         let request = inspected(sent, sent + 5);
-        let acceptable = gap.acceptable(Outcome::FailedOpen, Kind::Benign, &request);
+        let acceptable = gap.acceptable(Outcome::FailedOpen, StreamKind::Benign, &request);
         assert_eq!(acceptable.contains(&Outcome::FailedOpen), may_miss);
     }
 }

@@ -5,14 +5,14 @@
 
 use jiff::Timestamp;
 
-use super::Proceedings;
-use super::outage::Kind;
-use super::outage_gap::Gap;
-use super::reload::ATTACK;
+use super::super::Proceedings;
+use super::super::outage::gap::Gap;
+use super::ATTACK;
 use crate::model::finding::Finding;
 use crate::model::located::Located;
 use crate::model::outcome::Outcome;
 use crate::model::reload::{ReloadMeans, ReloadStep};
+use crate::model::stream_kind::StreamKind;
 use crate::traffic::record::{ClientRecord, ClientResult};
 use crate::witness::join::Joined;
 
@@ -62,7 +62,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Tells whether an outcome is right: the usual one, or one of the time in which an agent was restarted.
-    pub(super) fn is_right(&self, outcome: Outcome, kind: Kind, joined: &Joined) -> bool {
+    pub(super) fn is_right(&self, outcome: Outcome, kind: StreamKind, joined: &Joined) -> bool {
         let mut restarts = self
             .steps
             .iter()
@@ -226,7 +226,7 @@ mod tests {
         let window = window(Some(after(120)));
         let rules = Rules::new(&first, vec![(&step, window)]);
         let request = request(sent, finished);
-        let is_right = |outcome| rules.is_right(outcome, Kind::Attack, &request);
+        let is_right = |outcome| rules.is_right(outcome, StreamKind::Attack, &request);
         assert_eq!(is_right(Outcome::FailedClosed), is_excused);
         assert!(is_right(Outcome::BlockedByAgent));
         assert!(!is_right(Outcome::Allowed));
@@ -244,7 +244,7 @@ mod tests {
         let window = window(None);
         let rules = Rules::new(&first, vec![(&step, window)]);
         let request = request(sent, finished);
-        let is_right = rules.is_right(Outcome::Ambiguous, Kind::Attack, &request);
+        let is_right = rules.is_right(Outcome::Ambiguous, StreamKind::Attack, &request);
         assert_eq!(is_right, is_excused);
     }
 }

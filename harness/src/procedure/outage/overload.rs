@@ -2,13 +2,15 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::Proceedings;
-use super::deployment::{Deployment, POLL_INTERVAL};
-use super::error::ProcedureError;
-use super::outage::{Kind, Sent, conclude, judge_recovery, prepared, send, start};
+use super::super::Proceedings;
+use super::super::deployment::{Deployment, POLL_INTERVAL};
+use super::super::error::ProcedureError;
+use super::requests::{Request, Sent, conclude, send, start_all};
+use super::{KINDS, judge_recovery};
 use crate::environment::ContainerFault;
 use crate::model::finding::Finding;
 use crate::model::procedure::OutageSpec;
+use crate::model::stream_kind::StreamKind;
 use crate::stack::AGENT_CONTAINER;
 use crate::witness::counters::{Counters, LIMIT_QUERY};
 
@@ -27,16 +29,18 @@ pub(super) async fn overload(
     let admitted = spec.admits.as_ref().map_or(0, |admits| **admits);
     let mut held = Vec::new();
     for number in 0..admitted {
-        let case = ["benign-held", "attack-held"][number as usize % 2];
-        held.push(prepared(deployment, spec, case, number)?);
+        let kind = KINDS[number as usize % 2];
+        held.push(Request::prepare(kind, "held", number, spec, deployment)?);
     }
     let mut excess = Vec::new();
     for number in 0..EXCESS {
-        excess.push(prepared(deployment, spec, "benign-in-excess", number)?);
-        excess.push(prepared(deployment, spec, "attack-in-excess", number)?);
+        for kind in KINDS {
+            let when = "in-excess";
+            excess.push(Request::prepare(kind, when, number, spec, deployment)?);
+        }
     }
     inject(deployment, ContainerFault::Pause).await?;
-    let drive = start(deployment, &held).await?;
+    let drive = start_all(deployment, &held).await?;
     proceedings
         .findings
         .extend(await_limit(spec, deployment).await?);
@@ -47,7 +51,15 @@ pub(super) async fn overload(
         drive,
         requests: &held,
     };
-    conclude(sent, before, Kind::usual, spec, deployment, proceedings).await?;
+    conclude(
+        sent,
+        before,
+        StreamKind::usual,
+        spec,
+        deployment,
+        proceedings,
+    )
+    .await?;
     observe_share(spec, held.len() + excess.len(), proceedings);
     judge_recovery(spec, deployment, proceedings).await
 }

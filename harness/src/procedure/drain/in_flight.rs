@@ -1,0 +1,106 @@
+//! The part of `drain` with slow requests that are under way when the pod's deletion is asked for.
+
+use super::super::Proceedings;
+use super::super::deployment::{Deployment, POLL_INTERVAL};
+use super::super::drive::{Drive, DriveReport};
+use super::super::error::ProcedureError;
+use super::super::exchange::judge_joined;
+use super::super::expected::Expected;
+use super::super::plan::list_stream;
+use super::{close_books, deletion_asked_at};
+use crate::judge::lifecycle::phase_at;
+use crate::model::finding::Finding;
+use crate::model::located::Position;
+use crate::model::timeouts::TimedOut;
+use crate::traffic::plan::Pacing;
+use crate::witness::join::Joined;
+
+/// Sends the slow requests and waits until the application has each of them.
+pub(super) async fn start(
+    requests: &[Expected],
+    deployment: &Deployment,
+) -> Result<Option<Drive>, ProcedureError> {
+    if requests.is_empty() {
+        return Ok(None);
+    }
+    let stream = list_stream(
+        "in-flight",
+        &deployment.proxy_address(),
+        Pacing::Concurrent { limit: 64 },
+        requests
+            .iter()
+            .map(|request| request.prepared.planned.clone())
+            .collect(),
+    );
+    let drive = deployment.start_drive(vec![stream]).await?;
+    let budget = deployment.timeouts.request;
+    let arrived = async {
+        loop {
+            let under_way = deployment
+                .testimony(|testimony| {
+                    requests
+                        .iter()
+                        .filter(|request| request.expect.outcome.reached_application())
+                        .all(|request| {
+                            !testimony
+                                .upstream
+                                .of(&request.prepared.planned.id)
+                                .is_empty()
+                        })
+                })
+                .await?;
+            if under_way {
+                return Ok::<(), ProcedureError>(());
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    match tokio::time::timeout(budget.as_duration(), arrived).await {
+        Ok(result) => result.map(|()| Some(drive)),
+        Err(_) => Err(TimedOut {
+            waited_for: "the slow requests to arrive at the application".into(),
+            budget,
+            last_seen: format!("{} requests were sent", requests.len()),
+        }
+        .into()),
+    }
+}
+
+/// Judges them, and that they were under way.
+pub(super) async fn judge(
+    requests: &[Expected],
+    report: &DriveReport,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let joined = deployment.settle(&report.records).await?;
+    let timeline = deployment.pod.timeline();
+    let asked = deletion_asked_at(&timeline);
+    let ended_after = joined
+        .iter()
+        .filter(|joined| asked.is_some_and(|asked| joined.client.finished_at > asked))
+        .count();
+    let remark = |joined: &Joined| {
+        Some(format!(
+            "ended {}",
+            phase_at(&timeline, joined.client.finished_at)
+        ))
+    };
+    let outcomes = judge_joined(requests, &joined, remark, proceedings);
+    proceedings.observations.insert(
+        "requests under way at the deletion that were answered".into(),
+        ended_after.to_string(),
+    );
+    if ended_after < requests.len() {
+        proceedings.findings.push(Finding::new(
+            "drain",
+            Position::default(),
+            format!(
+                "{} slow requests are under way when the deletion is asked for",
+                requests.len()
+            ),
+            format!("{ended_after} were"),
+        ));
+    }
+    close_books(report, &outcomes, deployment, proceedings).await
+}
