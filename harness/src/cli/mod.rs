@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand.
+//! The command line: one file or folder per subcommand.
 
 use std::process::ExitCode;
 

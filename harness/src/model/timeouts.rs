@@ -73,6 +73,12 @@ impl Timeouts {
         }
     }
 
+    /// Returns the bound for the first answers of streams: a driver that still runs has told by then of a request that got none.
+    #[must_use]
+    pub fn first_answers(&self) -> TimeSpan {
+        TimeSpan::new(self.request.as_duration().saturating_mul(2))
+    }
+
     /// Returns the same bounds, each multiplied.
     #[must_use]
     pub fn slowed_down(&self, factor: u32) -> Self {

@@ -111,7 +111,7 @@ impl Drive {
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: a line that is half read would be lost. Await it to its end.
+    /// Cancel safe: a line that is half read is read on the next time.
     pub async fn next(&mut self) -> Result<Option<&ClientRecord>, ProcedureError> {
         if self.summary.is_some() {
             return Ok(None);
@@ -147,10 +147,13 @@ impl Drive {
         are_enough: impl Fn(&[ClientRecord]) -> bool,
     ) -> Result<(), ProcedureError> {
         let reading = async {
-            while !are_enough(&self.records) && self.next().await?.is_some() {}
+            while !are_enough(&self.records) {
+                if self.next().await?.is_none() {
+                    return self.check_owed();
+                }
+            }
             Ok(())
         };
-        // What is half read then is lost, and the driver with it.
         let read = timeout(budget.as_duration(), reading).await;
         read.unwrap_or_else(|_| {
             Err(TimedOut {
@@ -169,6 +172,9 @@ impl Drive {
 
     /// Tells the driver to send nothing more. One that has sent everything has ended by itself.
     pub async fn stop(&mut self) -> Result<(), ProcedureError> {
+        if self.summary.is_some() {
+            self.check_owed()?;
+        }
         self.owed = None;
         match self.lines.write(&Command::Stop).await {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -182,16 +188,24 @@ impl Drive {
     /// judged by nobody.
     pub async fn finish(mut self) -> Result<DriveReport, ProcedureError> {
         while self.next().await?.is_some() {}
-        let summary = self.summary.ok_or_else(|| self.lost("no summary".into()))?;
-        if let Some(owed) = self.owed
-            && owed != self.records.len() as u64
-        {
-            return Err(self.lost(format!("it ended without a word, and had {owed} to send")));
+        self.check_owed()?;
+        match self.summary {
+            Some(summary) => Ok(DriveReport {
+                records: self.records,
+                summary,
+            }),
+            None => Err(self.lost("no summary".into())),
         }
-        Ok(DriveReport {
-            records: self.records,
-            summary,
-        })
+    }
+
+    /// Checks that a driver which has ended has sent everything.
+    fn check_owed(&self) -> Result<(), ProcedureError> {
+        match self.owed {
+            Some(owed) if owed != self.records.len() as u64 => {
+                Err(self.lost(format!("it ended without a word, and had {owed} to send")))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn lost(&self, detail: String) -> ProcedureError {
@@ -207,6 +221,8 @@ fn lost(records: usize, detail: String) -> ProcedureError {
 struct Lines {
     stdin: Box<dyn AsyncWrite + Send + Unpin>,
     stdout: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
+    /// What of the next line has been read.
+    line: Vec<u8>,
     _guard: Box<dyn Send + Sync>,
 }
 
@@ -215,6 +231,7 @@ impl Lines {
         Self {
             stdin: process.stdin,
             stdout: BufReader::new(process.stdout),
+            line: Vec::new(),
             _guard: process.guard,
         }
     }
@@ -234,13 +251,14 @@ impl Lines {
 
     /// Reads a line, or says what was seen instead.
     async fn next(&mut self) -> Result<DriverLine, String> {
-        let mut line = Vec::new();
-        let read = (&mut self.stdout)
-            .take(LINE_LIMIT_BYTES)
-            .read_until(b'\n', &mut line)
+        let left = LINE_LIMIT_BYTES.saturating_sub(self.line.len() as u64);
+        (&mut self.stdout)
+            .take(left)
+            .read_until(b'\n', &mut self.line)
             .await
             .map_err(|error| error.to_string())?;
-        if read == 0 || line.last() != Some(&b'\n') {
+        let line = std::mem::take(&mut self.line);
+        if line.last() != Some(&b'\n') {
             return Err("its output ended".into());
         }
         serde_json::from_slice(&line).map_err(|error| format!("a line cannot be read: {error}"))
@@ -325,5 +343,27 @@ mod tests {
             error.contains("waiting for an answer; last seen: 0 requests had ended"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_ends_while_its_answers_are_awaited_is_lost() {
+        let mut drive = drive_of(u32::MAX).await;
+        let budget = TimeSpan::new(std::time::Duration::from_secs(5));
+        let waiting = drive.await_records("an answer", budget, |records| !records.is_empty());
+        let error = waiting.await.unwrap_err().to_string();
+        assert!(error.contains("it ended without a word"), "{error}");
+        assert!(drive.stop().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_line_that_was_half_read_is_read_on() {
+        let (mut writer, output) = tokio::io::duplex(4096);
+        let mut drive = drive_that_says(output, 0).await;
+        let (first, rest) = NEVER_STOPPED.as_bytes().split_at(20);
+        writer.write_all(first).await.unwrap();
+        let brief = std::time::Duration::from_millis(20);
+        assert!(timeout(brief, drive.next()).await.is_err());
+        writer.write_all(rest).await.unwrap();
+        assert!(drive.next().await.unwrap().is_none());
     }
 }

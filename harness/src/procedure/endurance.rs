@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls};
 use super::round::{EntriesInBooks, Round};
 use super::stream_pair::{Repeated, StreamPair};
-use super::{JudgedRequest, Proceedings};
 use crate::judge::endurance::{Readings, Waits, judge, milliseconds};
 use crate::model::byte_size::ByteSize;
 use crate::model::container_usage::ContainerUsage;
@@ -19,7 +19,6 @@ use crate::model::endurance::EnduranceSpec;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
-use crate::model::stream_kind::StreamKind;
 use crate::stack::AGENT_CONTAINER;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
@@ -74,7 +73,7 @@ async fn send(
     let mut outcomes = Vec::new();
     for joined in &round.joined {
         let stream = pair.of(&joined.client);
-        outcomes.push(judge_one(spec, stream, joined, proceedings));
+        outcomes.push(judge_one(stream, joined, proceedings));
     }
     round
         .close_books(&outcomes, EntriesInBooks::OneEach, deployment, proceedings)
@@ -82,23 +81,14 @@ async fn send(
     Ok(round.joined)
 }
 
-fn judge_one(
-    spec: &EnduranceSpec,
-    stream: &Repeated,
-    joined: &Joined,
-    proceedings: &mut Proceedings,
-) -> Outcome {
+fn judge_one(stream: &Repeated, joined: &Joined, proceedings: &mut Proceedings) -> Outcome {
     let judgement = decide(joined);
     let outcome = judgement.outcome;
     let expected = stream.kind.usual();
     if outcome != expected {
-        let request = match stream.kind {
-            StreamKind::Attack => &spec.attack,
-            StreamKind::Benign => &spec.benign,
-        };
         let finding = Finding::new(
             "outcome",
-            request.target.position,
+            stream.position,
             expected.to_string(),
             outcome.to_string(),
         )
@@ -108,12 +98,8 @@ fn judge_one(
             .findings
             .push(reasons.fold(finding, Finding::note));
     }
-    proceedings.requests.push(JudgedRequest::new(
-        stream.case,
-        &stream.prepared.planned,
-        joined.clone(),
-        judgement,
-    ));
+    let judged = stream.judged(joined.clone(), judgement);
+    proceedings.requests.push(judged);
     outcome
 }
 

@@ -22,6 +22,7 @@ use crate::witness::outcome::Judgement;
 
 pub mod access_log;
 pub mod admission;
+mod agent_gap;
 pub mod agent_log;
 pub mod client_security;
 pub mod closing;

@@ -64,7 +64,7 @@ pub async fn carry_out(
     await_refusals(spec, deployment, proceedings).await?;
     // An agent that refuses at once has done so twice before the first answer.
     let wanted = ANSWERS_PER_STREAM * streamed.len();
-    let budget = deployment.timeouts.request;
+    let budget = deployment.timeouts.first_answers();
     drive
         .await_records("answers while the agent refuses", budget, |records| {
             records.len() >= wanted

@@ -1,12 +1,16 @@
 //! Two streams that go on together, benign requests and attacks, each the same request again and again.
 
+use super::JudgedRequest;
 use super::error::ProcedureError;
 use super::plan::{Prepared, repeat_stream};
 use super::request_ids::RequestIds;
+use crate::model::located::Position;
 use crate::model::request::RequestSpec;
 use crate::model::stream_kind::StreamKind;
-use crate::traffic::plan::Stream;
+use crate::traffic::plan::{PlannedRequest, Stream};
 use crate::traffic::record::ClientRecord;
+use crate::witness::join::Joined;
+use crate::witness::outcome::Judgement;
 
 /// The two streams.
 #[derive(Clone, Debug)]
@@ -21,7 +25,9 @@ pub(super) struct Repeated {
     pub(super) kind: StreamKind,
     /// The case that its requests belong to, and the stream's name.
     pub(super) case: &'static str,
-    pub(super) prepared: Prepared,
+    prepared: Prepared,
+    /// Where its target stands in the scenario.
+    pub(super) position: Position,
 }
 
 impl StreamPair {
@@ -36,6 +42,7 @@ impl StreamPair {
                 kind,
                 case,
                 prepared: ids.prepare_repeated(request, case)?,
+                position: request.target.position,
             })
         };
         Ok(Self {
@@ -53,7 +60,7 @@ impl StreamPair {
     ) -> Vec<Stream> {
         [&self.benign, &self.attack]
             .map(|stream| {
-                let planned = stream.prepared.planned.clone();
+                let planned = stream.planned().clone();
                 repeat_stream(
                     stream.case,
                     address,
@@ -72,5 +79,17 @@ impl StreamPair {
         } else {
             &self.benign
         }
+    }
+}
+
+impl Repeated {
+    /// Returns its request in the driver's terms.
+    pub(super) const fn planned(&self) -> &PlannedRequest {
+        &self.prepared.planned
+    }
+
+    /// Returns one of its requests as the report has it.
+    pub(super) fn judged(&self, joined: Joined, judgement: Judgement) -> JudgedRequest {
+        JudgedRequest::new(self.case, self.planned(), joined, judgement)
     }
 }

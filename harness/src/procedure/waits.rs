@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
@@ -216,7 +216,9 @@ impl Deployment {
         let _phase = self.clock.enter(Phase::Traffic);
         let deadline = Instant::now() + within;
         let mut next_look = Instant::now();
-        while drive.next().await?.is_some() && Instant::now() < deadline {
+        while let Ok(record) = timeout_at(deadline, drive.next()).await
+            && record?.is_some()
+        {
             // Reading the proxy's log for each of thousands of requests would cost the square of their number.
             if Instant::now() < next_look {
                 continue;

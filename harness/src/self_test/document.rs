@@ -36,7 +36,8 @@ pub fn render(scenarios: &[Scenario]) -> String {
             };
             let _ = writeln!(
                 text,
-                "| {name} | {fault} | {} | {} |",
+                "| {name} | {} | {} | {} |",
+                cell(fault),
                 kill.scenario,
                 cell(kill.says)
             );

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Container;
 
 use super::life::{Life, LifeEnd};
-use super::pre_stop::Hook;
+use super::pre_stop::{Hook, HookEnd, Stopped};
 use super::status::{ContainerView, Instance};
 use super::term::{LEAST_GRACE_SECONDS, TellsOfTerm, TermMoment};
 use crate::environment::observe::ProcessChange;
@@ -21,6 +21,15 @@ const STATUS_RESOLUTION: SignedDuration = SignedDuration::from_millis(999);
 const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
 /// What the kubelet calls the end of a container that took more memory than its limit.
 const OUT_OF_MEMORY: &str = "OOMKilled";
+
+/// What the kubelet says of a container that it stops.
+#[derive(Clone, Debug)]
+pub(super) enum StopWord {
+    /// It begins with it.
+    Stops,
+    /// The preStop hook has failed.
+    HookFailed { reason: String },
+}
 
 /// The course of one container. What happens is told into an outbox, in order.
 #[derive(Debug, Default)]
@@ -82,12 +91,19 @@ impl ContainerCourse {
         self.life.end == LifeEnd::Known
     }
 
+    /// Tells whether what the kubelet told of at that moment, which is in whole seconds, can be of the instance that was started last.
+    pub(super) fn can_be_told_of(&self, told_at: Timestamp) -> bool {
+        self.life
+            .started_at
+            .is_none_or(|started_at| told_at >= started_at)
+    }
+
     /// Returns the runtime's id of the instance that was started last.
     pub(super) fn current_instance(&self) -> Option<String> {
         self.life.instance()
     }
 
-    /// Tells whether the kubelet may still say that the hook has failed.
+    /// Tells whether the kubelet may still tell of the hook.
     pub(super) fn awaits_word_of_hook(&self, now: Timestamp) -> bool {
         self.life.hook.awaits_word(now)
     }
@@ -161,7 +177,7 @@ impl ContainerCourse {
         match change {
             ProcessChange::Begun => {}
             ProcessChange::Entered { process, command } => self.entered(now, *process, command),
-            ProcessChange::Left { process } => self.left(now, *process),
+            ProcessChange::Left { process } => self.process_left(now, *process),
             ProcessChange::Ended => {
                 self.life.process_ended(now);
                 // TERM was sent before; the kubelet's own word may come later.
@@ -180,8 +196,8 @@ impl ContainerCourse {
     pub(super) fn tick(&mut self, now: Timestamp) {
         self.take_told_end(now);
         let hook = self.hook.as_ref();
-        if let Some(end) = self.life.hook.tick(now, hook, self.grace_seconds) {
-            self.hook_ended(now, end);
+        if let Some((lasted, end)) = self.life.hook.tick(now, hook, self.grace_seconds) {
+            self.hook_ended_by_time(now, lasted, end);
         }
     }
 
@@ -216,7 +232,7 @@ impl ContainerCourse {
         }
         let restart_count = instance.restart_count;
         self.tell(at, LifecycleEvent::Started { restart_count });
-        self.life = Life::of(&instance.id);
+        self.life = Life::of(&instance.id, instance.started_at);
     }
 
     /// Believes the runtime's word of the container's end, once the container itself has had the time to tell of its TERM.
@@ -238,8 +254,17 @@ impl ContainerCourse {
             return;
         }
         self.life.end = LifeEnd::Known;
+        if self.life.hook.has_used_up(at, self.grace_seconds) {
+            self.hook_ended_by_time(at, self.grace_seconds, HookEnd::Overran);
+        }
         let since = self.life.hook.runs_since();
-        self.life.hook.container_ended(now, at, self.hook.as_ref());
+        let stopped = match self.deleted_at {
+            Some(deleted_at) if at >= deleted_at => Stopped::Yes,
+            Some(_) | None => Stopped::No,
+        };
+        self.life
+            .hook
+            .container_ended(now, at, self.hook.as_ref(), stopped);
         if let Some(since) = since {
             // Nobody saw the hook end; it did before TERM, and TERM was before this.
             self.sent_term(TermMoment::Between(since, at), LEAST_GRACE_SECONDS);

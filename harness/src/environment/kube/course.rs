@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Pod, PodSpec};
 
-use super::container_course::ContainerCourse;
+use super::container_course::{ContainerCourse, StopWord};
 use super::status;
 use crate::environment::observe::ProcessReport;
 use crate::model::timeline::{LifecycleEvent, ProbeKind, TimelineEvent};
@@ -28,8 +28,8 @@ pub(super) struct Course {
     /// When the harness asked for the deletion; the API tells of it later.
     asked_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
-    /// Containers that the kubelet says it stops, before the status has told of the deletion.
-    early_stops: Vec<(String, Timestamp)>,
+    /// What the kubelet says of containers that it stops, before the status has told of the deletion.
+    early_words: Vec<(String, Timestamp, StopWord)>,
     repeats: BTreeMap<String, i32>,
 }
 
@@ -48,7 +48,7 @@ impl Course {
             ready: false,
             asked_at: None,
             deleted_at: None,
-            early_stops: Vec::new(),
+            early_words: Vec::new(),
             repeats: BTreeMap::new(),
         }
     }
@@ -68,7 +68,7 @@ impl Course {
         self.containers.get(name)?.current_instance()
     }
 
-    /// Tells whether the kubelet may still say that a hook has failed.
+    /// Tells whether the kubelet may still tell of a hook.
     pub(super) fn awaits_words_of_hooks(&self, now: Timestamp) -> bool {
         let mut containers = self.containers.values();
         containers.any(|container| container.awaits_word_of_hook(now))
@@ -144,13 +144,25 @@ impl Course {
                     container.probe_failed(now, probe, &message, times);
                 }
             }
+            // What comes late may be of an instance that has ended since.
+            Some("Killing" | "FailedPreStopHook")
+                if !told_at(seen).is_none_or(|told_at| container.can_be_told_of(told_at)) => {}
             Some("Killing") if message.contains("probe") => container.restarting(now, message),
-            Some("Killing") if is_being_deleted => container.stop(now),
-            Some("Killing") => self.early_stops.push((name.to_owned(), now)),
-            Some("FailedPreStopHook") => container.hook_failed(now, message),
+            Some("Killing") if is_being_deleted => container.hear(now, StopWord::Stops),
+            Some("Killing") => {
+                let word = (name.to_owned(), now, StopWord::Stops);
+                self.early_words.push(word);
+            }
+            Some("FailedPreStopHook") if is_being_deleted || self.asked_at.is_none() => {
+                container.hear(now, StopWord::HookFailed { reason: message });
+            }
+            Some("FailedPreStopHook") => {
+                let word = StopWord::HookFailed { reason: message };
+                self.early_words.push((name.to_owned(), now, word));
+            }
             Some(_) | None => {}
         }
-        container.take_events().collect()
+        self.of_container(name, |_| ())
     }
 
     /// Takes in what the processes on the node did.
@@ -200,9 +212,9 @@ impl Course {
         for container in self.containers.values_mut() {
             container.deletion(at, self.grace_seconds);
         }
-        for (name, stopped_at) in std::mem::take(&mut self.early_stops) {
-            let stop = |container: &mut ContainerCourse| container.stop(stopped_at.max(at));
-            events.extend(self.of_container(&name, stop));
+        for (name, heard_at, word) in std::mem::take(&mut self.early_words) {
+            let hear = |container: &mut ContainerCourse| container.hear(heard_at.max(at), word);
+            events.extend(self.of_container(&name, hear));
         }
     }
 
@@ -227,6 +239,12 @@ impl Course {
         learn(container);
         container.take_events().collect()
     }
+}
+
+/// Returns when the kubelet told of something last, in whole seconds.
+fn told_at(event: &Event) -> Option<Timestamp> {
+    let told = event.last_timestamp.as_ref().map(|time| time.0);
+    told.or_else(|| event.event_time.as_ref().map(|time| time.0))
 }
 
 fn of_pod(at: Timestamp, event: LifecycleEvent) -> TimelineEvent {
@@ -255,5 +273,5 @@ fn probe_of(message: &str) -> Option<ProbeKind> {
 }
 
 #[cfg(test)]
-#[path = "course_tests.rs"]
+#[path = "course_tests/mod.rs"]
 mod tests;

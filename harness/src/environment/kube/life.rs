@@ -34,6 +34,8 @@ pub(super) enum LifeEnd {
 pub(super) struct Life {
     /// The runtime's id; none before the first start.
     instance: Option<String>,
+    /// When it began, in whole seconds.
+    pub started_at: Option<Timestamp>,
     pub startup_complete_at: Option<Timestamp>,
     pub hook: HookCourse,
     pub term: TermCourse,
@@ -45,9 +47,10 @@ pub(super) struct Life {
 
 impl Life {
     /// Begins.
-    pub(super) fn of(instance: &str) -> Self {
+    pub(super) fn of(instance: &str, started_at: Option<Timestamp>) -> Self {
         Self {
             instance: Some(instance.to_owned()),
+            started_at,
             ..Self::default()
         }
     }
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_word_of_an_end_that_nobody_saw_is_of_an_earlier_life() {
-        let mut life = Life::of("b");
+        let mut life = Life::of("b", None);
         life.told_of_end(at(0), 137);
         assert!(life.settle().is_none());
         life.process_ended(at(5));
@@ -119,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_runtimes_word_waits_for_the_containers_own() {
-        let mut life = Life::of("a");
+        let mut life = Life::of("a", None);
         life.process_ended(at(0));
         life.told_of_end(at(10), 0);
         assert!(life.take_told_end(at(20), TellsOfTerm::Yes).is_none());

@@ -10,9 +10,8 @@ use crate::model::timeline::LifecycleEvent;
 /// What the harness sees of a hook lies within this time of what the kubelet counts: a hook that ends so shortly before its deadline has been
 /// ended by it, and what the container has left is the same in either case.
 const DEADLINE_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
-/// How long after the word of its container's end the kubelet may still say that a hook, which was seen to end, has failed: it tells of that beside
-/// its work.
-const WORD_WITHIN: SignedDuration = SignedDuration::from_secs(2);
+/// How long after the word of its container's end the kubelet may still tell of a hook: it does so beside its work.
+const WORD_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What a container does before it is sent TERM.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,16 +39,32 @@ enum HookState {
     },
 }
 
-/// Whether the kubelet may still say that a hook has failed. Of one that has not, it says nothing.
+/// Whether the kubelet may still tell of a hook.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Word {
-    /// It has been said, or nothing waits for it: the container runs.
+    /// It has, or there is nothing to tell: of a hook that ended well it says nothing.
     #[default]
     NotAwaited,
-    /// Nobody saw the hook end: it may be said as long as the pod is there.
+    /// Nobody saw the hook end: it may be told of as long as the pod is there.
     Awaited,
-    /// The hook was seen to end: it is said soon after, or never.
+    /// The hook was seen to end, or its end is known by time: a failure is told of soon after, or never.
     AwaitedUntil(Timestamp),
+}
+
+/// What is to be said of a hook when nothing more will be heard of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum LastWord {
+    /// It was over by then, and no failure was told of.
+    Finished(Timestamp),
+    /// It had to run before the container's end, and nobody saw it.
+    Unseen(Timestamp),
+}
+
+/// Whether the kubelet had been told to stop a container before it ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stopped {
+    No,
+    Yes,
 }
 
 /// How a hook has ended.
@@ -67,6 +82,8 @@ pub(super) struct HookCourse {
     state: HookState,
     word: Word,
     container_ended_at: Option<Timestamp>,
+    /// Whether it had to run before the container's end.
+    is_owed: bool,
     /// When it was over at the latest, where nobody saw how it ended and nobody was told of it yet.
     untold_end: Option<Timestamp>,
     has_overrun: bool,
@@ -155,21 +172,21 @@ impl HookCourse {
         Some(HookEnd::Finished { left_seconds })
     }
 
-    /// Time has passed: a pause may be over, and so may the grace period.
+    /// Time has passed: a pause may be over, and so may the grace period. Returns how many seconds after its beginning it has ended, and how.
     pub(super) fn tick(
         &self,
         now: Timestamp,
         hook: Option<&Hook>,
         grace_seconds: u64,
-    ) -> Option<HookEnd> {
+    ) -> Option<(u64, HookEnd)> {
         let used = now.duration_since(self.runs_since()?);
         if used >= whole_seconds(grace_seconds) {
-            return Some(HookEnd::Overran);
+            return Some((grace_seconds, HookEnd::Overran));
         }
         match hook {
             Some(Hook::Sleep(seconds)) if used >= whole_seconds(*seconds) => {
                 let left_seconds = grace_seconds.saturating_sub(*seconds);
-                Some(HookEnd::Finished { left_seconds })
+                Some((*seconds, HookEnd::Finished { left_seconds }))
             }
             Some(Hook::Exec(_) | Hook::Http | Hook::Sleep(_)) | None => None,
         }
@@ -185,19 +202,28 @@ impl HookCourse {
         self.has_overrun
     }
 
-    /// The container has ended, as is heard now, and so has the hook, seen or not.
-    pub(super) fn container_ended(&mut self, now: Timestamp, at: Timestamp, hook: Option<&Hook>) {
-        self.word = match (hook, self.state) {
-            (None | Some(Hook::Sleep(_)), HookState::NotBegun | HookState::Over { .. }) => {
+    /// The container has ended, as is heard now, and so has the hook, seen or not. A container that ended before its pod's deletion has run
+    /// none.
+    pub(super) fn container_ended(
+        &mut self,
+        now: Timestamp,
+        at: Timestamp,
+        hook: Option<&Hook>,
+        stopped: Stopped,
+    ) {
+        let soon = Word::AwaitedUntil(now.saturating_add(WORD_WITHIN).unwrap_or(now));
+        self.word = match (hook, self.state, stopped) {
+            (None, _, _) | (Some(_), HookState::NotBegun, Stopped::No) => Word::NotAwaited,
+            (Some(Hook::Exec(_) | Hook::Http), HookState::NotBegun, Stopped::Yes)
+            | (Some(Hook::Exec(_) | Hook::Http), HookState::Runs { .. }, _) => Word::Awaited,
+            (Some(Hook::Sleep(_)), HookState::NotBegun, Stopped::Yes)
+            | (Some(Hook::Exec(_) | Hook::Http), HookState::Over { .. }, _) => soon,
+            (Some(Hook::Sleep(_)), HookState::Runs { .. } | HookState::Over { .. }, _) => {
                 Word::NotAwaited
             }
-            (Some(Hook::Exec(_) | Hook::Http), HookState::Over { .. }) => {
-                Word::AwaitedUntil(now.saturating_add(WORD_WITHIN).unwrap_or(now))
-            }
-            (Some(Hook::Exec(_) | Hook::Http), HookState::NotBegun)
-            | (_, HookState::Runs { .. }) => Word::Awaited,
         };
         self.container_ended_at = Some(at);
+        self.is_owed = hook.is_some() && stopped == Stopped::Yes;
         self.end_with_container();
     }
 
@@ -212,9 +238,24 @@ impl HookCourse {
         }
     }
 
-    /// Nothing more will be said. Returns when it was over at the latest, where that was not told yet.
-    pub(super) const fn conclude(&mut self) -> Option<Timestamp> {
-        self.untold_end.take()
+    /// Nothing more will be heard of it. Returns what was not told yet.
+    pub(super) const fn conclude(&mut self) -> Option<LastWord> {
+        if let Some(at) = self.untold_end.take() {
+            return Some(LastWord::Finished(at));
+        }
+        match (self.state, self.container_ended_at) {
+            (HookState::NotBegun, Some(at)) if self.is_owed => {
+                self.is_owed = false;
+                Some(LastWord::Unseen(at))
+            }
+            (HookState::NotBegun | HookState::Runs { .. } | HookState::Over { .. }, _) => None,
+        }
+    }
+
+    /// Tells whether a hook that still runs has used the grace period up by then.
+    pub(super) fn has_used_up(&self, now: Timestamp, grace_seconds: u64) -> bool {
+        self.runs_since()
+            .is_some_and(|since| has_used_up(now.duration_since(since), grace_seconds))
     }
 
     fn end_with_container(&mut self) {
@@ -224,7 +265,7 @@ impl HookCourse {
         }
     }
 
-    /// Tells whether the kubelet may still say that it has failed.
+    /// Tells whether the kubelet may still tell of it.
     pub(super) fn awaits_word(&self, now: Timestamp) -> bool {
         match self.word {
             Word::NotAwaited => false,
@@ -250,74 +291,5 @@ fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(millisecond: i64) -> Timestamp {
-        Timestamp::from_millisecond(millisecond).expect("valid")
-    }
-
-    #[test]
-    fn only_the_hooks_own_process_ends_it() {
-        let mut hook = HookCourse::default();
-        assert!(hook.begin(at(0), None).is_some());
-        assert_eq!(hook.begin(at(10), Some(7)), None);
-        assert_eq!(hook.left(at(1500), 8, 10), None);
-        let finished = HookEnd::Finished { left_seconds: 9 };
-        assert_eq!(hook.left(at(1500), 7, 10), Some(finished));
-        assert_eq!(hook.left(at(9100), 7, 10), Some(HookEnd::Overran));
-    }
-
-    #[test]
-    fn a_pause_ends_when_its_time_is_over_and_no_later_than_the_grace_period() {
-        let mut hook = HookCourse::default();
-        let pause = Hook::Sleep(2);
-        assert_eq!(hook.tick(at(9000), Some(&pause), 3), None);
-        hook.begin(at(0), None);
-        assert_eq!(hook.tick(at(1999), Some(&pause), 3), None);
-        let finished = HookEnd::Finished { left_seconds: 1 };
-        assert_eq!(hook.tick(at(2000), Some(&pause), 3), Some(finished));
-        assert_eq!(hook.tick(at(2000), Some(&pause), 2), Some(HookEnd::Overran));
-        hook.end(at(2000));
-        assert_eq!(hook.tick(at(9000), Some(&pause), 3), None);
-    }
-
-    #[test]
-    fn the_failure_of_a_hook_may_be_told_of_after_its_containers_end() {
-        let exec = Hook::Exec(vec!["sleep".into()]);
-        let mut unseen = HookCourse::default();
-        unseen.container_ended(at(5100), at(5000), Some(&exec));
-        assert!(unseen.awaits_word(at(60_000)));
-        unseen.begin(at(900), None);
-        assert_eq!(unseen.told_of_failure(), Some(at(900)));
-        assert!(!unseen.awaits_word(at(60_000)));
-
-        let mut cut = HookCourse::default();
-        cut.begin(at(1000), None);
-        cut.container_ended(at(5100), at(5000), Some(&exec));
-        assert!(cut.awaits_word(at(60_000)));
-        assert_eq!(cut.told_of_failure(), Some(at(1000)));
-        assert_eq!(cut.conclude(), None);
-
-        let mut seen = HookCourse::default();
-        seen.begin(at(1000), Some(7));
-        seen.end(at(3000));
-        seen.container_ended(at(5100), at(5000), Some(&exec));
-        assert!(seen.awaits_word(at(7099)));
-        assert!(!seen.awaits_word(at(7100)));
-        assert_eq!(seen.told_of_failure(), Some(at(3000)));
-
-        let mut none = HookCourse::default();
-        none.container_ended(at(5100), at(5000), None);
-        assert!(!none.awaits_word(at(5000)));
-    }
-
-    #[test]
-    fn a_hook_of_which_no_failure_is_told_was_over_with_its_container() {
-        let mut hook = HookCourse::default();
-        hook.begin(at(1000), None);
-        hook.container_ended(at(5100), at(5000), Some(&Hook::Http));
-        assert_eq!(hook.conclude(), Some(at(5000)));
-        assert_eq!(hook.conclude(), None);
-    }
-}
+#[path = "pre_stop_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::streams::TERM_MARGIN;
+use super::TERM_MARGIN;
 use crate::judge::lifecycle::{earliest_term, first};
 use crate::model::outcome::Outcome;
 use crate::model::procedure::DrainSpec;

@@ -95,7 +95,7 @@ pub(super) async fn start(
     deployment.await_service().await?;
     let mut drive = deployment.start_drive(streams).await?;
     let waited_for = "every client's first answers";
-    let budget = deployment.timeouts.request;
+    let budget = deployment.timeouts.first_answers();
     drive
         .await_records(waited_for, budget, |records| all_warm(records, &prepared))
         .await?;

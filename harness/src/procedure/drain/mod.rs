@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Proceedings;
 use super::deployment::Deployment;
@@ -19,9 +19,13 @@ use crate::model::timespan::TimeSpan;
 use crate::stack::PROXY_CONTAINER;
 
 mod absence;
+mod due;
 mod in_flight;
 mod kept;
 mod streams;
+
+/// What is due within this time before a container's TERM may be cut by it.
+const TERM_MARGIN: SignedDuration = SignedDuration::from_millis(150);
 
 /// Carries a drain out.
 pub async fn carry_out(

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::super::Proceedings;
+use super::super::agent_gap::{Gap, closed_at};
 use super::super::deployment::Deployment;
 use super::super::error::ProcedureError;
 use super::super::round::{EntriesInBooks, Round};
 use super::super::stream_pair::StreamPair;
-use super::gap::{Gap, closed_at};
 use super::judge_recovery;
 use super::requests::judge;
 use crate::environment::ContainerFault;
@@ -51,7 +51,7 @@ pub(super) async fn go_on_under_load(
     let killed_by = match ending {
         Ending::ByHarness => {
             let waited_for = "answers from before the agent is killed";
-            let budget = deployment.timeouts.request;
+            let budget = deployment.timeouts.first_answers();
             drive
                 .await_records(waited_for, budget, |records| records.len() >= 2 * WARM_UP)
                 .await?;
@@ -99,7 +99,7 @@ pub(super) async fn go_on_under_load(
         let acceptable = gap.acceptable(*spec.during, stream.kind, joined);
         outcomes.push(judge(
             stream.case,
-            &stream.prepared,
+            stream.planned(),
             joined,
             &acceptable,
             spec,

@@ -6,7 +6,7 @@ use super::super::Proceedings;
 use super::super::deployment::Deployment;
 use super::super::error::ProcedureError;
 use super::super::plan::Route;
-use super::requests::start;
+use super::requests::start_prepared;
 use crate::judge::lifecycle::{exit_after, first, render};
 use crate::model::finding::Finding;
 use crate::model::procedure::OutageSpec;
@@ -27,7 +27,7 @@ pub(super) async fn exhaust_memory(
         let prepared = deployment
             .ids
             .prepare(trigger, "trigger", 0, Route::Inspected)?;
-        let drive = start(deployment, std::iter::once(&prepared)).await?;
+        let drive = start_prepared(deployment, std::iter::once(&prepared)).await?;
         deployment.finish_drive(drive).await?;
     }
     Ok(began_at)

@@ -16,7 +16,6 @@ use crate::model::procedure::{Fault, OutageSpec};
 use crate::model::stream_kind::StreamKind;
 use crate::stack::AGENT_CONTAINER;
 
-pub(super) mod gap;
 mod kill;
 mod memory;
 mod overload;

@@ -5,7 +5,7 @@ use tokio::time::{Instant, sleep};
 use super::super::Proceedings;
 use super::super::deployment::{Deployment, POLL_INTERVAL};
 use super::super::error::ProcedureError;
-use super::requests::{Request, Sent, conclude, send, start_all};
+use super::requests::{Request, Sent, conclude, send, start_judged};
 use super::{KINDS, judge_recovery};
 use crate::environment::ContainerFault;
 use crate::model::finding::Finding;
@@ -40,7 +40,7 @@ pub(super) async fn overload(
         }
     }
     inject(deployment, ContainerFault::Pause).await?;
-    let drive = start_all(deployment, &held).await?;
+    let drive = start_judged(deployment, &held).await?;
     proceedings
         .findings
         .extend(await_limit(spec, deployment).await?);

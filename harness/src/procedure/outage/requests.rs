@@ -13,7 +13,7 @@ use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::OutageSpec;
 use crate::model::stream_kind::StreamKind;
-use crate::traffic::plan::Pacing;
+use crate::traffic::plan::{Pacing, PlannedRequest};
 use crate::traffic::record::ClientRecord;
 use crate::witness::counters::Counters;
 use crate::witness::join::Joined;
@@ -63,7 +63,7 @@ pub(super) async fn send(
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
     let before = deployment.counters().await?;
-    let drive = start_all(deployment, requests).await?;
+    let drive = start_judged(deployment, requests).await?;
     let sent = Sent { drive, requests };
     conclude(sent, before, right, spec, deployment, proceedings).await
 }
@@ -75,15 +75,15 @@ pub(super) struct Sent<'a> {
 }
 
 /// Starts to send requests that will be judged, all at once.
-pub(super) async fn start_all(
+pub(super) async fn start_judged(
     deployment: &Deployment,
     requests: &[Request],
 ) -> Result<Drive, ProcedureError> {
-    start(deployment, requests.iter().map(|request| &request.prepared)).await
+    start_prepared(deployment, requests.iter().map(|request| &request.prepared)).await
 }
 
 /// Starts to send requests, all at once.
-pub(super) async fn start<'a>(
+pub(super) async fn start_prepared<'a>(
     deployment: &Deployment,
     requests: impl Iterator<Item = &'a Prepared>,
 ) -> Result<Drive, ProcedureError> {
@@ -118,7 +118,7 @@ pub(super) async fn conclude(
         let acceptable = [right(request.kind)];
         outcomes.push(judge(
             &request.case,
-            &request.prepared,
+            &request.prepared.planned,
             joined,
             &acceptable,
             spec,
@@ -134,7 +134,7 @@ pub(super) async fn conclude(
 /// Judges one request against the outcomes that are right for it.
 pub(super) fn judge(
     case: &str,
-    prepared: &Prepared,
+    planned: &PlannedRequest,
     joined: &Joined,
     acceptable: &[Outcome],
     spec: &OutageSpec,
@@ -165,12 +165,9 @@ pub(super) fn judge(
             judge_waiting(spec, joined, &joined.client).map(|finding| finding.about(case, &id)),
         );
     }
-    proceedings.requests.push(JudgedRequest::new(
-        case,
-        &prepared.planned,
-        joined.clone(),
-        judgement,
-    ));
+    proceedings
+        .requests
+        .push(JudgedRequest::new(case, planned, joined.clone(), judgement));
     outcome
 }
 

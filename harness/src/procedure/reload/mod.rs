@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use self::rules::{Rules, Window, status_of};
+use super::Proceedings;
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_controls};
 use super::round::{EntriesInBooks, Round};
 use super::stream_pair::{Repeated, StreamPair};
-use super::{JudgedRequest, Proceedings};
 use crate::environment::{ContainerFault, FileChange};
 use crate::judge::lifecycle::place_in_time;
 use crate::model::finding::Finding;
@@ -30,8 +30,6 @@ mod rules;
 
 /// Requests of both streams that are answered before each step and after the last one.
 const BETWEEN_STEPS: usize = 40;
-/// The case that the attacks belong to.
-const ATTACK: &str = "attack-while-reloading";
 
 /// Carries a reload out.
 pub async fn carry_out(
@@ -47,7 +45,7 @@ pub async fn carry_out(
     let pair = StreamPair::prepare(
         &deployment.ids,
         ("benign-while-reloading", &spec.benign),
-        (ATTACK, &spec.attack),
+        ("attack-while-reloading", &spec.attack),
     )?;
     let address = deployment.proxy_address();
     let streams = pair.streams(&address, |_| *spec.per_second, u32::MAX);
@@ -70,7 +68,7 @@ pub async fn carry_out(
     let mut rules = Rules::new(&spec.denied_with, spec.steps.iter().zip(windows).collect());
     let timeline = deployment.pod.timeline();
     let mut outcomes = Vec::new();
-    rules.note_first_seen(&round.joined);
+    rules.note_first_seen(&round.joined, |client| pair.of(client).kind);
     rules.report_propagation(proceedings);
     for joined in &round.joined {
         outcomes.push(judge(
@@ -97,7 +95,7 @@ pub async fn carry_out(
 async fn await_more(drive: &mut Drive, deployment: &Deployment) -> Result<(), ProcedureError> {
     let now = Timestamp::now();
     let known = drive.records().len();
-    let budget = deployment.timeouts.request;
+    let budget = deployment.timeouts.first_answers();
     drive
         .await_records("answers between two steps", budget, |records| {
             let due = |record: &&ClientRecord| record.intended_at >= now;
@@ -210,11 +208,7 @@ fn judge(
             .findings
             .push(place_in_time(finding, joined, &judgement, timeline));
     }
-    proceedings.requests.push(JudgedRequest::new(
-        stream.case,
-        &stream.prepared.planned,
-        joined.clone(),
-        judgement,
-    ));
+    let judged = stream.judged(joined.clone(), judgement);
+    proceedings.requests.push(judged);
     outcome
 }

@@ -6,8 +6,7 @@
 use jiff::Timestamp;
 
 use super::super::Proceedings;
-use super::super::outage::gap::Gap;
-use super::ATTACK;
+use super::super::agent_gap::Gap;
 use crate::model::finding::Finding;
 use crate::model::located::Located;
 use crate::model::outcome::Outcome;
@@ -91,13 +90,17 @@ impl<'a> Rules<'a> {
     }
 
     /// Notes for each step when the first attack was answered by the new rules. Where the rules stay the same nothing can be seen.
-    pub(super) fn note_first_seen(&mut self, joined: &[Joined]) {
+    pub(super) fn note_first_seen(
+        &mut self,
+        joined: &[Joined],
+        kind_of: impl Fn(&ClientRecord) -> StreamKind,
+    ) {
         let mut old = self.first.value;
         for (step, window) in &mut self.steps {
             let new = step.denied_with.value;
             window.seen_at = joined
                 .iter()
-                .filter(|joined| joined.client.stream == ATTACK && old != new)
+                .filter(|joined| kind_of(&joined.client) == StreamKind::Attack && old != new)
                 .filter(|joined| status_of(&joined.client) == Some(new))
                 .map(|joined| joined.client.finished_at)
                 .filter(|finished| *finished >= window.changed_at)

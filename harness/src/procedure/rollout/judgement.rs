@@ -15,8 +15,8 @@ use crate::model::located::Position;
 use crate::model::rollout::{LeakedExpectation, LossExpectation, RolloutSpec};
 use crate::model::stream_kind::StreamKind;
 use crate::model::timeline::TimelineEvent;
+use crate::procedure::Proceedings;
 use crate::procedure::stream_pair::{Repeated, StreamPair};
-use crate::procedure::{JudgedRequest, Proceedings};
 use crate::witness::fleet::FleetJoined;
 use crate::witness::outcome::Judgement;
 
@@ -59,12 +59,10 @@ pub(super) fn judge(
     reported.judge_totals(spec, proceedings);
     judge_each(spec, &placed, &timelines, proceedings);
     for placed in placed {
-        proceedings.requests.push(JudgedRequest::new(
-            placed.stream.case,
-            &placed.stream.prepared.planned,
-            placed.request.joined.clone(),
-            placed.judgement,
-        ));
+        let judged = placed
+            .stream
+            .judged(placed.request.joined.clone(), placed.judgement);
+        proceedings.requests.push(judged);
     }
 }
 

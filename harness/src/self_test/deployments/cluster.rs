@@ -67,6 +67,39 @@ pub(super) const CLUSTER: &[Mutant] = &[
         &[by("C02-always-present", "the agent never starts")],
     ),
     deployment(
+        "unrestricted-where-restricted",
+        "the pod has no security context where the Pod Security Standard restricted is enforced",
+        &[other(
+            "scenarios/configuration/is-admitted-where-pods-are-restricted.yaml",
+            r"  pod-security: restricted\n",
+            "",
+        )],
+        &[by("H05", "the cluster lets the pod in, observed")],
+    ),
+    deployment(
+        "nothing-enforced",
+        "the namespace enforces no Pod Security Standard",
+        &[other(
+            "scenarios/configuration/is-refused-unrestricted-where-pods-are-restricted.yaml",
+            r"stack:\n +namespace-enforces: restricted\n",
+            "",
+        )],
+        &[by(
+            "H05-control",
+            "the cluster refuses the pod, observed it was created",
+        )],
+    ),
+    deployment(
+        "no-context-where-restricted",
+        "the pod has no security context: its root can be written to, and no system call is taken away",
+        &[other(
+            "scenarios/filesystem/works-in-a-restricted-context.yaml",
+            r"stack:\n +pod-security: restricted\n",
+            "",
+        )],
+        &[by("H05-context", "another user than root, no capability")],
+    ),
+    deployment(
         "no-memory-limit",
         "the agent's memory is not limited",
         &[other(

@@ -140,7 +140,7 @@ pub(super) const DRAIN: &[Mutant] = &[
         "the kubelet does not sleep before the agent's TERM",
         &[other(
             "scenarios/drain/inspects-during-the-kubelets-own-sleep.yaml",
-            r"  agent: \{ pre-stop-sleep: 4s \}\n",
+            r"  agent: \{ pre-stop-sleep: 6s \}\n",
             "",
         )],
         &[by(
@@ -164,7 +164,7 @@ pub(super) const DRAIN: &[Mutant] = &[
         &[other(
             "scenarios/drain/agent-outlives-the-proxy.yaml",
             r"(  grace-period: 20s\n)",
-            "$1  front-proxy: { pre-stop-exec: [sleep, \"2\"] }\n",
+            "$1  front-proxy: { pre-stop-exec: [sleep, \"6\"] }\n",
         )],
         &[by(
             "R01-agent",

@@ -1,10 +1,10 @@
 //! How a container is stopped, by the kubelet's rules and by what is seen of them: its hook first, then TERM.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::super::pre_stop::{Hook, HookEnd};
+use super::super::pre_stop::{Hook, HookEnd, LastWord};
 use super::super::term::{TellsOfTerm, TermMoment};
-use super::ContainerCourse;
+use super::{ContainerCourse, StopWord};
 use crate::model::timeline::LifecycleEvent;
 
 impl ContainerCourse {
@@ -14,8 +14,16 @@ impl ContainerCourse {
         self.stop(now);
     }
 
+    /// The kubelet tells of the container's stop.
+    pub(in crate::environment::kube) fn hear(&mut self, now: Timestamp, word: StopWord) {
+        match word {
+            StopWord::Stops => self.stop(now),
+            StopWord::HookFailed { reason } => self.hook_failed(now, reason),
+        }
+    }
+
     /// The kubelet has begun to stop the container: its hook runs, or it is sent TERM.
-    pub(in crate::environment::kube) fn stop(&mut self, now: Timestamp) {
+    fn stop(&mut self, now: Timestamp) {
         let (earliest, now) = self.span_of_hook(now);
         match self.hook {
             None => {
@@ -26,19 +34,25 @@ impl ContainerCourse {
             Some(Hook::Http) => {
                 // The port answers at once or the hook fails; the kubelet tells of a failure only.
                 self.begin_hook(now, None);
-                self.tell_finished(now);
-                self.term(TermMoment::Between(earliest, now), self.grace_seconds);
+                if self.life.hook.runs_since().is_some() {
+                    let left_seconds = self.grace_seconds;
+                    let end = HookEnd::Finished { left_seconds };
+                    self.hook_ended(TermMoment::Between(earliest, now), end);
+                }
             }
         }
     }
 
     /// The kubelet says that the hook has failed.
-    pub(in crate::environment::kube) fn hook_failed(&mut self, now: Timestamp, reason: String) {
-        // A hook that is cut short by its container's end has overrun; the kubelet says that it failed as well.
+    fn hook_failed(&mut self, now: Timestamp, reason: String) {
+        // A hook that is cut short by its deadline has overrun; the kubelet says that it failed as well.
+        let (earliest, now) = self.span_of_hook(now);
+        if self.life.hook.has_used_up(now, self.grace_seconds) {
+            self.hook_ended_by_time(now, self.grace_seconds, HookEnd::Overran);
+        }
         if self.life.hook.has_overrun() {
             return;
         }
-        let (earliest, now) = self.span_of_hook(now);
         self.begin_hook(now, None);
         let at = self.life.hook.told_of_failure().unwrap_or(now);
         self.tell(at, LifecycleEvent::PreStopFailed { reason });
@@ -52,8 +66,13 @@ impl ContainerCourse {
 
     /// Nothing more will be heard of this life: what nobody saw of its hook is told as the rules have it.
     pub(in crate::environment::kube) fn conclude(&mut self) {
-        if let Some(at) = self.life.hook.conclude() {
-            self.tell_finished(at);
+        match self.life.hook.conclude() {
+            Some(LastWord::Finished(at)) => self.tell_finished(at),
+            Some(LastWord::Unseen(at)) => {
+                let reason = "nobody saw its preStop hook run".into();
+                self.tell(at, LifecycleEvent::EndUnknown { reason });
+            }
+            None => {}
         }
     }
 
@@ -81,10 +100,20 @@ impl ContainerCourse {
     }
 
     /// A process that was started from outside has ended.
-    pub(super) fn left(&mut self, now: Timestamp, process: i32) {
+    pub(super) fn process_left(&mut self, now: Timestamp, process: i32) {
         if let Some(end) = self.life.hook.left(now, process, self.grace_seconds) {
-            self.hook_ended(now, end);
+            self.hook_ended(TermMoment::Seen(now), end);
         }
+    }
+
+    /// Only time tells that a hook has ended. It may have begun earlier than was heard, but not before the deletion.
+    pub(super) fn hook_ended_by_time(&mut self, now: Timestamp, lasted_seconds: u64, end: HookEnd) {
+        let lasted = SignedDuration::from_secs(i64::try_from(lasted_seconds).unwrap_or(i64::MAX));
+        let earliest = self
+            .deleted_at
+            .and_then(|deleted| deleted.checked_add(lasted).ok())
+            .map_or(now, |earliest| earliest.min(now));
+        self.hook_ended(TermMoment::Between(earliest, now), end);
     }
 
     /// Returns the earliest moment of what is heard of a hook now, and the moment that it is placed at: where the container has ended
@@ -100,16 +129,17 @@ impl ContainerCourse {
         }
     }
 
-    pub(super) fn hook_ended(&mut self, now: Timestamp, end: HookEnd) {
+    /// The hook has ended, and TERM was sent at that moment.
+    pub(super) fn hook_ended(&mut self, moment: TermMoment, end: HookEnd) {
         match end {
             HookEnd::Finished { left_seconds } => {
-                self.tell_finished(now);
-                self.term(TermMoment::Seen(now), left_seconds);
+                self.tell_finished(moment.latest());
+                self.term(moment, left_seconds);
             }
             HookEnd::Overran => {
-                self.tell(now, LifecycleEvent::PreStopOverran);
+                self.tell(moment.latest(), LifecycleEvent::PreStopOverran);
                 self.life.hook.overran();
-                self.term(TermMoment::Seen(now), 0);
+                self.term(moment, 0);
             }
         }
     }

@@ -12,18 +12,18 @@ use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 
 /// The time in which the agent was not there.
-pub(in crate::procedure) struct Gap {
+pub(super) struct Gap {
     /// The earliest moment at which the agent can have been ended.
-    pub(in crate::procedure) killed_at: Timestamp,
+    pub(super) killed_at: Timestamp,
     /// The latest: in a cluster the kill is asked of a node, and happens between the question and its answer.
-    pub(in crate::procedure) killed_by: Timestamp,
+    pub(super) killed_by: Timestamp,
     /// When the first request that was inspected again had its answer.
-    pub(in crate::procedure) closed_at: Option<Timestamp>,
+    pub(super) closed_at: Option<Timestamp>,
 }
 
 impl Gap {
     /// Returns the outcomes that are right for a request, by when it was under way.
-    pub(in crate::procedure) fn acceptable(
+    pub(super) fn acceptable(
         &self,
         during: Outcome,
         kind: StreamKind,

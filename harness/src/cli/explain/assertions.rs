@@ -1,11 +1,7 @@
-//! `conformance explain`: why a scenario exists, what it deploys and what must be seen.
+//! What a scenario's procedure requires to be seen, in a line each.
 
-use clap::Args;
-
-use super::error::CliError;
-use super::options::ProjectOptions;
+use super::calls::call;
 use crate::model::admission::{AdmissionOutcome, AdmissionSpec};
-use crate::model::contract::{ContractCall, ContractCase, LogEntrySpec};
 use crate::model::endurance::EnduranceSpec;
 use crate::model::exposure::ExposureSpec;
 use crate::model::image_procedures::{PullOutcome, PullSpec};
@@ -13,102 +9,11 @@ use crate::model::kept_clients::CutExpectation;
 use crate::model::located::Located;
 use crate::model::procedure::{Case, DrainSpec, LeakExpectation, ReadinessExpectation};
 use crate::model::rollout::{LeakedExpectation, LossExpectation, RolloutSpec};
-use crate::model::scenario::{Procedure, Scenario};
-use crate::report::terminal::say;
-use crate::run::exit_code;
-use crate::run::selection::Selection;
+use crate::model::scenario::Procedure;
 use crate::stack::PROXY_PORT;
 
-/// Options of `explain`.
-#[derive(Args, Debug)]
-pub(super) struct Arguments {
-    /// A scenario: a part of its name, or its id.
-    #[arg(value_name = "SCENARIO")]
-    scenario: String,
-
-    #[command(flatten)]
-    project: ProjectOptions,
-}
-
-/// Explains the scenarios that match.
-pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
-    let (_, catalogue) = arguments.project.load()?;
-    let selection = Selection {
-        wanted: vec![arguments.scenario.clone()],
-        excluded: Vec::new(),
-    };
-    for (index, scenario) in selection.apply(catalogue.scenarios)?.iter().enumerate() {
-        if index > 0 {
-            say("")?;
-        }
-        say(explain(scenario))?;
-    }
-    Ok(exit_code::PASSED)
-}
-
-fn explain(scenario: &Scenario) -> String {
-    let spec = &scenario.spec;
-    let features: Vec<&str> = spec
-        .features
-        .iter()
-        .map(|feature| feature.as_str())
-        .collect();
-    let stack = &spec.stack;
-    let mut lines = vec![
-        format!("{} ({}, {})", scenario.name, *spec.id, spec.level),
-        format!("  what holds:  {}", spec.summary.trim()),
-        format!("  why:         {}", spec.why.trim().replace('\n', " ")),
-        format!(
-            "  deploys:     fixtures/kubernetes/{}.yaml behind envoy-configs/{}.yaml",
-            *stack.manifest, *stack.envoy
-        ),
-    ];
-    for (name, value) in &stack.agent_env {
-        lines.push(format!("               agent: {name}={value}"));
-    }
-    for name in &stack.agent_env_removed {
-        lines.push(format!("               agent: without {}", **name));
-    }
-    for (container, settings) in [
-        ("agent", &stack.agent),
-        ("proxy", &stack.front_proxy),
-        ("application", &stack.application),
-    ] {
-        if let Some(probe) = &settings.startup_probe {
-            let question = match (&probe.http_get, &probe.exec) {
-                (Some(http), _) => format!("GET {} on port {}", http.path, http.port),
-                (None, Some(command)) => format!("`{}`", command.join(" ")),
-                (None, None) => String::new(),
-            };
-            lines.push(format!(
-                "               {container}: startup probe {question} every {}, {} failures allowed",
-                probe.period, probe.failure_threshold
-            ));
-        }
-        if let Some(command) = &settings.pre_stop_exec {
-            lines.push(format!(
-                "               {container}: preStop `{}`",
-                command.join(" ")
-            ));
-        }
-    }
-    if let Some(grace) = &stack.grace_period {
-        lines.push(format!("               grace period {}", **grace));
-    }
-    if !features.is_empty() {
-        lines.push(format!("  needs:       {}", features.join(", ")));
-    }
-    lines.push(format!("  procedure:   {}", scenario.procedure.name()));
-    lines.extend(asserted(&scenario.procedure));
-    lines.push(format!("  file:        {}", scenario.file));
-    for reference in &spec.references {
-        lines.push(format!("  see:         {reference}"));
-    }
-    lines.join("\n")
-}
-
 /// Says in a line each what a procedure requires to be seen.
-fn asserted(procedure: &Procedure) -> Vec<String> {
+pub(super) fn asserted(procedure: &Procedure) -> Vec<String> {
     let case = asserted_of_case;
     match procedure {
         Procedure::Admission(spec) => asserted_of_admission(spec),
@@ -281,8 +186,9 @@ fn asserted_of_drain(spec: &DrainSpec) -> Vec<String> {
     let mut lines: Vec<String> = spec.in_flight.iter().map(asserted_of_case).collect();
     if spec.stream.is_some() {
         lines.push(
-                    "  asserts:     until the proxy's TERM every request is answered and inspected, and no attack passes after it".into(),
-                );
+            "  asserts:     what is over before the proxy's TERM was answered and inspected, nearly all that was due before it is, and no attack passes at any time"
+                .into(),
+        );
     }
     if let Some(kept) = &spec.kept {
         lines.push(match *kept.cut {
@@ -320,53 +226,8 @@ fn asserted_of_rollout(spec: &RolloutSpec) -> Vec<String> {
     )]
 }
 
-/// Says what a call to the agent must come to.
-fn call(case: &ContractCase) -> String {
-    let what = match case.call() {
-        Some(ContractCall::AccessLog(log)) => {
-            let streams = case.times();
-            let kinds: Vec<String> = log.entries.iter().map(|entry| describe(entry)).collect();
-            format!("access log of {} on {streams} stream(s)", kinds.join(", "))
-        }
-        Some(ContractCall::Check(check)) => {
-            let path = match (&check.path, &check.path_filled) {
-                (_, Some(filled)) => format!("a path of {} bytes", filled.length),
-                (Some(path), None) => shortened(path),
-                (None, None) => "/".into(),
-            };
-            match check.missing {
-                Some(_) => "check without a request".into(),
-                None => format!("check of {path}, {} time(s)", case.times()),
-            }
-        }
-        Some(ContractCall::Health(health)) => format!("health of `{}`", health.service),
-        None => String::new(),
-    };
-    let over = case
-        .connection
-        .as_ref()
-        .map_or_else(String::new, |connection| format!(" over {}", **connection));
-    let codes = case
-        .expect
-        .grpc_status
-        .as_ref()
-        .map_or_else(String::new, |codes| format!(" with one of {:?}", **codes));
-    format!(
-        "  asserts:     {} ({what}){over} is {}{codes}",
-        *case.name, *case.expect.outcome
-    )
-}
-
-fn describe(entry: &LogEntrySpec) -> String {
-    match (&entry.check, &entry.unknown, &entry.tcp) {
-        (Some(check), _, _) => format!("`{}`", **check),
-        (None, Some(count), _) => format!("{} unknown requests", **count),
-        (None, None, Some(count)) => format!("{} TCP connections", **count),
-        (None, None, None) => String::new(),
-    }
-}
-
-fn shortened(target: &str) -> String {
+/// Cuts a target off where a line would be too long for it.
+pub(super) fn shortened(target: &str) -> String {
     const LIMIT: usize = 60;
     if target.chars().count() <= LIMIT {
         return target.into();

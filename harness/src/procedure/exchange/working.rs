@@ -1,0 +1,79 @@
+//! Shows that a deployment works, before or after a procedure does something to it.
+
+use super::judge_requests;
+use crate::judge::lint::{self, LINT};
+use crate::model::located::Located;
+use crate::model::outcome::Outcome;
+use crate::model::procedure::{Case, LintRule};
+use crate::model::request::RequestSpec;
+use crate::procedure::Proceedings;
+use crate::procedure::deployment::Deployment;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::expected::{expected, outcome_only, requests_of_cases};
+use crate::procedure::plan::Route;
+use crate::stack::Stack;
+use crate::stack::proxy_config::ProxyFacts;
+
+/// Runs the static check of the deployment.
+pub fn check_deployment(
+    deployment: &Deployment,
+    expected: &[Located<LintRule>],
+    proceedings: &mut Proceedings,
+) {
+    check_stack(&deployment.stack, &deployment.proxy, expected, proceedings);
+}
+
+/// Runs the static check of what is deployed, whether it is one pod or a fleet.
+pub fn check_stack(
+    stack: &Stack,
+    proxy: &ProxyFacts,
+    expected: &[Located<LintRule>],
+    proceedings: &mut Proceedings,
+) {
+    let reports = lint::check(stack, proxy);
+    for report in &reports {
+        proceedings.observations.insert(
+            format!("{LINT} {}", report.rule),
+            report.explanation.clone(),
+        );
+    }
+    proceedings.findings.extend(lint::judge(&reports, expected));
+}
+
+/// Shows that a deployment works before it is looked into: the static check finds nothing, it is ready and enforces, and its cases come out.
+pub async fn judge_working(
+    cases: &[Case],
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], proceedings);
+    deployment.await_ready_and_enforcing().await?;
+    let requests = requests_of_cases(cases, deployment)?;
+    judge_requests(requests, deployment, proceedings).await
+}
+
+/// Shows that an attack can be delivered, and that the nearest benign request passes, on the pod as it stands.
+pub async fn judge_controls(
+    attack: &RequestSpec,
+    benign: &RequestSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    let requests = vec![
+        expected(
+            deployment,
+            benign,
+            "attack-twin",
+            Route::Inspected,
+            outcome_only(Outcome::Allowed, benign.target.position),
+        )?,
+        expected(
+            deployment,
+            attack,
+            "attack-control",
+            Route::Control,
+            outcome_only(Outcome::NotInspected, attack.target.position),
+        )?,
+    ];
+    judge_requests(requests, deployment, proceedings).await
+}
