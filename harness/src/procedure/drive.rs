@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
@@ -27,6 +28,8 @@ pub struct Drive {
     owed: Option<u64>,
     /// The streams that it may report of.
     streams: BTreeSet<String>,
+    request_timeout: Duration,
+    is_stopped: bool,
 }
 
 /// What a driver reported of calls.
@@ -96,6 +99,7 @@ impl Drive {
         let owed = plan.request_count();
         let streams = plan.streams.iter().map(|stream| stream.name.clone());
         let streams = streams.collect();
+        let request_timeout = Duration::from_millis(plan.request_timeout_milliseconds);
         let told = lines.tell(&Task::Traffic(plan)).await;
         told.map_err(|detail| lost(0, detail))?;
         Ok(Self {
@@ -104,6 +108,8 @@ impl Drive {
             summary: None,
             owed,
             streams,
+            request_timeout,
+            is_stopped: false,
         })
     }
 
@@ -176,6 +182,7 @@ impl Drive {
             self.check_owed()?;
         }
         self.owed = None;
+        self.is_stopped = true;
         match self.lines.write(&Command::Stop).await {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(self.lost(error.to_string()))
@@ -185,9 +192,17 @@ impl Drive {
     }
 
     /// Reads to the driver's summary. A driver that ends before it has sent what it was given is lost: requests without a record would be
-    /// judged by nobody.
+    /// judged by nobody. So is one that goes on after its last request must have ended.
     pub async fn finish(mut self) -> Result<DriveReport, ProcedureError> {
-        while self.next().await?.is_some() {}
+        if self.is_stopped {
+            let bound = self.request_timeout.saturating_mul(2);
+            timeout(bound, self.read_out()).await.unwrap_or_else(|_| {
+                let bound = TimeSpan::new(bound);
+                Err(self.lost(format!("it did not end within {bound} of being told to")))
+            })?;
+        } else {
+            self.read_out().await?;
+        }
         self.check_owed()?;
         match self.summary {
             Some(summary) => Ok(DriveReport {
@@ -196,6 +211,11 @@ impl Drive {
             }),
             None => Err(self.lost("no summary".into())),
         }
+    }
+
+    async fn read_out(&mut self) -> Result<(), ProcedureError> {
+        while self.next().await?.is_some() {}
+        Ok(())
     }
 
     /// Checks that a driver which has ended has sent everything.
@@ -266,104 +286,5 @@ impl Lines {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::traffic::plan::{ConnectionUse, Pacing, Requests, Stream};
-
-    const NEVER_STOPPED: &str =
-        "{\"summary\":{\"sent\":0,\"answered\":0,\"failed\":0,\"worst-lag-microseconds\":0}}\n";
-
-    async fn drive_of(limit: u32) -> Drive {
-        drive_that_says(NEVER_STOPPED.as_bytes(), limit).await
-    }
-
-    async fn drive_that_says(
-        output: impl tokio::io::AsyncRead + Send + Unpin + 'static,
-        limit: u32,
-    ) -> Drive {
-        let process = DriverProcess {
-            stdin: Box::new(tokio::io::sink()),
-            stdout: Box::new(output),
-            guard: Box::new(()),
-        };
-        let stream = Stream {
-            name: "stream".into(),
-            address: "127.0.0.1:1".into(),
-            pacing: Pacing::Sequential,
-            connection: ConnectionUse::New,
-            tls: None,
-            requests: Requests::Repeat {
-                request: serde_json::from_str(
-                    r#"{"id":"{n}","method":"GET","target":"/","headers":[],"body-base64":null,"framing":"content-length"}"#,
-                )
-                .unwrap(),
-                limit,
-            },
-        };
-        let plan = DrivePlan {
-            streams: vec![stream],
-            request_timeout_milliseconds: 1,
-        };
-        Drive::start(process, plan).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_driver_that_ends_before_it_has_sent_everything_is_lost() {
-        let error = drive_of(3).await.finish().await.unwrap_err();
-        assert!(error.to_string().contains("had 3 to send"), "{error}");
-        assert_eq!(drive_of(0).await.finish().await.unwrap().summary.sent, 0);
-    }
-
-    #[tokio::test]
-    async fn a_driver_that_was_told_to_stop_owes_nothing() {
-        let mut drive = drive_of(u32::MAX).await;
-        drive.stop().await.unwrap();
-        assert_eq!(drive.finish().await.unwrap().records.len(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_driver_that_tells_of_a_stream_which_it_was_not_given_is_lost() {
-        let mut record = crate::witness::fixture::joined().client;
-        record.stream = "another".into();
-        let mut line = serde_json::to_vec(&DriverLine::Request(Box::new(record))).unwrap();
-        line.push(b'\n');
-        let mut drive = drive_that_says(std::io::Cursor::new(line), 1).await;
-        let error = drive.next().await.unwrap_err().to_string();
-        assert!(error.contains("stream `another`"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_driver_that_says_nothing_is_not_waited_for_for_ever() {
-        let (_silent, output) = tokio::io::duplex(1);
-        let mut drive = drive_that_says(output, 1).await;
-        let budget = TimeSpan::new(std::time::Duration::from_millis(10));
-        let waiting = drive.await_records("an answer", budget, |records| !records.is_empty());
-        let error = waiting.await.unwrap_err().to_string();
-        assert!(
-            error.contains("waiting for an answer; last seen: 0 requests had ended"),
-            "{error}"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_driver_that_ends_while_its_answers_are_awaited_is_lost() {
-        let mut drive = drive_of(u32::MAX).await;
-        let budget = TimeSpan::new(std::time::Duration::from_secs(5));
-        let waiting = drive.await_records("an answer", budget, |records| !records.is_empty());
-        let error = waiting.await.unwrap_err().to_string();
-        assert!(error.contains("it ended without a word"), "{error}");
-        assert!(drive.stop().await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_line_that_was_half_read_is_read_on() {
-        let (mut writer, output) = tokio::io::duplex(4096);
-        let mut drive = drive_that_says(output, 0).await;
-        let (first, rest) = NEVER_STOPPED.as_bytes().split_at(20);
-        writer.write_all(first).await.unwrap();
-        let brief = std::time::Duration::from_millis(20);
-        assert!(timeout(brief, drive.next()).await.is_err());
-        writer.write_all(rest).await.unwrap();
-        assert!(drive.next().await.unwrap().is_none());
-    }
-}
+#[path = "drive_tests.rs"]
+mod tests;

@@ -94,7 +94,7 @@ pub(super) const DRAIN: &[Mutant] = &[
         "the agent's preStop hook is shorter than the proxy's",
         &[other(
             "scenarios/drain/inspects-during-pre-stop.yaml",
-            r#"(  agent:\n +pre-stop-exec: \[sleep, )"4""#,
+            r#"(  agent:\n +pre-stop-exec: \[sleep, )"6""#,
             "$1\"0.2\"",
         )],
         &[by("R01-both", "outlive")],
