@@ -12,6 +12,8 @@ use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord}
 use crate::model::outcome::Outcome;
 use crate::traffic::record::{ClientResult, ResponseRecord};
 
+/// By how much a decision that the proxy has waited for may be dated after the wait: what the proxy did before it asked is no part of that.
+const DATE_SLACK: Duration = Duration::from_millis(20);
 /// By how much a proxy's own measure of a wait that it gave up may fall short of the time-out: timers are coarse.
 const TIMER_SLACK: Duration = Duration::from_millis(20);
 
@@ -141,7 +143,10 @@ fn timely<'a>(
     let dated_later = agent
         .timestamp
         .zip(proxy.agent_awaited_until())
-        .is_some_and(|(decided, awaited_until)| decided >= awaited_until);
+        .is_some_and(|(decided, awaited_until)| {
+            decided.duration_since(awaited_until).unsigned_abs() >= DATE_SLACK
+                && decided > awaited_until
+        });
     let waited_out = proxy
         .authorization_microseconds
         .map(Duration::from_micros)

@@ -1,5 +1,6 @@
 //! Tests of [`super`]: the outcome that records add up to.
 
+use jiff::ToSpan as _;
 use rstest::rstest;
 
 use super::*;
@@ -254,10 +255,18 @@ fn a_denial_in_grpc_terms_is_a_block_and_an_ok_is_none() {
 
 #[test]
 fn a_decision_after_the_proxy_gave_up_does_not_count() {
-    let joined = joined(200, "via_upstream", Some(0), true, Some(406), true);
-    let judgement = decide(&joined);
+    let mut joined = joined(200, "via_upstream", Some(0), true, Some(406), true);
+    let gave_up_at = joined.proxy[0].start;
+    let mut decided_after = |milliseconds: i64| {
+        joined.agent[0].timestamp = Some(gave_up_at + milliseconds.milliseconds());
+        decide(&joined)
+    };
+    let judgement = decided_after(20);
     assert_eq!(judgement.outcome, Outcome::FailedOpen);
     assert!(judgement.reasons[0].contains("given up"));
+    for answered in [-1, 0, 19] {
+        assert_eq!(decided_after(answered).outcome, Outcome::Ambiguous);
+    }
 }
 
 #[test]
