@@ -147,13 +147,17 @@ fn a_timeline_agrees_with_itself() {
 }
 
 #[test]
+fn an_end_of_which_one_of_them_was_told_nothing_is_no_difference() {
+    assert_eq!(aspects(&without(17)), [""; 0]);
+}
+
+#[test]
 fn haste_and_the_order_of_what_does_not_follow_are_no_difference() {
     assert_eq!(aspects(&told_late()), Vec::<String>::new());
 }
 
 #[rstest]
 #[case::another_exit_code(change(17, exited(0)), "exit code of `agent`")]
-#[case::no_exit(without(17), "exit code of `agent`")]
 #[case::a_hook_that_failed(change(15, Event::PreStopFailed { reason: "no".into() }), "preStop of `agent`")]
 #[case::grace_that_does_not_cover_the_hook(
     change(16, term(20_000)),
