@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_controls};
+use super::exchange::show_working;
 use super::round::{EntriesInBooks, Round};
 use super::stream_pair::{Repeated, StreamPair};
 use crate::judge::endurance::{Readings, Waits, judge, milliseconds};
@@ -29,9 +29,7 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], proceedings);
-    deployment.await_ready_and_enforcing().await?;
-    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
+    show_working(&[], &spec.attack, &spec.benign, deployment, proceedings).await?;
 
     let warm_up = ["warm-up-benign", "warm-up-attack"];
     send(spec, warm_up, *spec.warm_up, deployment, proceedings).await?;

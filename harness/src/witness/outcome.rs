@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,7 @@ use crate::model::outcome::Outcome;
 use crate::traffic::record::{ClientResult, ResponseRecord};
 
 /// By how much a decision that the proxy has waited for may be dated after the wait: what the proxy did before it asked is no part of that.
-const DATE_SLACK: Duration = Duration::from_millis(20);
+const DATE_SLACK: SignedDuration = SignedDuration::from_millis(20);
 /// By how much a proxy's own measure of a wait that it gave up may fall short of the time-out: timers are coarse.
 const TIMER_SLACK: Duration = Duration::from_millis(20);
 
@@ -144,8 +146,7 @@ fn timely<'a>(
         .timestamp
         .zip(proxy.agent_awaited_until())
         .is_some_and(|(decided, awaited_until)| {
-            decided.duration_since(awaited_until).unsigned_abs() >= DATE_SLACK
-                && decided > awaited_until
+            decided.duration_since(awaited_until) >= DATE_SLACK
         });
     let waited_out = proxy
         .authorization_microseconds

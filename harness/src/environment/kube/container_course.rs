@@ -258,8 +258,9 @@ impl ContainerCourse {
             self.hook_ended_by_time(at, self.grace_seconds, HookEnd::Overran);
         }
         let since = self.life.hook.runs_since();
+        // Without a grace period no hook runs.
         let stopped = match self.deleted_at {
-            Some(deleted_at) if at >= deleted_at => Stopped::Yes,
+            Some(deleted_at) if at >= deleted_at && self.grace_seconds > 0 => Stopped::Yes,
             Some(_) | None => Stopped::No,
         };
         self.life

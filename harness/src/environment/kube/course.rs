@@ -162,7 +162,7 @@ impl Course {
             }
             Some(_) | None => {}
         }
-        self.of_container(name, |_| ())
+        container.take_events().collect()
     }
 
     /// Takes in what the processes on the node did.

@@ -60,7 +60,7 @@ pub(super) enum LastWord {
     Unseen(Timestamp),
 }
 
-/// Whether the kubelet had been told to stop a container before it ended.
+/// Whether the kubelet had to run a container's hook before it ended: it had been told to stop it, with a grace period.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stopped {
     No,
@@ -202,8 +202,7 @@ impl HookCourse {
         self.has_overrun
     }
 
-    /// The container has ended, as is heard now, and so has the hook, seen or not. A container that ended before its pod's deletion has run
-    /// none.
+    /// The container has ended, as is heard now, and so has the hook, seen or not. A container that ended by itself has run none.
     pub(super) fn container_ended(
         &mut self,
         now: Timestamp,

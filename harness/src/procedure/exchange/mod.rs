@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 pub use self::judging::{judge_joined, record_books};
 use self::nameless::{is_nameless, judge_nameless};
-pub use self::working::{check_deployment, check_stack, judge_controls, judge_working};
+pub use self::working::{
+    check_deployment, check_stack, judge_controls, judge_working, show_working,
+};
 use super::Proceedings;
 use super::access_log::judge_access_log;
 use super::agent_log::judge_log;

@@ -77,3 +77,17 @@ pub async fn judge_controls(
     ];
     judge_requests(requests, deployment, proceedings).await
 }
+
+/// Shows that a pod works before something is done to it: the static check says what is expected, it is ready and enforces, an attack can be
+/// delivered, and the nearest benign request passes.
+pub async fn show_working(
+    lint: &[Located<LintRule>],
+    attack: &RequestSpec,
+    benign: &RequestSpec,
+    deployment: &Deployment,
+    proceedings: &mut Proceedings,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, lint, proceedings);
+    deployment.await_ready_and_enforcing().await?;
+    judge_controls(attack, benign, deployment, proceedings).await
+}

@@ -7,7 +7,7 @@ use self::requests::{Request, send};
 use super::Proceedings;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_controls};
+use super::exchange::show_working;
 use super::waits::Enforcement;
 use crate::environment::ContainerFault;
 use crate::judge::lifecycle::exit_after;
@@ -32,9 +32,14 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &spec.lint, proceedings);
-    deployment.await_ready_and_enforcing().await?;
-    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
+    show_working(
+        &spec.lint,
+        &spec.attack,
+        &spec.benign,
+        deployment,
+        proceedings,
+    )
+    .await?;
     match *spec.fault {
         Fault::ExhaustMemory => {
             let began_at = exhaust_memory(spec, deployment).await?;

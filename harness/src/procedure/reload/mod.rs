@@ -10,7 +10,7 @@ use super::Proceedings;
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
-use super::exchange::{check_deployment, judge_controls};
+use super::exchange::show_working;
 use super::round::{EntriesInBooks, Round};
 use super::stream_pair::{Repeated, StreamPair};
 use crate::environment::{ContainerFault, FileChange};
@@ -37,9 +37,14 @@ pub async fn carry_out(
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &spec.lint, proceedings);
-    deployment.await_ready_and_enforcing().await?;
-    judge_controls(&spec.attack, &spec.benign, deployment, proceedings).await?;
+    show_working(
+        &spec.lint,
+        &spec.attack,
+        &spec.benign,
+        deployment,
+        proceedings,
+    )
+    .await?;
 
     let before = deployment.counters().await?;
     let pair = StreamPair::prepare(

@@ -270,3 +270,16 @@ fn a_hook_that_the_kubelet_says_failed_at_its_deadline_has_overrun() {
     assert_eq!(names(&told), ["PreStopOverran", "TermSent"]);
     assert_eq!(term_of(&told), (at(12_000), at(12_050)));
 }
+
+#[test]
+fn without_a_grace_period_no_hook_is_owed() {
+    let mut course = course(Some(json!({ "exec": { "command": ["sleep", "1"] } })));
+    course.status(at(0), &running(true));
+    let mut forced = deleted();
+    forced.metadata.deletion_grace_period_seconds = Some(0);
+    course.status(at(9000), &forced);
+    let mut end = ended(137);
+    end.metadata.deletion_grace_period_seconds = Some(0);
+    course.status(at(11_000), &end);
+    assert_eq!(names(&course.conclude()), [""; 0]);
+}
