@@ -11,7 +11,7 @@ use crate::environment::local::sweep;
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::folders::{cluster_records, runtime_folder};
-use crate::run::setup::SetupError;
+use crate::run::setup_error::SetupError;
 
 /// Where the reports of runs and of self-tests lie, below the project.
 const REPORTS: [&str; 2] = ["target/conformance", "target/conformance-self-test"];

@@ -7,7 +7,7 @@ use super::up::ToolChoice;
 use crate::environment::kube::{LeaseFolder, Removal, down};
 use crate::report::terminal::say;
 use crate::run::exit_code;
-use crate::run::setup::SetupError;
+use crate::run::setup_error::SetupError;
 
 /// Options of `down`.
 #[derive(Args, Debug)]

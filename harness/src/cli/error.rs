@@ -9,7 +9,7 @@ use crate::model::load::LoadError;
 use crate::report::files::ReportsError;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
-use crate::run::setup::SetupError;
+use crate::run::setup_error::SetupError;
 use crate::self_test::edit::EditError;
 use crate::self_test::listing::ListingError;
 

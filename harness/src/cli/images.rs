@@ -10,7 +10,7 @@ use crate::image::{ImageRole, build_image, prune_archives};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::folders::image_folder;
-use crate::run::setup::SetupError;
+use crate::run::setup_error::SetupError;
 
 /// Options of `images`.
 #[derive(Args, Debug)]

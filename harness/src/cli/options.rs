@@ -11,7 +11,7 @@ use crate::model::load::{Catalogue, Project, load_catalogue};
 use crate::model::scenario::Scenario;
 use crate::report::record::RunOptionsRecord;
 use crate::run::selection::Selection;
-use crate::run::setup::SetupError;
+use crate::run::setup_error::SetupError;
 
 /// Where the project's files lie.
 #[derive(Args, Clone, Debug)]

@@ -19,7 +19,8 @@ use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
 use crate::report::terminal::say;
 use crate::report::timings;
-use crate::run::setup::{SetupError, SetupOptions, prepare};
+use crate::run::setup::{SetupOptions, prepare};
+use crate::run::setup_error::SetupError;
 use crate::run::{Going, RunObserver, run};
 use crate::stack::assemble::AgentOverrides;
 

@@ -20,7 +20,9 @@ use crate::model::finding::ScenarioResult;
 use crate::report::console::details;
 use crate::report::terminal::{remark, say};
 use crate::run::place::{KubernetesPlace, Place};
-use crate::run::setup::{SetupError, SetupOptions};
+use crate::run::setup::SetupOptions;
+use crate::run::setup_error::SetupError;
+use crate::run::subjects::Subjects;
 use crate::run::{Going, exit_code};
 use crate::self_test::attempt::{Attempt, AttemptError, Bench, Scope};
 use crate::self_test::document;
@@ -85,14 +87,16 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     };
     let at_a_time = arguments.jobs.map_or(usual, usize::from);
     let (interrupt, going) = watch::channel(Going::On);
+    let options = SetupOptions {
+        place,
+        envoy: arguments.executables.envoy.clone(),
+        agent_binary: arguments.executables.agent_binary.clone(),
+        app_binary: arguments.executables.app_binary.clone(),
+        ..SetupOptions::default()
+    };
     let bench = Bench {
-        options: SetupOptions {
-            place,
-            envoy: arguments.executables.envoy.clone(),
-            agent_binary: arguments.executables.agent_binary.clone(),
-            app_binary: arguments.executables.app_binary.clone(),
-            ..SetupOptions::default()
-        },
+        subjects: Subjects::find(&options, &|what: &str| remark(what))?,
+        options,
         output: project.root.join(OUTPUT),
         project,
         jobs: JOBS_PER_MUTANT,

@@ -18,7 +18,7 @@ use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::folders::{cluster_records, image_folder, make_runtime_folder};
 use crate::run::programs::{GivenBinaries, make_images};
-use crate::run::setup::SetupError;
+use crate::run::setup_error::SetupError;
 
 /// The longest time for which a cluster is kept.
 const LONGEST: Duration = Duration::from_hours(7 * 24);

@@ -33,6 +33,11 @@ impl ImageDigest {
         text[start..].parse().ok()
     }
 
+    /// Returns a digest that no image has.
+    pub fn of_no_image() -> Self {
+        Self(format!("{ALGORITHM}{}", "0".repeat(DIGITS)))
+    }
+
     /// Returns the digest as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -86,16 +86,19 @@ impl Gap {
     }
 }
 
-/// Returns when the first request that was inspected again after the restart had its answer. One that was sent before may have met the
-/// proxy before the agent did, whichever of the two was due first.
+/// Returns when the first request that was inspected again had its answer: one that was sent when the agent had been ended for certain. The
+/// answers of others may come after the restart and be the ended agent's.
 pub(super) fn closed_at(
     joined: &[Joined],
-    restarted_at: Timestamp,
+    killed_by: Timestamp,
     kind_of: impl Fn(&ClientRecord) -> StreamKind,
 ) -> Option<Timestamp> {
     joined
         .iter()
-        .filter(|joined| joined.client.finished_at >= restarted_at)
+        .filter(|joined| {
+            let sent_at = joined.client.sent_at;
+            sent_at.is_some_and(|sent_at| sent_at > killed_by)
+        })
         .filter(|joined| {
             let usual = kind_of(&joined.client).usual();
             decide(joined).outcome == usual
@@ -130,10 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn the_gap_closes_with_the_first_answer_after_the_restart() {
-        let round = [inspected(0, 10), inspected(95, 130), inspected(100, 120)];
-        let closed_at = |restarted| closed_at(&round, after(restarted), |_| StreamKind::Benign);
+    fn the_gap_closes_with_the_first_answer_to_what_was_sent_after_the_kill() {
+        let round = [inspected(0, 110), inspected(95, 130), inspected(100, 120)];
+        let closed_at = |killed| closed_at(&round, after(killed), |_| StreamKind::Benign);
         assert_eq!(closed_at(90), Some(after(120)));
+        assert_eq!(closed_at(97), Some(after(120)));
         assert_eq!(closed_at(200), None);
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use tokio::time::timeout;
 
-use super::scenario::{Attempt, Course, ScenarioError, write_replay};
+use super::scenario::{Attempt, Course, write_replay};
+use super::without_judgement::ScenarioError;
 use crate::model::causes::chain;
 use crate::model::phase::Phase;
 use crate::model::rollout::RolloutSpec;

@@ -4,7 +4,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::setup::SetupError;
+use super::setup_error::SetupError;
 
 /// The folder, beside those of the runs, that says which clusters are whose. Its name is no run's.
 const CLUSTERS: &str = "made-clusters";

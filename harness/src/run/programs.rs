@@ -2,7 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::setup::{SetupError, SetupOptions};
+use super::setup::SetupOptions;
+use super::setup_error::SetupError;
 use crate::executable::{
     EnvoySelection, ExecutableError, build_for_images, build_siblings, locate,
 };
@@ -46,6 +47,7 @@ pub async fn make_images(
 }
 
 /// What runs in the pods.
+#[derive(Debug)]
 pub(super) struct Programs {
     pub(super) envoy: Utf8PathBuf,
     pub(super) agent: Utf8PathBuf,

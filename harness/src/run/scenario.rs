@@ -8,73 +8,27 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::fleet;
-use super::proxy_validation::InvalidProxyConfig;
 use super::setup::RunSetup;
-use crate::environment::EnvironmentFault;
-use crate::judge::lint::LINT;
+use super::without_judgement::{ScenarioError, redacted, without_judgement};
 use crate::model::causes::chain;
-use crate::model::finding::{Fault, Finding, ScenarioResult};
+use crate::model::finding::ScenarioResult;
 use crate::model::identity::PodName;
-use crate::model::located::Position;
 use crate::model::phase::{Phase, PhaseClock};
-use crate::model::procedure::LintRule;
 use crate::model::scenario::{Procedure, Scenario};
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
 use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
-use crate::procedure::error::{ProcedureError, fault_hints};
+use crate::procedure::error::ProcedureError;
 use crate::procedure::request_ids::RequestIds;
 use crate::procedure::{Proceedings, admission, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::{WriteError, capture};
 use crate::report::record::{MatrixRow, PodRecord, ScenarioRecord};
-use crate::stack::assemble::{AssembleError, assemble};
-use crate::stack::proxy_config::{ProxyConfig, ProxyConfigError, ProxyFacts};
-use crate::stack::{AGENT_CONTAINER, Stack};
+use crate::stack::Stack;
+use crate::stack::assemble::assemble;
+use crate::stack::proxy_config::{ProxyConfig, ProxyFacts};
 use crate::witness::books::Books;
-
-/// Why a scenario ended without a judgement.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ScenarioError {
-    #[error("the stack cannot be put together")]
-    Assemble(#[from] AssembleError),
-    #[error(transparent)]
-    ProxyConfig(#[from] ProxyConfigError),
-    #[error(transparent)]
-    InvalidProxyConfig(#[from] InvalidProxyConfig),
-    #[error("the pod cannot be created")]
-    Create(#[from] EnvironmentFault),
-    #[error("the pod cannot be removed")]
-    Remove(#[source] EnvironmentFault),
-    #[error(transparent)]
-    Procedure(#[from] ProcedureError),
-}
-
-impl ScenarioError {
-    /// Tells whether the scenario ended because a container did.
-    fn is_end_of(&self, name: &str) -> bool {
-        matches!(self, Self::Procedure(ProcedureError::WillNotStart { container, .. }) if container == name)
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::ProxyConfig(ProxyConfigError::Unfit { hint, .. })
-            | Self::Assemble(AssembleError::ProxyConfig(ProxyConfigError::Unfit {
-                hint, ..
-            })) => vec![hint.clone()],
-            Self::Assemble(_) | Self::ProxyConfig(_) => Vec::new(),
-            Self::InvalidProxyConfig(_) => {
-                vec![
-                    "the file is as Envoy got it; `envoy --mode validate -c FILE` shows the same"
-                        .into(),
-                ]
-            }
-            Self::Create(fault) | Self::Remove(fault) => fault_hints(fault),
-            Self::Procedure(error) => error.hints(),
-        }
-    }
-}
 
 /// What came of a scenario that was deployed.
 #[derive(Default)]
@@ -103,13 +57,12 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     let started_at = Timestamp::now();
     let clock = Arc::new(PhaseClock::default());
     let mut course = Course::default();
-    let result = match Box::pin(attempt(setup, scenario, &clock, &mut course)).await {
-        Ok(()) if course.proceedings.findings.is_empty() => ScenarioResult::Passed,
-        Ok(()) => ScenarioResult::Failed(redacted(
-            setup,
-            std::mem::take(&mut course.proceedings.findings),
-        )),
-        Err(error) => without_judgement(setup, scenario, &error, &mut course),
+    let ended = Box::pin(attempt(setup, scenario, &clock, &mut course)).await;
+    let findings = std::mem::take(&mut course.proceedings.findings);
+    let result = match ended {
+        Ok(()) if findings.is_empty() => ScenarioResult::Passed,
+        Ok(()) => ScenarioResult::Failed(redacted(&setup.output, findings)),
+        Err(error) => without_judgement(&setup.output, scenario, &error, findings),
     };
     let decisions = decisions_of(&scenario.procedure, &course.proceedings);
     let elapsed = Timestamp::now().duration_since(started_at);
@@ -135,100 +88,6 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
         evidence: course.evidence,
         ..record_without_run(scenario, result)
     }
-}
-
-/// Takes the run's secrets out of findings: they quote logs and answers.
-fn redacted(setup: &RunSetup, findings: Vec<Finding>) -> Vec<Finding> {
-    let redact = |text: &String| setup.output.redact(text);
-    findings
-        .into_iter()
-        .map(|finding| Finding {
-            expected: redact(&finding.expected),
-            observed: redact(&finding.observed),
-            notes: finding.notes.iter().map(redact).collect(),
-            ..finding
-        })
-        .collect()
-}
-
-/// Makes the result of a scenario that came to no end. Where the agent ended and the static check had found why, the deployment is at
-/// fault, and where the scenario asks whether the agent starts under what it deploys, the agent is: the scenario has failed.
-fn without_judgement(
-    setup: &RunSetup,
-    scenario: &Scenario,
-    error: &ScenarioError,
-    course: &mut Course,
-) -> ScenarioResult {
-    let causes: Vec<String> = chain(error)
-        .iter()
-        .map(|cause| setup.output.redact(cause))
-        .collect();
-    let findings = std::mem::take(&mut course.proceedings.findings);
-    let explains = |finding: &Finding| {
-        finding.expectation == LINT
-            && finding
-                .notes
-                .iter()
-                .any(|note| note == LintRule::ReadOnlyRootWithoutVolume.as_str())
-    };
-    if error.is_end_of(AGENT_CONTAINER) && findings.iter().any(explains) {
-        let findings = findings
-            .into_iter()
-            .map(|finding| {
-                if explains(&finding) {
-                    finding.note(causes.join(": "))
-                } else {
-                    finding
-                }
-            })
-            .collect();
-        return ScenarioResult::Failed(redacted(setup, findings));
-    }
-    if error.is_end_of(AGENT_CONTAINER)
-        && let Some((expectation, position, expected)) = asked_of_the_start(scenario)
-    {
-        let mut findings = findings;
-        findings.push(Finding::new(
-            expectation,
-            position,
-            expected,
-            causes.join(": "),
-        ));
-        return ScenarioResult::Failed(redacted(setup, findings));
-    }
-    let found = found_before(&redacted(setup, findings));
-    ScenarioResult::Errored(Fault {
-        causes,
-        hints: error.hints().into_iter().chain(found).collect(),
-    })
-}
-
-/// Says what had been found before the scenario came to no end. Whatever ended it may have caused that as well, so it is no verdict; it must
-/// not be lost either.
-fn found_before(findings: &[Finding]) -> Option<String> {
-    let first = findings.first()?;
-    Some(format!(
-        "{} findings had been made before that, which decide nothing by themselves; the first: {}: expected {}, observed {}",
-        findings.len(),
-        first.expectation,
-        first.expected,
-        first.observed
-    ))
-}
-
-/// Returns what a scenario asks of the agent's start: a word for it, where it is asked, and what has to be seen. None where the start is
-/// only what comes before.
-fn asked_of_the_start(scenario: &Scenario) -> Option<(&'static str, Position, &'static str)> {
-    if let Some(security) = &scenario.spec.stack.pod_security {
-        let expected = "the agent runs without privileges";
-        return Some(("pod-security", security.position, expected));
-    }
-    let is_about_the_start = matches!(
-        scenario.procedure,
-        Procedure::Filesystem(_) | Procedure::Startup(_)
-    );
-    let expected = "the agent starts and goes on running";
-    is_about_the_start.then_some(("start", scenario.spec.id.position, expected))
 }
 
 /// Makes the record of a scenario that was not run.

@@ -10,13 +10,16 @@ use super::edit::{EditError, edited};
 use super::matrix::{Mutant, Wrong};
 use crate::environment::EnvironmentFault;
 use crate::model::finding::ScenarioResult;
+use crate::model::image_digest::ImageDigest;
 use crate::model::load::{LoadError, Project, load_catalogue};
 use crate::model::scenario::Scenario;
 use crate::report::files::{self, ReportsError};
 use crate::report::record::{RunRecord, ScenarioRecord};
-use crate::run::setup::{SetupError, SetupOptions, prepare};
+use crate::run::place::Place;
+use crate::run::setup::{SetupOptions, prepare_with};
+use crate::run::setup_error::SetupError;
+use crate::run::subjects::Subjects;
 use crate::run::{Going, RunObserver, run};
-use crate::stack::assemble::AgentOverrides;
 
 /// The variable that makes the reference stub a mutant.
 const MUTANT_VARIABLE: &str = "STUB_MUTANT";
@@ -31,12 +34,14 @@ pub enum Scope {
 }
 
 /// Where and how mutants run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Bench {
     /// The project as it is.
     pub project: Project,
     /// The options of every run; the agent's settings, the output and the jobs are set for each.
     pub options: SetupOptions,
+    /// What takes part in every run.
+    pub subjects: Subjects,
     /// The folder that holds a folder for each mutant.
     pub output: Utf8PathBuf,
     /// How many scenarios of one mutant run at the same time.
@@ -92,19 +97,28 @@ impl Bench {
         mutant: &Mutant,
         scope: &Scope,
     ) -> Result<Attempt, AttemptError> {
+        let mut options = SetupOptions {
+            jobs: Some(self.jobs),
+            ..self.options.clone()
+        };
         match mutant.wrong {
             Wrong::Agent => {
-                let variables =
-                    BTreeMap::from([(MUTANT_VARIABLE.to_owned(), mutant.name.to_owned())]);
-                let overrides = AgentOverrides { variables };
-                self.run(&self.project, overrides, mutant.name, scope, self.jobs)
-                    .await
+                let name = mutant.name.to_owned();
+                options.overrides.variables = BTreeMap::from([(MUTANT_VARIABLE.into(), name)]);
+                self.run(&self.project, options, mutant.name, scope).await
             }
             Wrong::Deployment { edits, .. } => {
                 let wrong = edited(&self.project, edits, &self.output.join(mutant.name))?;
-                let overrides = AgentOverrides::default();
-                self.run(&wrong.project, overrides, mutant.name, scope, self.jobs)
-                    .await
+                self.run(&wrong.project, options, mutant.name, scope).await
+            }
+            Wrong::Image { role, .. } => {
+                // Where nothing runs from an image, the scenarios of these mutants are unsupported.
+                if let Place::Kubernetes(place) = &mut options.place {
+                    // That another image runs than was named, and that another was named than runs, is one fault.
+                    let expected = &mut place.images.expected_digests;
+                    expected.insert(role, ImageDigest::of_no_image());
+                }
+                self.run(&self.project, options, mutant.name, scope).await
             }
         }
     }
@@ -116,19 +130,20 @@ impl Bench {
         scope: &Scope,
         mutants_at_a_time: usize,
     ) -> Result<Attempt, AttemptError> {
-        let overrides = AgentOverrides::default();
-        let jobs = mutants_at_a_time * self.jobs;
-        self.run(&self.project, overrides, "nothing-wrong", scope, jobs)
+        let options = SetupOptions {
+            jobs: Some(mutants_at_a_time * self.jobs),
+            ..self.options.clone()
+        };
+        self.run(&self.project, options, "nothing-wrong", scope)
             .await
     }
 
     async fn run(
         &self,
         project: &Project,
-        overrides: AgentOverrides,
+        options: SetupOptions,
         folder: &str,
         scope: &Scope,
-        jobs: usize,
     ) -> Result<Attempt, AttemptError> {
         let catalogue = load_catalogue(project)?;
         let scenarios: Vec<Arc<Scenario>> = catalogue
@@ -145,13 +160,17 @@ impl Bench {
                 .iter()
                 .flat_map(|scenario| scenario.spec.features.iter().copied())
                 .collect(),
-            overrides,
             output: Some(self.output.join(folder)),
-            jobs: Some(jobs),
-            ..self.options.clone()
+            ..options
         };
-        let setup =
-            Arc::new(prepare(project.clone(), catalogue.corpora, options, |_: &str| {}).await?);
+        let setup = prepare_with(
+            &self.subjects,
+            project.clone(),
+            catalogue.corpora,
+            options,
+            |_: &str| {},
+        );
+        let setup = Arc::new(setup.await?);
         let observer: Arc<dyn RunObserver> = Arc::new(Silent);
         let record = run(&setup, &scenarios, &observer, self.going.clone()).await;
         setup.environment.finish().await?;

@@ -52,6 +52,10 @@ pub fn render(scenarios: &[Scenario]) -> String {
         let mutants = &named[scenario.spec.id.as_str()];
         let _ = writeln!(text, "| {} | {} |", *scenario.spec.id, mutants.join(", "));
     }
+    if others.is_empty() {
+        text.push_str("\nNo scenario is without a mutant.\n");
+        return text;
+    }
     let _ = writeln!(
         text,
         "\n## Scenarios that no mutant is named for\n\n{} of {}, by the features that they need:\n",
@@ -67,7 +71,7 @@ pub fn render(scenarios: &[Scenario]) -> String {
 fn fault_of(mutant: &Mutant) -> &'static str {
     match mutant.wrong {
         Wrong::Agent => "agent",
-        Wrong::Deployment { fault, .. } => fault,
+        Wrong::Deployment { fault, .. } | Wrong::Image { fault, .. } => fault,
     }
 }
 

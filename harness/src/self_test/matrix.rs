@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::agents::AGENTS;
 use super::deployments::DEPLOYMENTS;
+use crate::image::ImageRole;
 
 /// Scenarios that run with every mutant besides those that are named for it: one for each witness and each part of a pod's life. How far a
 /// wrong agent reaches is told by them, and decides nothing.
@@ -31,6 +32,13 @@ pub enum Wrong {
         fault: &'static str,
         /// What is written otherwise; each must change something.
         edits: &'static [Edit],
+    },
+    /// What runs: the image of a role is another than the one that was named.
+    Image {
+        /// What is wrong, in a few words.
+        fault: &'static str,
+        /// Whose image it is.
+        role: ImageRole,
     },
 }
 
@@ -83,9 +91,12 @@ pub fn scenarios_for(mutant: &Mutant) -> BTreeSet<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use camino::Utf8Path;
+
     use super::super::verdict::words_of;
     use super::*;
     use crate::model::finding::Finding;
+    use crate::model::load::{Project, load_catalogue};
     use crate::model::located::Position;
 
     #[test]
@@ -97,6 +108,17 @@ mod tests {
             for kill in mutant.kills {
                 assert!(kill.says.len() > 3, "{}: {}", mutant.name, kill.scenario);
             }
+        }
+    }
+
+    #[test]
+    fn every_scenario_of_the_project_has_a_mutant() {
+        let root = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let catalogue = load_catalogue(&Project::at(root)).expect("the project is valid");
+        let named = mutants_by_scenario();
+        for scenario in &catalogue.scenarios {
+            let id = scenario.spec.id.as_str();
+            assert!(named.contains_key(id), "nobody has seen {id} fail");
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use harness::environment::local::{LocalEnvironment, LocalOptions};
-use harness::environment::{Environment as _, ImageTable, PodHttpRequest};
+use harness::environment::local::{ImageTable, LocalEnvironment, LocalOptions};
+use harness::environment::{Environment as _, PodHttpRequest};
 use harness::executable::{EnvoySelection, locate};
 use harness::model::timeline::{ExitStatus, LifecycleEvent};
 use harness::model::timespan::TimeSpan;

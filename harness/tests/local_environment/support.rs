@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use harness::environment::local::{LocalEnvironment, LocalOptions};
-use harness::environment::{Environment, EnvironmentFault, ImageTable, Pod};
+use harness::environment::local::{ImageTable, LocalEnvironment, LocalOptions};
+use harness::environment::{Environment, EnvironmentFault, Pod};
 use harness::model::identity::{PodName, RunId};
 use harness::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness::stack::Stack;

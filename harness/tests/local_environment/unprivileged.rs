@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use camino::Utf8PathBuf;
-use harness::environment::local::{LocalEnvironment, LocalOptions, probe_support};
-use harness::environment::{Environment as _, EnvironmentFault, ImageTable};
+use harness::environment::local::{ImageTable, LocalEnvironment, LocalOptions, probe_support};
+use harness::environment::{Environment as _, EnvironmentFault};
 use harness::model::identity::PodName;
 use harness::model::timeline::LifecycleEvent;
 use serde_json::json;

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 use super::control_client::ControlClient;
+use super::image_table::ImageTable;
 use super::plan::PodPlan;
 use super::planning::{self, Places, Privileges};
 use super::pod::{LocalPod, PodParts};
@@ -24,7 +25,7 @@ use super::protocol::ControlRequest;
 use super::stage_thread;
 use crate::environment::pod_timeline::PodTimeline;
 use crate::environment::run_folder::{self, RunFolder};
-use crate::environment::{Addresses, Environment, EnvironmentFault, ImageTable, Pod};
+use crate::environment::{Addresses, Environment, EnvironmentFault, Pod};
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::identity::{PodName, RunId};
 use crate::model::timeline::TimelineEvent;

@@ -6,6 +6,7 @@
 //! open, and by the kernel's parent-death signal.
 
 pub use self::environment::{LocalEnvironment, LocalOptions};
+pub use self::image_table::ImageTable;
 pub use self::resources::check_resources;
 pub use self::supervisor::{pod_init_main, pod_stage_main};
 pub use self::support::probe_support;
@@ -14,6 +15,7 @@ pub use crate::environment::run_folder::{SweepReport, sweep};
 mod control_client;
 mod environment;
 mod expansion;
+mod image_table;
 mod kubelet;
 mod plan;
 mod planning;

@@ -7,10 +7,11 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use nix::unistd::geteuid;
 
 use super::expansion::expand;
+use super::image_table::ImageTable;
 use super::kubelet::{ContainerRules, Place, PodRules, RestartPolicy};
 use super::plan::{ContainerPlan, Identity, MountPlan, PodPlan, RootAccess, VolumePlan};
 use super::{probe_rules, supported, variables, volume_plans};
-use crate::environment::{EnvironmentFault, ImageTable};
+use crate::environment::EnvironmentFault;
 use crate::image::without_tag;
 use crate::model::identity::PodName;
 use crate::stack::Stack;

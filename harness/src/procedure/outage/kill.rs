@@ -87,10 +87,11 @@ pub(super) async fn go_on_under_load(
             .map_or(restarted_at, |event| event.at),
         Ending::OfMemory(began_at) => began_at,
     };
+    let killed_by = killed_by.unwrap_or(restarted_at);
     let gap = Gap {
         killed_at,
-        killed_by: killed_by.unwrap_or(restarted_at),
-        closed_at: closed_at(&round.joined, restarted_at, |client| pair.of(client).kind),
+        killed_by,
+        closed_at: closed_at(&round.joined, killed_by, |client| pair.of(client).kind),
     };
     let judged_before = proceedings.requests.len();
     let mut outcomes = Vec::new();

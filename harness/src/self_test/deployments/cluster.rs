@@ -1,6 +1,7 @@
 //! Wrong deployments that only a cluster can show: images that are pulled, memory that is limited, agents behind a Service, fleets.
 
-use super::row::{PROXY, deployment, other};
+use super::row::{PROXY, another_image, deployment, other};
+use crate::image::ImageRole;
 use crate::self_test::matrix::{Mutant, by};
 
 /// The agent's probes in the scenarios of fleets, with the comment between them.
@@ -65,6 +66,12 @@ pub(super) const CLUSTER: &[Mutant] = &[
             "pull-policy: IfNotPresent",
         )],
         &[by("C02-always-present", "the agent never starts")],
+    ),
+    another_image(
+        "another-image-than-named",
+        "the agent's image has another digest than the one that was named",
+        ImageRole::Agent,
+        &[by("C01", "`sigsci-agent` runs sha256:0000")],
     ),
     deployment(
         "unrestricted-where-restricted",

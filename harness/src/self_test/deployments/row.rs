@@ -1,5 +1,6 @@
 //! A row of the tables of wrong deployments.
 
+use crate::image::ImageRole;
 use crate::self_test::matrix::{Edit, Kill, Mutant, Wrong};
 
 /// The proxy's configurations.
@@ -17,6 +18,20 @@ pub(super) const fn deployment(
     Mutant {
         name,
         wrong: Wrong::Deployment { fault, edits },
+        kills,
+    }
+}
+
+/// Names an image that is another than the one that was named, and the scenarios that must fail for it.
+pub(super) const fn another_image(
+    name: &'static str,
+    fault: &'static str,
+    role: ImageRole,
+    kills: &'static [Kill],
+) -> Mutant {
+    Mutant {
+        name,
+        wrong: Wrong::Image { fault, role },
         kills,
     }
 }

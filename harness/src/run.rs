@@ -17,6 +17,7 @@ use crate::report::record::{
     EnvironmentRecord, Kubelet, RunRecord, SCHEMA_VERSION, ScenarioRecord, Totals,
 };
 
+mod environments;
 pub mod exit_code;
 mod fleet;
 pub mod folders;
@@ -26,6 +27,9 @@ pub mod proxy_validation;
 pub mod scenario;
 pub mod selection;
 pub mod setup;
+pub mod setup_error;
+pub mod subjects;
+mod without_judgement;
 
 /// Hears of a run as it goes on.
 pub trait RunObserver: Send + Sync {

@@ -1,99 +1,18 @@
-//! Where a stack runs. Procedures speak to these two traits and know no environment by name.
+//! A pod, as procedures see it: its course, its logs, its files, and what can be done to it.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fault::EnvironmentFault;
+use super::process_privileges::ProcessPrivileges;
 use crate::model::container_usage::ContainerUsage;
-use crate::model::feature::{Feature, FeatureSet};
-use crate::model::identity::PodName;
-use crate::model::image_use::{ContainerImage, ImagesInUse};
+use crate::model::image_use::ContainerImage;
 use crate::model::timeline::TimelineEvent;
-use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
-use crate::stack::Stack;
-
-pub use self::authority::authority;
-pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
-pub use self::process_privileges::ProcessPrivileges;
-pub use self::run_folder::RunFolder;
-
-mod authority;
-mod fleet;
-pub mod kube;
-pub mod local;
-pub mod observe;
-pub mod service_answers;
-
-mod command_lines;
-mod container_files;
-mod pod_timeline;
-mod process_privileges;
-mod run_folder;
-
-/// A place that can run pods.
-#[async_trait]
-pub trait Environment: fmt::Debug + Send + Sync {
-    /// Returns the name that reports carry: `local`, `kind`, …
-    fn name(&self) -> &'static str;
-
-    /// Returns what this environment can carry out.
-    fn features(&self) -> FeatureSet;
-
-    /// Returns why it lacks a feature, where there is more to say than that it does.
-    fn why_not(&self, feature: Feature) -> Option<String> {
-        let _ = feature;
-        None
-    }
-
-    /// Returns what ran where, for the report: kernel, Kubernetes version, runtime.
-    fn facts(&self) -> BTreeMap<String, String>;
-
-    /// Returns which images the run's pods ran so far, by digest; nothing where there are no images.
-    fn images(&self) -> ImagesInUse {
-        BTreeMap::new()
-    }
-
-    /// Creates the pod. Returns once it exists, not once it is ready: what a pod does before
-    /// readiness is what several scenarios are about.
-    ///
-    /// # Errors
-    ///
-    /// When the pod cannot be created at all. A container that refuses to start is not an error
-    /// here: it shows in the pod's timeline.
-    async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault>;
-
-    /// Creates a Deployment with so many pods of the stack behind one Service. Returns once it exists, not once it has settled.
-    ///
-    /// # Errors
-    ///
-    /// When the environment has no Deployments, or it cannot be created.
-    async fn create_fleet(
-        &self,
-        name: PodName,
-        stack: &Stack,
-        replicas: u32,
-    ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
-        let _ = (name, stack, replicas);
-        Err(EnvironmentFault::NotCarriedOut {
-            what: "a Deployment".into(),
-        })
-    }
-
-    /// Removes what was made for the run as a whole, and every pod that is left of it. No pod is created afterwards.
-    ///
-    /// # Errors
-    ///
-    /// When something of it is left.
-    async fn finish(&self) -> Result<(), EnvironmentFault> {
-        Ok(())
-    }
-}
 
 /// A pod that was created.
 ///
@@ -297,84 +216,4 @@ pub struct FileEntry {
     pub size: u64,
     /// Permission bits.
     pub mode: u32,
-}
-
-/// Why an environment could not do what it was asked: never a judgement of the agent.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvironmentFault {
-    /// The machine cannot carry out what a pod needs.
-    #[error("this machine cannot run pods: {reason}")]
-    Unsuitable {
-        /// What is missing.
-        reason: String,
-        /// What the user can do.
-        hint: String,
-    },
-    /// A container's image has no executable here.
-    #[error("container `{container}` names the image `{image}`, which is not available here")]
-    ImageMissing {
-        /// The container.
-        container: String,
-        /// Its image.
-        image: String,
-    },
-    /// The pod template asks for something that the environment does not carry out.
-    #[error("the pod template asks for {what}, which this environment does not carry out")]
-    NotCarriedOut {
-        /// The field and its value.
-        what: String,
-    },
-    /// A cluster, or the tool that makes clusters, refused or did not answer.
-    #[error("cannot {action}: {detail}")]
-    Cluster {
-        /// What was attempted, after "cannot".
-        action: String,
-        /// What the API or the tool said.
-        detail: String,
-        /// What the user can do, where something is known.
-        hint: Option<String>,
-    },
-    /// A policy of the cluster refused an object.
-    #[error("cannot {action}: {words}")]
-    NotAdmitted {
-        /// What was attempted, after "cannot".
-        action: String,
-        /// What the API said.
-        words: String,
-        /// What the user can do.
-        hint: Option<String>,
-    },
-    /// A wait ended without its condition.
-    #[error(transparent)]
-    TimedOut(#[from] TimedOut),
-    /// The container does not exist or does not run.
-    #[error("container `{container}` {state}")]
-    ContainerState {
-        /// The container.
-        container: String,
-        /// Its state as a predicate: `does not run`.
-        state: String,
-    },
-    /// The pod has ended or its supervisor is unreachable.
-    #[error("the pod is gone: {reason}")]
-    PodLost {
-        /// What was seen last.
-        reason: String,
-    },
-    /// An operation of the machine failed.
-    #[error("cannot {action}")]
-    Io {
-        /// What was attempted, after "cannot".
-        action: String,
-        /// The system's answer.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-/// Maps the image names of a pod template to executables of this machine.
-#[derive(Clone, Debug, Default)]
-pub struct ImageTable {
-    /// Image name (without tag) to executable.
-    pub executables: BTreeMap<String, Utf8PathBuf>,
 }
