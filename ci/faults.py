@@ -53,7 +53,7 @@ AGENTS = {
     "agent leaves a grandchild in a session of its own": "setsid sh -c 'trap \"\" TERM HUP INT; sleep 600 & sleep 600' &\n{agent}\n",
     "agent becomes a process group of its own": "{group}\n",
     "agent starts a hundred processes": "i=0; while [ $i -lt 100 ]; do sleep 600 & i=$((i+1)); done\n{agent}\n",
-    "agent fills its log": "yes 'a long line of an agent that has much to say about nothing' | head -c 5000000\n{agent}\n",
+    "agent fills its log": "yes 'a long line of an agent that has much to say about nothing' | head -n 70000\n{agent}\n",
 }
 # A container sees no program of the host but those of the system: the script carries the agent behind its own text. Asked for its version
 # outside of any container, it has done its mischief and ends.

@@ -48,6 +48,7 @@ pub mod request_ids;
 pub mod rollout;
 pub mod round;
 pub mod secrecy;
+pub mod stall;
 pub mod startup;
 mod stream_pair;
 pub mod waits;

@@ -7,6 +7,9 @@ use crate::model::container_usage::ContainerUsage;
 use crate::model::endurance::EnduranceSpec;
 use crate::model::finding::Finding;
 
+/// The time in which an agent can run is taken to be no less than this part of its rest: several threads wait for longer than they rest.
+const LEAST_SHARE: u32 = 8;
+
 /// What was read of the agent.
 #[derive(Clone, Copy, Debug)]
 pub struct Readings {
@@ -18,36 +21,45 @@ pub struct Readings {
     pub rested: ContainerUsage,
     /// The time between the last two.
     pub rest: Duration,
-    /// How long the proxy waited for the agent; none where it measured too few checks.
+    /// How long the proxy waited for the agent; none where it measured nothing.
     pub waits: Option<Waits>,
 }
 
-/// How long the proxy waited for the agent, in the median.
+/// How long the proxy waited for the agent, in the median, when each request was answered before the next was sent. Under load such a wait
+/// would be the queue's, which grows without end on a machine that has too much to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Waits {
-    /// In the first quarter of the requests.
-    pub first_quarter: Duration,
-    /// In the last quarter.
-    pub last_quarter: Duration,
+    /// Before the requests.
+    pub before: Duration,
+    /// After them.
+    pub after: Duration,
 }
 
 impl Waits {
-    /// Takes the medians of measures that stand in the order of their requests.
-    pub fn of(measures: &[Duration]) -> Option<Self> {
-        let quarter = measures.len() / 4;
+    /// Takes the medians of the measures; none where there are no measures on one side.
+    pub fn of(before: &[Duration], after: &[Duration]) -> Option<Self> {
         Some(Self {
-            first_quarter: median(&measures[..quarter])?,
-            last_quarter: median(&measures[measures.len() - quarter..])?,
+            before: median(before)?,
+            after: median(after)?,
         })
     }
 }
 
 impl Readings {
-    /// Returns how much of one processor was used while there was nothing to do.
+    /// Returns how much of one processor was used while there was nothing to do, as a share of the time in which the agent did not wait for
+    /// one: on a busy machine an agent that spins gets little.
     pub fn idle_share(&self) -> f64 {
         let used = self.rested.processor_time;
         let used = used.saturating_sub(self.after.processor_time);
-        used.as_secs_f64() / self.rest.as_secs_f64().max(f64::MIN_POSITIVE)
+        let could_run = self.rest.saturating_sub(self.waited_at_rest());
+        let could_run = could_run.max(self.rest / LEAST_SHARE);
+        used.as_secs_f64() / could_run.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// Returns for how long the agent waited for a processor while there was nothing to do.
+    fn waited_at_rest(&self) -> Duration {
+        let waited = self.rested.processor_wait;
+        waited.saturating_sub(self.after.processor_wait)
     }
 }
 
@@ -125,24 +137,28 @@ fn judge_processor(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding>
                 "at most {:.2} of a core is used while no request is under way",
                 *spec.idle_processor_share
             ),
-            format!("{share:.2}, over {} ms", readings.rest.as_millis()),
+            format!(
+                "{share:.2}, over {} ms, in {} of which it waited for one",
+                readings.rest.as_millis(),
+                readings.waited_at_rest().as_millis()
+            ),
         )
     })
 }
 
 fn judge_waits(spec: &EnduranceSpec, waits: Option<Waits>) -> Option<Finding> {
     let bound = format!(
-        "in the last quarter of {} the proxy waits for the agent at most {} times as long as in the first, or {} longer",
+        "after {} the proxy waits for the agent at most {} times as long as before them, or {} longer",
         requests(spec),
         *spec.slowdown,
         *spec.slowdown_margin
     );
     let observed = match waits {
-        None => "too few checks that the proxy has measured".into(),
+        None => "no check that the proxy has measured".into(),
         Some(waits) if is_slower(spec, waits) => format!(
-            "slower: {} first, {} last, in the median",
-            milliseconds(waits.first_quarter),
-            milliseconds(waits.last_quarter)
+            "slower: {} before, {} after, in the median",
+            milliseconds(waits.before),
+            milliseconds(waits.after)
         ),
         Some(_) => return None,
     };
@@ -156,12 +172,9 @@ fn judge_waits(spec: &EnduranceSpec, waits: Option<Waits>) -> Option<Finding> {
 
 /// Both bounds have to be passed: twice of next to nothing is next to nothing.
 fn is_slower(spec: &EnduranceSpec, waits: Waits) -> bool {
-    let Waits {
-        first_quarter: first,
-        last_quarter: last,
-    } = waits;
-    last.as_secs_f64() > first.as_secs_f64() * *spec.slowdown
-        && last > first + spec.slowdown_margin.as_duration()
+    let Waits { before, after } = waits;
+    after.as_secs_f64() > before.as_secs_f64() * *spec.slowdown
+        && after > before + spec.slowdown_margin.as_duration()
 }
 
 /// Writes a wait in milliseconds, to the microsecond.
@@ -213,6 +226,7 @@ slowdown-margin: 100ms
             resident_bytes: 10 * MEBIBYTE,
             descriptors: 20,
             processor_time: Duration::from_millis(300),
+            processor_wait: Duration::from_millis(100),
         };
         let after = ContainerUsage {
             resident_bytes: 42 * MEBIBYTE,
@@ -233,10 +247,10 @@ slowdown-margin: 100ms
         }
     }
 
-    fn waits(first: u64, last: u64) -> Waits {
+    fn waits(before: u64, after: u64) -> Waits {
         Waits {
-            first_quarter: Duration::from_millis(first),
-            last_quarter: Duration::from_millis(last),
+            before: Duration::from_millis(before),
+            after: Duration::from_millis(after),
         }
     }
 
@@ -285,7 +299,44 @@ slowdown-margin: 100ms
         readings.rested.processor_time = Duration::from_millis(2_100);
         let (expectation, observed) = only_finding(&readings);
         assert_eq!(expectation, "processor");
-        assert_eq!(observed, "0.60, over 2000 ms");
+        assert_eq!(
+            observed,
+            "0.60, over 2000 ms, in 0 of which it waited for one"
+        );
+    }
+
+    #[rstest]
+    #[case::one_that_spins_where_others_do(
+        1_500,
+        500,
+        "1.00, over 2000 ms, in 1500 of which it waited for one"
+    )]
+    #[case::one_with_threads_that_spin(
+        4_000,
+        200,
+        "0.80, over 2000 ms, in 4000 of which it waited for one"
+    )]
+    fn an_agent_that_does_not_rest_is_named_where_it_gets_little_of_a_processor(
+        #[case] waited: u64,
+        #[case] used: u64,
+        #[case] said: &str,
+    ) {
+        let mut readings = at_the_bounds();
+        let waited = Duration::from_millis(waited);
+        let used = Duration::from_millis(used);
+        readings.rested.processor_wait = readings.after.processor_wait + waited;
+        readings.rested.processor_time = readings.after.processor_time + used;
+        let (expectation, observed) = only_finding(&readings);
+        assert_eq!(expectation, "processor");
+        assert_eq!(observed, said);
+    }
+
+    #[test]
+    fn an_agent_that_rests_on_a_busy_machine_keeps_its_bound() {
+        let mut readings = at_the_bounds();
+        readings.rested.processor_wait += Duration::from_secs(3);
+        readings.rested.processor_time = readings.after.processor_time + Duration::from_millis(100);
+        assert_eq!(judge(&spec(), &readings), []);
     }
 
     #[test]
@@ -296,26 +347,29 @@ slowdown-margin: 100ms
         assert_eq!(expectation, "slowdown");
         assert_eq!(
             observed,
-            "slower: 100.000 ms first, 201.000 ms last, in the median"
+            "slower: 100.000 ms before, 201.000 ms after, in the median"
         );
     }
 
     #[rstest]
     #[case::many_times_as_long_but_short(1, 101)]
     #[case::much_longer_but_not_many_times(400, 800)]
-    fn an_agent_that_passes_one_of_two_bounds_is_not_slower(#[case] first: u64, #[case] last: u64) {
+    fn an_agent_that_passes_one_of_two_bounds_is_not_slower(
+        #[case] before: u64,
+        #[case] after: u64,
+    ) {
         let mut readings = at_the_bounds();
-        readings.waits = Some(waits(first, last));
+        readings.waits = Some(waits(before, after));
         assert_eq!(judge(&spec(), &readings), []);
     }
 
     #[test]
     fn an_agent_that_nobody_measured_is_not_passed() {
         let mut readings = at_the_bounds();
-        readings.waits = Waits::of(&[Duration::ZERO; 3]);
+        readings.waits = Waits::of(&[Duration::ZERO], &[]);
         let (expectation, observed) = only_finding(&readings);
         assert_eq!(expectation, "slowdown");
-        assert_eq!(observed, "too few checks that the proxy has measured");
+        assert_eq!(observed, "no check that the proxy has measured");
     }
 
     #[test]
@@ -328,8 +382,9 @@ slowdown-margin: 100ms
     }
 
     #[test]
-    fn medians_are_those_of_the_outer_quarters() {
-        let measures = [9, 1, 2, 50, 50, 50, 50, 50, 50, 30, 90, 20].map(Duration::from_millis);
-        assert_eq!(Waits::of(&measures), Some(waits(2, 30)));
+    fn one_long_wait_is_no_slowdown() {
+        let before = [9, 1, 2].map(Duration::from_millis);
+        let after = [30, 90, 20].map(Duration::from_millis);
+        assert_eq!(Waits::of(&before, &after), Some(waits(2, 30)));
     }
 }

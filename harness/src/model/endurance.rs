@@ -31,8 +31,9 @@ pub struct EnduranceSpec {
     pub idle_for: Located<TimeSpan>,
     /// The most that it may use of one processor in that time: 1 is a whole core.
     pub idle_processor_share: Located<f64>,
-    /// How many times as long as in the first quarter of the requests the proxy may wait for the agent in the last one, in the median.
+    /// How many times as long as before the requests the proxy may wait for the agent after them, in the median, with one request of a kind
+    /// under way at a time.
     pub slowdown: Located<f64>,
-    /// How much longer than in the first quarter it may wait in any case.
+    /// How much longer than before them it may wait in any case.
     pub slowdown_margin: Located<TimeSpan>,
 }

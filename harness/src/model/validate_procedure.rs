@@ -20,7 +20,7 @@ use super::validate_rollout::check_rollout;
 /// The most clients that keep a connection each.
 const MOST_KEPT_CLIENTS: u32 = 64;
 
-/// The fewest requests of each kind whose first and last quarter are compared.
+/// The fewest requests of each kind after which an agent is compared with what it was before.
 const FEWEST_COMPARED: u32 = 20;
 /// The most requests that are sent of each kind.
 const MOST_REPEATED: u32 = 10_000;

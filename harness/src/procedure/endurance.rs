@@ -1,4 +1,5 @@
-//! `endurance`: the agent is looked at before and after many requests, and once more after a rest.
+//! `endurance`: the agent is looked at before and after many requests, and once more after a rest. How long the proxy waits for it is measured
+//! before and after all of that, with one request of a kind under way at a time.
 //!
 //! The rest begins when the witnesses have told of every request: none is under way then.
 
@@ -20,8 +21,19 @@ use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::stack::AGENT_CONTAINER;
+use crate::traffic::plan::Pacing;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
+
+/// Requests of each kind by which the proxy's wait is measured, before and after.
+const MEASURED: u32 = 5;
+
+/// How many requests of a kind are sent, and how.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    count: u32,
+    pacing: Pacing,
+}
 
 /// Carries an endurance test out.
 pub async fn carry_out(
@@ -31,32 +43,46 @@ pub async fn carry_out(
 ) -> Result<(), ProcedureError> {
     show_working(&[], &spec.attack, &spec.benign, deployment, proceedings).await?;
 
+    let under_load = |count| Load {
+        count,
+        pacing: Pacing::Rate {
+            per_second: *spec.per_second,
+        },
+    };
+    let one_by_one = Load {
+        count: MEASURED,
+        pacing: Pacing::Sequential,
+    };
+    let mut send = async |cases, load| send(spec, cases, load, deployment, proceedings).await;
     let warm_up = ["warm-up-benign", "warm-up-attack"];
-    send(spec, warm_up, *spec.warm_up, deployment, proceedings).await?;
+    send(warm_up, under_load(*spec.warm_up)).await?;
+    let measured_before = send(["benign-before", "attack-before"], one_by_one).await?;
     let before = look(deployment).await?;
-    let under_load = ["benign-under-load", "attack-under-load"];
-    let joined = send(spec, under_load, *spec.requests, deployment, proceedings).await?;
+    let cases = ["benign-under-load", "attack-under-load"];
+    send(cases, under_load(*spec.requests)).await?;
     let after = look(deployment).await?;
     let resting_since = Instant::now();
     sleep(spec.idle_for.as_duration()).await;
     let rested = look(deployment).await?;
+    let rest = resting_since.elapsed();
+    let measured_after = send(["benign-after", "attack-after"], one_by_one).await?;
     let readings = Readings {
         before,
         after,
         rested,
-        rest: resting_since.elapsed(),
-        waits: Waits::of(&measured(&joined)),
+        rest,
+        waits: Waits::of(&measured(&measured_before), &measured(&measured_after)),
     };
     observe(&readings, proceedings);
     proceedings.findings.extend(judge(spec, &readings));
     Ok(())
 }
 
-/// Sends so many of each request, and judges each.
+/// Sends requests of both kinds, and judges each.
 async fn send(
     spec: &EnduranceSpec,
     [benign, attack]: [&'static str; 2],
-    count: u32,
+    load: Load,
     deployment: &Deployment,
     proceedings: &mut Proceedings,
 ) -> Result<Vec<Joined>, ProcedureError> {
@@ -66,7 +92,10 @@ async fn send(
         (attack, &spec.attack),
     )?;
     let address = deployment.proxy_address();
-    let streams = pair.streams(&address, |_| *spec.per_second, count);
+    let mut streams = pair.streams(&address, |_| *spec.per_second, load.count);
+    for stream in &mut streams {
+        stream.pacing = load.pacing;
+    }
     let round = Round::send(streams, deployment).await?;
     let mut outcomes = Vec::new();
     for joined in &round.joined {
@@ -105,17 +134,13 @@ async fn look(deployment: &Deployment) -> Result<ContainerUsage, ProcedureError>
     Ok(deployment.pod.usage(AGENT_CONTAINER).await?)
 }
 
-/// Returns how long the proxy waited for the agent, in the order in which it began with the requests.
+/// Returns how long the proxy waited for the agent.
 fn measured(joined: &[Joined]) -> Vec<Duration> {
-    let mut records: Vec<_> = joined
+    joined
         .iter()
         .flat_map(|joined| &joined.proxy)
-        .filter_map(|record| Some((record.start, record.authorization_microseconds?)))
-        .collect();
-    records.sort_unstable();
-    records
-        .into_iter()
-        .map(|(_, wait)| Duration::from_micros(wait))
+        .filter_map(|record| record.authorization_microseconds)
+        .map(Duration::from_micros)
         .collect()
 }
 
@@ -149,9 +174,9 @@ fn observe(readings: &Readings, proceedings: &mut Proceedings) {
         figures.push((
             "the proxy's wait for the agent",
             format!(
-                "{} in the first quarter, {} in the last, in the median",
-                milliseconds(waits.first_quarter),
-                milliseconds(waits.last_quarter)
+                "{} before the requests, {} after them, in the median",
+                milliseconds(waits.before),
+                milliseconds(waits.after)
             ),
         ));
     }

@@ -1,5 +1,6 @@
 //! Why a procedure could not judge.
 
+use super::stall::ProxyStalled;
 use crate::environment::EnvironmentFault;
 use crate::model::request::RequestSpecError;
 use crate::model::timeouts::TimedOut;
@@ -39,6 +40,19 @@ pub enum ProcedureError {
         /// What was seen last.
         detail: String,
     },
+    /// The proxy was not run for a while.
+    #[error(transparent)]
+    ProxyStalled(#[from] ProxyStalled),
+    /// What had to be under way at the pod's deletion was over before it was asked for.
+    #[error(
+        "{over} of {sent} slow requests were answered before the pod's deletion was asked for, so nothing was under way that it could cut"
+    )]
+    NothingUnderWay {
+        /// How many had been answered, as they had to be.
+        over: usize,
+        /// How many there were.
+        sent: usize,
+    },
     /// A request of a scenario file cannot be built.
     #[error("a request cannot be built")]
     Request(#[from] RequestSpecError),
@@ -64,6 +78,12 @@ impl ProcedureError {
                 timed_out.budget
             )],
             Self::Environment(fault) => fault_hints(fault),
+            Self::ProxyStalled(_) | Self::NothingUnderWay { .. } => {
+                vec![
+                    "the machine has too much to do: run fewer scenarios at a time with `--jobs`"
+                        .into(),
+                ]
+            }
             Self::DriverRefused { .. }
             | Self::DriverLost { .. }
             | Self::Request(_)

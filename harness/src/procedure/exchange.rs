@@ -120,7 +120,7 @@ async fn judge_sent(
     let stream = |tls: Option<TlsPlan>, requests: Vec<PlannedRequest>| Stream {
         name: "exchange".into(),
         address: deployment.proxy_address(),
-        pacing: pacing.clone(),
+        pacing,
         connection,
         requests: Requests::List(requests),
         tls,

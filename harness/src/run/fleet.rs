@@ -5,7 +5,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use tokio::time::timeout;
 
-use super::scenario::{Attempt, Course, write_replay};
+use super::scenario::{Attempt, Course, unless_stalled, write_replay};
 use super::without_judgement::ScenarioError;
 use crate::model::causes::chain;
 use crate::model::phase::Phase;
@@ -56,6 +56,7 @@ pub(super) async fn attempt(
             last_seen: format!("the fleet has had {} pods", fleet.pods().len()),
         })),
     };
+    let result = result.and_then(|()| unless_stalled(&course.proceedings));
     course.pods = pod_records(&deployment);
     if result.is_err() || !course.proceedings.findings.is_empty() {
         let _phase = clock.enter(Phase::Evidence);

@@ -21,6 +21,7 @@ use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::request_ids::RequestIds;
+use crate::procedure::stall::explain_all;
 use crate::procedure::{Proceedings, admission, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::{WriteError, capture};
@@ -188,10 +189,12 @@ async fn attempt(
             last_seen: crate::judge::lifecycle::render(&pod.timeline(), None),
         })),
     };
-    let result = if result.is_ok() && course.proceedings.findings.is_empty() {
-        close(&deployment, &mut course.proceedings).await
-    } else {
-        result
+    let result = match result {
+        Ok(()) if course.proceedings.findings.is_empty() => {
+            close(&deployment, &mut course.proceedings).await
+        }
+        Ok(()) => unless_stalled(&course.proceedings),
+        Err(error) => Err(error),
     };
     course.timeline = pod.timeline();
     if result.is_err() || !course.proceedings.findings.is_empty() {
@@ -203,6 +206,14 @@ async fn attempt(
     // What the scenario itself met with comes first.
     result?;
     removed.map_err(ScenarioError::Remove)
+}
+
+/// Makes an error of findings that the agent has no part in.
+pub(super) fn unless_stalled(proceedings: &Proceedings) -> Result<(), ProcedureError> {
+    match explain_all(&proceedings.findings, &proceedings.requests) {
+        Some(stalled) => Err(stalled.into()),
+        None => Ok(()),
+    }
 }
 
 /// Checks the proxy's configuration with the suite's own eyes and with Envoy's.

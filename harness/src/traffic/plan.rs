@@ -78,7 +78,7 @@ pub struct TlsPlan {
 }
 
 /// When the requests of a stream are sent.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pacing {
     /// Each as soon as the one before it has been answered.

@@ -86,11 +86,19 @@ pub(super) async fn judge(
             phase_at(&timeline, joined.client.finished_at)
         ))
     };
+    let found_before = proceedings.findings.len();
     let outcomes = judge_joined(requests, &joined, remark, proceedings);
+    let are_as_expected = proceedings.findings.len() == found_before;
     proceedings.observations.insert(
         "requests under way at the deletion that were answered".into(),
         ended_after.to_string(),
     );
+    if ended_after < requests.len() && are_as_expected {
+        return Err(ProcedureError::NothingUnderWay {
+            over: requests.len() - ended_after,
+            sent: requests.len(),
+        });
+    }
     if ended_after < requests.len() {
         proceedings.findings.push(Finding::new(
             "drain",

@@ -31,6 +31,7 @@ pub(super) fn of(first: Pid) -> io::Result<ContainerUsage> {
         sum.resident_bytes += further.resident_bytes;
         sum.descriptors += further.descriptors;
         sum.processor_time += further.processor_time;
+        sum.processor_wait += further.processor_wait;
     }
     Ok(sum)
 }
@@ -45,7 +46,23 @@ fn of_process(process: Pid) -> io::Result<ContainerUsage> {
         resident_bytes: resident_bytes(&status).ok_or_else(|| unreadable("status"))?,
         descriptors: u64::try_from(descriptors).unwrap_or(u64::MAX),
         processor_time: processor_time(&stat).ok_or_else(|| unreadable("stat"))?,
+        processor_wait: processor_wait(process)?,
     })
+}
+
+/// Sums over the threads: the process's own `schedstat` tells of its first one alone. A thread that has ended meanwhile waits no more.
+fn processor_wait(process: Pid) -> io::Result<Duration> {
+    let threads = fs_err::read_dir(format!("/proc/{process}/task"))?;
+    Ok(threads
+        .filter_map(|thread| fs_err::read_to_string(thread.ok()?.path().join("schedstat")).ok())
+        .filter_map(|text| time_in_queue(&text))
+        .sum())
+}
+
+/// Reads the second field of `schedstat`, nanoseconds in a queue for a processor (the kernel's scheduler/sched-stats).
+fn time_in_queue(schedstat: &str) -> Option<Duration> {
+    let nanoseconds = schedstat.split_ascii_whitespace().nth(1)?;
+    nanoseconds.parse().ok().map(Duration::from_nanos)
 }
 
 /// Reads `VmRSS` (proc(5)).
@@ -83,6 +100,15 @@ mod tests {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 120 35 7 8 20 0 3 0 999 1 2";
         assert_eq!(processor_time(stat), Some(Duration::from_millis(1_550)));
         assert_eq!(processor_time("42 (agent) S 1"), None);
+    }
+
+    #[test]
+    fn the_time_in_a_queue_is_the_second_of_three_figures() {
+        assert_eq!(
+            time_in_queue("394280 68828 1\n"),
+            Some(Duration::from_nanos(68_828))
+        );
+        assert_eq!(time_in_queue("394280\n"), None);
     }
 
     #[test]
