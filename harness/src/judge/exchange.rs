@@ -9,7 +9,7 @@ use crate::model::digest::sha256;
 use crate::model::expectation::{
     AgentExpectation, ClientExpectation, Expectation, PEER, ProxyExpectation,
 };
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, OUTCOME};
 use crate::model::identity::RequestId;
 use crate::model::located::{Located, Position};
 use crate::traffic::plan::PlannedRequest;
@@ -107,7 +107,7 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
 
 fn outcome_finding(subject: &Subject<'_>, expect: &Expectation) -> Finding {
     let mut finding = Finding::new(
-        "outcome",
+        OUTCOME,
         expect.outcome.position,
         expect.outcome.as_str(),
         subject.judgement.outcome.as_str(),

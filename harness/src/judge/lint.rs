@@ -273,6 +273,7 @@ mod tests {
             unlogged_headers: Vec::new(),
             passes_bodies: true,
             authorization_timeout: Some(Duration::from_secs(1)),
+            longest_authorization_timeout: Some(Duration::from_secs(1)),
         }
     }
 
@@ -296,6 +297,7 @@ mod tests {
         assert_eq!(rules(&unmatched), [LintRule::CorrelationHeadersNotLogged]);
         let without_filter = ProxyFacts {
             authorization_timeout: None,
+            longest_authorization_timeout: None,
             ..blind
         };
         assert_eq!(rules(&without_filter), []);

@@ -16,6 +16,6 @@ pub struct ContainerUsage {
     pub descriptors: u64,
     /// The processor time that was used so far, in the kernel and outside of it.
     pub processor_time: Duration,
-    /// The time in which its threads could have run and had no processor.
+    /// The time in which its threads could have run and had no processor; zero where the kernel does not count it.
     pub processor_wait: Duration,
 }

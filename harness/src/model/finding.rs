@@ -9,6 +9,9 @@ use super::feature::Feature;
 use super::identity::RequestId;
 use super::located::Position;
 
+/// The expectation that a request comes out as it has to.
+pub const OUTCOME: &str = "outcome";
+
 /// One expectation that was not met.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -17,7 +17,7 @@ use crate::judge::endurance::{Readings, Waits, judge, milliseconds};
 use crate::model::byte_size::ByteSize;
 use crate::model::container_usage::ContainerUsage;
 use crate::model::endurance::EnduranceSpec;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, OUTCOME};
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::stack::AGENT_CONTAINER;
@@ -114,7 +114,7 @@ fn judge_one(stream: &Repeated, joined: &Joined, proceedings: &mut Proceedings) 
     let expected = stream.kind.usual();
     if outcome != expected {
         let finding = Finding::new(
-            "outcome",
+            OUTCOME,
             stream.position,
             expected.to_string(),
             outcome.to_string(),

@@ -66,6 +66,10 @@ pub enum ProcedureError {
     },
 }
 
+/// What helps where nobody got to run in time.
+const TOO_MUCH_TO_DO: &str =
+    "the machine has too much to do: run fewer scenarios at a time with `--jobs`";
+
 impl ProcedureError {
     /// Returns what the user can do, where something is known.
     pub fn hints(&self) -> Vec<String> {
@@ -78,12 +82,12 @@ impl ProcedureError {
                 timed_out.budget
             )],
             Self::Environment(fault) => fault_hints(fault),
-            Self::ProxyStalled(_) | Self::NothingUnderWay { .. } => {
-                vec![
-                    "the machine has too much to do: run fewer scenarios at a time with `--jobs`"
-                        .into(),
-                ]
-            }
+            Self::ProxyStalled(_) => vec![TOO_MUCH_TO_DO.into()],
+            Self::NothingUnderWay { .. } => vec![
+                TOO_MUCH_TO_DO.into(),
+                "an application of your own has to take the time that the request asks of it"
+                    .into(),
+            ],
             Self::DriverRefused { .. }
             | Self::DriverLost { .. }
             | Self::Request(_)

@@ -14,7 +14,7 @@ use super::plan::repeat_stream;
 use super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{exit_after, phase_at, render};
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, OUTCOME};
 use crate::model::identity::RequestId;
 use crate::model::procedure::RefusalSpec;
 use crate::model::timeline::{ExitStatus, LifecycleEvent, TimelineEvent};
@@ -200,7 +200,7 @@ async fn judge_streams(
         outcomes.push(judgement.outcome);
         if judgement.outcome != *stream.expect.outcome {
             let mut finding = Finding::new(
-                "outcome",
+                OUTCOME,
                 stream.expect.outcome.position,
                 stream.expect.outcome.as_str(),
                 judgement.outcome.as_str(),

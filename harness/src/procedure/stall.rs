@@ -3,11 +3,13 @@
 //! A proxy gives a check up at its time-out, to the millisecond. Where it says that it waited much longer, nobody let it run, and an agent
 //! on the same machine fared no better. Findings that such a wait cannot explain are never excused.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::JudgedRequest;
-use crate::model::finding::Finding;
+use super::{JudgedRequest, Proceedings};
+use crate::model::finding::OUTCOME;
 use crate::model::outcome::Outcome;
+use crate::stack::proxy_config::ProxyFacts;
 
 /// By how much a proxy has to be late for its own time-out before it counts as stalled.
 const LATE_BY: Duration = Duration::from_millis(500);
@@ -28,70 +30,71 @@ pub struct ProxyStalled {
     pub findings: usize,
 }
 
-/// Returns the stall that explains every finding; none where there is none, or where it does not explain one of them.
-pub fn explain_all(findings: &[Finding], requests: &[JudgedRequest]) -> Option<ProxyStalled> {
-    let (waited, authorization_timeout) =
-        requests
-            .iter()
-            .filter_map(wait_of)
-            .max_by_key(|(waited, authorization_timeout)| {
-                waited.saturating_sub(*authorization_timeout)
-            })?;
-    let is_late = waited >= authorization_timeout + LATE_BY;
-    let explains_all = findings
+/// Tells whether what was found is the agent's doing.
+///
+/// # Errors
+///
+/// When a stall explains every finding.
+pub fn unless_stalled(proceedings: &Proceedings, proxy: &ProxyFacts) -> Result<(), ProxyStalled> {
+    let Some(authorization_timeout) = proxy.longest_authorization_timeout else {
+        return Ok(());
+    };
+    let waited = proceedings.requests.iter().filter_map(wait_of).max();
+    let Some(waited) = waited.filter(|waited| *waited >= authorization_timeout + LATE_BY) else {
+        return Ok(());
+    };
+    let out_of_time: BTreeSet<&str> = proceedings
+        .requests
         .iter()
-        .all(|finding| ran_out_of_time(finding, requests));
-    (is_late && explains_all && !findings.is_empty()).then_some(ProxyStalled {
+        .filter(|request| ran_out_of_time(request, authorization_timeout))
+        .map(|request| request.joined.client.id.as_str())
+        .collect();
+    let findings = &proceedings.findings;
+    let is_explained = findings.iter().all(|finding| {
+        let request = finding.request.as_ref();
+        finding.expectation == OUTCOME
+            && request.is_some_and(|id| out_of_time.contains(id.as_str()))
+    });
+    if findings.is_empty() || !is_explained {
+        return Ok(());
+    }
+    Err(ProxyStalled {
         waited,
         authorization_timeout,
         findings: findings.len(),
     })
 }
 
-/// Tells whether a finding is about a request that the proxy's failure mode decided because its time-out was over.
-fn ran_out_of_time(finding: &Finding, requests: &[JudgedRequest]) -> bool {
-    let Some(id) = &finding.request else {
-        return false;
-    };
-    requests
-        .iter()
-        .filter(|request| request.joined.client.id == id.as_str())
-        .any(|request| {
-            let by_failure_mode = matches!(
-                request.judgement.outcome,
-                Outcome::FailedClosed | Outcome::FailedOpen
-            );
-            by_failure_mode
-                && wait_of(request)
-                    .is_some_and(|(waited, authorization_timeout)| waited >= authorization_timeout)
-        })
+/// Tells whether the proxy's failure mode decided a request because the time-out was over.
+fn ran_out_of_time(request: &JudgedRequest, authorization_timeout: Duration) -> bool {
+    let by_failure_mode = matches!(
+        request.judgement.outcome,
+        Outcome::FailedClosed | Outcome::FailedOpen
+    );
+    by_failure_mode && wait_of(request).is_some_and(|waited| waited >= authorization_timeout)
 }
 
-/// Returns how long the proxy waited for the agent, and how long it may wait.
-fn wait_of(request: &JudgedRequest) -> Option<(Duration, Duration)> {
-    let waits = request
-        .joined
-        .proxy
-        .iter()
-        .filter_map(|record| record.authorization_microseconds);
-    let longest = Duration::from_micros(waits.max()?);
-    Some((longest, request.joined.authorization_timeout?))
+/// Returns how long the proxy waited for the agent.
+fn wait_of(request: &JudgedRequest) -> Option<Duration> {
+    let records = request.joined.proxy.iter();
+    let waits = records.filter_map(|record| record.authorization_microseconds);
+    waits.max().map(Duration::from_micros)
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+    use crate::model::finding::Finding;
     use crate::model::identity::RequestId;
     use crate::model::located::Position;
     use crate::witness::fixture;
     use crate::witness::outcome::Judgement;
 
-    const TIMEOUT: Duration = Duration::from_secs(5);
-
     fn request(id: &str, outcome: Outcome, waited_milliseconds: u64) -> JudgedRequest {
         let mut joined = fixture::joined();
         joined.client.id = id.into();
-        joined.authorization_timeout = Some(TIMEOUT);
         joined.proxy[0].authorization_microseconds = Some(waited_milliseconds * 1_000);
         let planned = serde_json::json!({
             "id": id, "method": "GET", "target": "/", "headers": [], "body-base64": null, "framing": "content-length",
@@ -107,39 +110,80 @@ mod tests {
         }
     }
 
-    fn about(id: &str) -> Finding {
-        Finding::new("outcome", Position::default(), "allowed", "failed-closed")
+    fn finding(expectation: &str, id: &str) -> Finding {
+        Finding::new(expectation, Position::default(), "allowed", "another")
             .about("a", &RequestId::from_witness(id))
+    }
+
+    /// Judges a scenario of a proxy with two filters, which wait for 1 s and for 5 s.
+    fn judged(requests: Vec<JudgedRequest>, findings: Vec<Finding>) -> Result<(), ProxyStalled> {
+        let proceedings = Proceedings {
+            findings,
+            requests,
+            ..Proceedings::default()
+        };
+        let proxy = ProxyFacts {
+            sends_response_data: true,
+            unlogged_headers: Vec::new(),
+            passes_bodies: true,
+            authorization_timeout: Some(Duration::from_secs(1)),
+            longest_authorization_timeout: Some(Duration::from_secs(5)),
+        };
+        unless_stalled(&proceedings, &proxy)
     }
 
     #[test]
     fn a_late_proxy_explains_what_ran_out_of_time() {
-        let requests = [
+        let requests = vec![
             request("x.a.0.r", Outcome::FailedClosed, 7_000),
             request("x.a.1.r", Outcome::FailedOpen, 5_001),
         ];
-        let stalled = explain_all(&[about("x.a.0.r"), about("x.a.1.r")], &requests);
-        let waited = Duration::from_secs(7);
-        assert_eq!(stalled.map(|stalled| stalled.waited), Some(waited));
+        let findings = vec![finding(OUTCOME, "x.a.0.r"), finding(OUTCOME, "x.a.1.r")];
+        let stalled = ProxyStalled {
+            waited: Duration::from_secs(7),
+            authorization_timeout: Duration::from_secs(5),
+            findings: 2,
+        };
+        assert_eq!(judged(requests, findings), Err(stalled));
+    }
+
+    #[test]
+    fn a_late_proxy_is_no_error_where_nothing_was_found() {
+        let late = request("x.a.0.r", Outcome::FailedClosed, 7_000);
+        assert_eq!(judged(vec![late], Vec::new()), Ok(()));
     }
 
     #[test]
     fn a_proxy_in_time_explains_nothing() {
-        let requests = [request("x.a.0.r", Outcome::FailedClosed, 5_499)];
-        assert_eq!(explain_all(&[about("x.a.0.r")], &requests), None);
+        let in_time = request("x.a.0.r", Outcome::FailedClosed, 5_499);
+        assert_eq!(
+            judged(vec![in_time], vec![finding(OUTCOME, "x.a.0.r")]),
+            Ok(())
+        );
+    }
+
+    #[rstest]
+    #[case::of_another_outcome(OUTCOME, Outcome::NotInspected, 5_001)]
+    #[case::that_failed_in_time(OUTCOME, Outcome::FailedClosed, 4_000)]
+    #[case::that_differs_in_something_else("client-header", Outcome::FailedClosed, 5_001)]
+    fn a_late_proxy_excuses_no_request(
+        #[case] expectation: &str,
+        #[case] outcome: Outcome,
+        #[case] waited_milliseconds: u64,
+    ) {
+        let requests = vec![
+            request("x.a.0.r", Outcome::FailedClosed, 7_000),
+            request("x.a.1.r", outcome, waited_milliseconds),
+        ];
+        let findings = vec![finding(OUTCOME, "x.a.0.r"), finding(expectation, "x.a.1.r")];
+        assert_eq!(judged(requests, findings), Ok(()));
     }
 
     #[test]
-    fn a_late_proxy_explains_neither_another_outcome_nor_another_finding() {
+    fn a_late_proxy_does_not_explain_what_is_about_no_request() {
         let late = request("x.a.0.r", Outcome::FailedClosed, 7_000);
-        for other in [
-            request("x.a.1.r", Outcome::NotInspected, 5_001),
-            request("x.a.1.r", Outcome::FailedClosed, 4_000),
-        ] {
-            let findings = [about("x.a.0.r"), about("x.a.1.r")];
-            assert_eq!(explain_all(&findings, &[late.clone(), other]), None);
-        }
         let books = Finding::new("books", Position::default(), "2 denied", "1");
-        assert_eq!(explain_all(&[about("x.a.0.r"), books], &[late]), None);
+        let findings = vec![finding(OUTCOME, "x.a.0.r"), books];
+        assert_eq!(judged(vec![late], findings), Ok(()));
     }
 }

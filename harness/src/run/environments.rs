@@ -6,6 +6,7 @@ use camino::Utf8Path;
 
 use super::folders::cluster_records;
 use super::place::{KubernetesPlace, Place};
+use super::programs::GivenBinaries;
 use super::setup::SetupOptions;
 use super::setup_error::SetupError;
 use super::subjects::Subjects;
@@ -112,7 +113,12 @@ async fn kubernetes(
     let built = if chosen.images.named.missing().is_empty() {
         None
     } else {
-        Some(needs.subjects.images(needs.archives, say).await?)
+        let given = GivenBinaries {
+            agent: needs.options.agent_binary.as_deref(),
+            application: needs.options.app_binary.as_deref(),
+        };
+        let images = needs.subjects.images(given, needs.archives, say);
+        Some(images.await?)
     };
     let needed = &needs.options.needed;
     let options = KubeOptions {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use tokio::time::timeout;
 
-use super::scenario::{Attempt, Course, unless_stalled, write_replay};
+use super::scenario::{Attempt, Course, write_replay};
 use super::without_judgement::ScenarioError;
 use crate::model::causes::chain;
 use crate::model::phase::Phase;
@@ -14,6 +14,7 @@ use crate::model::timeouts::TimedOut;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::request_ids::RequestIds;
 use crate::procedure::rollout::{self, FleetDeployment, FleetParts};
+use crate::procedure::stall::unless_stalled;
 use crate::report::fleet_evidence::{capture_fleet, pod_records};
 
 /// Runs the scenario of an attempt whose stack is ready.
@@ -56,7 +57,10 @@ pub(super) async fn attempt(
             last_seen: format!("the fleet has had {} pods", fleet.pods().len()),
         })),
     };
-    let result = result.and_then(|()| unless_stalled(&course.proceedings));
+    let result = match result {
+        Ok(()) => unless_stalled(&course.proceedings, &deployment.proxy).map_err(Into::into),
+        Err(error) => Err(error),
+    };
     course.pods = pod_records(&deployment);
     if result.is_err() || !course.proceedings.findings.is_empty() {
         let _phase = clock.enter(Phase::Evidence);

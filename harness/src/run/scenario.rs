@@ -21,7 +21,7 @@ use crate::procedure::closing::close;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::request_ids::RequestIds;
-use crate::procedure::stall::explain_all;
+use crate::procedure::stall::unless_stalled;
 use crate::procedure::{Proceedings, admission, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
 use crate::report::evidence::{WriteError, capture};
@@ -193,7 +193,7 @@ async fn attempt(
         Ok(()) if course.proceedings.findings.is_empty() => {
             close(&deployment, &mut course.proceedings).await
         }
-        Ok(()) => unless_stalled(&course.proceedings),
+        Ok(()) => unless_stalled(&course.proceedings, &deployment.proxy).map_err(Into::into),
         Err(error) => Err(error),
     };
     course.timeline = pod.timeline();
@@ -206,14 +206,6 @@ async fn attempt(
     // What the scenario itself met with comes first.
     result?;
     removed.map_err(ScenarioError::Remove)
-}
-
-/// Makes an error of findings that the agent has no part in.
-pub(super) fn unless_stalled(proceedings: &Proceedings) -> Result<(), ProcedureError> {
-    match explain_all(&proceedings.findings, &proceedings.requests) {
-        Some(stalled) => Err(stalled.into()),
-        None => Ok(()),
-    }
 }
 
 /// Checks the proxy's configuration with the suite's own eyes and with Envoy's.

@@ -21,8 +21,6 @@ pub struct Subjects {
     /// The harness's own executable.
     pub(super) conformance: Utf8PathBuf,
     pub(super) identities: BTreeMap<String, Identity>,
-    agent_binary: Option<Utf8PathBuf>,
-    app_binary: Option<Utf8PathBuf>,
     images: OnceCell<Images>,
 }
 
@@ -51,8 +49,6 @@ impl Subjects {
             programs,
             conformance,
             identities,
-            agent_binary: options.agent_binary.clone(),
-            app_binary: options.app_binary.clone(),
             images: OnceCell::new(),
         })
     }
@@ -65,13 +61,10 @@ impl Subjects {
     /// Returns the images, which are made when they are asked for the first time.
     pub(super) async fn images(
         &self,
+        given: GivenBinaries<'_>,
         archives: &Utf8Path,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Images, SetupError> {
-        let given = GivenBinaries {
-            agent: self.agent_binary.as_deref(),
-            application: self.app_binary.as_deref(),
-        };
         let make = || make_images(&self.programs.envoy, &given, archives, say);
         Ok(self.images.get_or_try_init(make).await?.clone())
     }

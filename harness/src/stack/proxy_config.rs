@@ -136,16 +136,17 @@ impl ProxyConfig {
     pub fn facts(&self) -> ProxyFacts {
         let mut filters = Vec::new();
         find_type(&self.tree, "ext_authz.v3.ExtAuthz", &mut filters);
-        let authorization_timeout = filters
+        // A service that is asked over HTTP is not the agent.
+        let services = filters
             .iter()
-            .map(|filter| {
-                filter
-                    .pointer("/grpc_service/timeout")
-                    .and_then(Value::as_str)
-                    .and_then(seconds)
-                    .unwrap_or(DEFAULT_AUTHORIZATION_TIMEOUT)
-            })
-            .min();
+            .filter_map(|filter| filter.get("grpc_service"));
+        let authorization_timeouts = services.map(|service| {
+            service
+                .get("timeout")
+                .and_then(Value::as_str)
+                .and_then(seconds)
+                .unwrap_or(DEFAULT_AUTHORIZATION_TIMEOUT)
+        });
         let mut loggers = Vec::new();
         find_type(&self.tree, "grpc.v3.HttpGrpcAccessLogConfig", &mut loggers);
         let is_logged = |name: &str| {
@@ -168,7 +169,8 @@ impl ProxyConfig {
             passes_bodies: filters
                 .iter()
                 .any(|filter| filter.get("with_request_body").is_some()),
-            authorization_timeout,
+            authorization_timeout: authorization_timeouts.clone().min(),
+            longest_authorization_timeout: authorization_timeouts.max(),
         }
     }
 }
@@ -182,8 +184,10 @@ pub struct ProxyFacts {
     pub unlogged_headers: Vec<&'static str>,
     /// Whether a filter passes bodies to the agent.
     pub passes_bodies: bool,
-    /// How long it waits for a decision; the shortest time where it has several filters, none without a filter.
+    /// How long it waits for a decision over gRPC; the shortest time where it has several filters, none without a filter.
     pub authorization_timeout: Option<Duration>,
+    /// The same; the longest time where it has several filters.
+    pub longest_authorization_timeout: Option<Duration>,
 }
 
 /// Reads a duration as Envoy's JSON writes it: `5.2s`.
@@ -247,15 +251,30 @@ mod tests {
         #[case] waits_milliseconds: u64,
     ) {
         let config = ProxyConfig::parse("x.yaml".into(), shipped(name)).expect("fit");
+        let waits = Some(Duration::from_millis(waits_milliseconds));
         assert_eq!(
             config.facts(),
             ProxyFacts {
                 sends_response_data: sends,
                 unlogged_headers: Vec::new(),
                 passes_bodies: true,
-                authorization_timeout: Some(Duration::from_millis(waits_milliseconds)),
+                authorization_timeout: waits,
+                longest_authorization_timeout: waits,
             }
         );
+    }
+
+    #[test]
+    fn of_several_filters_the_shortest_wait_and_the_longest_are_known() {
+        let another =
+            "another: { \"@type\": x/ext_authz.v3.ExtAuthz, grpc_service: { timeout: 7s } }\n";
+        let config = format!("{another}{}", shipped("agent-before-authentication"));
+        let facts = ProxyConfig::parse("x.yaml".into(), config)
+            .expect("fit")
+            .facts();
+        let [shortest, longest] = [5_200, 7_000].map(|wait| Some(Duration::from_millis(wait)));
+        assert_eq!(facts.authorization_timeout, shortest);
+        assert_eq!(facts.longest_authorization_timeout, longest);
     }
 
     #[rstest]

@@ -88,27 +88,63 @@ pub(super) async fn judge(
     };
     let found_before = proceedings.findings.len();
     let outcomes = judge_joined(requests, &joined, remark, proceedings);
-    let are_as_expected = proceedings.findings.len() == found_before;
+    let found = proceedings.findings.len() - found_before;
     proceedings.observations.insert(
         "requests under way at the deletion that were answered".into(),
         ended_after.to_string(),
     );
-    if ended_after < requests.len() && are_as_expected {
+    proceedings
+        .findings
+        .extend(judge_under_way(requests.len(), ended_after, found)?);
+    close_books(report, &outcomes, deployment, proceedings).await
+}
+
+/// Judges that the requests were under way. Where nothing else was found of them, they were answered as they had to be before anything was done
+/// to the pod: the deletion came too late to show anything.
+fn judge_under_way(
+    sent: usize,
+    under_way: usize,
+    found: usize,
+) -> Result<Option<Finding>, ProcedureError> {
+    if under_way == sent {
+        return Ok(None);
+    }
+    if found == 0 {
         return Err(ProcedureError::NothingUnderWay {
-            over: requests.len() - ended_after,
-            sent: requests.len(),
+            over: sent - under_way,
+            sent,
         });
     }
-    if ended_after < requests.len() {
-        proceedings.findings.push(Finding::new(
-            "drain",
-            Position::default(),
-            format!(
-                "{} slow requests are under way when the deletion is asked for",
-                requests.len()
-            ),
-            format!("{ended_after} were"),
-        ));
+    let expected = format!("{sent} slow requests are under way when the deletion is asked for");
+    let observed = format!("{under_way} were");
+    let position = Position::default();
+    Ok(Some(Finding::new("drain", position, expected, observed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_that_were_all_under_way_are_no_finding() {
+        assert!(matches!(judge_under_way(2, 2, 0), Ok(None)));
     }
-    close_books(report, &outcomes, deployment, proceedings).await
+
+    #[test]
+    fn a_deletion_after_good_answers_shows_nothing() {
+        let outcome = judge_under_way(2, 1, 0);
+        let Err(ProcedureError::NothingUnderWay { over, sent }) = outcome else {
+            panic!("an error, not {outcome:?}");
+        };
+        assert_eq!((over, sent), (1, 2));
+    }
+
+    #[test]
+    fn requests_that_went_wrong_before_the_deletion_are_a_finding() {
+        let finding = judge_under_way(2, 0, 2).expect("a judgement");
+        assert_eq!(
+            finding.map(|finding| finding.observed),
+            Some("0 were".into())
+        );
+    }
 }

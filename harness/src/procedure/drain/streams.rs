@@ -10,7 +10,7 @@ use super::absence::Absence;
 use super::close_books;
 use super::due::{Draining, Due};
 use crate::judge::lifecycle::place_in_time;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, OUTCOME};
 use crate::model::identity::RequestId;
 use crate::model::procedure::{DrainSpec, DrainStream};
 use crate::model::stream_kind::StreamKind;
@@ -78,7 +78,7 @@ pub(super) async fn judge(
         if leaked || (due && !right.contains(&judgement.outcome)) {
             let names: Vec<&str> = right.iter().map(|outcome| outcome.as_str()).collect();
             let finding = Finding::new(
-                if leaked { "leaked-attack" } else { "outcome" },
+                if leaked { "leaked-attack" } else { OUTCOME },
                 position,
                 names.join(" or "),
                 judgement.outcome.as_str(),

@@ -8,7 +8,7 @@ use super::super::round::{EntriesInBooks, Round};
 use super::super::{JudgedRequest, Proceedings};
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::phase_at;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, OUTCOME};
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::OutageSpec;
@@ -147,7 +147,7 @@ pub(super) fn judge(
     if !acceptable.contains(&judgement.outcome) {
         let names: Vec<&str> = acceptable.iter().map(|outcome| outcome.as_str()).collect();
         let mut finding = Finding::new(
-            "outcome",
+            OUTCOME,
             spec.during.position,
             names.join(" or "),
             judgement.outcome.as_str(),

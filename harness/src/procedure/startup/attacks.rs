@@ -6,7 +6,7 @@ use super::super::{JudgedRequest, Proceedings};
 use super::CASE;
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::lifecycle::{first, phase_at};
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, OUTCOME};
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
 use crate::model::procedure::{Entrance, LeakExpectation, StartupSpec};
@@ -70,7 +70,7 @@ pub(super) fn judge_attacks(
             }),
             Outcome::Ambiguous => {
                 let mut finding = Finding::new(
-                    "outcome",
+                    OUTCOME,
                     spec.leaks.position,
                     "an outcome on which the witnesses agree",
                     judgement.outcome.as_str(),
