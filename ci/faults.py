@@ -2,12 +2,12 @@
 """Injects faults into local runs of the harness and counts what is left after each: "N faults injected, M leaked".
 
 Signals at moments that are spread evenly over a run, a second Ctrl-C, killed members of a pod, agents that will not die, start or stay in
-their process group, full and read-only disks, too few descriptors, two runs at once, busy cores. Ends with 1 when anything has leaked, a
+their process group, full, read-only and stalled disks, too few descriptors, two runs at once, busy cores. Ends with 1 when anything has leaked, a
 run has panicked or has not ended in time, or its exit code is none that the command documents.
 
 Each fault has a mount namespace, temporary folder and `/dev/shm` of its own, and whatever its run leaves without a parent becomes a child of the process
 that counts: so nothing else on the machine counts, and nothing of the run can hide. Needs Linux, root, `target/release/conformance` and
-the executables beside it. `--plant` leaves something on purpose and must end with 1.
+the executables beside it; a disk is made to stall where there are loop devices, `mkfs.ext4` and `fsfreeze`. `--plant` leaves something on purpose and must end with 1.
 """
 
 import argparse
@@ -46,6 +46,10 @@ EXIT_CODES = {0, 1, 2, 3, 4, 130}
 # An interrupt makes no scenario fail: a run has ended before it, or was interrupted.
 INTERRUPTED = {0, 130}
 SCENARIOS = ["A01", "A02-sqli"]
+# Has requests under way for longer than the others, and waits for the agent's log.
+LONG_SCENARIO = "C04"
+# Longer than the proxy waits for an agent, and than a scenario for its log.
+STALLED_SECONDS = 7
 
 # Agents that misbehave as processes; `{agent}` becomes the reference agent's process.
 AGENTS = {
@@ -101,9 +105,16 @@ def kinds(options: argparse.Namespace) -> list[str]:
         "disk of reports full", "disk of reports read-only", "disk of temporary files full", "few descriptors", "files of 4 KiB at most",
         "nobody reads the output", "envoy that ends at once", "agent that ends at once", "busy cores, SIGINT", *AGENTS,
     ]
+    if can_stall():
+        others.append("disk of temporary files stalls")
     # Signals have the most moments at which they can strike.
     all_kinds = signals * 3 + others
     return [kind for kind in all_kinds if not options.only or any(part in kind for part in options.only)]
+
+
+def can_stall() -> bool:
+    """Tells whether a disk can be made here that stands still."""
+    return pathlib.Path("/dev/loop-control").exists() and all(shutil.which(program) for program in ("fsfreeze", "mkfs.ext4"))
 
 
 def children() -> dict[int, str]:
@@ -265,6 +276,8 @@ class Injection:
             self.mount(self.temporary, "size=1m")
             (self.temporary / "ballast").write_bytes(b"x" * (1024 * 1024 - 4096 * (self.fault.number % 32)))
             return self.end(self.start(), {0} | refused)
+        if kind == "disk of temporary files stalls":
+            return self.stall()
         if kind == "few descriptors":
             return self.end(self.start(limits={resource.RLIMIT_NOFILE: 24 + self.fault.number % 41}), refused)
         if kind == "files of 4 KiB at most":
@@ -286,6 +299,24 @@ class Injection:
             self.after(process)
             process.send_signal(signal.SIGINT)
         return self.end(process, {0, 1, 3, 130, -signal.SIGINT})
+
+    def stall(self) -> int | None:
+        """Starts a run whose disk takes no write for a while. It goes on in memory, and what is written later is no agent's fault."""
+        disk = self.folder / "disk"
+        with disk.open("wb") as file:
+            file.truncate(64 * 1024 * 1024)
+        subprocess.run(["mkfs.ext4", "-q", str(disk)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(disk), str(self.temporary)], check=True)
+        (self.temporary / "lost+found").rmdir()
+        self.mounts_before = self.mounts()
+        process = self.start(LONG_SCENARIO)
+        self.after(process)
+        subprocess.run(["fsfreeze", "--freeze", str(self.temporary)], check=True)
+        try:
+            time.sleep(STALLED_SECONDS)
+        finally:
+            subprocess.run(["fsfreeze", "--unfreeze", str(self.temporary)], check=True)
+        return self.end(process, {0})
 
     def script(self, content: bytes) -> str:
         path = self.folder / "program"

@@ -8,6 +8,7 @@ pub mod environment;
 pub mod executable;
 pub mod image;
 pub mod judge;
+mod looks;
 pub mod model;
 pub mod procedure;
 pub mod report;

@@ -24,6 +24,7 @@ pub mod folders;
 pub mod place;
 pub mod programs;
 pub mod proxy_validation;
+pub mod runtime;
 pub mod scenario;
 pub mod selection;
 pub mod setup;

@@ -19,6 +19,7 @@ use harness::report::files;
 use harness::report::record::ScenarioRecord;
 use harness::run::exit_code::Ending;
 use harness::run::place::Place;
+use harness::run::runtime::runtime;
 use harness::run::setup::{RunSetup, SetupOptions, prepare};
 use harness::run::{record_of, scenario};
 use jiff::Timestamp;
@@ -143,10 +144,7 @@ impl Suite {
     }
 
     fn prepare(&self) -> Result<(Runtime, Arc<RunSetup>), String> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
+        let runtime = runtime().map_err(|error| error.to_string())?;
         let options = SetupOptions {
             place: self.place.clone(),
             needed: self.needed.clone(),

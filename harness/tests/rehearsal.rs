@@ -13,6 +13,7 @@ use harness::model::load::{Corpora, Project, load_catalogue};
 use harness::model::scenario::Scenario;
 use harness::report::agreement::{Compared, compare, is_about_a_life};
 use harness::run::place::Place;
+use harness::run::runtime::runtime;
 use harness::run::scenario;
 use harness::run::setup::{RunSetup, SetupOptions, prepare};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -116,10 +117,7 @@ impl Both {
     }
 
     fn prepare(&self) -> Result<Prepared, String> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
+        let runtime = runtime().map_err(|error| error.to_string())?;
         let setup = |place: Place| {
             let options = SetupOptions {
                 place,

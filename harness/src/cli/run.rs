@@ -19,6 +19,7 @@ use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
 use crate::report::terminal::say;
 use crate::report::timings;
+use crate::run::runtime::runtime;
 use crate::run::setup::{SetupOptions, prepare};
 use crate::run::setup_error::SetupError;
 use crate::run::{Going, RunObserver, run};
@@ -135,10 +136,7 @@ pub(super) fn run_scenarios(
     options: &RunOptions,
     colour: Colour,
 ) -> Result<u8, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
+    let runtime = runtime().map_err(CliError::Runtime)?;
     let setup_options = options.setup_options(scenarios)?;
     let code = runtime.block_on(async {
         let (interrupt, going) = watch::channel(Going::On);

@@ -20,6 +20,7 @@ use crate::model::finding::ScenarioResult;
 use crate::report::console::details;
 use crate::report::terminal::{remark, say};
 use crate::run::place::{KubernetesPlace, Place};
+use crate::run::runtime::runtime;
 use crate::run::setup::SetupOptions;
 use crate::run::setup_error::SetupError;
 use crate::run::subjects::Subjects;
@@ -74,10 +75,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         return Ok(exit_code::PASSED);
     }
     let mutants = arguments.chosen()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
+    let runtime = runtime().map_err(CliError::Runtime)?;
     let place = arguments.cluster.place()?;
     refuse_a_cluster_for_each_mutant(&place)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -18,6 +18,7 @@ use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::folders::{cluster_records, image_folder, make_runtime_folder};
 use crate::run::programs::{GivenBinaries, make_images};
+use crate::run::runtime::runtime;
 use crate::run::setup_error::SetupError;
 
 /// The longest time for which a cluster is kept.
@@ -88,10 +89,7 @@ fn parse_lasting(text: &str) -> Result<TimeSpan, String> {
 
 /// Makes the cluster, or keeps the one that is there for longer.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
+    let runtime = runtime().map_err(CliError::Runtime)?;
     let raised = runtime.block_on(async {
         // Whoever is interrupted drops what he makes, and with it the cluster.
         tokio::select! {

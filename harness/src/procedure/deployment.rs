@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use super::drive::{ContractReport, Drive, DriveReport, make_calls};
 use super::error::ProcedureError;
 use super::plan::plan;
 use super::pod_logs::PodLogs;
 use super::request_ids::RequestIds;
 use crate::environment::{Pod, PodHttpRequest, authority};
+use crate::looks::Looks;
 use crate::model::load::Corpora;
 use crate::model::outcome::Outcome;
 use crate::model::phase::{Phase, PhaseClock};
@@ -134,10 +133,13 @@ impl Deployment {
     /// end of the wait is left missing: the outcome then says so.
     pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
         let _phase = self.clock.enter(Phase::Settling);
-        let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
         let copies = self.copies_sent().await?;
-        loop {
-            let (joined, arrived) = self
+        let budget = self.timeouts.witnesses_settled;
+        let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
+        let mut joined = Vec::new();
+        while looks.next().await {
+            let arrived;
+            (joined, arrived) = self
                 .testimony(|testimony| {
                     let joined = records
                         .iter()
@@ -148,11 +150,11 @@ impl Deployment {
                 .await?;
             let settled =
                 arrived >= copies && joined.iter().all(|joined| joined.awaited().is_empty());
-            if settled || Instant::now() >= deadline {
-                return Ok(joined);
+            if settled {
+                break;
             }
-            sleep(POLL_INTERVAL).await;
         }
+        Ok(joined)
     }
 
     /// Joins what the witnesses say of one request.
@@ -183,8 +185,9 @@ impl Deployment {
         seen: usize,
         id: &str,
     ) -> Result<Option<ProxyRecord>, ProcedureError> {
-        let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
-        loop {
+        let budget = self.timeouts.witnesses_settled;
+        let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
+        while looks.next().await {
             let record = self
                 .testimony(|testimony| testimony.proxy.without_id.get(seen).cloned())
                 .await?;
@@ -194,11 +197,8 @@ impl Deployment {
                     ..record
                 }));
             }
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            sleep(POLL_INTERVAL).await;
         }
+        Ok(None)
     }
 
     /// Draws the books up from a part of the scenario's requests.

@@ -5,14 +5,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use super::Proceedings;
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_requests};
 use super::expected::requests_of_cases;
 use crate::judge::lifecycle::{first, render};
+use crate::looks::Looks;
 use crate::model::finding::Finding;
 use crate::model::image_procedures::{PullOutcome, PullSpec};
 use crate::model::image_use::ContainerImage;
@@ -77,12 +76,12 @@ async fn await_running(deployment: &Deployment) -> Result<Option<String>, Proced
 /// Waits until the kubelet gives one of the reasons. That it gives another one, or none, is a finding: the clear diagnosis is what is tested.
 async fn await_reason(spec: &PullSpec, deployment: &Deployment, proceedings: &mut Proceedings) {
     let budget = deployment.timeouts.refusal;
-    let deadline = Instant::now() + budget.as_duration();
     let wanted: Vec<&str> = spec.reasons.iter().map(|reason| reason.as_str()).collect();
-    loop {
-        let agent = agents_image(deployment);
-        let given = agent.as_ref().and_then(|image| image.waiting.as_ref());
-        if let Some((reason, words)) = given
+    let mut looks = Looks::within(budget.as_duration(), LOOK_EVERY);
+    let mut agent = None;
+    while looks.next().await {
+        agent = agents_image(deployment);
+        if let Some((reason, words)) = agent.as_ref().and_then(|image| image.waiting.as_ref())
             && wanted.contains(&reason.as_str())
         {
             proceedings
@@ -90,25 +89,21 @@ async fn await_reason(spec: &PullSpec, deployment: &Deployment, proceedings: &mu
                 .insert("the kubelet's reason".into(), format!("{reason}: {words}"));
             return;
         }
-        if Instant::now() >= deadline {
-            let observed = match (given, &agent) {
-                (Some((reason, words)), _) => format!("{reason}: {words}"),
-                (None, Some(_)) => "no reason: it does not wait".into(),
-                (None, None) => "nothing is known of the container".into(),
-            };
-            let position = spec
-                .reasons
-                .first()
-                .map_or(spec.agent.position, |reason| reason.position);
-            let expected = format!("the kubelet says {} within {budget}", wanted.join(" or "));
-            proceedings.findings.push(
-                Finding::new("pull-reason", position, expected, observed)
-                    .note(render(&deployment.pod.timeline(), None)),
-            );
-            return;
-        }
-        sleep(LOOK_EVERY).await;
     }
+    let observed = match agent.map(|image| image.waiting) {
+        Some(Some((reason, words))) => format!("{reason}: {words}"),
+        Some(None) => "no reason: it does not wait".into(),
+        None => "nothing is known of the container".into(),
+    };
+    let position = spec
+        .reasons
+        .first()
+        .map_or(spec.agent.position, |reason| reason.position);
+    let expected = format!("the kubelet says {} within {budget}", wanted.join(" or "));
+    proceedings.findings.push(
+        Finding::new("pull-reason", position, expected, observed)
+            .note(render(&deployment.pod.timeline(), None)),
+    );
 }
 
 fn judge_never_started(spec: &PullSpec, deployment: &Deployment, proceedings: &mut Proceedings) {

@@ -2,9 +2,6 @@
 //!
 //! An agent that is restarted to that end may be missing for a while, which the proxy answers by failing closed.
 
-use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
-
 use self::rules::{Rules, Window, status_of};
 use super::Proceedings;
 use super::deployment::{Deployment, POLL_INTERVAL};
@@ -15,6 +12,7 @@ use super::round::{EntriesInBooks, Round};
 use super::stream_pair::{Repeated, StreamPair};
 use crate::environment::{ContainerFault, FileChange};
 use crate::judge::lifecycle::place_in_time;
+use crate::looks::Looks;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::outcome::Outcome;
@@ -25,6 +23,7 @@ use crate::stack::AGENT_CONTAINER;
 use crate::traffic::record::ClientRecord;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
+use jiff::Timestamp;
 
 mod rules;
 
@@ -130,34 +129,32 @@ async fn take_step(
     };
     pod.inject(AGENT_CONTAINER, means).await?;
     let told_by = Timestamp::now();
-    let deadline = Instant::now() + step.within.as_duration();
-    while times_said(&step.says, deployment).await? <= said_before {
-        if Instant::now() >= deadline {
-            let timed_out = TimedOut {
-                waited_for: format!("the agent's log to say `{}`", *step.says),
-                budget: *step.within,
-                last_seen: last_line(deployment).await?,
-            };
-            let finding = Finding::new(
-                "reload",
-                step.within.position,
-                format!(
-                    "after the step `{}` the agent's log says `{}` within {}",
-                    *step.name, *step.says, *step.within
-                ),
-                timed_out.to_string(),
-            );
-            return Ok(Err(finding));
+    let mut looks = Looks::within(step.within.as_duration(), POLL_INTERVAL);
+    while looks.next().await {
+        if times_said(&step.says, deployment).await? > said_before {
+            return Ok(Ok(Window {
+                changed_at,
+                told_at,
+                told_by,
+                done_by: Timestamp::now(),
+                seen_at: None,
+            }));
         }
-        sleep(POLL_INTERVAL).await;
     }
-    Ok(Ok(Window {
-        changed_at,
-        told_at,
-        told_by,
-        done_by: Timestamp::now(),
-        seen_at: None,
-    }))
+    let timed_out = TimedOut {
+        waited_for: format!("the agent's log to say `{}`", *step.says),
+        budget: *step.within,
+        last_seen: last_line(deployment).await?,
+    };
+    Ok(Err(Finding::new(
+        "reload",
+        step.within.position,
+        format!(
+            "after the step `{}` the agent's log says `{}` within {}",
+            *step.name, *step.says, *step.within
+        ),
+        timed_out.to_string(),
+    )))
 }
 
 async fn times_said(text: &str, deployment: &Deployment) -> Result<usize, ProcedureError> {

@@ -9,6 +9,7 @@ use super::drive::Drive;
 use super::error::ProcedureError;
 use super::plan::repeat_stream;
 use crate::judge::lifecycle::{exit_after, first, render};
+use crate::looks::Looks;
 use crate::model::causes::chain;
 use crate::model::located::Located;
 use crate::model::phase::Phase;
@@ -107,9 +108,9 @@ impl Deployment {
     /// Waits until the proxy's admin endpoint says LIVE.
     pub async fn await_proxy_live(&self) -> Result<(), ProcedureError> {
         let budget = self.timeouts.proxy_live;
-        let deadline = Instant::now() + budget.as_duration();
+        let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
         let mut last_seen = "no answer yet".to_owned();
-        while Instant::now() < deadline {
+        while looks.next().await {
             if exit_after(&self.pod.timeline(), PROXY_CONTAINER).is_some() {
                 return Err(self.will_not_start(PROXY_CONTAINER).await);
             }
@@ -118,7 +119,6 @@ impl Deployment {
                 Ok(body) => last_seen = body,
                 Err(error) => last_seen = chain(&error).join(": "),
             }
-            sleep(POLL_INTERVAL).await;
         }
         Err(TimedOut {
             waited_for: "the proxy to be live".into(),
@@ -216,11 +216,15 @@ impl Deployment {
         let _phase = self.clock.enter(Phase::Traffic);
         let deadline = Instant::now() + within;
         let mut next_look = Instant::now();
-        while let Ok(record) = timeout_at(deadline, drive.next()).await
-            && record?.is_some()
-        {
+        loop {
+            let record = timeout_at(deadline, drive.next()).await;
+            // Whatever has ended the wait, what the proxy has to say by then counts.
+            let is_last = match record {
+                Ok(record) => record?.is_none(),
+                Err(_) => true,
+            };
             // Reading the proxy's log for each of thousands of requests would cost the square of their number.
-            if Instant::now() < next_look {
+            if !is_last && Instant::now() < next_look {
                 continue;
             }
             let sent = drive.records();
@@ -232,9 +236,11 @@ impl Deployment {
             if denied >= wanted {
                 return Ok(Enforcement::Seen);
             }
+            if is_last {
+                return Ok(Enforcement::NotSeen);
+            }
             next_look = Instant::now() + 2 * POLL_INTERVAL;
         }
-        Ok(Enforcement::NotSeen)
     }
 
     async fn will_not_start(&self, container: &str) -> ProcedureError {

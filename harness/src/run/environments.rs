@@ -22,9 +22,6 @@ use crate::image::ImageRole;
 use crate::model::feature::Feature;
 use crate::model::identity::RunId;
 
-/// Where the logs of a run's pods lie while it goes on: with what the next start sweeps away, since they are not redacted.
-const POD_LOGS: &str = "pods";
-
 /// The option of the agent that makes it take response data.
 const RESPONSE_DATA_OPTION: &str = "envoy-expect-response-data";
 
@@ -74,7 +71,7 @@ pub(super) async fn make_environment(
 
 async fn local(needs: &EnvironmentNeeds<'_>) -> Result<EnvironmentMade, SetupError> {
     let subjects = needs.subjects;
-    check_resources(needs.runtime)?;
+    check_resources()?;
     probe_support(&subjects.conformance).await?;
     let programs = &subjects.programs;
     let images = ImageTable {
@@ -86,7 +83,6 @@ async fn local(needs: &EnvironmentNeeds<'_>) -> Result<EnvironmentMade, SetupErr
     let environment = LocalEnvironment::new(LocalOptions {
         images,
         conformance: subjects.conformance.clone(),
-        logs: needs.runtime.join(needs.run.as_str()).join(POD_LOGS),
         runtime: needs.runtime.into(),
     });
     Ok((Arc::new(environment), AgentAbilities::of(subjects.agent())))

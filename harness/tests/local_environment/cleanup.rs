@@ -44,7 +44,7 @@ async fn a_machine_without_the_executable_is_unsuitable_and_gets_a_hint() {
 }
 
 #[tokio::test]
-async fn a_removed_pod_leaves_its_logs_and_nothing_else() {
+async fn a_removed_pod_leaves_nothing_and_its_logs_can_be_read() {
     let bench = Bench::new();
     let before = shared_memory();
     let name = bench.name();
@@ -63,8 +63,7 @@ async fn a_removed_pod_leaves_its_logs_and_nothing_else() {
     pod.remove().await.expect("removed");
     assert!(!runs_on_this_machine("sleep 7654323"));
     pod.remove().await.expect("removing again does nothing");
-    let log = bench.path().join(format!("logs/{name}/app.log"));
-    assert_eq!(std::fs::read_to_string(log).expect("kept"), "ready\n");
+    assert_eq!(pod.log("app").await.expect("kept"), b"ready\n");
     drop(pod);
     let runtime = bench.path().join("runtime");
     assert!(!runtime.join("test1").join(name.to_string()).exists());

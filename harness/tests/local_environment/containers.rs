@@ -429,5 +429,7 @@ async fn a_field_that_is_not_carried_out_is_refused_before_anything_starts() {
         matches!(fault, EnvironmentFault::NotCarriedOut { .. }),
         "{fault}"
     );
-    assert!(!bench.path().join("logs").exists());
+    let made = std::fs::read_dir(bench.path().join("runtime/test1")).expect("the run's folder");
+    let folders = made.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_dir()));
+    assert_eq!(folders.count(), 0);
 }

@@ -54,7 +54,6 @@ async fn envoy_runs_behind_its_service_and_leaves_no_shared_memory() {
             executables: [("envoyproxy/envoy".to_owned(), envoy)].into(),
         },
         conformance: env!("CARGO_BIN_EXE_conformance").into(),
-        logs: bench.path().join("logs"),
         runtime: bench.path().join("envoy"),
     });
     let mut stack = stack(json!({

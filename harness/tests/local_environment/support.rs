@@ -72,7 +72,6 @@ pub(crate) fn environment(path: &Utf8Path) -> LocalEnvironment {
     LocalEnvironment::new(LocalOptions {
         images: ImageTable { executables },
         conformance: env!("CARGO_BIN_EXE_conformance").into(),
-        logs: path.join("logs"),
         runtime: path.join("runtime"),
     })
 }

@@ -66,7 +66,6 @@ async fn helper_without_privileges() {
             executables: [("test/sh".to_owned(), "/bin/sh".into())].into(),
         },
         conformance,
-        logs: folder.join("logs"),
         runtime: folder.join("runtime"),
     });
     let name = |purpose: &str| PodName {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Pod as KubePodObject};
 use kube::api::Api;
-use tokio::time::{Instant, sleep};
 
 use super::fault::ask;
 use super::objects::{self, AGENTS};
@@ -20,6 +19,7 @@ use crate::environment::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
     PodHttpRequest, PodHttpResponse,
 };
+use crate::looks::Looks;
 use crate::model::image_use::ContainerImage;
 use crate::model::timeline::TimelineEvent;
 use crate::model::timeouts::TimedOut;
@@ -61,11 +61,12 @@ pub(super) async fn await_endpoints(
 ) -> Result<BTreeSet<String>, EnvironmentFault> {
     let endpoints: Api<Endpoints> = Api::namespaced(space.client.clone(), namespace);
     let action = format!("look at the endpoints of `{AGENTS}`");
-    let deadline = Instant::now() + ENDPOINTS_WITHIN;
-    loop {
+    let mut looks = Looks::within(ENDPOINTS_WITHIN, LOOK_EVERY);
+    let mut ready = BTreeSet::new();
+    while looks.next().await {
         let found = ask(&action, endpoints.get_opt(AGENTS)).await?;
         let subsets = found.and_then(|found| found.subsets).unwrap_or_default();
-        let ready: BTreeSet<String> = subsets
+        ready = subsets
             .into_iter()
             .flat_map(|subset| subset.addresses.unwrap_or_default())
             .map(|address| address.ip)
@@ -73,16 +74,13 @@ pub(super) async fn await_endpoints(
         if ready.len() >= usize::try_from(wanted).unwrap_or(usize::MAX) {
             return Ok(ready);
         }
-        if Instant::now() >= deadline {
-            return Err(TimedOut {
-                waited_for: format!("{wanted} agents to be endpoints of their Service"),
-                budget: ENDPOINTS_WITHIN.into(),
-                last_seen: format!("{} of them are", ready.len()),
-            }
-            .into());
-        }
-        sleep(LOOK_EVERY).await;
     }
+    Err(TimedOut {
+        waited_for: format!("{wanted} agents to be endpoints of their Service"),
+        budget: ENDPOINTS_WITHIN.into(),
+        last_seen: format!("{} of them are", ready.len()),
+    }
+    .into())
 }
 
 /// A pod under test whose agents are in pods of their own. What is said of it is said of the proxy's pod; what is asked of an agent by its

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use kube::Error;
 use kube::core::Status;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use crate::environment::EnvironmentFault;
+use crate::looks::Looks;
 use crate::model::causes::chain;
 use crate::model::timeouts::TimedOut;
 
@@ -76,27 +77,25 @@ pub(super) async fn ask_patiently<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let deadline = Instant::now() + API_BACK_WITHIN;
+    let mut looks = Looks::within(API_BACK_WITHIN, API_LOOK_EVERY);
     let mut attempt = Attempt::First;
-    loop {
-        let last_seen = match timeout(API_ANSWERS_WITHIN, work(attempt)).await {
+    let mut last_seen = String::new();
+    while looks.next().await {
+        last_seen = match timeout(API_ANSWERS_WITHIN, work(attempt)).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) if is_away(&error) => fault(action, &error).to_string(),
             Ok(Err(error)) => return Err(fault(action, &error)),
             Err(_) => "no answer".into(),
         };
-        if Instant::now() >= deadline {
-            return Err(TimedOut {
-                waited_for: format!("the Kubernetes API to come back and {action}"),
-                budget: API_BACK_WITHIN.into(),
-                last_seen,
-            }
-            .into());
-        }
         tracing::debug!(last_seen, "the API is waited for");
         attempt = Attempt::Again;
-        sleep(API_LOOK_EVERY).await;
     }
+    Err(TimedOut {
+        waited_for: format!("the Kubernetes API to come back and {action}"),
+        budget: API_BACK_WITHIN.into(),
+        last_seen,
+    }
+    .into())
 }
 
 /// Tells whether an error says that the API is not there, and nothing of what was asked.

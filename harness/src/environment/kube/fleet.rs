@@ -10,7 +10,6 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::core::discovery::ApiResource;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
 
 use super::exec::exec;
 use super::fault::{ask, bounded, fault, is_absent};
@@ -23,6 +22,7 @@ use super::objects::{self, DRIVER};
 use crate::environment::{
     DriverProcess, EnvironmentFault, Eviction, Fleet, FleetMember, TemplateChange,
 };
+use crate::looks::Looks;
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
 use crate::stack::Stack;
@@ -219,24 +219,23 @@ impl Fleet for KubeFleet {
     }
 
     async fn await_settled(&self, within: TimeSpan) -> Result<(), EnvironmentFault> {
-        let deadline = Instant::now() + within.as_duration();
         let deployments = self.deployments();
         let containers = self.nursery.stack.containers().count();
-        loop {
+        let mut looks = Looks::within(within.as_duration(), LOOK_EVERY);
+        let mut last_seen = String::new();
+        while looks.next().await {
             let deployment = ask("look at the Deployment", deployments.get(FLEET)).await?;
-            let Some(missing) = unsettled(&deployment, self.members.left(containers)) else {
-                return Ok(());
-            };
-            if Instant::now() >= deadline {
-                return Err(TimedOut {
-                    waited_for: "the fleet to settle".into(),
-                    budget: within,
-                    last_seen: missing,
-                }
-                .into());
+            match unsettled(&deployment, self.members.left(containers)) {
+                Some(missing) => last_seen = missing,
+                None => return Ok(()),
             }
-            sleep(LOOK_EVERY).await;
         }
+        Err(TimedOut {
+            waited_for: "the fleet to settle".into(),
+            budget: within,
+            last_seen,
+        }
+        .into())
     }
 
     async fn remove(&self) -> Result<(), EnvironmentFault> {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
 use super::cluster::{Cluster, Making, node_image_for};
 use super::cluster_tool::{ClusterTool, clusters_of, load_image, remove_made};
@@ -16,6 +15,7 @@ use super::run_space::Keeping;
 use super::tool_processes::end_tools_of;
 use crate::environment::EnvironmentFault;
 use crate::image::{ImageRole, Images};
+use crate::looks::Looks;
 use crate::model::identity::RunId;
 use crate::model::timeouts::TimedOut;
 use crate::model::timespan::TimeSpan;
@@ -315,23 +315,20 @@ pub(super) async fn remove_until_gone(
             action: format!("end what still works on the cluster {name}"),
             source,
         })?;
-    let deadline = Instant::now() + GONE_WITHIN;
-    loop {
+    let mut looks = Looks::within(GONE_WITHIN, LOOK_EVERY);
+    while looks.next().await {
         // What the engine was making when its client was killed may come to be after a first removal.
         remove_made(tool, name, kubeconfig).await?;
         if !clusters_of(tool).await?.iter().any(|known| known == name) {
             return Ok(());
         }
-        if Instant::now() >= deadline {
-            return Err(TimedOut {
-                waited_for: format!("the cluster {name} to be gone"),
-                budget: GONE_WITHIN.into(),
-                last_seen: format!("{} still lists it", tool.name()),
-            }
-            .into());
-        }
-        sleep(LOOK_EVERY).await;
     }
+    Err(TimedOut {
+        waited_for: format!("the cluster {name} to be gone"),
+        budget: GONE_WITHIN.into(),
+        last_seen: format!("{} still lists it", tool.name()),
+    }
+    .into())
 }
 
 #[cfg(test)]

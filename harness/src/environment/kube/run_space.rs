@@ -11,7 +11,6 @@ use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
 
 use super::fault::{Attempt, ask_patiently, is_absent};
 use super::image_census::ImageCensus;
@@ -21,6 +20,7 @@ use super::ownership::Owner;
 use super::pulls::ImagePulls;
 use super::status;
 use crate::environment::EnvironmentFault;
+use crate::looks::Looks;
 use crate::model::admission::PodSecurityStandard;
 use crate::model::identity::RunId;
 use crate::model::timeouts::TimedOut;
@@ -163,16 +163,10 @@ impl RunSpace {
     /// Waits until pods can be made in a namespace.
     async fn await_namespace(&self, name: &str) -> Result<(), EnvironmentFault> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), name);
-        let deadline = Instant::now() + ACCOUNT_WITHIN;
+        let action = format!("look for the service account of `{name}`");
+        let mut looks = Looks::within(ACCOUNT_WITHIN, LOOK_EVERY);
         loop {
-            let action = format!("look for the service account of `{name}`");
-            if ask_patiently(&action, |_| accounts.get_opt("default"))
-                .await?
-                .is_some()
-            {
-                break;
-            }
-            if Instant::now() >= deadline {
+            if !looks.next().await {
                 return Err(TimedOut {
                     waited_for: format!("the namespace `{name}` to get its service account"),
                     budget: ACCOUNT_WITHIN.into(),
@@ -180,7 +174,12 @@ impl RunSpace {
                 }
                 .into());
             }
-            sleep(LOOK_EVERY).await;
+            if ask_patiently(&action, |_| accounts.get_opt("default"))
+                .await?
+                .is_some()
+            {
+                break;
+            }
         }
         match &self.images.pulls.secret {
             Some(secret) => {
@@ -265,24 +264,23 @@ impl RunSpace {
         mut wanted: impl FnMut(&Pod) -> bool,
     ) -> Result<Pod, EnvironmentFault> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let deadline = Instant::now() + SERVING_WITHIN;
         let action = format!("look at the pod `{name}`");
-        loop {
+        let mut looks = Looks::within(SERVING_WITHIN, LOOK_EVERY);
+        let mut last_seen = String::new();
+        while looks.next().await {
             let pod = ask_patiently(&action, |_| pods.get(name)).await?;
             if wanted(&pod) {
                 self.images.census.record(&pod);
                 return Ok(pod);
             }
-            if Instant::now() >= deadline {
-                return Err(TimedOut {
-                    waited_for: format!("the pod `{name}` of `{namespace}` to run"),
-                    budget: SERVING_WITHIN.into(),
-                    last_seen: status::describe(&pod),
-                }
-                .into());
-            }
-            sleep(LOOK_EVERY).await;
+            last_seen = status::describe(&pod);
         }
+        Err(TimedOut {
+            waited_for: format!("the pod `{name}` of `{namespace}` to run"),
+            budget: SERVING_WITHIN.into(),
+            last_seen,
+        }
+        .into())
     }
 
     /// Asks for the removal of a namespace of the run and does not wait for it. An API that does not take the request changes no
@@ -301,9 +299,10 @@ impl RunSpace {
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
-        let deadline = Instant::now() + REMOVED_WITHIN;
-        loop {
-            let left: Vec<RunNamespace> = ask_patiently("list the run's namespaces", |_| {
+        let mut looks = Looks::within(REMOVED_WITHIN, 10 * LOOK_EVERY);
+        let mut left: Vec<RunNamespace> = Vec::new();
+        while looks.next().await {
+            left = ask_patiently("list the run's namespaces", |_| {
                 namespaces.list_metadata(&own)
             })
             .await?
@@ -317,20 +316,14 @@ impl RunSpace {
             for namespace in &left {
                 delete_namespace(&self.client, namespace).await?;
             }
-            if Instant::now() >= deadline {
-                return Err(TimedOut {
-                    waited_for: "the run's namespaces to be gone".into(),
-                    budget: REMOVED_WITHIN.into(),
-                    last_seen: left
-                        .into_iter()
-                        .map(|namespace| namespace.name)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                }
-                .into());
-            }
-            sleep(10 * LOOK_EVERY).await;
         }
+        let names: Vec<String> = left.into_iter().map(|namespace| namespace.name).collect();
+        Err(TimedOut {
+            waited_for: "the run's namespaces to be gone".into(),
+            budget: REMOVED_WITHIN.into(),
+            last_seen: names.join(", "),
+        }
+        .into())
     }
 }
 

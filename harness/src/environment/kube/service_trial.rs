@@ -12,7 +12,6 @@ use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
 use kube::Resource;
 use kube::api::{Api, DeleteParams};
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep};
 
 use super::exec::{ask_line, exec};
 use super::fault::{ask, bounded, fault, is_absent};
@@ -23,6 +22,7 @@ use super::service_refusal::await_refusal;
 use super::status;
 use crate::environment::EnvironmentFault;
 use crate::environment::service_answers::{ANSWERED_BY, REACHED_WITHIN, ServiceAnswers};
+use crate::looks::Looks;
 use crate::model::feature::{Feature, FeatureSet};
 use crate::model::timeouts::TimedOut;
 
@@ -221,19 +221,20 @@ async fn until(
     waited_for: &str,
     mut look: impl AsyncFnMut() -> Result<Option<String>, EnvironmentFault>,
 ) -> Result<(), EnvironmentFault> {
-    let deadline = Instant::now() + GONE_WITHIN;
-    while let Some(left) = look().await? {
-        if Instant::now() >= deadline {
-            return Err(TimedOut {
-                waited_for: waited_for.into(),
-                budget: GONE_WITHIN.into(),
-                last_seen: left,
-            }
-            .into());
+    let mut looks = Looks::within(GONE_WITHIN, LOOK_EVERY);
+    let mut last_seen = String::new();
+    while looks.next().await {
+        match look().await? {
+            Some(left) => last_seen = left,
+            None => return Ok(()),
         }
-        sleep(LOOK_EVERY).await;
     }
-    Ok(())
+    Err(TimedOut {
+        waited_for: waited_for.into(),
+        budget: GONE_WITHIN.into(),
+        last_seen,
+    }
+    .into())
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
+use crate::looks::Looks;
 use camino::Utf8Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::time::{Instant, sleep};
 
 /// The programs that work on clusters, the engine's client among them.
 const PROGRAMS: [&str; 3] = ["docker", "k3d", "kind"];
@@ -18,9 +18,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Kills this user's processes of such programs that name the cluster or one of its nodes, and waits until they are gone.
 pub(super) async fn end_tools_of(cluster: &str) -> io::Result<()> {
-    let deadline = Instant::now() + GONE_WITHIN;
-    loop {
-        let found = tools_of(cluster)?;
+    let mut looks = Looks::within(GONE_WITHIN, LOOK_EVERY);
+    let mut found = Vec::new();
+    while looks.next().await {
+        found = tools_of(cluster)?;
         if found.is_empty() {
             return Ok(());
         }
@@ -28,14 +29,11 @@ pub(super) async fn end_tools_of(cluster: &str) -> io::Result<()> {
             // It may have ended meanwhile.
             let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
         }
-        if Instant::now() >= deadline {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("the processes {found:?} are still there after they were killed"),
-            ));
-        }
-        sleep(LOOK_EVERY).await;
     }
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("the processes {found:?} are still there after they were killed"),
+    ))
 }
 
 fn tools_of(cluster: &str) -> io::Result<Vec<i32>> {

@@ -9,17 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 use tokio::time;
 
+use super::container_logs::ContainerLogs;
 use super::control_client::ControlClient;
 use super::image_table::ImageTable;
 use super::plan::PodPlan;
-use super::planning::{self, Places, Privileges};
+use super::planning::{self, Privileges};
 use super::pod::{LocalPod, PodParts};
 use super::protocol::ControlRequest;
 use super::stage_thread;
@@ -35,12 +36,8 @@ use crate::stack::Stack;
 /// How long a supervisor may take from its start until it reports that the pod exists.
 const POD_CREATED_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the supervisor says on its standard error, beside the containers' logs. No container can
-/// be called so: the name has a dot.
-const SUPERVISOR_LOG: &str = "supervisor.stderr.log";
-
-/// How much of it is reported when a pod cannot be created.
-const REPORTED_TAIL: usize = 2048;
+/// How much of what the supervisor says is reported when a pod cannot be created, in bytes.
+const REPORTED_TAIL: u64 = 2048;
 
 /// Where a local environment finds and puts things.
 #[derive(Clone, Debug)]
@@ -49,8 +46,6 @@ pub struct LocalOptions {
     pub images: ImageTable,
     /// The `conformance` executable, which is started again for each pod.
     pub conformance: Utf8PathBuf,
-    /// The folder that keeps the containers' logs: `<logs>/<pod>/<container>.log`.
-    pub logs: Utf8PathBuf,
     /// The folder of short-lived files: `<runtime>/<run>/<pod>/`.
     pub runtime: Utf8PathBuf,
 }
@@ -89,7 +84,7 @@ impl LocalEnvironment {
         &self,
         name: &PodName,
         control: &ControlClient,
-        stderr: std::fs::File,
+        logs: &ContainerLogs,
     ) -> io::Result<Child> {
         let listener = UnixListener::bind(control.socket())?;
         let label = run_folder::label(name);
@@ -100,7 +95,7 @@ impl LocalEnvironment {
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(OwnedFd::from(listener))
-            .stderr(stderr)
+            .stderr(logs.of_supervisor()?)
             // A Ctrl-C at the terminal is the harness' to handle.
             .process_group(0)
             .kill_on_drop(true);
@@ -109,6 +104,7 @@ impl LocalEnvironment {
                 command.env(name, value);
             }
         }
+        logs.hand_down(&mut command)?;
         stage_thread::spawn(command).await
     }
 }
@@ -188,37 +184,30 @@ impl Environment for LocalEnvironment {
         let run = self
             .run_folder(&name.run)
             .map_err(failed_to("lock the run's folder"))?;
-        let places = Places {
-            folder: run.path().join(name.to_string()),
-            logs: self.options.logs.join(name.to_string()),
-        };
-        let plan = planning::plan(&name, stack, &places, &self.options.images, self.privileges)?;
-        let stderr = make_folders(&places).map_err(failed_to("make the pod's folders"))?;
-        let folder = FolderGuard(Some(places.folder.clone()));
-        let control = ControlClient::new(&places.folder)
+        let place = run.path().join(name.to_string());
+        let plan = planning::plan(&name, stack, &place, &self.options.images, self.privileges)?;
+        let containers = plan.rules.containers.iter();
+        let logs = ContainerLogs::create(containers.map(|container| container.name.clone()))
+            .map_err(failed_to("make the pod's logs"))?;
+        fs_err::create_dir(&place).map_err(failed_to("make the pod's folder"))?;
+        let folder = FolderGuard(Some(place.clone()));
+        let control = ControlClient::new(&place)
             .map(Arc::new)
             .map_err(failed_to("open the pod's folder"))?;
         let mut stage = self
-            .start_stage(&name, &control, stderr)
+            .start_stage(&name, &control, &logs)
             .await
             .map_err(failed_to("start the pod's stage"))?;
-        let (lifeline, first, reports) =
-            first_event(&mut stage, &control, &plan, &places.logs).await?;
+        let (lifeline, first, reports) = first_event(&mut stage, &control, &plan, &logs).await?;
         let timeline = Arc::new(PodTimeline::new());
         timeline.append(first);
         let parts = PodParts {
-            containers: plan
-                .rules
-                .containers
-                .iter()
-                .map(|container| container.name.clone())
-                .collect(),
             addresses: Addresses {
                 pod_ip: plan.pod_ip.clone(),
                 service: format!("{}:{}", plan.service_ip, plan.service_port),
             },
             folder: folder.release(),
-            logs: places.logs,
+            logs,
             control,
             timeline,
             lifeline: Mutex::new(Some(lifeline)),
@@ -246,22 +235,12 @@ impl Drop for FolderGuard {
     }
 }
 
-fn make_folders(places: &Places) -> io::Result<std::fs::File> {
-    fs_err::create_dir(&places.folder)?;
-    fs_err::create_dir_all(&places.logs)?;
-    let stderr = fs_err::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(places.logs.join(SUPERVISOR_LOG))?;
-    Ok(stderr.into_parts().0)
-}
-
 /// Hands the plan over and waits until the supervisor reports that the pod exists.
 async fn first_event(
     stage: &mut Child,
     control: &ControlClient,
     plan: &PodPlan,
-    logs: &Utf8Path,
+    logs: &ContainerLogs,
 ) -> Result<(ChildStdin, TimelineEvent, BufReader<UnixStream>), EnvironmentFault> {
     let report = async {
         let mut lifeline = stage.stdin.take().expect("the stage was given a pipe");
@@ -282,7 +261,7 @@ async fn first_event(
         Ok(Ok(parts)) => Ok(parts),
         Ok(Err(error)) => {
             let _ = stage.kill().await;
-            let said = tail(&logs.join(SUPERVISOR_LOG));
+            let said = tail(logs);
             Err(EnvironmentFault::PodLost {
                 reason: if said.is_empty() {
                     format!("its supervisor did not start: {error}")
@@ -294,15 +273,13 @@ async fn first_event(
         Err(_) => Err(EnvironmentFault::TimedOut(TimedOut {
             waited_for: "the pod's supervisor to start".into(),
             budget: POD_CREATED_WITHIN.into(),
-            last_seen: tail(&logs.join(SUPERVISOR_LOG)),
+            last_seen: tail(logs),
         })),
     }
 }
 
-fn tail(path: &Utf8Path) -> String {
-    let text = fs_err::read(path).unwrap_or_default();
-    let start = text.len().saturating_sub(REPORTED_TAIL);
-    String::from_utf8_lossy(&text[start..])
+fn tail(logs: &ContainerLogs) -> String {
+    String::from_utf8_lossy(&logs.tail_of_supervisor(REPORTED_TAIL))
         .trim()
         .escape_debug()
         .to_string()

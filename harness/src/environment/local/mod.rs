@@ -12,6 +12,7 @@ pub use self::supervisor::{pod_init_main, pod_stage_main};
 pub use self::support::probe_support;
 pub use crate::environment::run_folder::{SweepReport, sweep};
 
+mod container_logs;
 mod control_client;
 mod environment;
 mod expansion;

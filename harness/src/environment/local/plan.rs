@@ -24,8 +24,6 @@ pub(super) struct PodPlan {
     pub target_port: u16,
     /// The folder that belongs to this pod while it lives.
     pub folder: Utf8PathBuf,
-    /// The folder that keeps the containers' logs.
-    pub logs: Utf8PathBuf,
     /// The pod's volumes.
     pub volumes: Vec<VolumePlan>,
     /// What each container runs, in the order of `rules.containers`.

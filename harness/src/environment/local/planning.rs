@@ -75,20 +75,11 @@ impl fmt::Display for Privileges {
     }
 }
 
-/// The folders of one pod.
-#[derive(Clone, Debug)]
-pub(super) struct Places {
-    /// Its short-lived files.
-    pub folder: Utf8PathBuf,
-    /// Its containers' logs.
-    pub logs: Utf8PathBuf,
-}
-
-/// Makes the plan.
+/// Makes the plan. `folder` is for the pod's short-lived files.
 pub(super) fn plan(
     name: &PodName,
     stack: &Stack,
-    places: &Places,
+    folder: &Utf8Path,
     images: &ImageTable,
     privileges: Privileges,
 ) -> Result<PodPlan, EnvironmentFault> {
@@ -137,8 +128,7 @@ pub(super) fn plan(
         service_ip: SERVICE_IP.into(),
         service_port: SERVICE_PORT,
         target_port: TARGET_PORT,
-        folder: places.folder.clone(),
-        logs: places.logs.clone(),
+        folder: folder.into(),
         volumes: volumes.plans,
         containers,
         rules: PodRules {

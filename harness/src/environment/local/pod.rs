@@ -1,6 +1,6 @@
 //! The harness' handle of one pod.
 
-use std::io::{self, SeekFrom};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use camino::Utf8PathBuf;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncSeekExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time;
 
+use super::container_logs::ContainerLogs;
 use super::control_client::{ControlClient, read_reply_exactly};
 use super::protocol::{ControlReply, ControlRequest};
 use crate::environment::pod_timeline::PodTimeline;
@@ -47,10 +48,9 @@ pub(super) struct LocalPod {
 /// What the handle is made of.
 #[derive(Debug)]
 pub(super) struct PodParts {
-    pub containers: Vec<String>,
     pub addresses: Addresses,
     pub folder: Utf8PathBuf,
-    pub logs: Utf8PathBuf,
+    pub logs: ContainerLogs,
     pub control: Arc<ControlClient>,
     pub timeline: Arc<PodTimeline>,
     pub lifeline: Mutex<Option<ChildStdin>>,
@@ -81,14 +81,22 @@ impl LocalPod {
         drop(lifeline.take());
     }
 
-    fn log_path(&self, container: &str) -> Result<Utf8PathBuf, EnvironmentFault> {
-        if self.parts.containers.iter().any(|name| name == container) {
-            return Ok(self.parts.logs.join(format!("{container}.log")));
+    async fn read_log(
+        &self,
+        container: &str,
+        offset: u64,
+        limit: u64,
+    ) -> Result<Vec<u8>, EnvironmentFault> {
+        match self.parts.logs.read(container, offset, limit).await {
+            Some(read) => read.map_err(|source| EnvironmentFault::Io {
+                action: format!("read the log of container `{container}`"),
+                source,
+            }),
+            None => Err(EnvironmentFault::ContainerState {
+                container: container.into(),
+                state: "is not part of the pod".into(),
+            }),
         }
-        Err(EnvironmentFault::ContainerState {
-            container: container.into(),
-            state: "is not part of the pod".into(),
-        })
     }
 
     async fn ask(&self, request: ControlRequest) -> Result<ControlReply, EnvironmentFault> {
@@ -196,13 +204,7 @@ impl Pod for LocalPod {
     }
 
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
-        let path = self.log_path(container)?;
-        tokio::fs::read(&path)
-            .await
-            .map_err(|source| EnvironmentFault::Io {
-                action: format!("read `{path}`"),
-                source,
-            })
+        self.read_log(container, 0, u64::MAX).await
     }
 
     async fn log_beyond(
@@ -211,18 +213,7 @@ impl Pod for LocalPod {
         offset: u64,
         limit: usize,
     ) -> Result<Vec<u8>, EnvironmentFault> {
-        let path = self.log_path(container)?;
-        let read = async {
-            let mut file = tokio::fs::File::open(&path).await?;
-            file.seek(SeekFrom::Start(offset)).await?;
-            let mut bytes = Vec::new();
-            file.take(limit as u64).read_to_end(&mut bytes).await?;
-            Ok(bytes)
-        };
-        read.await.map_err(|source| EnvironmentFault::Io {
-            action: format!("read `{path}`"),
-            source,
-        })
+        self.read_log(container, offset, limit as u64).await
     }
 
     async fn read_file(

@@ -21,6 +21,7 @@ use self::containers::Containers;
 use self::control::Control;
 use self::logs::ContainerLog;
 use self::reaper::Reaper;
+use super::container_logs::FIRST_LOG_DESCRIPTOR;
 use super::kubelet::{Kubelet, PodState};
 use super::plan::PodPlan;
 use super::protocol::LONGEST_LINE;
@@ -107,13 +108,14 @@ async fn supervise() -> Result<(), SupervisorError> {
     let reaper = Rc::new(Reaper::default());
     let ended = Reaper::listen().map_err(failed_to("listen for children that end"))?;
     let (volumes, root) = set_up(&plan)?;
-    let logs = plan
-        .rules
-        .containers
-        .iter()
-        .map(|container| ContainerLog::open(&plan.logs, &container.name).map(Rc::new))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed_to("open the containers' logs"))?;
+    let logs = (FIRST_LOG_DESCRIPTOR..)
+        .take(plan.rules.containers.len())
+        .map(|number| {
+            Rc::new(ContainerLog::new(
+                system::inherited_descriptor(number).into(),
+            ))
+        })
+        .collect();
 
     let plan = Rc::new(plan);
     let names = plan.rules.containers.iter();

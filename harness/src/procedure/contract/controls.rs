@@ -1,9 +1,8 @@
 //! The two checks that begin and end every contract: an attack that must be blocked, and its twin that must be allowed.
 
-use tokio::time::{Instant, sleep};
-
 use super::round::{Round, Step};
 use super::sent::SentCall;
+use crate::looks::Looks;
 use crate::model::contract::{CallExpectation, CallOutcome, CheckSpec, ContractConnection};
 use crate::model::located::Located;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
@@ -44,9 +43,9 @@ pub(super) async fn await_enforcing(
     connection: ContractConnection,
     deployment: &Deployment,
 ) -> Result<Option<(SentCall, CallRecord)>, ProcedureError> {
-    let deadline = Instant::now() + deployment.timeouts.enforcing.as_duration();
+    let mut looks = Looks::within(deployment.timeouts.enforcing.as_duration(), POLL_INTERVAL);
     let mut number = 0;
-    while number == 0 || Instant::now() < deadline {
+    while looks.next().await {
         let call = control(CANARY, ATTACK_PATH, number, connection, deployment)?;
         let round = Round {
             steps: vec![Step {
@@ -65,7 +64,6 @@ pub(super) async fn await_enforcing(
             return Ok(Some((call, record)));
         }
         number += 1;
-        sleep(POLL_INTERVAL).await;
     }
     Ok(None)
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use tokio::time::{Instant, sleep};
-
 use super::check_message::Identification;
 use super::course::Course;
 use crate::judge::contract::{
     CORRELATION_HEADERS, CallSubject, CheckedRequest, judge as judge_call,
 };
 use crate::judge::lifecycle::{exit_after, render};
+use crate::looks::Looks;
 use crate::model::contract::CallOutcome;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
@@ -121,16 +120,17 @@ async fn settle(
         })
         .map(|(call, _)| call.id.as_str())
         .collect();
-    let deadline = Instant::now() + deployment.timeouts.witnesses_settled.as_duration();
-    loop {
+    let budget = deployment.timeouts.witnesses_settled;
+    let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
+    while looks.next().await {
         let is_settled = deployment
             .testimony(|testimony| owed.iter().all(|id| !testimony.agent.of(id).is_empty()))
             .await?;
-        if is_settled || Instant::now() >= deadline {
-            return Ok(());
+        if is_settled {
+            break;
         }
-        sleep(POLL_INTERVAL).await;
     }
+    Ok(())
 }
 
 fn judge_groups(course: &Course, proceedings: &mut Proceedings) {

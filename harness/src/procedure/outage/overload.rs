@@ -1,13 +1,12 @@
 //! `outage` by overload: the proxy's limit for requests that wait for the agent is filled, and what comes then is judged.
 
-use tokio::time::{Instant, sleep};
-
 use super::super::Proceedings;
 use super::super::deployment::{Deployment, POLL_INTERVAL};
 use super::super::error::ProcedureError;
 use super::requests::{Request, Sent, conclude, send, start_judged};
 use super::{KINDS, judge_recovery};
 use crate::environment::ContainerFault;
+use crate::looks::Looks;
 use crate::model::finding::Finding;
 use crate::model::procedure::OutageSpec;
 use crate::model::stream_kind::StreamKind;
@@ -75,13 +74,12 @@ async fn await_limit(
     deployment: &Deployment,
 ) -> Result<Option<Finding>, ProcedureError> {
     let budget = deployment.timeouts.overloaded;
-    let deadline = Instant::now() + budget.as_duration();
-    while Instant::now() < deadline {
+    let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
+    while looks.next().await {
         let gauges = Counters::parse(&deployment.admin(LIMIT_QUERY).await?);
         if gauges.sum_ending(LIMIT_GAUGE) > 0 {
             return Ok(None);
         }
-        sleep(POLL_INTERVAL).await;
     }
     let position = spec
         .admits

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use crate::environment::{Fleet, FleetMember};
+use crate::looks::Looks;
 use crate::model::outcome::Outcome;
 use crate::model::phase::{Phase, PhaseClock};
 use crate::model::timeouts::Timeouts;
@@ -137,27 +136,25 @@ impl FleetDeployment {
         records: &[ClientRecord],
     ) -> Result<Vec<FleetJoined>, ProcedureError> {
         let _phase = self.clock.enter(Phase::Settling);
-        let deadline = Instant::now() + self.timeouts.witnesses_settled.as_duration();
-        loop {
-            let joined: Vec<FleetJoined> = self
+        let budget = self.timeouts.witnesses_settled;
+        let mut looks = Looks::within(budget.as_duration(), LOOK_EVERY);
+        let mut joined: Vec<FleetJoined> = Vec::new();
+        while looks.next().await {
+            joined = self
                 .testimony(|pods| {
                     let join = |record: &ClientRecord| FleetJoined::new(record.clone(), pods);
                     records.iter().map(join).collect()
                 })
                 .await?;
             let is_settled = |joined: &FleetJoined| joined.joined.awaited().is_empty();
-            if joined.iter().all(is_settled) || Instant::now() >= deadline {
-                let timeout = self.proxy.authorization_timeout;
-                return Ok(joined
-                    .into_iter()
-                    .map(|mut joined| {
-                        joined.joined.authorization_timeout = timeout;
-                        joined
-                    })
-                    .collect());
+            if joined.iter().all(is_settled) {
+                break;
             }
-            sleep(LOOK_EVERY).await;
         }
+        for joined in &mut joined {
+            joined.joined.authorization_timeout = self.proxy.authorization_timeout;
+        }
+        Ok(joined)
     }
 
     /// Draws the books up over all pods. Envoy's counters end with each, so they are drawn up without.

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::fleet_deployment::FleetDeployment;
 use super::joining::{Newcomer, greet};
 use super::{AROUND_STEPS, Progress, is_of_streams};
 use crate::environment::{ContainerFault, EnvironmentFault, Eviction, FleetMember, TemplateChange};
 use crate::judge::lifecycle::render;
+use crate::looks::Looks;
 use crate::model::rollout::{RolloutSpec, RolloutStep};
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::model::timeouts::TimedOut;
@@ -145,13 +146,14 @@ async fn take(
 /// nobody has used.
 async fn await_traffic_everywhere(deployment: &FleetDeployment) -> Result<(), ProcedureError> {
     let budget = deployment.timeouts.pod_ready;
-    let deadline = Instant::now() + budget.as_duration();
-    loop {
+    let mut looks = Looks::within(budget.as_duration(), ASK_AGAIN);
+    let mut idle: Vec<String> = Vec::new();
+    while looks.next().await {
         let names: Vec<String> = staying(deployment)
             .into_iter()
             .map(|member| member.name)
             .collect();
-        let idle: Vec<String> = deployment
+        idle = deployment
             .testimony(|pods| {
                 let is_idle = |name: &String| {
                     pods.get(name).is_none_or(|testimony| {
@@ -164,16 +166,13 @@ async fn await_traffic_everywhere(deployment: &FleetDeployment) -> Result<(), Pr
         if idle.is_empty() {
             return Ok(());
         }
-        if Instant::now() >= deadline {
-            return Err(TimedOut {
-                waited_for: "the Service to send requests to every pod".into(),
-                budget,
-                last_seen: format!("none has come to {}", idle.join(", ")),
-            }
-            .into());
-        }
-        sleep(ASK_AGAIN).await;
     }
+    Err(TimedOut {
+        waited_for: "the Service to send requests to every pod".into(),
+        budget,
+        last_seen: format!("none has come to {}", idle.join(", ")),
+    }
+    .into())
 }
 
 /// Evicts every pod that stands now, as a drain of its node does: one that the budget does not let go is asked for again.
@@ -182,10 +181,9 @@ async fn evict_all(deployment: &FleetDeployment) -> Result<String, ProcedureErro
     let mut refused = 0_u32;
     for member in &standing {
         let budget = deployment.settles_within();
-        let deadline = Instant::now() + budget.as_duration();
-        while deployment.fleet.evict(&member.name).await? == Eviction::Refused {
-            refused += 1;
-            if Instant::now() >= deadline {
+        let mut looks = Looks::within(budget.as_duration(), ASK_AGAIN);
+        loop {
+            if !looks.next().await {
                 return Err(TimedOut {
                     waited_for: format!("the budget to let `{}` go", member.name),
                     budget,
@@ -193,7 +191,10 @@ async fn evict_all(deployment: &FleetDeployment) -> Result<String, ProcedureErro
                 }
                 .into());
             }
-            sleep(ASK_AGAIN).await;
+            match deployment.fleet.evict(&member.name).await? {
+                Eviction::Refused => refused += 1,
+                Eviction::Granted => break,
+            }
         }
         let pod_is_leaving = |timeline: &[TimelineEvent]| timeline.iter().any(ends_it);
         await_event(

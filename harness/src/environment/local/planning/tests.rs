@@ -34,14 +34,10 @@ fn planned_as(pod: Value, privileges: Privileges) -> Result<PodPlan, Environment
         run: "run1".parse().expect("a run id"),
         purpose: "A_Pod".into(),
     };
-    let places = Places {
-        folder: "/run/pod".into(),
-        logs: "/logs/pod".into(),
-    };
     let images = ImageTable {
         executables: BTreeMap::from([("test/sh".into(), "/bin/sh".into())]),
     };
-    plan(&name, &stack, &places, &images, privileges)
+    plan(&name, &stack, "/run/pod".into(), &images, privileges)
 }
 
 #[expect(

@@ -2,10 +2,9 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::rc::Rc;
 
-use camino::Utf8Path;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::unix::pipe;
 
@@ -26,18 +25,12 @@ pub(super) struct ContainerLog {
 }
 
 impl ContainerLog {
-    /// Opens the log of one container.
-    pub(super) fn open(folder: &Utf8Path, container: &str) -> io::Result<Self> {
-        let path = folder.join(format!("{container}.log"));
-        let file = fs_err::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)?;
-        let length = file.metadata()?.len();
-        Ok(Self {
-            file: RefCell::new(file.into_parts().0),
-            left: RefCell::new(LIMIT_BYTES.saturating_sub(length)),
-        })
+    /// Takes over the empty file of one container, which writing to must not wait for a disk: the supervisor has one thread.
+    pub(super) fn new(file: File) -> Self {
+        Self {
+            file: RefCell::new(file),
+            left: RefCell::new(LIMIT_BYTES),
+        }
     }
 
     fn write(&self, line: &[u8]) {
@@ -47,7 +40,7 @@ impl ContainerLog {
             return;
         }
         let mut file = self.file.borrow_mut();
-        // A full disk must not end the container; the reader sees what could be kept.
+        // Too little memory must not end the container; the reader sees what could be kept.
         if length <= *left {
             *left -= length;
             let _ = file.write_all(line);
