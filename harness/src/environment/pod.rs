@@ -56,7 +56,8 @@ pub trait Pod: fmt::Debug + Send + Sync {
     /// may refuse it: nothing follows from what is not in such a log.
     async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault>;
 
-    /// Returns what is kept of a log, though something may be known to be missing: for somebody to look at, never for a verdict.
+    /// Returns what is kept of a log, though something may be known to be missing: what is in it was written, and nothing follows from what is
+    /// not.
     async fn kept_log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
         self.log(container).await
     }

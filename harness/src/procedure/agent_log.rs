@@ -1,13 +1,15 @@
 //! What the agent's log must say.
 
 use super::Proceedings;
-use super::deployment::Deployment;
+use super::deployment::{Deployment, POLL_INTERVAL};
 use super::error::ProcedureError;
+use crate::looks::Looks;
 use crate::model::finding::Finding;
 use crate::model::located::Located;
 use crate::stack::AGENT_CONTAINER;
 
-/// Looks for each text in the agent's log; one that is absent is a finding.
+/// Looks for each text in the agent's log; one that is absent is a finding. A log reaches the harness some time after it was written, and what
+/// is in one that something is missing of was written all the same: nothing follows from what is not.
 pub async fn judge_log(
     says: &[Located<String>],
     deployment: &Deployment,
@@ -16,21 +18,28 @@ pub async fn judge_log(
     if says.is_empty() {
         return Ok(());
     }
+    let budget = deployment.timeouts.witnesses_settled;
+    let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
+    while looks.next().await {
+        let kept = deployment.pod.kept_log(AGENT_CONTAINER).await?;
+        let kept = String::from_utf8_lossy(&kept);
+        if says.iter().all(|text| kept.contains(text.as_str())) {
+            return Ok(());
+        }
+    }
     let log = deployment.pod.log(AGENT_CONTAINER).await?;
     let log = String::from_utf8_lossy(&log);
-    for text in says {
-        if !log.contains(text.as_str()) {
-            let last = log
-                .lines()
-                .rfind(|line| !line.starts_with('{'))
-                .unwrap_or("(nothing)");
-            proceedings.findings.push(Finding::new(
-                "agent-log",
-                text.position,
-                format!("the agent's log says `{}`", **text),
-                format!("its last line: {}", last.escape_debug()),
-            ));
-        }
+    let last = log
+        .lines()
+        .rfind(|line| !line.starts_with('{'))
+        .unwrap_or("(nothing)");
+    for text in says.iter().filter(|text| !log.contains(text.as_str())) {
+        proceedings.findings.push(Finding::new(
+            "agent-log",
+            text.position,
+            format!("the agent's log says `{}`", **text),
+            format!("its last line: {}", last.escape_debug()),
+        ));
     }
     Ok(())
 }

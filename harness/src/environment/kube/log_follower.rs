@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::container_log::ContainerLog;
+use super::kubelet_words::Answer;
 use super::pod_watch::{Latest, PodPlace, Stage};
 use super::status;
 
@@ -54,14 +55,16 @@ pub(super) async fn follow(
             let ended_before = instance.ended || latest.borrow().stage > Stage::Alive;
             let read = read(&client, &place, &container, &instance, &mut taken, &log).await;
             if let Err(error) = &read {
-                tracing::debug!(%container, error, "a container's log broke off");
+                tracing::debug!(%container, %error, "a container's log broke off");
             }
-            // A kubelet that has removed the container answers with words of its own; the stream's end was the log's then.
+            // A kubelet that has removed the container has nothing more to say; the stream's end was the log's then.
             let is_complete = read.is_ok() || saw_its_end;
+            let is_removed = matches!(read, Err(Unread::Removed(_)));
             let is_last_read = latest.borrow().stage == Stage::Gone;
             let is_read = read.is_ok();
             let why_broken = read.err().filter(|_| !is_complete);
-            if is_last_read || (ended_before && is_complete) {
+            let why_broken = why_broken.map(|why| why.to_string());
+            if is_last_read || (ended_before && (is_complete || is_removed)) {
                 break why_broken;
             }
             log.stream_ended(why_broken.as_ref());
@@ -134,6 +137,17 @@ fn find(latest: &Latest, container: &str, id: &str) -> Option<Readable> {
         .find(|instance| instance.id == id)
 }
 
+/// Why a log was not read to its end.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    /// It may be read another time.
+    #[error("{0}")]
+    Broken(String),
+    /// The kubelet has removed the container, and its log with it.
+    #[error("the kubelet has removed it: {0}")]
+    Removed(String),
+}
+
 /// What of an instance's log has been taken over.
 #[derive(Debug)]
 struct Taken {
@@ -147,7 +161,7 @@ struct Taken {
 /// # Errors
 ///
 /// When the stream breaks, or begins with something else than before: a log is asked for by its container's name, and while the status
-/// lags behind, the answer may be the next instance's log.
+/// lags behind, the answer may be the next instance's log. When the kubelet has it no more.
 async fn read(
     client: &Client,
     place: &PodPlace,
@@ -155,7 +169,8 @@ async fn read(
     instance: &Readable,
     taken: &mut Taken,
     log: &ContainerLog,
-) -> Result<(), String> {
+) -> Result<(), Unread> {
+    let broken = |error: &dyn std::fmt::Display| Unread::Broken(error.to_string());
     let parameters = LogParams {
         container: Some(container.to_owned()),
         follow: !instance.ended,
@@ -165,32 +180,43 @@ async fn read(
     let url = Pod::url_path(&(), Some(&place.namespace));
     let request = kube::core::Request::new(url)
         .logs(&place.name, &parameters)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| broken(&error))?;
     let response = client
         .send(request.map(Body::from))
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| broken(&error))?;
     if !response.status().is_success() {
-        return Err(format!("the API answered {}", response.status()));
+        return Err(broken(&format!("the API answered {}", response.status())));
     }
     let mut body = response.into_body();
-    let mut position = 0_u64;
+    let mut answer = Answer::new();
+    let mut position = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| error.to_string())?;
-        let Ok(piece) = frame.into_data() else {
-            continue;
-        };
-        let end = position + piece.len() as u64;
-        let known = usize::try_from(taken.bytes.saturating_sub(position)).unwrap_or(usize::MAX);
-        let (again, new) = piece.split_at(known.min(piece.len()));
-        if !log.has(taken.begins_at, position, again) {
-            return Err("the log is another instance's".into());
+        let frame = frame.map_err(|error| broken(&error))?;
+        if let Ok(piece) = frame.into_data() {
+            position = take_over(&answer.take_in(piece), position, taken, log)?;
         }
-        if !new.is_empty() {
-            log.append(new);
-            taken.bytes = end;
-        }
-        position = end;
     }
-    Ok(())
+    let rest = answer.end().map_err(Unread::Removed)?;
+    take_over(&rest, position, taken, log).map(|_| ())
+}
+
+/// Takes over what of a piece is new; returns the position after it.
+fn take_over(
+    piece: &[u8],
+    position: u64,
+    taken: &mut Taken,
+    log: &ContainerLog,
+) -> Result<u64, Unread> {
+    let end = position + piece.len() as u64;
+    let known = usize::try_from(taken.bytes.saturating_sub(position)).unwrap_or(usize::MAX);
+    let (again, new) = piece.split_at(known.min(piece.len()));
+    if !log.has(taken.begins_at, position, again) {
+        return Err(Unread::Broken("the log is another instance's".into()));
+    }
+    if !new.is_empty() {
+        log.append(new);
+        taken.bytes = end;
+    }
+    Ok(end)
 }

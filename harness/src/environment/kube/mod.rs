@@ -38,6 +38,7 @@ mod fleet_status;
 mod image_census;
 mod images;
 mod keep;
+mod kubelet_words;
 mod labels;
 mod late_look;
 mod lease;
