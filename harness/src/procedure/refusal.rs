@@ -124,7 +124,7 @@ async fn await_refusals(
         Err(error) => return Err(error),
     }
     let timeline = deployment.pod.timeline();
-    for (started, exited) in starts(&timeline).into_iter().zip(exits(&timeline)) {
+    for (started, exited) in lives(&timeline) {
         let ran = exited.at.duration_since(started.at);
         if ran > within.as_duration().try_into().unwrap_or_default() {
             proceedings.findings.push(
@@ -168,10 +168,21 @@ fn of_agent(
         .collect()
 }
 
-fn starts(timeline: &[TimelineEvent]) -> Vec<&TimelineEvent> {
-    of_agent(timeline, |event| {
-        matches!(event, LifecycleEvent::Started { .. })
-    })
+/// Returns each start of the agent with its exit, where that is known.
+fn lives(timeline: &[TimelineEvent]) -> Vec<(&TimelineEvent, &TimelineEvent)> {
+    let events = of_agent(timeline, |event| {
+        matches!(
+            event,
+            LifecycleEvent::Started { .. } | LifecycleEvent::Exited(_)
+        )
+    });
+    let pairs = events.windows(2).map(|pair| (pair[0], pair[1]));
+    pairs
+        .filter(|(started, ended)| {
+            matches!(started.event, LifecycleEvent::Started { .. })
+                && matches!(ended.event, LifecycleEvent::Exited(_))
+        })
+        .collect()
 }
 
 fn exits(timeline: &[TimelineEvent]) -> Vec<&TimelineEvent> {
@@ -224,4 +235,39 @@ async fn judge_streams(
     let books = deployment.draw_up(sent, &outcomes, None, None).await?;
     record_books(books, proceedings);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_start_has_its_own_exit_and_no_later_ones() {
+        let event = |second, event| TimelineEvent {
+            at: Timestamp::from_second(second).expect("valid"),
+            container: Some(AGENT_CONTAINER.into()),
+            event,
+        };
+        let started = |restart_count| LifecycleEvent::Started { restart_count };
+        let exited = || LifecycleEvent::Exited(ExitStatus::Code(2));
+        let unknown = LifecycleEvent::EndUnknown {
+            reason: "nobody looked".into(),
+        };
+        let timeline = [
+            event(0, started(0)),
+            event(1, unknown),
+            event(2, started(1)),
+            event(3, exited()),
+            event(14, started(2)),
+            event(15, exited()),
+        ];
+        let lives: Vec<_> = lives(&timeline)
+            .iter()
+            .map(|(started, exited)| (started.at.as_second(), exited.at.as_second()))
+            .collect();
+        assert_eq!(lives, [(2, 3), (14, 15)]);
+        assert_eq!(exits(&timeline).len(), REFUSALS);
+    }
 }

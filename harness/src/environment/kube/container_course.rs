@@ -226,6 +226,10 @@ impl ContainerCourse {
         }
         self.conclude();
         let at = moment(now, instance.started_at);
+        if self.life.instance().is_some() {
+            // The kubelet tells of the last two instances only, and one that ends at once may be removed before anybody has looked.
+            self.lost(at, "the kubelet told of the next start and not of its end");
+        }
         if instance.restart_count > 0 {
             let reason = "it had ended".into();
             self.tell(at, LifecycleEvent::Restarting { reason });

@@ -163,6 +163,15 @@ fn a_lost_life_is_told_of_before_the_next_begins_and_only_once() {
 }
 
 #[test]
+fn a_life_whose_end_the_kubelet_never_told_has_an_unknown_end() {
+    let mut course = course(None);
+    course.status(at(0), &running(true));
+    let events = course.status(at(12_100), &restarted(&Value::Null));
+    assert_eq!(names(&events)[..3], ["EndUnknown", "Restarting", "Started"]);
+    assert_eq!(events[0].at, events[2].at);
+}
+
+#[test]
 fn a_hook_that_has_overrun_in_one_life_may_fail_in_the_next() {
     let mut course = course(Some(json!({ "exec": { "command": ["sleep", "9"] } })));
     course.status(at(0), &running(true));
