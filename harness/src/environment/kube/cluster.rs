@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cluster_tool::{
-    ClusterTool, MADE_WITHIN, READ_WITHIN, REMOVED_WITHIN, load_image, run_tool,
+    ClusterTool, READ_WITHIN, REMOVED_WITHIN, load_image, make_cluster, run_tool,
 };
 use super::connection::Source;
 use super::images::ImageNames;
@@ -175,8 +175,7 @@ impl Cluster {
         let Kind::Made(made) = &self.0 else {
             return Ok(());
         };
-        let words = made.tool.create(&made.name, node_image, &made.kubeconfig);
-        run_tool(made.tool, "make a cluster", &words, MADE_WITHIN).await?;
+        make_cluster(made.tool, &made.name, node_image, &made.kubeconfig).await?;
         match made.tool {
             ClusterTool::Kind => Ok(()),
             ClusterTool::K3d => {

@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -15,7 +16,7 @@ use crate::environment::EnvironmentFault;
 use crate::model::timeouts::TimedOut;
 
 /// How long a cluster may take to come up.
-pub(super) const MADE_WITHIN: Duration = Duration::from_mins(5);
+const MADE_WITHIN: Duration = Duration::from_mins(5);
 /// How long an image may take to be loaded.
 const LOADED_WITHIN: Duration = Duration::from_mins(3);
 /// How long a tool may take to say which clusters there are.
@@ -26,6 +27,20 @@ pub(super) const READ_WITHIN: Duration = Duration::from_secs(30);
 pub(super) const REMOVED_WITHIN: Duration = Duration::from_mins(2);
 /// How much of what a tool says is shown, in bytes.
 const SHOWN_BYTES: usize = 2048;
+
+/// A kubelet may ask the API as often, and tell of as many events, as one of Kubernetes 1.27 does by default. Before that it was ten times less:
+/// with a few pods at once its word of a container came seconds late, and the container, its log and its end were gone by then.
+const KIND_SETTINGS: &str = "\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+kubeadmConfigPatches:
+  - |
+    kind: KubeletConfiguration
+    kubeAPIQPS: 50
+    kubeAPIBurst: 100
+    eventRecordQPS: 50
+    eventBurst: 100
+";
 
 /// What makes clusters.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -49,12 +64,7 @@ impl ClusterTool {
         }
     }
 
-    pub(super) fn create(
-        self,
-        name: &str,
-        image: Option<&str>,
-        kubeconfig: &Utf8Path,
-    ) -> Vec<String> {
+    fn create(self, name: &str, image: Option<&str>, kubeconfig: &Utf8Path) -> Vec<String> {
         let mut words: Vec<&str> = match self {
             Self::K3d => vec![
                 "cluster",
@@ -73,12 +83,22 @@ impl ClusterTool {
                 "120s",
                 "--kubeconfig",
                 kubeconfig.as_str(),
+                "--config",
+                "-",
             ],
         };
         if let Some(image) = image {
             words.extend(["--image", image]);
         }
         words.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Returns what its command reads from the standard input when it makes a cluster.
+    const fn settings(self) -> &'static str {
+        match self {
+            Self::K3d => "",
+            Self::Kind => KIND_SETTINGS,
+        }
     }
 
     pub(super) fn delete(self, name: &str, kubeconfig: &Utf8Path) -> Vec<String> {
@@ -157,11 +177,36 @@ pub(super) async fn run_tool(
     run_command(tool.name(), action, words, within).await
 }
 
+/// Makes a cluster.
+pub(super) async fn make_cluster(
+    tool: ClusterTool,
+    name: &str,
+    image: Option<&str>,
+    kubeconfig: &Utf8Path,
+) -> Result<(), EnvironmentFault> {
+    let words = tool.create(name, image, kubeconfig);
+    let action = "make a cluster";
+    run_command_with_input(tool.name(), action, &words, tool.settings(), MADE_WITHIN)
+        .await
+        .map(|_| ())
+}
+
 /// Runs a program to its end and returns what it wrote to standard output.
 pub(super) async fn run_command(
     name: &str,
     action: &str,
     words: &[String],
+    within: Duration,
+) -> Result<Vec<u8>, EnvironmentFault> {
+    run_command_with_input(name, action, words, "", within).await
+}
+
+/// Runs a program as [`run_command`] does. The input is shorter than what a pipe holds.
+async fn run_command_with_input(
+    name: &str,
+    action: &str,
+    words: &[String],
+    input: &str,
     within: Duration,
 ) -> Result<Vec<u8>, EnvironmentFault> {
     let refused = |detail: String, hint: Option<String>| EnvironmentFault::Cluster {
@@ -172,7 +217,7 @@ pub(super) async fn run_command(
     let is_cluster_tool = ClusterTool::ALL.iter().any(|tool| tool.name() == name);
     let child = Command::new(name)
         .args(words)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // A Ctrl-C at the terminal is the harness's to handle.
@@ -180,7 +225,13 @@ pub(super) async fn run_command(
         .kill_on_drop(true)
         .spawn();
     let finished = match child {
-        Ok(child) => await_end(child, within).await,
+        Ok(mut child) => {
+            if let Some(mut stdin) = child.stdin.take() {
+                // A program that ends without reading it says itself why.
+                let _ = stdin.write_all(input.as_bytes()).await;
+            }
+            await_end(child, within).await
+        }
         Err(error) => Ok(Err(error)),
     };
     let output = match finished {
@@ -265,7 +316,7 @@ mod tests {
         let own = Utf8Path::new("/run/own.kubeconfig");
         let kind = ClusterTool::Kind.create("n", Some("i"), own).join(" ");
         assert!(kind.contains("--kubeconfig /run/own.kubeconfig"), "{kind}");
-        assert!(kind.ends_with("--image i"), "{kind}");
+        assert!(kind.ends_with("--config - --image i"), "{kind}");
         let removed = ClusterTool::Kind.delete("n", own).join(" ");
         assert!(
             removed.contains("--kubeconfig /run/own.kubeconfig"),
@@ -297,6 +348,15 @@ mod tests {
         timeout(Duration::from_secs(30), ended)
             .await
             .expect("the child still runs");
+    }
+
+    #[tokio::test]
+    async fn a_program_reads_its_input_to_the_end() {
+        let within = Duration::from_secs(30);
+        let said = run_command_with_input("cat", "read", &[], KIND_SETTINGS, within).await;
+        assert_eq!(said.expect("it ends"), KIND_SETTINGS.as_bytes());
+        let said = run_command("cat", "read", &[], within).await;
+        assert_eq!(said.expect("it ends"), b"");
     }
 
     #[tokio::test]
