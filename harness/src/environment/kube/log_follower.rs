@@ -197,7 +197,14 @@ async fn read(
             position = take_over(&answer.take_in(piece), position, taken, log)?;
         }
     }
-    let rest = answer.end().map_err(Unread::Removed)?;
+    let rest = answer.end().map_err(|words| {
+        if words.ends_with(&instance.id) {
+            Unread::Removed(words)
+        } else {
+            // The status lags behind: it speaks of another instance.
+            Unread::Broken(words)
+        }
+    })?;
     take_over(&rest, position, taken, log).map(|_| ())
 }
 
@@ -220,3 +227,7 @@ fn take_over(
     }
     Ok(end)
 }
+
+#[cfg(test)]
+#[path = "log_follower_tests.rs"]
+mod tests;
