@@ -22,10 +22,6 @@ pub trait Pod: fmt::Debug + Send + Sync {
     /// Returns everything that has happened so far, in order.
     fn timeline(&self) -> Vec<TimelineEvent>;
 
-    /// Waits until the timeline has more than `seen` events, or the pod is gone. The caller bounds
-    /// the wait.
-    async fn timeline_beyond(&self, seen: usize);
-
     /// Tells whether the pod is ready (an endpoint of its Service) now.
     fn is_ready(&self) -> bool;
 

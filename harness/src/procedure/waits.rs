@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::plan::repeat_stream;
+use crate::environment::Pod;
 use crate::judge::lifecycle::{exit_after, first, render};
 use crate::looks::Looks;
 use crate::model::causes::chain;
@@ -46,27 +47,9 @@ impl Deployment {
         &self,
         waited_for: &str,
         budget: TimeSpan,
-        mut condition: impl FnMut(&[TimelineEvent]) -> Option<T>,
+        condition: impl FnMut(&[TimelineEvent]) -> Option<T>,
     ) -> Result<T, ProcedureError> {
-        let wait = async {
-            loop {
-                let timeline = self.pod.timeline();
-                if let Some(found) = condition(&timeline) {
-                    return found;
-                }
-                self.pod.timeline_beyond(timeline.len()).await;
-                // A pod that is gone reports at once and for ever.
-                sleep(POLL_INTERVAL).await;
-            }
-        };
-        timeout(budget.as_duration(), wait).await.map_err(|_| {
-            TimedOut {
-                waited_for: waited_for.into(),
-                budget,
-                last_seen: render(&self.pod.timeline(), None),
-            }
-            .into()
-        })
+        await_in_timeline(self.pod.as_ref(), waited_for, budget, condition).await
     }
 
     /// Waits until the pod is ready and the proxy answers. A container that ends meanwhile ends the wait.
@@ -255,6 +238,27 @@ impl Deployment {
             last_lines: last_lines(&log),
         }
     }
+}
+
+/// Waits for something in a pod's timeline.
+pub(super) async fn await_in_timeline<T>(
+    pod: &dyn Pod,
+    waited_for: &str,
+    budget: TimeSpan,
+    mut condition: impl FnMut(&[TimelineEvent]) -> Option<T>,
+) -> Result<T, ProcedureError> {
+    let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
+    while looks.next().await {
+        if let Some(found) = condition(&pod.timeline()) {
+            return Ok(found);
+        }
+    }
+    Err(TimedOut {
+        waited_for: waited_for.into(),
+        budget,
+        last_seen: render(&pod.timeline(), None),
+    }
+    .into())
 }
 
 /// Counts how many of the latest requests were denied by the agent. The access log may follow an answer by a moment: requests

@@ -21,3 +21,31 @@ pub fn runtime() -> io::Result<Runtime> {
         .enable_all()
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn workers_that_wait_for_a_disk_do_not_stop_the_others() {
+        let runtime = runtime().expect("threads");
+        let mut disks = Vec::new();
+        for _ in 1..FEWEST_WORKERS {
+            let (disk, writing) = channel::<()>();
+            disks.push(disk);
+            runtime.spawn(async move { writing.recv() });
+        }
+        let (teller, listener) = channel();
+        runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            teller.send(())
+        });
+        let others_go_on = listener.recv_timeout(Duration::from_secs(30));
+        // Before the runtime ends, which would wait for them.
+        drop(disks);
+        assert_eq!(others_go_on, Ok(()));
+    }
+}

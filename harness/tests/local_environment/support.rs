@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 
 /// The bound of every wait in these tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks of a bounded wait.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 static PURPOSES: AtomicU32 = AtomicU32::new(0);
 
@@ -127,7 +129,7 @@ pub(crate) async fn until(
                     .any(|event| event.event == LifecycleEvent::PodGone),
                 "the pod is gone before {what}: {events:#?}"
             );
-            pod.timeline_beyond(events.len()).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     let event = tokio::time::timeout(PATIENCE, wait).await;
@@ -151,7 +153,7 @@ pub(crate) async fn until_gone(pod: &dyn Pod) {
             .iter()
             .any(|event| event.event == LifecycleEvent::PodGone)
         {
-            pod.timeline_beyond(pod.timeline().len()).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     let gone = tokio::time::timeout(PATIENCE, wait).await;
@@ -171,7 +173,7 @@ pub(crate) async fn until_logged(pod: &dyn Pod, container: &str, text: &str) -> 
             "`{text}` is not in the log: {log:?}; {:#?}",
             pod.timeline()
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -197,7 +199,7 @@ pub(crate) async fn until_command_lines(pod: &dyn Pod, container: &str, expected
             tokio::time::Instant::now() < deadline,
             "not {expected:?} but {last:?}"
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -254,7 +256,7 @@ pub(crate) async fn until_nothing_runs(text: &str) {
             tokio::time::Instant::now() < deadline,
             "`{text}` still runs"
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -111,10 +111,6 @@ impl Pod for ServedPod {
         self.front.timeline()
     }
 
-    async fn timeline_beyond(&self, seen: usize) {
-        self.front.timeline_beyond(seen).await;
-    }
-
     fn is_ready(&self) -> bool {
         self.front.is_ready()
     }

@@ -200,10 +200,6 @@ impl Pod for KubePod {
         self.parts.view.timeline.events()
     }
 
-    async fn timeline_beyond(&self, seen: usize) {
-        self.parts.view.timeline.beyond(seen).await;
-    }
-
     fn images(&self) -> Vec<ContainerImage> {
         let latest = self.parts.view.latest();
         let latest = latest.borrow();

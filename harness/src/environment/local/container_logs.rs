@@ -133,6 +133,15 @@ mod tests {
     }
 
     #[test]
+    fn no_log_lies_on_a_disk() {
+        let logs = logs();
+        for file in [&logs.containers[0].1, &logs.supervisor] {
+            let file_system = nix::sys::statfs::fstatfs(file).expect("a file");
+            assert_eq!(file_system.filesystem_type(), nix::sys::statfs::TMPFS_MAGIC);
+        }
+    }
+
+    #[test]
     fn the_end_of_what_the_supervisor_said_is_kept() {
         let logs = logs();
         let mut writer = logs.of_supervisor().expect("a descriptor");

@@ -157,10 +157,6 @@ impl Pod for LocalPod {
         self.parts.timeline.events()
     }
 
-    async fn timeline_beyond(&self, seen: usize) {
-        self.parts.timeline.beyond(seen).await;
-    }
-
     fn is_ready(&self) -> bool {
         self.parts.timeline.is_ready()
     }

@@ -9,6 +9,7 @@ use super::super::expected::Expected;
 use super::super::plan::list_stream;
 use super::{close_books, deletion_asked_at};
 use crate::judge::lifecycle::phase_at;
+use crate::looks::Looks;
 use crate::model::finding::Finding;
 use crate::model::located::Position;
 use crate::model::timeouts::TimedOut;
@@ -34,36 +35,31 @@ pub(super) async fn start(
     );
     let drive = deployment.start_drive(vec![stream]).await?;
     let budget = deployment.timeouts.request;
-    let arrived = async {
-        loop {
-            let under_way = deployment
-                .testimony(|testimony| {
-                    requests
-                        .iter()
-                        .filter(|request| request.expect.outcome.reached_application())
-                        .all(|request| {
-                            !testimony
-                                .upstream
-                                .of(&request.prepared.planned.id)
-                                .is_empty()
-                        })
-                })
-                .await?;
-            if under_way {
-                return Ok::<(), ProcedureError>(());
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
+    let mut looks = Looks::within(budget.as_duration(), POLL_INTERVAL);
+    while looks.next().await {
+        let under_way = deployment
+            .testimony(|testimony| {
+                requests
+                    .iter()
+                    .filter(|request| request.expect.outcome.reached_application())
+                    .all(|request| {
+                        !testimony
+                            .upstream
+                            .of(&request.prepared.planned.id)
+                            .is_empty()
+                    })
+            })
+            .await?;
+        if under_way {
+            return Ok(Some(drive));
         }
-    };
-    match tokio::time::timeout(budget.as_duration(), arrived).await {
-        Ok(result) => result.map(|()| Some(drive)),
-        Err(_) => Err(TimedOut {
-            waited_for: "the slow requests to arrive at the application".into(),
-            budget,
-            last_seen: format!("{} requests were sent", requests.len()),
-        }
-        .into()),
     }
+    Err(TimedOut {
+        waited_for: "the slow requests to arrive at the application".into(),
+        budget,
+        last_seen: format!("{} requests were sent", requests.len()),
+    }
+    .into())
 }
 
 /// Judges them, and that they were under way.

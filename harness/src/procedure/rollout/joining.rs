@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{sleep, timeout};
 
 use super::controls::is_denied;
 use super::fleet_deployment::FleetDeployment;
@@ -12,6 +11,7 @@ use super::steps::TakenStep;
 use crate::environment::authority;
 use crate::judge::fleet::Fate;
 use crate::judge::lifecycle::{first, render};
+use crate::looks::Looks;
 use crate::model::finding::Finding;
 use crate::model::identity::RequestId;
 use crate::model::located::Position;
@@ -47,43 +47,41 @@ pub(super) async fn greet(
     deployment: &FleetDeployment,
 ) -> Result<Vec<Newcomer<Drive>>, ProcedureError> {
     let budget = deployment.settles_within();
+    let mut looks = Looks::within(budget.as_duration(), LOOK_EVERY);
     let mut met: Vec<Newcomer<Drive>> = Vec::new();
-    let meeting = async {
-        while met.len() < wanted {
-            for member in deployment.fleet.pods() {
-                let address = member.pod.addresses().pod_ip;
-                let known = before.contains(&member.name)
-                    || met.iter().any(|newcomer| newcomer.name == member.name);
-                if known || address.is_empty() {
-                    continue;
-                }
-                let case = format!("straight-to-{}", member.name);
-                let attack = deployment.ids.prepare_repeated(&spec.attack, &case)?;
-                let stream = repeat_stream(
-                    &case,
-                    &authority(&address, PROXY_PORT),
-                    PER_SECOND,
-                    attack.planned.clone(),
-                    u32::MAX,
-                );
-                met.push(Newcomer {
-                    name: member.name,
-                    attack,
-                    drive: deployment.start_drive(vec![stream]).await?,
-                });
+    while looks.next().await {
+        for member in deployment.fleet.pods() {
+            let address = member.pod.addresses().pod_ip;
+            let known = before.contains(&member.name)
+                || met.iter().any(|newcomer| newcomer.name == member.name);
+            if known || address.is_empty() {
+                continue;
             }
-            sleep(LOOK_EVERY).await;
+            let case = format!("straight-to-{}", member.name);
+            let attack = deployment.ids.prepare_repeated(&spec.attack, &case)?;
+            let stream = repeat_stream(
+                &case,
+                &authority(&address, PROXY_PORT),
+                PER_SECOND,
+                attack.planned.clone(),
+                u32::MAX,
+            );
+            met.push(Newcomer {
+                name: member.name,
+                attack,
+                drive: deployment.start_drive(vec![stream]).await?,
+            });
         }
-        Ok::<_, ProcedureError>(())
-    };
-    timeout(budget.as_duration(), meeting)
-        .await
-        .map_err(|_| TimedOut {
-            waited_for: format!("{wanted} pods to join and get an address"),
-            budget,
-            last_seen: format!("{} did", met.len()),
-        })??;
-    Ok(met)
+        if met.len() >= wanted {
+            return Ok(met);
+        }
+    }
+    Err(TimedOut {
+        waited_for: format!("{wanted} pods to join and get an address"),
+        budget,
+        last_seen: format!("{} did", met.len()),
+    }
+    .into())
 }
 
 impl Newcomer {

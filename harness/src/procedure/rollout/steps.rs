@@ -4,25 +4,22 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{sleep, timeout};
 
 use super::fleet_deployment::FleetDeployment;
 use super::joining::{Newcomer, greet};
 use super::{AROUND_STEPS, Progress, is_of_streams};
 use crate::environment::{ContainerFault, EnvironmentFault, Eviction, FleetMember, TemplateChange};
-use crate::judge::lifecycle::render;
 use crate::looks::Looks;
 use crate::model::rollout::{RolloutSpec, RolloutStep};
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::model::timeouts::TimedOut;
 use crate::procedure::Proceedings;
 use crate::procedure::error::ProcedureError;
+use crate::procedure::waits::await_in_timeline;
 use crate::stack::{AGENT_CONTAINER, Stack};
 
 /// Between two requests for an eviction that the budget does not allow yet.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// Between two looks at a timeline that has grown.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A step that was taken.
 #[derive(Debug)]
@@ -255,26 +252,10 @@ async fn await_event(
     waited_for: &str,
     mut condition: impl FnMut(&[TimelineEvent]) -> bool,
 ) -> Result<(), ProcedureError> {
+    let waited_for = format!("{waited_for} (`{}`)", member.name);
     let budget = deployment.settles_within();
-    let wait = async {
-        loop {
-            let timeline = member.pod.timeline();
-            if condition(&timeline) {
-                return;
-            }
-            member.pod.timeline_beyond(timeline.len()).await;
-            // A pod that is gone reports at once and for ever.
-            sleep(LOOK_EVERY).await;
-        }
-    };
-    timeout(budget.as_duration(), wait).await.map_err(|_| {
-        TimedOut {
-            waited_for: format!("{waited_for} (`{}`)", member.name),
-            budget,
-            last_seen: render(&member.pod.timeline(), None),
-        }
-        .into()
-    })
+    let has_come = |timeline: &[TimelineEvent]| condition(timeline).then_some(());
+    await_in_timeline(member.pod.as_ref(), &waited_for, budget, has_come).await
 }
 
 #[cfg(test)]
