@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::error::ProcedureError;
@@ -117,7 +121,7 @@ impl Drive {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a line that is half read is read on the next time.
+    /// Cancel safe.
     pub async fn next(&mut self) -> Result<Option<&ClientRecord>, ProcedureError> {
         if self.summary.is_some() {
             return Ok(None);
@@ -240,18 +244,22 @@ fn lost(records: usize, detail: String) -> ProcedureError {
 /// The lines that are exchanged with a driver.
 struct Lines {
     stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    stdout: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
-    /// What of the next line has been read.
-    line: Vec<u8>,
+    /// What it has said and nobody has taken yet; last, why nothing more comes.
+    said: mpsc::UnboundedReceiver<Result<DriverLine, String>>,
+    /// Reads while nobody asks: a driver whose output nobody takes falls behind, and sends later than it was told to. It ends with this.
+    _reading: JoinSet<()>,
     _guard: Box<dyn Send + Sync>,
 }
 
 impl Lines {
     fn new(process: DriverProcess) -> Self {
+        let (lines, said) = mpsc::unbounded_channel();
+        let mut reading = JoinSet::new();
+        reading.spawn(read_lines(process.stdout, lines));
         Self {
             stdin: process.stdin,
-            stdout: BufReader::new(process.stdout),
-            line: Vec::new(),
+            said,
+            _reading: reading,
             _guard: process.guard,
         }
     }
@@ -269,20 +277,39 @@ impl Lines {
         self.stdin.flush().await
     }
 
-    /// Reads a line, or says what was seen instead.
+    /// Waits for the next line, or says what was seen instead. Cancel safe.
     async fn next(&mut self) -> Result<DriverLine, String> {
-        let left = LINE_LIMIT_BYTES.saturating_sub(self.line.len() as u64);
-        (&mut self.stdout)
-            .take(left)
-            .read_until(b'\n', &mut self.line)
-            .await
-            .map_err(|error| error.to_string())?;
-        let line = std::mem::take(&mut self.line);
-        if line.last() != Some(&b'\n') {
-            return Err("its output ended".into());
-        }
-        serde_json::from_slice(&line).map_err(|error| format!("a line cannot be read: {error}"))
+        let said = self.said.recv().await;
+        said.unwrap_or_else(|| Err("its output ended".into()))
     }
+}
+
+/// Passes on each line as it comes, until there is one that cannot be read.
+async fn read_lines(
+    stdout: Box<dyn AsyncRead + Send + Unpin>,
+    lines: mpsc::UnboundedSender<Result<DriverLine, String>>,
+) {
+    let mut stdout = BufReader::new(stdout);
+    loop {
+        let line = read_line(&mut stdout).await;
+        let is_last = line.is_err();
+        if lines.send(line).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+async fn read_line(stdout: &mut (impl AsyncBufRead + Unpin)) -> Result<DriverLine, String> {
+    let mut line = Vec::new();
+    stdout
+        .take(LINE_LIMIT_BYTES)
+        .read_until(b'\n', &mut line)
+        .await
+        .map_err(|error| error.to_string())?;
+    if line.last() != Some(&b'\n') {
+        return Err("its output ended".into());
+    }
+    serde_json::from_slice(&line).map_err(|error| format!("a line cannot be read: {error}"))
 }
 
 #[cfg(test)]

@@ -108,3 +108,24 @@ async fn a_driver_that_goes_on_after_a_stop_is_lost() {
     let error = drive.finish().await.unwrap_err().to_string();
     assert!(error.contains("of being told to"), "{error}");
 }
+
+#[tokio::test]
+async fn a_driver_is_read_while_nobody_asks_for_its_records() {
+    let mut record = crate::witness::fixture::joined().client;
+    record.stream = "stream".into();
+    let mut line = serde_json::to_vec(&DriverLine::Request(Box::new(record))).unwrap();
+    line.push(b'\n');
+    let (mut driver, output) = tokio::io::duplex(16);
+    let mut drive = drive_that_says(output, 100).await;
+    let written = async {
+        for _ in 0..100 {
+            driver.write_all(&line).await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(30), written)
+        .await
+        .expect("a driver does not wait for somebody to ask");
+    driver.write_all(NEVER_STOPPED.as_bytes()).await.unwrap();
+    assert!(drive.next().await.unwrap().is_some());
+    assert_eq!(drive.finish().await.unwrap().records.len(), 100);
+}

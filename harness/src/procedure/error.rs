@@ -53,6 +53,16 @@ pub enum ProcedureError {
         /// How many there were.
         sent: usize,
     },
+    /// A pod was ready before the first attack on it was sent.
+    #[error(
+        "the first attack on `{pod}` was sent {late_by_milliseconds} ms after it was ready, so nobody knows whether it enforced first"
+    )]
+    MetTooLate {
+        /// The pod.
+        pod: String,
+        /// How long after.
+        late_by_milliseconds: i128,
+    },
     /// A request of a scenario file cannot be built.
     #[error("a request cannot be built")]
     Request(#[from] RequestSpecError),
@@ -82,7 +92,7 @@ impl ProcedureError {
                 timed_out.budget
             )],
             Self::Environment(fault) => fault_hints(fault),
-            Self::ProxyStalled(_) => vec![TOO_MUCH_TO_DO.into()],
+            Self::ProxyStalled(_) | Self::MetTooLate { .. } => vec![TOO_MUCH_TO_DO.into()],
             Self::NothingUnderWay { .. } => vec![
                 TOO_MUCH_TO_DO.into(),
                 "an application of your own has to take the time that the request asks of it"

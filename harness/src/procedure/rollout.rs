@@ -116,7 +116,7 @@ impl Progress {
     }
 }
 
-/// Reads the records as they come: a driver whose output nobody takes falls behind. When the steps are over it is told to stop.
+/// Takes the records as they come, and says how many there are. When the steps are over the driver is told to stop.
 async fn read_on(mut drive: Drive, progress: &Progress) -> Result<DriveReport, ProcedureError> {
     while !progress.is_over.load(Ordering::Relaxed) && drive.next().await?.is_some() {
         progress.records.send_replace(drive.records().len());

@@ -1,6 +1,6 @@
 //! Meets the pods that join a fleet: attacks are sent straight to each from its first address on, to see since when it enforces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use super::controls::is_denied;
 use super::fleet_deployment::FleetDeployment;
 use super::steps::TakenStep;
 use crate::environment::authority;
-use crate::judge::fleet::Fate;
+use crate::judge::fleet::{Fate, PodPhase, end_without_pod, moment_of};
 use crate::judge::lifecycle::{first, render};
 use crate::looks::Looks;
 use crate::model::finding::Finding;
@@ -24,10 +24,13 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::plan::{Prepared, repeat_stream};
 use crate::procedure::{JudgedRequest, Proceedings};
 use crate::stack::PROXY_PORT;
-use crate::witness::fleet::FleetJoined;
+use crate::traffic::record::ClientRecord;
+use crate::witness::fleet::{FleetJoined, Holder};
 
 /// Attacks per second that are sent straight to a new pod.
 const PER_SECOND: f64 = 25.0;
+/// Attacks that a new pod is sent after it was ready.
+const AFTER_READY: usize = 10;
 /// Between two looks at the fleet's pods.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -85,13 +88,23 @@ pub(super) async fn greet(
 }
 
 impl Newcomer {
-    /// Lets the attacks on the pods that joined end.
+    /// Lets the attacks on the pods that joined end, once each pod has had some more of them since it was ready.
     pub(super) async fn conclude(
         newcomers: Vec<Newcomer<Drive>>,
         deployment: &FleetDeployment,
     ) -> Result<Vec<Self>, ProcedureError> {
+        let settled = Timestamp::now();
+        let budget = deployment.timeouts.first_answers();
         let mut concluded = Vec::new();
         for mut newcomer in newcomers {
+            let waited_for = format!("attacks on `{}` after it was ready", newcomer.name);
+            newcomer
+                .drive
+                .await_records(&waited_for, budget, |records| {
+                    let due = |record: &&ClientRecord| record.intended_at >= settled;
+                    records.iter().filter(due).count() >= AFTER_READY
+                })
+                .await?;
             newcomer.drive.stop().await?;
             let drive = newcomer.drive.finish().await?;
             deployment.remember_sent(&drive.records);
@@ -134,14 +147,18 @@ pub(super) async fn judge(
             .map(|member| member.pod.timeline())
             .unwrap_or_default();
         let enforcement = Enforcement::of(&joined, &timeline);
+        enforcement.check_met_in_time(&newcomer.name)?;
+        let fates = fates(&joined, &timeline);
         proceedings.observations.insert(
             format!("pod {} joins", newcomer.name),
-            enforcement.describe(),
+            format!("{}; {fates}", enforcement.describe()),
         );
         let finding = enforcement.judge(&newcomer.name, joining.position);
-        proceedings
-            .findings
-            .extend(finding.map(|finding| finding.note(render(&timeline, None))));
+        proceedings.findings.extend(finding.map(|finding| {
+            finding
+                .note(format!("attacks sent straight to it: {fates}"))
+                .note(render(&timeline, None))
+        }));
         let mut outcomes = Vec::new();
         let case = newcomer.attack.planned.id.clone();
         for request in joined {
@@ -166,6 +183,10 @@ pub(super) async fn judge(
 struct Enforcement {
     first_denied: Option<Timestamp>,
     ready: Option<Timestamp>,
+    /// When the first attack on it was sent.
+    first_sent: Option<Timestamp>,
+    /// The last attack on it.
+    last: Option<String>,
     /// Attacks that were sent to the ready pod and got through.
     through_when_ready: Vec<String>,
 }
@@ -176,8 +197,15 @@ impl Enforcement {
             matches!(event, LifecycleEvent::PodReady)
         });
         let sent_at = |joined: &FleetJoined| joined.joined.client.sent_at;
+        let intended_at = |joined: &&FleetJoined| joined.joined.client.intended_at;
+        let last = joined.iter().max_by_key(intended_at);
         Self {
             ready,
+            first_sent: joined
+                .iter()
+                .map(|joined| moment_of(&joined.joined.client))
+                .min(),
+            last: last.map(|joined| joined.joined.client.id.clone()),
             first_denied: joined
                 .iter()
                 .filter(|joined| is_denied(&joined.joined.client))
@@ -191,6 +219,20 @@ impl Enforcement {
                 .map(|joined| joined.joined.client.id.clone())
                 .collect(),
         }
+    }
+
+    /// Checks that the pod was attacked before it was ready: of one that was met later nobody knows whether it enforced first.
+    fn check_met_in_time(&self, pod: &str) -> Result<(), ProcedureError> {
+        let (Some(sent), Some(ready)) = (self.first_sent, self.ready) else {
+            return Ok(());
+        };
+        if sent < ready {
+            return Ok(());
+        }
+        Err(ProcedureError::MetTooLate {
+            pod: pod.into(),
+            late_by_milliseconds: sent.duration_since(ready).as_millis(),
+        })
     }
 
     fn describe(&self) -> String {
@@ -221,11 +263,44 @@ impl Enforcement {
             let finding = Finding::new("joining", position, expected, observed);
             return Some(finding.about("straight-to-pod", &RequestId::from_witness(id)));
         }
-        (self.first_denied.is_none() || self.ready.is_none())
-            .then(|| Finding::new("joining", position, expected, self.describe()))
+        if self.first_denied.is_some() && self.ready.is_some() {
+            return None;
+        }
+        let finding = Finding::new("joining", position, expected, self.describe());
+        Some(match &self.last {
+            Some(id) => finding.about("straight-to-pod", &RequestId::from_witness(id)),
+            None => finding,
+        })
     }
+}
+
+/// Counts the attacks by what became of them, and where: `31 × turned away, no pod, refused while connecting`.
+fn fates(joined: &[FleetJoined], timeline: &[TimelineEvent]) -> String {
+    let mut counts: BTreeMap<(Fate, String), u64> = BTreeMap::new();
+    for joined in joined {
+        let client = &joined.joined.client;
+        let place = match &joined.holder {
+            Holder::Nobody => end_without_pod(client),
+            Holder::Pod(_) | Holder::Several(_) => {
+                PodPhase::at(timeline, moment_of(client)).to_string()
+            }
+        };
+        *counts.entry((fate(joined), place)).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return "none was sent".into();
+    }
+    let parts: Vec<String> = counts
+        .into_iter()
+        .map(|((fate, place), count)| format!("{count} × {fate}, {place}"))
+        .collect();
+    parts.join("; ")
 }
 
 fn fate(joined: &FleetJoined) -> Fate {
     Fate::of(StreamKind::Attack, &joined.joined, joined.decide().outcome)
 }
+
+#[cfg(test)]
+#[path = "joining_tests.rs"]
+mod tests;
