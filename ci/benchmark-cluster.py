@@ -13,8 +13,9 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target/release/conformance"
+from built import conformance
+
+BINARY = conformance("release")
 # What a scenario's time is spent on once its requests are judged.
 AFTERWARDS = ["evidence", "ending"]
 

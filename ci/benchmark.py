@@ -11,8 +11,9 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target/release/conformance"
+from built import ROOT, conformance
+
+BINARY = conformance("release")
 
 
 def peak_kib(status: pathlib.Path) -> int:

@@ -25,7 +25,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import conformance
+
 FEW = ["blocks-sqli", "blocks-xss", "blocks-traversal", "agent-outlives-the-proxy"]
 ONE = ["blocks-sqli"]
 # Namespaces of somebody else that look like ours: one by its name, one by its name and label, without an owner.
@@ -367,7 +368,7 @@ def lookalikes(cluster: Cluster) -> Iterator[None]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/debug/conformance")
+    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
     parser.add_argument("--context", required=True, help="of a kind cluster that nobody else uses")
     parser.add_argument("--only", nargs="*", default=list(FAULTS), choices=list(FAULTS))
     words = sys.argv[1:]

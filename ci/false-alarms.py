@@ -18,7 +18,8 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import ROOT, conformance
+
 KEPT = ROOT / "target/false-alarms"
 ROUND_WITHIN_SECONDS = 1200
 
@@ -55,7 +56,7 @@ def run(command: list[str], busy: bool, number: int) -> tuple[float, int, int, d
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/conformance")
+    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
     parser.add_argument("--rounds", type=int, default=50)
     words = sys.argv[1:]
     split = words.index("--") if "--" in words else len(words)

@@ -6,7 +6,7 @@ their process group, full, read-only and stalled disks, too few descriptors, two
 run has panicked or has not ended in time, or its exit code is none that the command documents.
 
 Each fault has a mount namespace, temporary folder and `/dev/shm` of its own, and whatever its run leaves without a parent becomes a child of the process
-that counts: so nothing else on the machine counts, and nothing of the run can hide. Needs Linux, root, `target/release/conformance` and
+that counts: so nothing else on the machine counts, and nothing of the run can hide. Needs Linux, root, the release binary (`cargo build --release`) and
 the executables beside it; a disk is made to stall where there are loop devices, `mkfs.ext4` and `fsfreeze`. `--plant` leaves something on purpose and must end with 1.
 """
 
@@ -30,7 +30,8 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import ROOT, conformance
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNS = 0x20000
@@ -420,7 +421,7 @@ def calm_span(options: argparse.Namespace) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/conformance")
+    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
     parser.add_argument("--agent", type=pathlib.Path, help="the reference agent that misbehaving ones are made of; default: beside the binary")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=3, help="runs at the same time")

@@ -26,7 +26,7 @@ expect() {
   printf 'ok  %s\n' "$what"
 }
 
-cargo run --quiet --package harness --bin conformance -- images --output "$archives" >"$archives/list"
+cargo run --quiet --bin conformance -- images --output "$archives" >"$archives/list"
 while IFS=$'\t' read -r name _ _ archive; do
   docker load --quiet --input "$archive" >/dev/null
   names+=("$name")

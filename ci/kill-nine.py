@@ -22,7 +22,8 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import conformance
+
 BYSTANDER = "kill-nine-bystander"
 GONE_WITHIN_SECONDS = 120
 WHOLE_WITHIN_SECONDS = 900
@@ -148,7 +149,7 @@ class Bench:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/debug/conformance")
+    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--span", type=float, default=75, help="seconds within which a run is killed")
     parser.add_argument("--seed", type=int, default=None, help="the same number gives the same moments")

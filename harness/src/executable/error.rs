@@ -134,14 +134,6 @@ pub enum ExecutableError {
         /// Where it should be.
         path: Utf8PathBuf,
     },
-    /// The machine has no static C library to link with.
-    #[error(
-        "this machine has no static C library, with which the executables for images are linked:\n{output}"
-    )]
-    StaticLibraryMissing {
-        /// The end of what the linker said, bounded and escaped.
-        output: String,
-    },
     /// The package index does not have this version.
     #[error("there is no package of Envoy {version}")]
     UnknownVersion {
@@ -189,9 +181,6 @@ impl ExecutableError {
                 Some("write a path with a slash in it, as in `./envoy`, or three numbers".into())
             }
             Self::SiblingMissing { .. } => Some("run `cargo build` in the repository".into()),
-            Self::StaticLibraryMissing { .. } => Some(
-                "install the C library's static part (Debian: `apt-get install libc6-dev`, Fedora: `dnf install glibc-static`)".into(),
-            ),
             Self::UnknownVersion { offered, .. } => {
                 Some(format!("there are: {}", offered.join(", ")))
             }

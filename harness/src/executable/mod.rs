@@ -7,10 +7,10 @@ mod envoy_install;
 mod error;
 mod family;
 mod identity;
+mod image_build;
 mod install_step;
 mod parenthood;
 mod pip;
-mod static_build;
 mod workspace;
 
 pub use self::envoy::{
@@ -18,6 +18,6 @@ pub use self::envoy::{
 };
 pub use self::error::ExecutableError;
 pub use self::identity::Identity;
+pub use self::image_build::{ImageExecutables, build_for_images};
 pub use self::install_step::InstallStep;
-pub use self::static_build::{ImageExecutables, build_for_images};
 pub use self::workspace::{SiblingExecutables, build_siblings, look_for_siblings};

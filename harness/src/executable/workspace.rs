@@ -54,10 +54,10 @@ pub struct SiblingExecutables {
 pub fn build_siblings() -> Result<SiblingExecutables, ExecutableError> {
     let place = BuildPlace::of(&own_executable()?);
     if let Some(cargo) = env::var_os("CARGO")
-        && let Some(manifest) = workspace_manifest()
-        && let Some(arguments) = place.cargo_arguments(manifest)
+        && let Some(workspace) = workspace()
+        && let Some(arguments) = place.cargo_arguments()
     {
-        run_cargo(cargo, &arguments, &[])?;
+        run_cargo(cargo, workspace, &arguments)?;
     }
     place.siblings()
 }
@@ -80,10 +80,22 @@ pub(super) fn own_executable() -> Result<Utf8PathBuf, ExecutableError> {
     })
 }
 
-/// Returns the manifest of the checkout that the harness was built from, if it is still there.
-pub(super) fn workspace_manifest() -> Option<&'static Utf8Path> {
-    let manifest = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
-    manifest.exists().then_some(manifest)
+/// Returns the checkout that the harness was built from, if it is still there.
+pub(super) fn workspace() -> Option<&'static Utf8Path> {
+    let workspace = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    workspace.join("Cargo.toml").exists().then_some(workspace)
+}
+
+/// Returns the arguments that make cargo build these executables. The whole workspace is named, since cargo chooses the features of
+/// dependencies by what is named: another choice would build them once more.
+pub(super) fn build_arguments(executables: &[&str], profile: &str) -> Vec<String> {
+    let mut arguments = ["build", "--quiet", "--workspace", "--profile", profile]
+        .map(String::from)
+        .to_vec();
+    for executable in executables {
+        arguments.extend(["--bin".into(), (*executable).into()]);
+    }
+    arguments
 }
 
 /// Where cargo put the running executable.
@@ -110,20 +122,13 @@ impl BuildPlace {
 
     /// Returns the arguments that make cargo put the fixtures into this very place; none where it
     /// is no place of cargo's.
-    fn cargo_arguments(&self, manifest: &Utf8Path) -> Option<Vec<String>> {
+    fn cargo_arguments(&self) -> Option<Vec<String>> {
         let profile = match self.folder.file_name()? {
             "debug" => "dev",
             other => other,
         };
         let parent = self.folder.parent()?;
-        let mut arguments: Vec<String> = ["build", "--quiet", "--manifest-path"]
-            .map(String::from)
-            .to_vec();
-        arguments.push(manifest.to_string());
-        for package in [AGENT_STUB, HELLOWORLD] {
-            arguments.extend(["--package".into(), package.into()]);
-        }
-        arguments.extend(["--profile".into(), profile.into()]);
+        let mut arguments = build_arguments(&[AGENT_STUB, HELLOWORLD], profile);
         let target_folder = self.target_folder()?;
         if target_folder != parent {
             let target = parent.file_name()?;
@@ -167,16 +172,16 @@ fn is_target_folder(folder: &Utf8Path) -> bool {
     folder.join("CACHEDIR.TAG").exists() || folder.join(".rustc_info.json").exists()
 }
 
-/// Runs cargo to its end, without these variables besides those that no inner cargo may see.
+/// Runs cargo to its end in the workspace, whose settings it finds by that.
 pub(super) fn run_cargo(
     cargo: OsString,
+    workspace: &Utf8Path,
     arguments: &[String],
-    removed_variables: &[&str],
 ) -> Result<(), ExecutableError> {
     let program = cargo.to_string_lossy().into_owned();
     let mut command = Command::new(cargo);
-    command.args(arguments);
-    for variable in REMOVED_VARIABLES.iter().chain(removed_variables) {
+    command.args(arguments).current_dir(workspace);
+    for variable in REMOVED_VARIABLES {
         command.env_remove(variable);
     }
     for (variable, _) in env::vars_os() {
@@ -254,11 +259,12 @@ mod tests {
     ) {
         let (root, place) = place(own);
         let arguments = place
-            .cargo_arguments(Utf8Path::new("/w/Cargo.toml"))
+            .cargo_arguments()
             .expect("a place of cargo's")
             .join(" ");
         assert!(
-            arguments.contains("--package agent-stub --package helloworld"),
+            arguments.contains("--workspace")
+                && arguments.contains("--bin agent-stub --bin helloworld"),
             "{arguments}"
         );
         assert!(arguments.contains(profile), "{arguments}");
@@ -278,7 +284,7 @@ mod tests {
     #[test]
     fn an_installed_harness_builds_nothing() {
         let place = BuildPlace::of(Utf8Path::new("/usr/local/bin/conformance"));
-        assert_eq!(place.cargo_arguments(Utf8Path::new("/w/Cargo.toml")), None);
+        assert_eq!(place.cargo_arguments(), None);
     }
 
     #[test]
@@ -293,8 +299,8 @@ mod tests {
     fn a_failed_build_shows_what_the_compiler_said() {
         let error = run_cargo(
             "sh".into(),
+            "/".into(),
             &["-c".into(), "echo oh no >&2; exit 101".into()],
-            &[],
         )
         .expect_err("it failed");
         assert!(error.to_string().contains("oh no"), "{error}");
