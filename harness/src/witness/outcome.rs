@@ -16,8 +16,9 @@ use crate::traffic::record::{ClientResult, ResponseRecord};
 
 /// By how much a decision that the proxy has waited for may be dated after the wait: what the proxy did before it asked is no part of that.
 const DATE_SLACK: SignedDuration = SignedDuration::from_millis(20);
-/// By how much a proxy's own measure of a wait that it gave up may fall short of the time-out: timers are coarse.
-const TIMER_SLACK: Duration = Duration::from_millis(20);
+/// By which part of the time-out a proxy's own measure of a wait that it gave up may fall short of it. An event loop reckons its timers from when it last
+/// woke (libevent's cached time): what it did before it asked is missing from the wait, and that is much where it was not run for a while.
+const TIMER_SLACK: u32 = 4;
 
 /// An outcome with what explains it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -152,7 +153,7 @@ fn timely<'a>(
         .authorization_microseconds
         .map(Duration::from_micros)
         .zip(timeout)
-        .is_some_and(|(waited, timeout)| waited + TIMER_SLACK >= timeout);
+        .is_some_and(|(waited, timeout)| waited + timeout / TIMER_SLACK >= timeout);
     let late = proxy.agent_failed() && (dated_later || waited_out);
     if late {
         reasons.push("the agent decided after the proxy had given up".into());

@@ -273,9 +273,11 @@ fn a_decision_after_the_proxy_gave_up_does_not_count() {
 fn a_decision_that_the_proxy_waited_for_in_vain_does_not_count_whatever_its_date() {
     let mut joined = joined(200, "via_upstream", Some(999_843), true, Some(406), true);
     joined.authorization_timeout = Some(Duration::from_secs(1));
-    let judgement = decide(&joined);
-    assert_eq!(judgement.outcome, Outcome::FailedOpen);
-    joined.authorization_timeout = Some(Duration::from_secs(2));
+    assert_eq!(decide(&joined).outcome, Outcome::FailedOpen);
+    // Its loop had not slept for 300 ms when it asked.
+    joined.authorization_timeout = Some(Duration::from_millis(1_300));
+    assert_eq!(decide(&joined).outcome, Outcome::FailedOpen);
+    joined.authorization_timeout = Some(Duration::from_millis(1_400));
     assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
 }
 

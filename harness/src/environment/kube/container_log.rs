@@ -32,6 +32,13 @@ struct ReadingCourse {
     instance: Option<(String, u64)>,
 }
 
+impl ReadingCourse {
+    fn is_still_written(&self) -> bool {
+        self.last_piece
+            .is_some_and(|at| at.elapsed() < STILL_WRITTEN_WITHIN)
+    }
+}
+
 impl ContainerLog {
     /// Returns why something of it is known to be missing. A log that nobody has ended, and one that a kubelet rotates, are whole.
     pub(super) fn gap(&self) -> Option<String> {
@@ -52,12 +59,15 @@ impl ContainerLog {
         begins_at
     }
 
+    /// Tells whether a piece came a moment ago.
+    pub(super) fn is_still_written(&self) -> bool {
+        self.course().is_still_written()
+    }
+
     /// Takes in that its following is given up. Where the stream is open and silent nothing is known to be missing.
     pub(super) fn give_up(&self) {
         let mut course = self.course();
-        let written = course
-            .last_piece
-            .is_some_and(|at| at.elapsed() < STILL_WRITTEN_WITHIN);
+        let written = course.is_still_written();
         let reason = match course.broken.take() {
             Some(reason) => Some(format!(
                 "it broke off and was not read to its end: {reason}"

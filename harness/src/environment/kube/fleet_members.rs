@@ -145,7 +145,8 @@ impl Nursery {
         }
     }
 
-    /// Says where the pod is when that is known, and lets its node tell of its hooks once it runs: others decide when it goes.
+    /// Says where the pod is when that is known, and lets its node tell of its hooks once it runs. Whoever waits for the fleet bounds how long that
+    /// may take.
     async fn place(self, member: Member) {
         match await_address(member.pod.view()).await {
             Ok((pod_ip, node)) => {

@@ -57,6 +57,7 @@ mod pod_maker;
 mod pod_watch;
 mod pre_stop;
 mod preparation;
+mod processor;
 mod proxy_word;
 mod pulls;
 mod registry_push;

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::labels::{ENFORCE_LABEL, OWNER_ANNOTATION, PURPOSE_ANNOTATION, ROLE_LABEL, labels};
 use super::ownership::Owner;
+use super::processor::{SERVING, UNDER_TEST, ask_for_processor};
 use crate::model::admission::PodSecurityStandard;
 use crate::model::identity::RunId;
 use crate::stack::secret::SecretText;
@@ -108,10 +109,11 @@ pub(super) fn service_of(name: &str, role: &str, port: u16, run: &RunId) -> Serv
     }
 }
 
-/// Makes the pod under test: the stack's template as it is.
+/// Makes the pod under test: the stack's template, with a share of the processors where it asks for none.
 pub(super) fn pod(run: &RunId, stack: &Stack, images: &super::images::ImageNames) -> Pod {
     let mut spec = stack.pod.clone();
     images.put_into(&mut spec);
+    ask_for_processor(&mut spec, UNDER_TEST);
     let ports = spec
         .containers
         .iter_mut()
@@ -131,10 +133,7 @@ pub(super) fn pod(run: &RunId, stack: &Stack, images: &super::images::ImageNames
 pub(super) fn driver(run: &RunId, image: &str) -> Pod {
     Pod {
         metadata: metadata(DRIVER, run, DRIVER),
-        spec: Some(PodSpec {
-            containers: vec![stand_by(DRIVER, image)],
-            ..serving()
-        }),
+        spec: Some(serving(stand_by(DRIVER, image))),
         ..Pod::default()
     }
 }
@@ -148,13 +147,10 @@ pub(super) fn answering(name: &str, role: &str, port: u16, run: &RunId, image: &
     ];
     Pod {
         metadata: metadata(name, run, role),
-        spec: Some(PodSpec {
-            containers: vec![Container {
-                args: Some(arguments.into()),
-                ..stand_by(role, image)
-            }],
-            ..serving()
-        }),
+        spec: Some(serving(Container {
+            args: Some(arguments.into()),
+            ..stand_by(role, image)
+        })),
         ..Pod::default()
     }
 }
@@ -164,9 +160,8 @@ pub(super) fn unconfined(name: &str, run: &RunId, image: &str) -> Pod {
     Pod {
         metadata: metadata(name, run, "trial"),
         spec: Some(PodSpec {
-            containers: vec![stand_by(name, image)],
             security_context: None,
-            ..serving()
+            ..serving(stand_by(name, image))
         }),
         ..Pod::default()
     }
@@ -177,17 +172,16 @@ pub(super) fn observer(name: &str, run: &RunId, image: &str, node: Option<&str>)
     Pod {
         metadata: metadata(name, run, OBSERVER),
         spec: Some(PodSpec {
-            containers: vec![Container {
+            host_pid: Some(true),
+            node_name: node.map(Into::into),
+            ..serving(Container {
                 security_context: Some(SecurityContext {
                     privileged: Some(true),
                     run_as_user: Some(0),
                     ..SecurityContext::default()
                 }),
                 ..stand_by(OBSERVER, image)
-            }],
-            host_pid: Some(true),
-            node_name: node.map(Into::into),
-            ..serving()
+            })
         }),
         ..Pod::default()
     }
@@ -198,15 +192,14 @@ pub(super) fn once(name: &str, run: &RunId, image: &str, arguments: &[&str]) -> 
     Pod {
         metadata: metadata(name, run, "question"),
         spec: Some(PodSpec {
-            containers: vec![Container {
+            restart_policy: Some("Never".into()),
+            ..serving(Container {
                 name: "agent".into(),
                 image: Some(image.into()),
                 image_pull_policy: Some("IfNotPresent".into()),
                 args: Some(arguments.iter().map(|word| (*word).to_owned()).collect()),
                 ..Container::default()
-            }],
-            restart_policy: Some("Never".into()),
-            ..serving()
+            })
         }),
         ..Pod::default()
     }
@@ -227,12 +220,16 @@ pub(super) fn command(subcommand: &str) -> Vec<String> {
     vec![CONFORMANCE.into(), subcommand.into()]
 }
 
-fn serving() -> PodSpec {
-    PodSpec {
+/// Makes what serves a run from a container.
+fn serving(container: Container) -> PodSpec {
+    let mut spec = PodSpec {
+        containers: vec![container],
         automount_service_account_token: Some(false),
         termination_grace_period_seconds: Some(1),
         ..PodSpec::default()
-    }
+    };
+    ask_for_processor(&mut spec, SERVING);
+    spec
 }
 
 fn metadata(name: &str, run: &RunId, role: &str) -> ObjectMeta {

@@ -72,7 +72,15 @@ impl PodMaker {
             .pulls
             .put_into_pod_under_test(&mut object, stack);
         space.apply(&place.namespace, &place.name, &object).await?;
-        let (pod_ip, node) = await_address(pod.view()).await?;
+        let placed = timeout(ADDRESS_WITHIN, await_address(pod.view())).await;
+        let (pod_ip, node) = placed.unwrap_or_else(|_| {
+            Err(TimedOut {
+                waited_for: "the pod to get an address".into(),
+                budget: ADDRESS_WITHIN.into(),
+                last_seen: last_seen(pod.view()),
+            }
+            .into())
+        })?;
         let service = service.to_owned();
         pod.place(Addresses { pod_ip, service }, node);
         Ok(Arc::new(pod))
@@ -94,44 +102,33 @@ impl PodMaker {
     }
 }
 
-/// Waits until the pod has an address; returns it with the node's name.
+/// Waits until the pod has an address, or has gone without; returns it with the node's name.
 pub(super) async fn await_address(view: &PodView) -> Result<(String, String), EnvironmentFault> {
     let mut latest = view.latest();
     let placed = |pod: &KubePodObject| {
         let ip = pod.status.as_ref()?.pod_ip.clone()?;
         Some((ip, pod.spec.as_ref()?.node_name.clone()?))
     };
-    let wait = async {
-        let found = latest
-            .wait_for(|latest| {
-                latest.stage > Stage::Alive || latest.pod.as_ref().and_then(placed).is_some()
-            })
-            .await;
-        found
-            .ok()
-            .and_then(|found| found.pod.as_ref().and_then(placed))
-    };
-    let last_seen = || {
-        let latest = view.latest();
-        let latest = latest.borrow();
-        latest
-            .pod
-            .as_ref()
-            .map_or_else(|| "no pod yet".into(), status::describe)
-    };
-    match timeout(ADDRESS_WITHIN, wait).await {
-        Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(EnvironmentFault::PodLost {
-            reason: format!(
-                "it went before it had an address; last seen: {}",
-                last_seen()
-            ),
-        }),
-        Err(_) => Err(TimedOut {
-            waited_for: "the pod to get an address".into(),
-            budget: ADDRESS_WITHIN.into(),
-            last_seen: last_seen(),
-        }
-        .into()),
-    }
+    let found = latest
+        .wait_for(|latest| {
+            latest.stage > Stage::Alive || latest.pod.as_ref().and_then(placed).is_some()
+        })
+        .await
+        .ok()
+        .and_then(|found| found.pod.as_ref().and_then(placed));
+    found.ok_or_else(|| EnvironmentFault::PodLost {
+        reason: format!(
+            "it went before it had an address; last seen: {}",
+            last_seen(view)
+        ),
+    })
+}
+
+fn last_seen(view: &PodView) -> String {
+    let latest = view.latest();
+    let latest = latest.borrow();
+    latest
+        .pod
+        .as_ref()
+        .map_or_else(|| "no pod yet".into(), status::describe)
 }

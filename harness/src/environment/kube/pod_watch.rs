@@ -28,8 +28,10 @@ use crate::stack::PROXY_CONTAINER;
 const TICK: Duration = Duration::from_millis(20);
 /// How long a kubelet's word of a hook may come after the pod is gone: it tells of a failed hook beside its work.
 const WORDS_WITHIN: Duration = Duration::from_secs(10);
-/// How long the logs of a pod that is gone may take to end.
+/// How long the logs of a pod that is gone may take to end where nothing more comes.
 const LOGS_END_WITHIN: Duration = Duration::from_secs(5);
+/// How long they may take where more comes: the API forgets a pod that is deleted without grace at once, and its kubelet may take a while to kill it.
+const LOGS_ARE_WRITTEN_FOR: Duration = Duration::from_mins(1);
 
 /// What the API said last of the pod.
 #[derive(Clone, Debug, Default)]
@@ -174,8 +176,8 @@ pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodVie
     let stage = watch_to_its_end(client, &place, &view).await;
     view.learn(|course, _| course.conclude());
     view.latest.send_modify(|latest| latest.stage = stage);
-    let ended = async { while logs.join_next().await.is_some() {} };
-    if timeout(LOGS_END_WITHIN, ended).await.is_err() {
+    let is_still_written = || view.logs.values().any(|log| log.is_still_written());
+    if !end_of(&mut logs, is_still_written).await {
         tracing::warn!(
             pod = place.name,
             namespace = place.namespace,
@@ -186,6 +188,20 @@ pub(super) async fn follow_pod(client: Client, place: PodPlace, view: Arc<PodVie
         view.logs.values().for_each(|log| log.give_up());
     }
     view.timeline.complete();
+}
+
+/// Waits for the logs' ends for as long as more comes; tells whether they came.
+async fn end_of(logs: &mut JoinSet<()>, is_still_written: impl Fn() -> bool) -> bool {
+    let gone_at = Instant::now();
+    loop {
+        let ended = async { while logs.join_next().await.is_some() {} };
+        if timeout(LOGS_END_WITHIN, ended).await.is_ok() {
+            return true;
+        }
+        if !is_still_written() || gone_at.elapsed() >= LOGS_ARE_WRITTEN_FOR {
+            return false;
+        }
+    }
 }
 
 async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> Stage {
@@ -268,7 +284,27 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// A log that ends after so many seconds.
+    fn log_of(seconds: u64) -> JoinSet<()> {
+        let mut logs = JoinSet::new();
+        logs.spawn(tokio::time::sleep(Duration::from_secs(seconds)));
+        logs
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn logs_are_waited_for_while_more_comes_and_not_for_ever() {
+        assert!(end_of(&mut log_of(4), || false).await);
+        assert!(!end_of(&mut log_of(6), || false).await);
+        assert!(end_of(&mut log_of(50), || true).await);
+        assert!(!end_of(&mut log_of(3600), || true).await);
+        let asked = AtomicUsize::new(0);
+        let until_asked_twice = || asked.fetch_add(1, Ordering::Relaxed) < 1;
+        assert!(!end_of(&mut log_of(50), until_asked_twice).await);
+    }
 
     #[test]
     fn a_pod_that_is_missing_in_a_new_list_is_gone_and_one_that_was_never_seen_is_not() {

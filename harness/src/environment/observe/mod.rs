@@ -9,6 +9,7 @@ pub(in crate::environment) use self::protocol::{
 };
 
 mod answer;
+mod control_group;
 mod processes;
 mod protocol;
 mod runtime;

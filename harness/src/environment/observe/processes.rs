@@ -36,7 +36,7 @@ pub(super) fn is_in(process: i32, container: &ContainerId) -> bool {
 }
 
 /// Tells whether the last part of a control group's path names the container: `<id>`, `cri-containerd-<id>.scope`, `crio-<id>`.
-fn names(part: &str, container: &ContainerId) -> bool {
+pub(super) fn names(part: &str, container: &ContainerId) -> bool {
     part.trim_end_matches(".scope")
         .rsplit(['-', ':'])
         .next()

@@ -1,20 +1,19 @@
 //! Reports the processes that are started inside containers from outside, as hooks are, and how and when the containers end.
 //!
-//! The kernel tells nobody without a netlink socket of who comes and goes, so the list of processes is read again and again; what has
-//! been there for a while and belongs to no container is not looked at a second time.
+//! The kernel tells nobody without a netlink socket of who comes and goes, so the processes of each container are read again and again, out of its
+//! control group: there is a watch for each pod, and the processes of a whole node are hundreds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::control_group::ControlGroup;
 use super::protocol::{ContainerId, ProcessChange, ProcessReport};
 use super::{processes, runtime};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// How long a new process may take until it has entered its control group.
-const ENTERS_WITHIN: Duration = Duration::from_secs(2);
 /// The longest watch: no pod's end is waited for so long.
 const LONGEST_WATCH: Duration = Duration::from_mins(15);
 
@@ -24,48 +23,48 @@ pub(super) fn watch(
     output: &mut impl Write,
 ) -> io::Result<()> {
     let started = Instant::now();
-    let mut seen: HashMap<i32, Instant> = HashMap::new();
+    let groups: BTreeMap<&String, ControlGroup> = containers
+        .iter()
+        .map(|(name, id)| (name, ControlGroup::of(id)))
+        .collect();
     let mut entered: HashMap<i32, String> = HashMap::new();
     let mut first: HashMap<i32, String> = containers
         .iter()
         .filter_map(|(name, id)| Some((processes::first(id)?, name.clone())))
         .collect();
-    let mut already: BTreeSet<i32> = containers.values().flat_map(processes::of).collect();
+    // What is no hook: it was there before the watch, or a process of the container has started it.
+    let mut others: BTreeSet<i32> = groups.values().flat_map(ControlGroup::members).collect();
     // The runtime is asked beside the watch, which must go on; the channel closes with the last question.
     let (ends, told) = mpsc::channel();
     let mut ends = Some(ends);
     say(output, None, ProcessChange::Begun)?;
     while started.elapsed() < LONGEST_WATCH {
-        let now = Instant::now();
-        let all: BTreeSet<i32> = processes::all().into_iter().collect();
-        // The kernel gives the number of a process that is gone to another one.
-        seen.retain(|process, _| all.contains(process));
-        already.retain(|process| all.contains(process));
-        for process in all {
-            let since = *seen.entry(process).or_insert(now);
-            if now.duration_since(since) > ENTERS_WITHIN
-                || entered.contains_key(&process)
-                || already.contains(&process)
-            {
-                continue;
+        let mut all: BTreeSet<i32> = BTreeSet::new();
+        for (name, group) in &groups {
+            let members = group.members();
+            for process in &members {
+                if entered.contains_key(process) || others.contains(process) {
+                    continue;
+                }
+                let command = processes::command(*process);
+                if is_runtime(&command) {
+                    continue;
+                }
+                if processes::parent(*process).is_some_and(|parent| members.contains(&parent)) {
+                    others.insert(*process);
+                    continue;
+                }
+                entered.insert(*process, (*name).clone());
+                let change = ProcessChange::Entered {
+                    process: *process,
+                    command,
+                };
+                say(output, Some((*name).clone()), change)?;
             }
-            let holder = containers
-                .iter()
-                .find(|(_, id)| processes::is_in(process, id));
-            let Some((name, id)) = holder else {
-                continue;
-            };
-            let members = processes::of(id);
-            let from_inside =
-                processes::parent(process).is_some_and(|parent| members.contains(&parent));
-            let command = processes::command(process);
-            if from_inside || is_runtime(&command) {
-                continue;
-            }
-            entered.insert(process, name.clone());
-            let change = ProcessChange::Entered { process, command };
-            say(output, Some(name.clone()), change)?;
+            all.extend(members);
         }
+        // The kernel gives the number of a process that is gone to another one.
+        others.retain(|process| all.contains(process));
         let gone: Vec<i32> = entered
             .keys()
             .copied()
@@ -74,7 +73,6 @@ pub(super) fn watch(
         for process in gone {
             let name = entered.remove(&process);
             say(output, name, ProcessChange::Left { process })?;
-            seen.remove(&process);
         }
         let ended: Vec<i32> = first
             .keys()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::environment::{Fleet, FleetMember};
+use crate::environment::{DriverProcess, Fleet, FleetMember};
 use crate::looks::Looks;
 use crate::model::outcome::Outcome;
 use crate::model::phase::{Phase, PhaseClock};
@@ -91,8 +91,17 @@ impl FleetDeployment {
 
     /// Starts a driver on these streams.
     pub async fn start_drive(&self, streams: Vec<Stream>) -> Result<Drive, ProcedureError> {
+        self.drive(self.fleet.start_driver().await?, streams).await
+    }
+
+    /// Gives a driver that was started these streams.
+    pub async fn drive(
+        &self,
+        driver: DriverProcess,
+        streams: Vec<Stream>,
+    ) -> Result<Drive, ProcedureError> {
         let plan = plan(streams, self.timeouts.request.as_duration());
-        Drive::start(self.fleet.start_driver().await?, plan).await
+        Drive::start(driver, plan).await
     }
 
     /// Remembers the ids of requests that were sent.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::controls::is_denied;
 use super::fleet_deployment::FleetDeployment;
 use super::steps::TakenStep;
-use crate::environment::authority;
+use crate::environment::{DriverProcess, authority};
 use crate::judge::fleet::{Fate, PodPhase, end_without_pod, moment_of};
 use crate::judge::lifecycle::{first, render};
 use crate::looks::Looks;
@@ -42,13 +42,28 @@ pub(super) struct Newcomer<D = DriveReport> {
     drive: D,
 }
 
-/// Waits for so many pods that were not there before, and begins to attack each as soon as it has an address.
+/// Starts a driver for each pod that will join. A node that has much to do tells of a pod's address a second before the pod is ready, and takes
+/// longer to start a driver.
+pub(super) async fn start_drivers(
+    wanted: usize,
+    deployment: &FleetDeployment,
+) -> Result<Vec<DriverProcess>, ProcedureError> {
+    let mut drivers = Vec::new();
+    for _ in 0..wanted {
+        drivers.push(deployment.fleet.start_driver().await?);
+    }
+    Ok(drivers)
+}
+
+/// Waits for a pod for each of these drivers that was not there before, and begins to attack each as soon as it has an address.
 pub(super) async fn greet(
     before: &BTreeSet<String>,
-    wanted: usize,
+    drivers: Vec<DriverProcess>,
     spec: &RolloutSpec,
     deployment: &FleetDeployment,
 ) -> Result<Vec<Newcomer<Drive>>, ProcedureError> {
+    let wanted = drivers.len();
+    let mut drivers = drivers.into_iter();
     let budget = deployment.settles_within();
     let mut looks = Looks::within(budget.as_duration(), LOOK_EVERY);
     let mut met: Vec<Newcomer<Drive>> = Vec::new();
@@ -60,6 +75,9 @@ pub(super) async fn greet(
             if known || address.is_empty() {
                 continue;
             }
+            let Some(driver) = drivers.next() else {
+                break;
+            };
             let case = format!("straight-to-{}", member.name);
             let attack = deployment.ids.prepare_repeated(&spec.attack, &case)?;
             let stream = repeat_stream(
@@ -72,7 +90,7 @@ pub(super) async fn greet(
             met.push(Newcomer {
                 name: member.name,
                 attack,
-                drive: deployment.start_drive(vec![stream]).await?,
+                drive: deployment.drive(driver, vec![stream]).await?,
             });
         }
         if met.len() >= wanted {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::fleet_deployment::FleetDeployment;
-use super::joining::{Newcomer, greet};
+use super::joining::{Newcomer, greet, start_drivers};
 use super::{AROUND_STEPS, Progress, is_of_streams};
 use crate::environment::{ContainerFault, EnvironmentFault, Eviction, FleetMember, TemplateChange};
 use crate::looks::Looks;
@@ -86,11 +86,14 @@ async fn take(
         RolloutStep::Restart => fleet.roll_out(TemplateChange::Restart).await?,
         RolloutStep::Scale(replicas) => {
             let before: BTreeSet<String> = fleet.pods().into_iter().map(|pod| pod.name).collect();
-            let standing = staying(deployment).len();
+            let joining = match spec.joining {
+                Some(_) => (*replicas as usize).saturating_sub(staying(deployment).len()),
+                None => 0,
+            };
+            let drivers = start_drivers(joining, deployment).await?;
             fleet.scale(*replicas).await?;
-            if spec.joining.is_some() {
-                let wanted = (*replicas as usize).saturating_sub(standing);
-                let newcomers = greet(&before, wanted, spec, deployment);
+            if joining > 0 {
+                let newcomers = greet(&before, drivers, spec, deployment);
                 let (newcomers, ()) = tokio::try_join!(newcomers, deployment.await_settled())?;
                 return Ok((None, Newcomer::conclude(newcomers, deployment).await?));
             }
