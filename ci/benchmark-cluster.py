@@ -13,9 +13,8 @@ import sys
 import tempfile
 import time
 
-from built import conformance
+from built import CONFORMANCE
 
-BINARY = conformance("release")
 # What a scenario's time is spent on once its requests are judged.
 AFTERWARDS = ["evidence", "ending"]
 
@@ -24,7 +23,7 @@ def main() -> int:
     words = sys.argv[1:] or ["--environment", "kind"]
     with tempfile.TemporaryDirectory(prefix="benchmark-cluster-") as folder:
         began = time.monotonic()
-        command = [str(BINARY), "run", *words, "--output", folder]
+        command = [str(CONFORMANCE), "run", *words, "--output", folder]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         reached: list[tuple[float, str]] = []
         # The name of a scenario to the moment at which its line came.

@@ -1,11 +1,9 @@
-"""Says where cargo puts the harness: with a target named, as `.cargo/config.toml` does, below a folder of the target's name."""
+"""Says where cargo puts the harness that `cargo build --release` makes: below a folder of the target's name, since `.cargo/config.toml` names one."""
 
+import os
 import pathlib
 import platform
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def conformance(profile: str) -> pathlib.Path:
-    """Returns the harness's executable of a folder of cargo's: `release` or `debug`."""
-    return ROOT / "target" / f"{platform.machine()}-unknown-linux-gnu" / profile / "conformance"
+TARGET = os.environ.get("CARGO_BUILD_TARGET", f"{platform.machine()}-unknown-linux-gnu")
+CONFORMANCE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / TARGET / "release/conformance"

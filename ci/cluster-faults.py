@@ -5,7 +5,7 @@ One line for each fault: what became of the run, and what was wrong. Looked at e
 the output, that the report is there where scenarios began, that the scenarios which the fault does not concern went on, that nothing of the
 run is left, and that what is somebody else's has not changed. Ends with 1 when anything was wrong.
 
-Needs Docker, kubectl, and a context of a kind cluster that has the images and that nobody else uses: its API server is stopped and its node
+Needs the release binary (`cargo build --release`), Docker, kubectl, and a context of a kind cluster that has the images and that nobody else uses: its API server is stopped and its node
 paused. Arguments after `--` are passed to `conformance run`: the names of the images.
 """
 
@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from built import conformance
+from built import CONFORMANCE
 
 FEW = ["blocks-sqli", "blocks-xss", "blocks-traversal", "agent-outlives-the-proxy"]
 ONE = ["blocks-sqli"]
@@ -368,7 +368,7 @@ def lookalikes(cluster: Cluster) -> Iterator[None]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
+    parser.add_argument("--binary", type=pathlib.Path, default=CONFORMANCE)
     parser.add_argument("--context", required=True, help="of a kind cluster that nobody else uses")
     parser.add_argument("--only", nargs="*", default=list(FAULTS), choices=list(FAULTS))
     words = sys.argv[1:]

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from built import ROOT, conformance
+from built import CONFORMANCE, ROOT
 
 KEPT = ROOT / "target/false-alarms"
 ROUND_WITHIN_SECONDS = 1200
@@ -56,7 +56,7 @@ def run(command: list[str], busy: bool, number: int) -> tuple[float, int, int, d
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
+    parser.add_argument("--binary", type=pathlib.Path, default=CONFORMANCE)
     parser.add_argument("--rounds", type=int, default=50)
     words = sys.argv[1:]
     split = words.index("--") if "--" in words else len(words)

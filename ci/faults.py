@@ -30,7 +30,7 @@ import tempfile
 import threading
 import time
 
-from built import ROOT, conformance
+from built import CONFORMANCE, ROOT
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_CHILD_SUBREAPER = 36
@@ -421,7 +421,7 @@ def calm_span(options: argparse.Namespace) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
+    parser.add_argument("--binary", type=pathlib.Path, default=CONFORMANCE)
     parser.add_argument("--agent", type=pathlib.Path, help="the reference agent that misbehaving ones are made of; default: beside the binary")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=3, help="runs at the same time")

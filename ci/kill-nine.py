@@ -6,7 +6,7 @@ Everything that belongs to these runs is told apart by folders of their own (TMP
 they say they make, so that other runs on the machine do not count. Ends with 1 when anything is left, when something that is not ours
 has changed, or when fewer than half of the runs were there to be killed. A cluster of ours that is not there any more is not looked for: that is what is wanted.
 
-Needs Docker and kind; with `--environment existing` a context, and kubectl. Arguments after `--` are passed to `conformance run`.
+Needs the release binary (`cargo build --release`), Docker and kind; with `--environment existing` a context, and kubectl. Arguments after `--` are passed to `conformance run`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 
-from built import conformance
+from built import CONFORMANCE
 
 BYSTANDER = "kill-nine-bystander"
 GONE_WITHIN_SECONDS = 120
@@ -149,7 +149,7 @@ class Bench:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=conformance("release"))
+    parser.add_argument("--binary", type=pathlib.Path, default=CONFORMANCE)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--span", type=float, default=75, help="seconds within which a run is killed")
     parser.add_argument("--seed", type=int, default=None, help="the same number gives the same moments")

@@ -1,4 +1,4 @@
-//! Builds the executables that go into images: statically linked by the workspace's settings, so that an image needs nothing besides.
+//! Builds the executables that go into images, linked as the workspace's settings say: statically, so that an image needs nothing besides.
 
 use std::env;
 use std::ffi::OsString;
@@ -24,7 +24,7 @@ pub struct ImageExecutables {
     pub conformance: Utf8PathBuf,
 }
 
-/// Returns the executables for images. In a checkout they are built first, statically and in the release profile, below the
+/// Returns the executables for images. In a checkout they are built first, in the release profile, below the
 /// folder of their target; an installed harness takes itself and what lies beside it, however they are linked.
 ///
 /// This blocks: call it where blocking is allowed. The first build takes minutes.

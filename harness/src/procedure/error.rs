@@ -1,5 +1,7 @@
 //! Why a procedure could not judge.
 
+use std::time::Duration;
+
 use super::stall::ProxyStalled;
 use crate::environment::EnvironmentFault;
 use crate::model::request::RequestSpecError;
@@ -55,13 +57,14 @@ pub enum ProcedureError {
     },
     /// A pod was ready before the first attack on it was sent.
     #[error(
-        "the first attack on `{pod}` was sent {late_by_milliseconds} ms after it was ready, so nobody knows whether it enforced first"
+        "the first attack on `{pod}` was sent {} ms after it was ready, so nobody knows whether it enforced first",
+        .late_by.as_millis()
     )]
     MetTooLate {
         /// The pod.
         pod: String,
         /// How long after.
-        late_by_milliseconds: i128,
+        late_by: Duration,
     },
     /// A request of a scenario file cannot be built.
     #[error("a request cannot be built")]

@@ -16,9 +16,8 @@ use crate::traffic::record::{ClientResult, ResponseRecord};
 
 /// By how much a decision that the proxy has waited for may be dated after the wait: what the proxy did before it asked is no part of that.
 const DATE_SLACK: SignedDuration = SignedDuration::from_millis(20);
-/// By which part of the time-out a proxy's own measure of a wait that it gave up may fall short of it. An event loop reckons its timers from when it last
-/// woke (libevent's cached time): what it did before it asked is missing from the wait, and that is much where it was not run for a while.
-const TIMER_SLACK: u32 = 4;
+/// By how much a proxy's own measure of a wait that it gave up may fall short of the time-out in any case: timers are coarse.
+const COARSE_TIMER: Duration = Duration::from_millis(20);
 
 /// An outcome with what explains it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -153,12 +152,19 @@ fn timely<'a>(
         .authorization_microseconds
         .map(Duration::from_micros)
         .zip(timeout)
-        .is_some_and(|(waited, timeout)| waited + timeout / TIMER_SLACK >= timeout);
+        .is_some_and(|(waited, timeout)| waited_out(waited, timeout));
     let late = proxy.agent_failed() && (dated_later || waited_out);
     if late {
         reasons.push("the agent decided after the proxy had given up".into());
     }
     (!late).then_some(agent)
+}
+
+/// Tells whether a proxy that gave a check up after this wait did so since its time-out was over. A quarter of it may be missing: an event loop reckons its
+/// timers from when it last woke (libevent's cached time), so that what it did before it asked is no part of the wait, and that is much where it was
+/// not run for a while.
+pub fn waited_out(waited: Duration, timeout: Duration) -> bool {
+    waited + COARSE_TIMER.max(timeout / 4) >= timeout
 }
 
 /// Whether an answer is a denial in gRPC's own terms.

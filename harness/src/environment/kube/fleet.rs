@@ -1,5 +1,6 @@
 //! The harness's handle of a Deployment in a cluster.
 
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -226,7 +227,13 @@ impl Fleet for KubeFleet {
         while looks.next().await {
             let deployment = ask("look at the Deployment", deployments.get(FLEET)).await?;
             match unsettled(&deployment, self.members.left(containers)) {
-                Some(missing) => last_seen = missing,
+                Some(missing) => {
+                    let waiting = self.members.waiting().into_iter();
+                    last_seen = iter::once(missing)
+                        .chain(waiting)
+                        .collect::<Vec<_>>()
+                        .join("; ");
+                }
                 None => return Ok(()),
             }
         }

@@ -17,7 +17,8 @@ use super::pod::{KubePod, NamespaceOwner};
 use super::pod_maker::{PodMaker, await_address};
 use super::pod_watch::{PodPlace, Stage};
 use super::run_space::RunNamespace;
-use crate::environment::{Addresses, FleetMember};
+use super::status;
+use crate::environment::{Addresses, FleetMember, Pod as _};
 use crate::model::causes::chain;
 use crate::model::timeline::{LifecycleEvent, TimelineEvent};
 use crate::stack::Stack;
@@ -74,6 +75,18 @@ impl Members {
             stage == Stage::Alive && !has_ended(&view.timeline.events(), containers)
         };
         self.lock().iter().filter(left).count()
+    }
+
+    /// Describes the pods that have no address yet.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        let describe = |member: &Member| {
+            let latest = member.pod.view().latest();
+            let latest = latest.borrow();
+            let waits = latest.stage == Stage::Alive && member.pod.addresses().pod_ip.is_empty();
+            let pod = latest.pod.as_ref().filter(|_| waits)?;
+            Some(format!("{}: {}", member.name, status::describe(pod)))
+        };
+        self.lock().iter().filter_map(describe).collect()
     }
 
     fn knows(&self, name: &str) -> bool {
@@ -165,8 +178,7 @@ impl Nursery {
         let mut latest = member.pod.view().latest();
         let ready = latest
             .wait_for(|latest| {
-                latest.stage > Stage::Alive
-                    || latest.pod.as_ref().is_some_and(super::status::is_ready)
+                latest.stage > Stage::Alive || latest.pod.as_ref().is_some_and(status::is_ready)
             })
             .await;
         if ready.is_ok_and(|latest| latest.stage > Stage::Alive) {

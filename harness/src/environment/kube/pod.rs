@@ -376,13 +376,17 @@ impl Pod for KubePod {
             if timeout(GONE_WITHIN, completed()).await.is_err() {
                 self.delete(&DeleteParams::default().grace_period(0))
                     .await?;
-                timeout(GONE_WITHIN, completed())
+                // Its logs may go on until its kubelet has ended it.
+                let mut latest = self.parts.view.latest();
+                let gone = latest.wait_for(|latest| latest.stage > Stage::Alive);
+                timeout(GONE_WITHIN, gone)
                     .await
                     .map_err(|_| TimedOut {
                         waited_for: "a pod without grace to be gone".into(),
                         budget: GONE_WITHIN.into(),
                         last_seen: "the API still has it".into(),
-                    })?;
+                    })?
+                    .ok();
             }
         }
         match &self.parts.namespace_owner {

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// What a container of a pod under test asks for. It is little, so that many pods fit on a small node, and puts the pod into the class
-/// [Burstable](https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/): all pods of the class BestEffort together have a share of 2, where the
+/// [Burstable](https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/): all pods of the class `BestEffort` together have a share of 2, where the
 /// kubelet has 1024.
 pub(super) const UNDER_TEST: &str = "10m";
-/// What the driver and the observers ask for, of which there are few.
+/// What the driver, the observers and other pods that serve a run ask for, of which there are few.
 pub(super) const SERVING: &str = "50m";
 
 const PROCESSOR: &str = "cpu";

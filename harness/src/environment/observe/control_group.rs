@@ -10,7 +10,7 @@ use super::protocol::ContainerId;
 const MOUNTED_AT: &str = "/sys/fs/cgroup";
 /// The file of a group that lists its processes, by their numbers as the reader sees them (cgroups(7)).
 const PROCESSES: &str = "cgroup.procs";
-/// A hierarchy that every node of version 1 has, and that follows containers.
+/// Hierarchies of version 1 that follow containers.
 const HIERARCHIES_OF_VERSION_1: [&str; 3] = ["pids", "memory", "systemd"];
 /// How deep below its root a container's group lies at most: slices of the class and of the pod, in a node that is a container itself.
 const DEEPEST: usize = 10;
@@ -19,31 +19,49 @@ const DEEPEST: usize = 10;
 #[derive(Clone, Debug)]
 pub(super) struct ControlGroup {
     container: ContainerId,
-    /// None where the group is not found; then every process of the node is asked for its group.
-    list: Option<PathBuf>,
+    first: Option<i32>,
+    listing: Listing,
+}
+
+/// Where the processes of a container are found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Listing {
+    /// The container had ended: there are none.
+    Ended,
+    /// In this file.
+    File(PathBuf),
+    /// The group is not found: every process of the node is asked for its own.
+    EveryProcess,
 }
 
 impl ControlGroup {
-    /// Looks for the group of a container that runs.
+    /// Looks for the group of a container.
     pub(super) fn of(container: &ContainerId) -> Self {
         let first = processes::first(container);
-        let list = roots(&processes::on_node(MOUNTED_AT))
-            .iter()
-            .find_map(|root| find(root, container, DEEPEST))
-            .map(|folder| folder.join(PROCESSES))
-            // A list in which the first process is missing is of something else.
-            .filter(|list| first.is_some_and(|first| read(list).contains(&first)));
+        let listing = first.map_or(Listing::Ended, |first| {
+            roots(&processes::on_node(MOUNTED_AT))
+                .iter()
+                .find_map(|root| find(root, container, first, DEEPEST))
+                .map_or(Listing::EveryProcess, Listing::File)
+        });
         Self {
             container: container.clone(),
-            list,
+            first,
+            listing,
         }
+    }
+
+    /// Returns the container's first process, where it ran.
+    pub(super) const fn first(&self) -> Option<i32> {
+        self.first
     }
 
     /// Returns the container's processes.
     pub(super) fn members(&self) -> BTreeSet<i32> {
-        match &self.list {
-            Some(list) => read(list),
-            None => processes::of(&self.container).into_iter().collect(),
+        match &self.listing {
+            Listing::Ended => BTreeSet::new(),
+            Listing::File(list) => read(list),
+            Listing::EveryProcess => processes::of(&self.container).into_iter().collect(),
         }
     }
 }
@@ -60,7 +78,8 @@ fn roots(mounted_at: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn find(folder: &Path, container: &ContainerId, depth: usize) -> Option<PathBuf> {
+/// Finds the list of the group that is named after the container and has its first process.
+fn find(folder: &Path, container: &ContainerId, first: i32, depth: usize) -> Option<PathBuf> {
     let below: Vec<PathBuf> = fs_err::read_dir(folder)
         .ok()?
         .filter_map(Result::ok)
@@ -71,13 +90,18 @@ fn find(folder: &Path, container: &ContainerId, depth: usize) -> Option<PathBuf>
         let name = folder.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| processes::names(name, container))
     };
-    if let Some(found) = below.iter().find(is_container) {
-        return Some(found.clone());
+    let list = below
+        .iter()
+        .filter(is_container)
+        .map(|folder| folder.join(PROCESSES))
+        .find(|list| read(list).contains(&first));
+    if list.is_some() {
+        return list;
     }
     let depth = depth.checked_sub(1)?;
     below
         .iter()
-        .find_map(|folder| find(folder, container, depth))
+        .find_map(|folder| find(folder, container, first, depth))
 }
 
 /// Reads a list; none are left where the group has gone.
@@ -116,18 +140,20 @@ mod tests {
         let container: ContainerId = ID.parse().expect("an id");
         let roots = roots(mount.path());
         assert_eq!(roots.len(), 1);
-        let found = find(&roots[0], &container, DEEPEST);
-        assert_eq!(found.as_deref(), Some(folder.as_path()));
-        assert_eq!(read(&folder.join(PROCESSES)), BTreeSet::from([7, 12]));
+        let list = folder.join(PROCESSES);
+        let found = |first| find(&roots[0], &container, first, DEEPEST);
+        assert_eq!(found(7), Some(list.clone()));
+        assert_eq!(found(8), None, "it is of something else");
+        assert_eq!(read(&list), BTreeSet::from([7, 12]));
         fs_err::remove_dir_all(&folder).expect("it is there");
-        assert_eq!(find(&roots[0], &container, DEEPEST), None);
-        assert!(read(&folder.join(PROCESSES)).is_empty());
+        assert_eq!(found(7), None);
+        assert!(read(&list).is_empty());
     }
 
     #[test]
-    fn a_container_that_does_not_run_has_no_list_and_no_members() {
+    fn a_container_that_does_not_run_has_no_members_and_nobody_is_asked() {
         let group = ControlGroup::of(&ID.parse().expect("an id"));
-        assert!(group.list.is_none());
+        assert_eq!((group.first(), &group.listing), (None, &Listing::Ended));
         assert!(group.members().is_empty());
     }
 }

@@ -8,7 +8,7 @@ use super::protocol::ContainerId;
 const LONGEST_COMMAND_LINE: usize = 4096;
 
 /// Returns every process number of the node.
-pub(super) fn all() -> Vec<i32> {
+fn all() -> Vec<i32> {
     let Ok(entries) = fs_err::read_dir("/proc") else {
         return Vec::new();
     };
@@ -27,7 +27,7 @@ pub(super) fn of(container: &ContainerId) -> Vec<i32> {
 }
 
 /// Tells whether a process belongs to the container.
-pub(super) fn is_in(process: i32, container: &ContainerId) -> bool {
+fn is_in(process: i32, container: &ContainerId) -> bool {
     fs_err::read_to_string(format!("/proc/{process}/cgroup")).is_ok_and(|groups| {
         groups
             .lines()
@@ -35,12 +35,11 @@ pub(super) fn is_in(process: i32, container: &ContainerId) -> bool {
     })
 }
 
-/// Tells whether the last part of a control group's path names the container: `<id>`, `cri-containerd-<id>.scope`, `crio-<id>`.
+/// Tells whether the last part of a control group's path names the container: `<id>`, `cri-containerd-<id>.scope`, `crio-<id>`. CRI-O's monitor of a
+/// container, `crio-conmon-<id>`, is none of its processes.
 pub(super) fn names(part: &str, container: &ContainerId) -> bool {
-    part.trim_end_matches(".scope")
-        .rsplit(['-', ':'])
-        .next()
-        .is_some_and(|id| id == container.as_str())
+    let mut words = part.trim_end_matches(".scope").rsplit(['-', ':']);
+    words.next().is_some_and(|id| id == container.as_str()) && words.next() != Some("conmon")
 }
 
 /// Returns the first process: the one that has number 1 in its own namespace, else the one whose parent is not in the container.
@@ -112,7 +111,8 @@ mod tests {
         ] {
             assert!(names(&part, &id), "{part}");
         }
-        for part in ["", "x", &hex[1..], &format!("{hex}0")] {
+        let monitor = format!("crio-conmon-{hex}.scope");
+        for part in ["", "x", &hex[1..], &format!("{hex}0"), &monitor] {
             assert!(!names(part, &id), "{part}");
         }
     }

@@ -28,9 +28,9 @@ pub(super) fn watch(
         .map(|(name, id)| (name, ControlGroup::of(id)))
         .collect();
     let mut entered: HashMap<i32, String> = HashMap::new();
-    let mut first: HashMap<i32, String> = containers
+    let mut first: HashMap<i32, String> = groups
         .iter()
-        .filter_map(|(name, id)| Some((processes::first(id)?, name.clone())))
+        .filter_map(|(name, group)| Some((group.first()?, (*name).clone())))
         .collect();
     // What is no hook: it was there before the watch, or a process of the container has started it.
     let mut others: BTreeSet<i32> = groups.values().flat_map(ControlGroup::members).collect();

@@ -29,7 +29,7 @@ use crate::witness::fleet::{FleetJoined, Holder};
 
 /// Attacks per second that are sent straight to a new pod.
 const PER_SECOND: f64 = 25.0;
-/// Attacks that a new pod is sent after it was ready.
+/// Attacks that a new pod is sent after the fleet has settled.
 const AFTER_READY: usize = 10;
 /// Between two looks at the fleet's pods.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -106,12 +106,13 @@ pub(super) async fn greet(
 }
 
 impl Newcomer {
-    /// Lets the attacks on the pods that joined end, once each pod has had some more of them since it was ready.
+    /// Lets the attacks on the pods that joined end, once each pod has had some more of them since the fleet has settled: it is
+    /// ready then.
     pub(super) async fn conclude(
         newcomers: Vec<Newcomer<Drive>>,
+        settled: Timestamp,
         deployment: &FleetDeployment,
     ) -> Result<Vec<Self>, ProcedureError> {
-        let settled = Timestamp::now();
         let budget = deployment.timeouts.first_answers();
         let mut concluded = Vec::new();
         for mut newcomer in newcomers {
@@ -156,6 +157,8 @@ pub(super) async fn judge(
             "none did: nothing was tested",
         ));
     }
+    let mut late = None;
+    let found_before = proceedings.findings.len();
     for newcomer in newcomers {
         let joined = deployment.settle(&newcomer.drive.records).await?;
         let members = deployment.fleet.pods();
@@ -165,12 +168,12 @@ pub(super) async fn judge(
             .map(|member| member.pod.timeline())
             .unwrap_or_default();
         let enforcement = Enforcement::of(&joined, &timeline);
-        enforcement.check_met_in_time(&newcomer.name)?;
         let fates = fates(&joined, &timeline);
         proceedings.observations.insert(
             format!("pod {} joins", newcomer.name),
             format!("{}; {fates}", enforcement.describe()),
         );
+        late = late.or(enforcement.met_too_late(&newcomer.name));
         let finding = enforcement.judge(&newcomer.name, joining.position);
         proceedings.findings.extend(finding.map(|finding| {
             finding
@@ -193,7 +196,11 @@ pub(super) async fn judge(
             .close_books(newcomer.drive.summary.sent, &outcomes, proceedings)
             .await?;
     }
-    Ok(())
+    // What got through the ready pod got through, whenever the pod was met.
+    match late {
+        Some(late) if proceedings.findings.len() == found_before => Err(late),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Since when a pod enforces, and since when it is an endpoint.
@@ -221,7 +228,8 @@ impl Enforcement {
             ready,
             first_sent: joined
                 .iter()
-                .map(|joined| moment_of(&joined.joined.client))
+                .map(|joined| &joined.joined.client)
+                .map(|client| client.sent_at.unwrap_or(client.finished_at))
                 .min(),
             last: last.map(|joined| joined.joined.client.id.clone()),
             first_denied: joined
@@ -239,17 +247,12 @@ impl Enforcement {
         }
     }
 
-    /// Checks that the pod was attacked before it was ready: of one that was met later nobody knows whether it enforced first.
-    fn check_met_in_time(&self, pod: &str) -> Result<(), ProcedureError> {
-        let (Some(sent), Some(ready)) = (self.first_sent, self.ready) else {
-            return Ok(());
-        };
-        if sent < ready {
-            return Ok(());
-        }
-        Err(ProcedureError::MetTooLate {
+    /// Tells whether the pod was ready before it was attacked: nobody knows whether such a pod enforced first.
+    fn met_too_late(&self, pod: &str) -> Option<ProcedureError> {
+        let (sent, ready) = (self.first_sent?, self.ready?);
+        (sent >= ready).then(|| ProcedureError::MetTooLate {
             pod: pod.into(),
-            late_by_milliseconds: sent.duration_since(ready).as_millis(),
+            late_by: sent.duration_since(ready).unsigned_abs(),
         })
     }
 

@@ -76,7 +76,7 @@ fn a_pod_that_denied_before_it_was_ready_enforces_first() {
     let timeline = ready_in(4);
     assert_eq!(judged(&joined, &timeline), None);
     let enforcement = Enforcement::of(&joined, &timeline);
-    enforcement.check_met_in_time(POD).expect("it was");
+    assert!(enforcement.met_too_late(POD).is_none());
     assert!(enforcement.describe().contains("2000 ms before"));
 }
 
@@ -98,7 +98,30 @@ fn a_pod_that_denied_nothing_is_found_with_what_became_of_the_attacks() {
 #[test]
 fn a_pod_that_was_met_when_it_was_ready_proves_nothing() {
     let joined = [denied(5)];
-    let error = Enforcement::of(&joined, &ready_in(4)).check_met_in_time(POD);
-    let error = error.expect_err("nobody saw its beginning").to_string();
-    assert!(error.contains("1000 ms after"), "{error}");
+    let enforcement = Enforcement::of(&joined, &ready_in(4));
+    let error = enforcement
+        .met_too_late(POD)
+        .expect("nobody saw its beginning");
+    assert!(error.to_string().contains("1000 ms after"), "{error}");
+}
+
+#[test]
+fn what_got_through_a_pod_that_was_met_late_got_through() {
+    let mut leaked = denied(5);
+    leaked.joined = fixture::joined();
+    leaked.joined.client.sent_at = Some(second(5));
+    let finding = judged(&[leaked], &ready_in(4)).expect("it leaked");
+    assert!(finding.observed.contains("1 attacks"), "{finding:?}");
+}
+
+#[test]
+fn an_attack_that_ends_after_readiness_was_sent_before_it() {
+    let mut cut = refused(5);
+    cut.joined.client.sent_at = Some(second(3));
+    let joined = [cut, denied(6)];
+    assert!(
+        Enforcement::of(&joined, &ready_in(4))
+            .met_too_late(POD)
+            .is_none()
+    );
 }

@@ -42,17 +42,9 @@ pub(super) async fn take_all(
     let mut stack = deployment.stack.clone();
     let mut taken = Vec::new();
     for step in &spec.steps {
-        let began = Timestamp::now();
-        let (remark, newcomers) = take(step, &mut stack, spec, deployment).await?;
-        let settled = Timestamp::now();
+        let step = take(step, &mut stack, spec, deployment).await?;
         await_traffic_everywhere(deployment).await?;
-        taken.push(TakenStep {
-            name: step.to_string(),
-            began,
-            settled,
-            remark,
-            newcomers,
-        });
+        taken.push(step);
     }
     progress.await_more(AROUND_STEPS).await;
     progress.end();
@@ -79,9 +71,11 @@ async fn take(
     stack: &mut Stack,
     spec: &RolloutSpec,
     deployment: &FleetDeployment,
-) -> Result<(Option<String>, Vec<Newcomer>), ProcedureError> {
+) -> Result<TakenStep, ProcedureError> {
     let fleet = &deployment.fleet;
     let mut remark = None;
+    let mut began = Timestamp::now();
+    let name = step.to_string();
     match step {
         RolloutStep::Restart => fleet.roll_out(TemplateChange::Restart).await?,
         RolloutStep::Scale(replicas) => {
@@ -91,11 +85,19 @@ async fn take(
                 None => 0,
             };
             let drivers = start_drivers(joining, deployment).await?;
+            began = Timestamp::now();
             fleet.scale(*replicas).await?;
             if joining > 0 {
                 let newcomers = greet(&before, drivers, spec, deployment);
                 let (newcomers, ()) = tokio::try_join!(newcomers, deployment.await_settled())?;
-                return Ok((None, Newcomer::conclude(newcomers, deployment).await?));
+                let settled = Timestamp::now();
+                return Ok(TakenStep {
+                    name,
+                    began,
+                    settled,
+                    remark,
+                    newcomers: Newcomer::conclude(newcomers, settled, deployment).await?,
+                });
             }
         }
         RolloutStep::Evict => remark = Some(evict_all(deployment).await?),
@@ -139,7 +141,13 @@ async fn take(
         }
     }
     deployment.await_settled().await?;
-    Ok((remark, Vec::new()))
+    Ok(TakenStep {
+        name,
+        began,
+        settled: Timestamp::now(),
+        remark,
+        newcomers: Vec::new(),
+    })
 }
 
 /// Waits until the Service has sent a request of the streams to every pod that stays: a change that came sooner would be one of a fleet that
