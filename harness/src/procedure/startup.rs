@@ -105,18 +105,21 @@ pub async fn carry_out(
     }
 }
 
-/// Holds the time from the pod's creation to its readiness against the bound.
+/// Holds the time from the agent's start to the pod's readiness against the bound. What comes before is the node's to answer for.
 fn judge_time_to_ready(spec: &StartupSpec, timeline: &[TimelineEvent]) -> Option<Finding> {
     let bound = spec.ready_within.as_ref()?;
     let ready = first(timeline, None, |event| {
         matches!(event, LifecycleEvent::PodReady)
     })?;
-    let took = ready.duration_since(timeline.first()?.at);
+    let started = first(timeline, Some(AGENT_CONTAINER), |event| {
+        matches!(event, LifecycleEvent::Started { .. })
+    })?;
+    let took = ready.duration_since(started);
     (took.unsigned_abs() > bound.as_duration()).then(|| {
         Finding::new(
             "ready-within",
             bound.position,
-            format!("the pod is ready within {}", **bound),
+            format!("the pod is ready within {} of the agent's start", **bound),
             format!("after {} ms", took.as_millis()),
         )
         .note(render(timeline, None))
@@ -204,4 +207,35 @@ fn judge_closed(
         "requests refused".into(),
         (attacks.outcomes.len() - served).to_string(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    fn judged(agent_started_after: i64, ready_after: i64) -> Option<Finding> {
+        let text = "attack: {target: /a}\nbenign: {target: /}\nper-second: 1\nuntil-denied: 1\nleaks: none\nready-within: 10s";
+        let spec: StartupSpec = serde_saphyr::from_str(text).expect("well-formed");
+        let started = LifecycleEvent::Started { restart_count: 0 };
+        let timeline = [
+            (0, None, LifecycleEvent::PodCreated),
+            (agent_started_after, Some(AGENT_CONTAINER), started),
+            (ready_after, None, LifecycleEvent::PodReady),
+        ]
+        .map(|(after, container, event)| TimelineEvent {
+            at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(after),
+            container: container.map(Into::into),
+            event,
+        });
+        judge_time_to_ready(&spec, &timeline)
+    }
+
+    #[test]
+    fn an_agent_is_not_blamed_for_what_a_node_takes_to_start_it() {
+        assert_eq!(judged(30, 40), None);
+        let finding = judged(30, 41).expect("it took longer");
+        assert_eq!(finding.observed, "after 11000 ms");
+    }
 }

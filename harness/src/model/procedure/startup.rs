@@ -31,7 +31,7 @@ pub struct StartupSpec {
     /// Whether the pod must become ready.
     #[serde(default)]
     pub readiness: ReadinessExpectation,
-    /// The bound within which the pod must be ready, from its creation.
+    /// The bound within which the pod must be ready, from the agent's start.
     #[serde(default)]
     pub ready_within: Option<Located<TimeSpan>>,
     /// Texts that the agent's log must contain, every one.
