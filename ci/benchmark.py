@@ -14,7 +14,6 @@ import time
 from built import CONFORMANCE, ROOT
 
 
-
 def peak_kib(status: pathlib.Path) -> int:
     """Returns a process's peak resident memory, 0 when it has ended."""
     try:

@@ -5,8 +5,8 @@ One line for each fault: what became of the run, and what was wrong. Looked at e
 the output, that the report is there where scenarios began, that the scenarios which the fault does not concern went on, that nothing of the
 run is left, and that what is somebody else's has not changed. Ends with 1 when anything was wrong.
 
-Needs the release binary (`cargo build --release`), Docker, kubectl, and a context of a kind cluster that has the images and that nobody else uses: its API server is stopped and its node
-paused. Arguments after `--` are passed to `conformance run`: the names of the images.
+Needs the release binary (`cargo build --release`), Docker, kubectl, and a context of a kind cluster that has the images and that nobody else
+uses: its API server is stopped and its node paused. Arguments after `--` are passed to `conformance run`: the names of the images.
 """
 
 import argparse

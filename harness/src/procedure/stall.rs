@@ -138,7 +138,7 @@ mod tests {
     fn a_late_proxy_explains_what_ran_out_of_time() {
         let requests = vec![
             request("x.a.0.r", Outcome::FailedClosed, 7_000),
-            request("x.a.1.r", Outcome::FailedOpen, 5_001),
+            request("x.a.1.r", Outcome::FailedOpen, 4_000),
         ];
         let findings = vec![finding(OUTCOME, "x.a.0.r"), finding(OUTCOME, "x.a.1.r")];
         let stalled = ProxyStalled {
