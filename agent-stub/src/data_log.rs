@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::exchange::CheckedRequest;
 use crate::inspect::Signal;
-use crate::mutant::Conduct;
+use crate::mutant::FaultHooks;
 use crate::settings::DataLogTarget;
 
 /// Writes lines to a file or to the standard output.
@@ -18,7 +18,7 @@ use crate::settings::DataLogTarget;
 pub struct DataLog {
     file: Mutex<std::fs::File>,
     logs_all: bool,
-    conduct: Conduct,
+    fault_hooks: FaultHooks,
 }
 
 /// One line of the log.
@@ -99,7 +99,7 @@ impl DataLog {
     /// # Errors
     ///
     /// The file cannot be opened.
-    pub fn open(target: &DataLogTarget, conduct: Conduct) -> io::Result<Self> {
+    pub fn open(target: &DataLogTarget, fault_hooks: FaultHooks) -> io::Result<Self> {
         let file = if target.path == Path::new("/dev/stdout") {
             // Opening the device again would fail where the output is a socket, and write at the start of a file.
             io::stdout().as_fd().try_clone_to_owned()?.into()
@@ -113,7 +113,7 @@ impl DataLog {
         Ok(Self {
             file: Mutex::new(file),
             logs_all: target.logs_all,
-            conduct,
+            fault_hooks,
         })
     }
 
@@ -135,12 +135,12 @@ impl DataLog {
             }
         };
         line.push(b'\n');
-        let line = self.conduct.write_down(line);
+        let line = self.fault_hooks.write_down(line);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(&line) {
             tracing::error!(%error, "a data log line was lost");
         }
-        self.conduct.contradict(&line, &file);
+        self.fault_hooks.contradict(&line, &file);
     }
 
     /// Writes a line for each record.

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         .with_ansi(false)
         .with_target(false)
         .init();
-    if settings.conduct.names_ignored_variables() {
+    if settings.fault_hooks.names_ignored_variables() {
         for line in warnings(std::env::vars_os().map(|(name, _)| name)) {
             tracing::warn!("{line}");
         }
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     match runtime.block_on(run(&settings)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let reason = settings.conduct.last_words(chain(error.as_ref()));
+            let reason = settings.fault_hooks.last_words(chain(error.as_ref()));
             complain(&reason, NO_RESOURCES)
         }
     }
@@ -66,7 +66,7 @@ async fn run(settings: &Settings) -> Result<u8, Box<dyn Error>> {
     }
     if let Some(question) = &settings.metadata {
         let question = MetadataQuestion {
-            patience: settings.conduct.patience(question.patience),
+            patience: settings.fault_hooks.patience(question.patience),
             ..question.clone()
         };
         tokio::select! {
@@ -80,7 +80,7 @@ async fn run(settings: &Settings) -> Result<u8, Box<dyn Error>> {
     loop {
         tokio::select! {
             _ = terminate.recv() => {
-                if !settings.conduct.heeds_term() {
+                if !settings.fault_hooks.heeds_term() {
                     continue;
                 }
                 tracing::info!("stopping on SIGTERM");
@@ -91,7 +91,7 @@ async fn run(settings: &Settings) -> Result<u8, Box<dyn Error>> {
                 break;
             }
             _ = hang_up.recv() => agent.reload_rules(),
-            () = settings.conduct.second_thought() => {
+            () = settings.fault_hooks.end_after_start() => {
                 return Err("cannot go on without keys".into());
             }
             error = agent.failure() => {
@@ -101,7 +101,7 @@ async fn run(settings: &Settings) -> Result<u8, Box<dyn Error>> {
         }
     }
     agent.shut_down().await;
-    Ok(settings.conduct.end().await)
+    Ok(settings.fault_hooks.end().await)
 }
 
 fn catch(kind: SignalKind) -> io::Result<Signal> {

@@ -1,7 +1,7 @@
 //! Whatever the containers write: the readers of the three logs take it in any pieces, and no line becomes more than one record.
 #![no_main]
 
-use harness::witness::testimony::{LineCutter, Testimony};
+use harness_verdict::witness::collected::{CollectedRecords, LineCutter};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -15,11 +15,11 @@ fuzz_target!(|data: &[u8]| {
         lines.push_str(&cutter.take(piece));
     }
     assert_eq!(whole, lines, "the lines depend on how the log is cut");
-    let mut testimony = Testimony::default();
-    testimony.add_agent(&lines);
-    testimony.add_proxy(&lines);
-    testimony.add_upstream(&lines);
-    let records = testimony.agent.by_id.values().map(Vec::len).sum::<usize>()
-        + testimony.agent.without_id.len();
+    let mut collected = CollectedRecords::default();
+    collected.add_agent(&lines);
+    collected.add_proxy(&lines);
+    collected.add_upstream(&lines);
+    let records = collected.agent.by_id.values().map(Vec::len).sum::<usize>()
+        + collected.agent.without_id.len();
     assert!(records <= lines.lines().count());
 });

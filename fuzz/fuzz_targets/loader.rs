@@ -4,8 +4,8 @@
 use std::sync::{Arc, LazyLock};
 
 use camino::Utf8Path;
-use harness::model::diagnostic::Colour;
-use harness::model::load::{Corpora, Project, load_catalogue, scenario_of};
+use harness_core::model::diagnostic::Colour;
+use harness_core::model::load::{Corpora, Project, load_catalogue, scenario_of};
 use libfuzzer_sys::fuzz_target;
 
 static PROJECT: LazyLock<(Project, Corpora)> = LazyLock::new(|| {

@@ -1,7 +1,7 @@
 //! Any bytes are an answer or are refused, within bounds and however they are cut.
 #![no_main]
 
-use harness::traffic::fuzzing::parse_response;
+use harness_traffic::fuzzing::parse_response;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

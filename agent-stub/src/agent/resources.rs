@@ -41,21 +41,23 @@ pub(super) enum GrpcListener {
 
 impl Resources {
     pub(super) fn prepare(settings: &Settings) -> Result<Self, AgentError> {
-        settings.conduct.begin(settings)?;
-        let cache_directory = settings.conduct.cache_directory(&settings.cache_directory);
+        settings.fault_hooks.begin(settings)?;
+        let cache_directory = settings
+            .fault_hooks
+            .cache_directory(&settings.cache_directory);
         let prepared = Workspace::prepare(&cache_directory, settings.startup_probe_file.as_deref());
         let workspace = settings
-            .conduct
+            .fault_hooks
             .put_up_with(prepared, Workspace::nowhere())?;
         for target in [&settings.rpc_address, &settings.grpc_address] {
             match target {
                 SocketTarget::Unix(path) => settings
-                    .conduct
+                    .fault_hooks
                     .put_up_with(prove_writable(directory_of(path)), ())?,
                 SocketTarget::Tcp(_) => {}
             }
         }
-        let policy = match &settings.conduct.first_rules(settings) {
+        let policy = match &settings.fault_hooks.first_rules(settings) {
             // Rules that have not been handed out yet leave the settings as they are; a reload finds them.
             Some(path) if !path.exists() => {
                 tracing::warn!(path = %path.display(), "the rules file is not there yet");
@@ -68,7 +70,7 @@ impl Resources {
             .data_log
             .as_ref()
             .map(|target| {
-                DataLog::open(target, settings.conduct.clone())
+                DataLog::open(target, settings.fault_hooks.clone())
                     .map(Arc::new)
                     .map_err(|source| AgentError::DataLog {
                         path: target.path.clone(),
@@ -78,7 +80,7 @@ impl Resources {
             .transpose()?;
         let identity = settings.tls.as_ref();
         let tls = identity
-            .filter(|_| settings.conduct.shows_certificate())
+            .filter(|_| settings.fault_hooks.shows_certificate())
             .map(tls::load)
             .transpose()?;
         let statsd = match &settings.statsd_address {
@@ -107,7 +109,7 @@ impl Listeners {
             .map(listen)
             .transpose()?
             .unwrap_or_default();
-        let rpc = settings.conduct.put_up_with(
+        let rpc = settings.fault_hooks.put_up_with(
             module_listener::open(&settings.rpc_address),
             RpcListener::Tcp(vec![]),
         )?;

@@ -22,7 +22,7 @@ use crate::agent::{grpc, module_listener};
 use crate::context::Contexts;
 use crate::data_log::DataLog;
 use crate::listener::{Door, remove_socket};
-use crate::mutant::{Conduct, ProbeFile};
+use crate::mutant::{FaultHooks, ProbeFile};
 use crate::rules::{Rules, RulesLoader};
 use crate::service::{AccessLog, Authorizer, Decisions, serve_startup_probe};
 use crate::settings::{RulesDelay, Settings};
@@ -39,7 +39,7 @@ pub struct RunningAgent {
     data_log: Option<Arc<DataLog>>,
     sockets: Vec<PathBuf>,
     reload: Arc<Notify>,
-    conduct: Conduct,
+    fault_hooks: FaultHooks,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
     // What runs until the agent stops; each is cut off then.
     background: JoinSet<Result<(), AgentError>>,
@@ -60,7 +60,7 @@ impl RunningAgent {
         let listeners = Listeners::open(settings)?;
         let contexts = Arc::new(Contexts::new(
             settings
-                .conduct
+                .fault_hooks
                 .expiration(settings.timings.context_expiration),
             settings.anomalies,
         ));
@@ -97,13 +97,15 @@ impl RunningAgent {
             tls: resources.tls,
             sender,
             background: &mut background,
-            delay: settings.conduct.listening_delay(),
+            delay: settings.fault_hooks.listening_delay(),
         };
         let (grpc_addresses, grpc_socket) = accept.open(listeners.grpc);
         drop(accept);
         let server = tokio::spawn(grpc::serve(
-            settings.conduct.longest_message(settings.longest_message),
-            settings.conduct.health(),
+            settings
+                .fault_hooks
+                .longest_message(settings.longest_message),
+            settings.fault_hooks.health(),
             authorizer,
             access_log,
             health.clone(),
@@ -115,7 +117,7 @@ impl RunningAgent {
             let answers = serve_startup_probe(
                 Door::new(listener, Arc::clone(&places)),
                 rules.clone(),
-                settings.conduct.clone(),
+                settings.fault_hooks.clone(),
             );
             background.spawn(until_draining(phases.clone(), answers));
         }
@@ -141,7 +143,7 @@ impl RunningAgent {
             data_log: resources.data_log,
             sockets: grpc_socket.into_iter().chain(rpc_socket).collect(),
             reload,
-            conduct: settings.conduct.clone(),
+            fault_hooks: settings.fault_hooks.clone(),
             server,
             background,
         })
@@ -199,7 +201,7 @@ impl RunningAgent {
         self.background.shutdown().await;
         let unanswered = self.contexts.drain();
         if let Some(data_log) = &self.data_log
-            && self.conduct.keeps_waiting_records()
+            && self.fault_hooks.keeps_waiting_records()
         {
             data_log.write_all(&unanswered);
         }
@@ -225,7 +227,7 @@ fn start_loading(
     loader: RulesLoader,
     background: &mut JoinSet<Result<(), AgentError>>,
 ) -> Result<(), AgentError> {
-    let probe_file = settings.conduct.probe_file();
+    let probe_file = settings.fault_hooks.probe_file();
     if probe_file == ProbeFile::Early {
         workspace.write_probe_file().map_err(AgentError::Rules)?;
     }

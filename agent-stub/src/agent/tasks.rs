@@ -19,7 +19,7 @@ pub(super) fn rules_delay(settings: &Settings) -> RulesDelay {
     match settings.access {
         Access::Accepted => settings.timings.rules_delay,
         Access::Rejected => {
-            if settings.conduct.tells_of_rejected_key() {
+            if settings.fault_hooks.tells_of_rejected_key() {
                 tracing::warn!("the access key is rejected; rules will not be loaded");
             }
             RulesDelay::Never
@@ -32,7 +32,7 @@ pub(super) async fn reload_rules(settings: Settings, updater: PolicyUpdater, wan
         wanted.notified().await;
         tokio::time::sleep(settings.timings.rules_reload_delay).await;
         settings
-            .conduct
+            .fault_hooks
             .before_reload(&updater, &settings.policy)
             .await;
         let reloaded = match &settings.rules_file {
@@ -40,10 +40,10 @@ pub(super) async fn reload_rules(settings: Settings, updater: PolicyUpdater, wan
             None => Ok(settings.policy.clone()),
         };
         settings
-            .conduct
+            .fault_hooks
             .after_reload(&updater, &settings, &reloaded);
         match reloaded {
-            Ok(_) if settings.conduct.keeps_old_rules() => tracing::info!("rules reloaded"),
+            Ok(_) if settings.fault_hooks.keeps_old_rules() => tracing::info!("rules reloaded"),
             Ok(policy) => {
                 updater.replace(policy);
                 tracing::info!("rules reloaded");

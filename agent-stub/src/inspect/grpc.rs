@@ -29,13 +29,13 @@ pub(crate) fn inspect_frames(body: &[u8], grpc_encoding: &str, fields: &mut Fiel
 pub(crate) fn inspect_message(message: &[u8], fields: &mut Fields) {
     // A stack in place of recursion. The depth is bounded, because each level looks at its bytes again.
     let mut open = vec![(message, 0)];
-    let mut looks = 0;
+    let mut fields_read = 0;
     while let Some((bytes, depth)) = open.pop() {
         let mut rest = bytes;
         while let Some((field, next)) = next_field(rest) {
             rest = next;
-            looks += 1;
-            if looks > FIELD_LIMIT {
+            fields_read += 1;
+            if fields_read > FIELD_LIMIT {
                 return;
             }
             let Some(content) = field.content else {

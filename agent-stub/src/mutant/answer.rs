@@ -12,12 +12,12 @@ use tonic::{Code, Status};
 use crate::decision::{
     OWN_PREFIX, REQUEST_ID_HEADER, TAGS_HEADER, WAF_RESPONSE_HEADER, append_header, set_header,
 };
-use crate::mutant::conduct::{Conduct, State};
+use crate::mutant::fault_hooks::{FaultHooks, State};
 use crate::mutant::files::secret_key;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::{Answer, Files};
 
-impl Conduct {
+impl FaultHooks {
     /// Returns the id of a request, for which a fresh one was made.
     pub fn request_id(&self, fresh: String) -> String {
         match self.mutant() {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn altered(answer: Answer, response: CheckResponse) -> Result<CheckResponse, Status> {
-        Conduct::of(Some(Mutant::Answer(answer))).alter(response)
+        FaultHooks::of(Some(Mutant::Answer(answer))).alter(response)
     }
 
     fn changes(response: &CheckResponse) -> Vec<&'static str> {
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn an_agent_that_is_no_mutant_alters_nothing() {
         for response in [redirect(), leave()] {
-            let same = Conduct::default()
+            let same = FaultHooks::default()
                 .alter(response.clone())
                 .expect("an answer");
             assert_eq!(same, response);
@@ -256,9 +256,9 @@ mod tests {
     #[case(Answer::RepeatsEveryTenthId, 27)]
     #[case(Answer::NoBody, 30)]
     fn so_many_ids_of_thirty_differ(#[case] answer: Answer, #[case] different: usize) {
-        let conduct = Conduct::of(Some(Mutant::Answer(answer)));
+        let fault_hooks = FaultHooks::of(Some(Mutant::Answer(answer)));
         let ids: std::collections::BTreeSet<String> = (0..30)
-            .map(|number| conduct.request_id(number.to_string()))
+            .map(|number| fault_hooks.request_id(number.to_string()))
             .collect();
         assert_eq!(ids.len(), different);
     }

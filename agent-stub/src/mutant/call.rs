@@ -6,14 +6,14 @@ use std::time::Duration;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use tonic::Status;
 
-use crate::mutant::conduct::{Conduct, State};
+use crate::mutant::fault_hooks::{FaultHooks, State};
 use crate::mutant::named::Mutant;
 use crate::mutant::table::{Call, Start, Stop};
 
 /// A check is under way for as long as this lives.
 #[derive(Debug)]
 pub struct UnderWay {
-    conduct: Conduct,
+    fault_hooks: FaultHooks,
     end: CheckEnd,
 }
 
@@ -26,7 +26,7 @@ enum CheckEnd {
     GivenUp,
 }
 
-impl Conduct {
+impl FaultHooks {
     /// Begins with a check: uses up what it costs, or hangs, or fails.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Conduct {
         let number = State::next(&self.state().checks);
         let others = self.state().under_way.fetch_add(1, Ordering::Relaxed);
         let under_way = UnderWay {
-            conduct: self.clone(),
+            fault_hooks: self.clone(),
             end: CheckEnd::GivenUp,
         };
         self.use_up(number).await;
@@ -79,7 +79,7 @@ impl Conduct {
     /// # Errors
     ///
     /// They are too many.
-    pub fn bear_waiting(&self, requests: usize) -> Result<(), Status> {
+    pub fn fail_while_waiting(&self, requests: usize) -> Result<(), Status> {
         if self.mutant() == Some(Mutant::Call(Call::FailsWithTenWaiting)) && requests >= 10 {
             return Err(Status::resource_exhausted("ten requests wait"));
         }
@@ -158,9 +158,9 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let keeps_places = self.conduct.mutant() == Some(Mutant::Call(Call::KeepsPlaces));
+        let keeps_places = self.fault_hooks.mutant() == Some(Mutant::Call(Call::KeepsPlaces));
         if self.end == CheckEnd::Answered || !keeps_places {
-            let under_way = &self.conduct.state().under_way;
+            let under_way = &self.fault_hooks.state().under_way;
             under_way.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -179,16 +179,16 @@ const LATENESS: Duration = Duration::from_secs(6);
 mod tests {
     use super::*;
 
-    fn conduct(call: Call) -> Conduct {
-        Conduct::of(Some(Mutant::Call(call)))
+    fn fault_hooks(call: Call) -> FaultHooks {
+        FaultHooks::of(Some(Mutant::Call(call)))
     }
 
     #[tokio::test]
     async fn every_two_hundredth_check_fails() {
-        let conduct = conduct(Call::FailsEvery200th);
+        let fault_hooks = fault_hooks(Call::FailsEvery200th);
         let mut failed = Vec::new();
         for number in 1..=400 {
-            if conduct.take_up().await.is_err() {
+            if fault_hooks.take_up().await.is_err() {
                 failed.push(number);
             }
         }
@@ -197,16 +197,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_hundred_and_first_check_is_not_answered() {
-        let conduct = conduct(Call::HangsAfter100Checks);
+        let fault_hooks = fault_hooks(Call::HangsAfter100Checks);
         let patience = Duration::from_mins(10);
         for _ in 0..100 {
-            tokio::time::timeout(patience, conduct.take_up())
+            tokio::time::timeout(patience, fault_hooks.take_up())
                 .await
                 .expect("answered")
                 .expect("not failed");
         }
         assert!(
-            tokio::time::timeout(patience, conduct.take_up())
+            tokio::time::timeout(patience, fault_hooks.take_up())
                 .await
                 .is_err()
         );
@@ -214,45 +214,53 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_eleventh_check_at_once_fails_and_the_next_one_alone_does_not() {
-        let conduct = conduct(Call::TenAtATime);
+        let fault_hooks = fault_hooks(Call::TenAtATime);
         let mut all = tokio::task::JoinSet::new();
         for _ in 0..11 {
-            let conduct = conduct.clone();
+            let fault_hooks = fault_hooks.clone();
             all.spawn(async move {
-                let taken = conduct.take_up().await;
+                let taken = fault_hooks.take_up().await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 taken.is_ok()
             });
         }
         let taken = all.join_all().await;
         assert_eq!(taken.iter().filter(|taken| **taken).count(), 10);
-        assert!(conduct.take_up().await.is_ok());
+        assert!(fault_hooks.take_up().await.is_ok());
     }
 
     #[tokio::test]
     async fn a_check_that_is_given_up_keeps_its_place() {
-        let conduct = conduct(Call::KeepsPlaces);
+        let fault_hooks = fault_hooks(Call::KeepsPlaces);
         for _ in 0..PLACES {
-            conduct.take_up().await.expect("a place").finish();
+            fault_hooks.take_up().await.expect("a place").finish();
         }
         for _ in 0..PLACES {
-            drop(conduct.take_up().await.expect("a place"));
+            drop(fault_hooks.take_up().await.expect("a place"));
         }
-        assert!(conduct.take_up().await.is_err());
+        assert!(fault_hooks.take_up().await.is_err());
     }
 
     #[test]
     fn ten_waiting_requests_are_too_many_for_one_mutant() {
-        assert!(conduct(Call::FailsWithTenWaiting).bear_waiting(9).is_ok());
-        assert!(conduct(Call::FailsWithTenWaiting).bear_waiting(10).is_err());
-        assert!(Conduct::default().bear_waiting(10).is_ok());
+        assert!(
+            fault_hooks(Call::FailsWithTenWaiting)
+                .fail_while_waiting(9)
+                .is_ok()
+        );
+        assert!(
+            fault_hooks(Call::FailsWithTenWaiting)
+                .fail_while_waiting(10)
+                .is_err()
+        );
+        assert!(FaultHooks::default().fail_while_waiting(10).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_late_answer_comes_six_seconds_later() {
         for (call, span) in [(Call::Late, LATENESS), (Call::LimitIsOff, Duration::ZERO)] {
             let begun = tokio::time::Instant::now();
-            conduct(call).hand_out(CheckResponse::default()).await;
+            fault_hooks(call).hand_out(CheckResponse::default()).await;
             assert_eq!(begun.elapsed(), span);
         }
     }
@@ -260,10 +268,10 @@ mod tests {
     #[test]
     fn the_limit_of_messages_is_another_one() {
         let set = 4 * 1024 * 1024;
-        assert_eq!(Conduct::default().longest_message(set), set);
-        assert_eq!(conduct(Call::LimitIsOff).longest_message(set), set - 1);
+        assert_eq!(FaultHooks::default().longest_message(set), set);
+        assert_eq!(fault_hooks(Call::LimitIsOff).longest_message(set), set - 1);
         assert_eq!(
-            conduct(Call::LimitIsAMebibyte).longest_message(set),
+            fault_hooks(Call::LimitIsAMebibyte).longest_message(set),
             1024 * 1024
         );
     }

@@ -2,11 +2,11 @@
 
 use crate::exchange::CheckedRequest;
 use crate::inspect::{Location, Signal, SignalKind};
-use crate::mutant::conduct::Conduct;
+use crate::mutant::fault_hooks::FaultHooks;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Detection;
 
-impl Conduct {
+impl FaultHooks {
     /// Changes the signals that an inspection found.
     pub fn misjudge(&self, request: &CheckedRequest, signals: &mut Vec<Signal>) {
         let Some(mutant) = self.mutant() else {
@@ -220,9 +220,9 @@ mod tests {
 
     #[test]
     fn a_signal_is_called_by_another_name() {
-        let conduct = Conduct::of(Some(Mutant::Detection(Detection::WrongSignal)));
+        let fault_hooks = FaultHooks::of(Some(Mutant::Detection(Detection::WrongSignal)));
         let mut signals = vec![signal("q", "x")];
-        conduct.misjudge(&CheckedRequest::default(), &mut signals);
+        fault_hooks.misjudge(&CheckedRequest::default(), &mut signals);
         assert_eq!(signals[0].kind, SignalKind::CrossSiteScripting);
         assert_eq!(signals[0].location, Location::Form);
     }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::mutant::conduct::Conduct;
+use crate::mutant::fault_hooks::FaultHooks;
 use crate::mutant::named::Mutant;
 use crate::mutant::resource::keep_core_busy;
 use crate::mutant::table::{Files, Resource};
 use crate::settings::{Settings, SocketTarget};
 use crate::workspace::{WorkspaceError, prove_writable};
 
-impl Conduct {
+impl FaultHooks {
     /// Does what a mutant does before it serves.
     ///
     /// # Errors
@@ -135,17 +135,17 @@ const MOST_FILES: u64 = 2_048;
 mod tests {
     use super::*;
 
-    fn conduct(files: Files) -> Conduct {
-        Conduct::of(Some(Mutant::Files(files)))
+    fn fault_hooks(files: Files) -> FaultHooks {
+        FaultHooks::of(Some(Mutant::Files(files)))
     }
 
     #[tokio::test]
     async fn each_check_leaves_a_file_in_the_cache_of_one_mutant_only() {
         let directory = tempfile::tempdir().expect("a directory");
-        for conduct in [Conduct::default(), conduct(Files::FillsVolume)] {
+        for fault_hooks in [FaultHooks::default(), fault_hooks(Files::FillsVolume)] {
             for _ in 0..3 {
-                conduct.take_up().await.expect("an answer");
-                conduct.leave_behind(directory.path());
+                fault_hooks.take_up().await.expect("an answer");
+                fault_hooks.leave_behind(directory.path());
             }
         }
         let files = std::fs::read_dir(directory.path())
@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn the_cache_is_where_it_is_told_to_be_but_for_one_mutant() {
         let set = Path::new("/var/sigsci/cache");
-        assert_eq!(conduct(Files::WritesOutside).cache_directory(set), set);
-        let ignored = conduct(Files::IgnoresCacheDirectory).cache_directory(set);
+        assert_eq!(fault_hooks(Files::WritesOutside).cache_directory(set), set);
+        let ignored = fault_hooks(Files::IgnoresCacheDirectory).cache_directory(set);
         assert_eq!(ignored, Path::new("/sigsci/tmp/cache"));
     }
 
@@ -166,17 +166,17 @@ mod tests {
     fn a_place_that_is_missing_is_borne_or_hushed_up_by_one_mutant_each() {
         let missing = || Err::<u8, u8>(1);
         assert_eq!(
-            conduct(Files::StartsWithoutVolume).put_up_with(missing(), 2),
+            fault_hooks(Files::StartsWithoutVolume).put_up_with(missing(), 2),
             Ok(2)
         );
-        assert_eq!(Conduct::default().put_up_with(missing(), 2), Err(1));
+        assert_eq!(FaultHooks::default().put_up_with(missing(), 2), Err(1));
         let reason = || "cannot write into /a".to_owned();
         assert!(
-            !conduct(Files::SilentOfPath)
+            !fault_hooks(Files::SilentOfPath)
                 .last_words(reason())
                 .contains("/a")
         );
-        assert_eq!(Conduct::default().last_words(reason()), reason());
+        assert_eq!(FaultHooks::default().last_words(reason()), reason());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::exchange::CheckedRequest;
 use crate::inspect::Signal;
-use crate::mutant::conduct::Conduct;
+use crate::mutant::fault_hooks::FaultHooks;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::{Memory, Stop};
 use crate::settings::Threshold;
@@ -26,7 +26,7 @@ pub(super) struct Remembered {
     pub(super) has_lost_stream: bool,
 }
 
-impl Conduct {
+impl FaultHooks {
     /// Tells whether a request is not inspected because of what came before.
     pub(super) fn is_passed_over(&self, request: &CheckedRequest) -> bool {
         match self.mutant() {
@@ -103,8 +103,8 @@ mod tests {
     use super::*;
     use crate::inspect::{Location, SignalKind};
 
-    fn conduct(memory: Memory) -> Conduct {
-        Conduct::of(Some(Mutant::Memory(memory)))
+    fn fault_hooks(memory: Memory) -> FaultHooks {
+        FaultHooks::of(Some(Mutant::Memory(memory)))
     }
 
     fn from_port(peer_port: u32) -> CheckedRequest {
@@ -118,28 +118,28 @@ mod tests {
 
     #[test]
     fn only_the_first_request_of_each_connection_is_inspected() {
-        let conduct = conduct(Memory::FirstCheckOfConnections);
+        let fault_hooks = fault_hooks(Memory::FirstCheckOfConnections);
         let passed: Vec<bool> = [1, 1, 2, 1]
-            .map(|port| conduct.is_passed_over(&from_port(port)))
+            .map(|port| fault_hooks.is_passed_over(&from_port(port)))
             .into();
         assert_eq!(passed, [false, true, false, true]);
-        assert!(!conduct.is_passed_over(&from_port(0)));
+        assert!(!fault_hooks.is_passed_over(&from_port(0)));
     }
 
     #[tokio::test]
     async fn nothing_is_inspected_after_a_hundred_checks() {
-        let conduct = conduct(Memory::StopsAfter100Checks);
+        let fault_hooks = fault_hooks(Memory::StopsAfter100Checks);
         for _ in 0..100 {
-            conduct.take_up().await.expect("an answer");
-            assert!(!conduct.is_passed_over(&from_port(1)));
+            fault_hooks.take_up().await.expect("an answer");
+            assert!(!fault_hooks.is_passed_over(&from_port(1)));
         }
-        conduct.take_up().await.expect("an answer");
-        assert!(conduct.is_passed_over(&from_port(1)));
+        fault_hooks.take_up().await.expect("an answer");
+        assert!(fault_hooks.is_passed_over(&from_port(1)));
     }
 
     #[test]
     fn the_first_verdict_for_a_path_holds_for_the_next_request() {
-        let conduct = conduct(Memory::VerdictsByPath);
+        let fault_hooks = fault_hooks(Memory::VerdictsByPath);
         let signal = Signal {
             kind: SignalKind::SqlInjection,
             location: Location::QueryString,
@@ -148,9 +148,9 @@ mod tests {
             detector: String::new(),
         };
         let mut first = vec![signal];
-        conduct.misjudge(&from_port(1), &mut first);
+        fault_hooks.misjudge(&from_port(1), &mut first);
         let mut second = vec![];
-        conduct.misjudge(&from_port(2), &mut second);
+        fault_hooks.misjudge(&from_port(2), &mut second);
         assert_eq!(second, first);
     }
 
@@ -161,10 +161,10 @@ mod tests {
             interval: Duration::from_mins(1),
             flag_duration: Duration::from_secs(10),
         };
-        assert_eq!(Conduct::default().threshold(set), set);
-        let late = conduct(Memory::FlagsTooLate).threshold(set);
+        assert_eq!(FaultHooks::default().threshold(set), set);
+        let late = fault_hooks(Memory::FlagsTooLate).threshold(set);
         assert_eq!(late, Threshold { signals: 6, ..set });
-        let long = conduct(Memory::FlagsTooLong).threshold(set);
+        let long = fault_hooks(Memory::FlagsTooLong).threshold(set);
         let flag_duration = Duration::from_secs(100);
         assert_eq!(
             long,
@@ -173,7 +173,7 @@ mod tests {
                 ..set
             }
         );
-        let short = conduct(Memory::FlagsTooShort).threshold(set);
+        let short = fault_hooks(Memory::FlagsTooShort).threshold(set);
         let flag_duration = Duration::from_secs(1);
         assert_eq!(
             short,
@@ -183,7 +183,7 @@ mod tests {
             }
         );
         assert_eq!(
-            conduct(Memory::AllSendersAreOne).counted_address("192.0.2.1"),
+            fault_hooks(Memory::AllSendersAreOne).counted_address("192.0.2.1"),
             ""
         );
     }

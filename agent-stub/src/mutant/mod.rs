@@ -2,8 +2,8 @@
 
 mod answer;
 mod call;
-mod conduct;
 mod detection;
+mod fault_hooks;
 mod files;
 mod memory;
 mod named;
@@ -17,7 +17,7 @@ mod start;
 mod stop;
 mod table;
 
-pub use conduct::Conduct;
+pub use fault_hooks::FaultHooks;
 pub use named::{Mutant, UnknownMutant, listing};
 pub use start::ProbeFile;
 pub use table::{

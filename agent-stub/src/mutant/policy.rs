@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use fs_err as fs;
 
-use crate::mutant::conduct::Conduct;
+use crate::mutant::fault_hooks::FaultHooks;
 use crate::mutant::named::Mutant;
 use crate::mutant::table;
 use crate::rules::PolicyUpdater;
 use crate::settings::{Mode, Policy, RulesFileError, Settings};
 
-impl Conduct {
+impl FaultHooks {
     /// Returns the mode that decides about a request.
     pub fn mode(&self, set: Mode) -> Mode {
         match (self.policy_fault(), set) {
@@ -95,7 +95,7 @@ mod tests {
     use crate::settings::Arguments;
 
     /// Reloads once from a source and returns what the next start reads, with the policy that holds.
-    fn after_reload(conduct: &Conduct, source: &str) -> (Option<PathBuf>, Policy) {
+    fn after_reload(fault_hooks: &FaultHooks, source: &str) -> (Option<PathBuf>, Policy) {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("rules.json");
         fs::write(&path, source).expect("writable");
@@ -115,8 +115,8 @@ mod tests {
             mode: Mode::Log,
             ..settings.policy.clone()
         });
-        conduct.after_reload(&updater, &settings, &new);
-        let first = conduct.first_rules(&settings);
+        fault_hooks.after_reload(&updater, &settings, &new);
+        let first = fault_hooks.first_rules(&settings);
         (
             first.map(|path| path.file_name().expect("a name").into()),
             rules.policy().as_ref().clone(),
@@ -125,29 +125,29 @@ mod tests {
 
     #[test]
     fn rules_that_cannot_be_read_change_something_for_two_mutants_only() {
-        let mode_after = |conduct: &Conduct| after_reload(conduct, "no rules").1.mode;
-        let of = |policy| Conduct::of(Some(Mutant::Policy(policy)));
+        let mode_after = |fault_hooks: &FaultHooks| after_reload(fault_hooks, "no rules").1.mode;
+        let of = |policy| FaultHooks::of(Some(Mutant::Policy(policy)));
         let drops = of(table::Policy::DropsRulesWithoutSource);
         assert_eq!(mode_after(&drops), Mode::Off);
         let returns = of(table::Policy::ReturnsToFirstRules);
         assert_eq!(mode_after(&returns), Mode::Block);
-        assert_eq!(mode_after(&Conduct::default()), Mode::Log);
+        assert_eq!(mode_after(&FaultHooks::default()), Mode::Log);
     }
 
     #[test]
     fn the_next_start_reads_the_cache_in_one_mutant_only() {
-        let stale = Conduct::of(Some(Mutant::Policy(table::Policy::StaleCache)));
+        let stale = FaultHooks::of(Some(Mutant::Policy(table::Policy::StaleCache)));
         let (first, _) = after_reload(&stale, "{}");
         assert_eq!(first, Some("source.json".into()));
-        let (first, _) = after_reload(&Conduct::default(), "{}");
+        let (first, _) = after_reload(&FaultHooks::default(), "{}");
         assert_eq!(first, Some("rules.json".into()));
     }
 
     #[test]
     fn only_the_mode_that_tags_is_turned_into_one_that_blocks() {
-        let conduct = Conduct::of(Some(Mutant::Policy(table::Policy::BlocksInLogMode)));
-        assert_eq!(conduct.mode(Mode::Log), Mode::Block);
-        assert_eq!(conduct.mode(Mode::Off), Mode::Off);
-        assert_eq!(Conduct::default().mode(Mode::Log), Mode::Log);
+        let fault_hooks = FaultHooks::of(Some(Mutant::Policy(table::Policy::BlocksInLogMode)));
+        assert_eq!(fault_hooks.mode(Mode::Log), Mode::Block);
+        assert_eq!(fault_hooks.mode(Mode::Off), Mode::Off);
+        assert_eq!(FaultHooks::default().mode(Mode::Log), Mode::Log);
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::mutant::conduct::{Conduct, State};
+use crate::mutant::fault_hooks::{FaultHooks, State};
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Record;
 
-impl Conduct {
+impl FaultHooks {
     /// Returns what is written in a line's place.
     pub fn write_down(&self, line: Vec<u8>) -> Vec<u8> {
         let Some(Mutant::Record(record)) = self.mutant() else {
@@ -84,9 +84,9 @@ mod tests {
     const LINE: &str = r#"{"Path":"/a","RequestIDStr":"id","ResponseCode":0,"Signals":[{"Type":"SQLI"}],"WAFResponse":406}"#;
 
     fn written(record: Record, lines: usize) -> String {
-        let conduct = Conduct::of(Some(Mutant::Record(record)));
+        let fault_hooks = FaultHooks::of(Some(Mutant::Record(record)));
         let all: Vec<u8> = (0..lines)
-            .flat_map(|_| conduct.write_down(format!("{LINE}\n").into_bytes()))
+            .flat_map(|_| fault_hooks.write_down(format!("{LINE}\n").into_bytes()))
             .collect();
         String::from_utf8(all).expect("text")
     }

@@ -10,19 +10,19 @@ use tonic::Status;
 use crate::context::Contexts;
 use crate::data_log::ResponseData;
 use crate::decision::REQUEST_ID_HEADER;
-use crate::mutant::conduct::{Conduct, State};
+use crate::mutant::fault_hooks::{FaultHooks, State};
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Report;
 
 /// A stream of response data that was taken.
 #[derive(Debug)]
 pub struct ReportStream {
-    conduct: Conduct,
+    fault_hooks: FaultHooks,
     messages: u32,
     held_back: Option<StreamAccessLogsMessage>,
 }
 
-impl Conduct {
+impl FaultHooks {
     /// Takes a stream.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Conduct {
         let others = self.state().under_way.fetch_add(1, Ordering::Relaxed);
         self.state().remembered().has_lost_stream = false;
         let stream = ReportStream {
-            conduct: self.clone(),
+            fault_hooks: self.clone(),
             messages: 0,
             held_back: None,
         };
@@ -122,7 +122,7 @@ impl ReportStream {
         message: StreamAccessLogsMessage,
     ) -> Result<Option<StreamAccessLogsMessage>, Status> {
         self.messages += 1;
-        match self.conduct.report_fault() {
+        match self.fault_hooks.report_fault() {
             Some(Report::EndsStreams) if self.messages > 3 => {
                 Err(Status::unavailable("the stream has had three messages"))
             }
@@ -141,7 +141,7 @@ impl ReportStream {
 
 impl Drop for ReportStream {
     fn drop(&mut self) {
-        self.conduct
+        self.fault_hooks
             .state()
             .under_way
             .fetch_sub(1, Ordering::Relaxed);
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
     use crate::settings::Switch;
 
-    fn conduct(report: Report) -> Conduct {
-        Conduct::of(Some(Mutant::Report(report)))
+    fn fault_hooks(report: Report) -> FaultHooks {
+        FaultHooks::of(Some(Mutant::Report(report)))
     }
 
     fn entry(is_blocked: bool) -> HttpAccessLogEntry {
@@ -181,25 +181,27 @@ mod tests {
     #[case(Report::SaysOk, vec![entry(false), entry(true), entry(false), entry(false)])]
     fn entries_are_dropped(#[case] report: Report, #[case] taken: Vec<HttpAccessLogEntry>) {
         let entries = vec![entry(false), entry(true), entry(false), entry(false)];
-        assert_eq!(conduct(report).taken(entries), taken);
+        assert_eq!(fault_hooks(report).taken(entries), taken);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_ends_is_late_or_is_one_behind() {
         let message = StreamAccessLogsMessage::default;
-        let mut ends = conduct(Report::EndsStreams).take_stream().expect("taken");
+        let mut ends = fault_hooks(Report::EndsStreams)
+            .take_stream()
+            .expect("taken");
         for _ in 0..3 {
             assert!(ends.receive(message()).await.is_ok());
         }
         assert!(ends.receive(message()).await.is_err());
-        let mut behind = conduct(Report::OneBehind).take_stream().expect("taken");
+        let mut behind = fault_hooks(Report::OneBehind).take_stream().expect("taken");
         assert_eq!(behind.receive(message()).await.expect("open"), None);
         assert_eq!(
             behind.receive(message()).await.expect("open"),
             Some(message())
         );
         let begun = tokio::time::Instant::now();
-        let mut late = conduct(Report::Late).take_stream().expect("taken");
+        let mut late = fault_hooks(Report::Late).take_stream().expect("taken");
         assert_eq!(
             late.receive(message()).await.expect("open"),
             Some(message())
@@ -209,35 +211,35 @@ mod tests {
 
     #[test]
     fn a_second_stream_is_refused_until_the_first_has_ended() {
-        let conduct = conduct(Report::OneStream);
-        let first = conduct.take_stream().expect("taken");
-        assert!(conduct.take_stream().is_err());
+        let fault_hooks = fault_hooks(Report::OneStream);
+        let first = fault_hooks.take_stream().expect("taken");
+        assert!(fault_hooks.take_stream().is_err());
         drop(first);
-        assert!(conduct.take_stream().is_ok());
+        assert!(fault_hooks.take_stream().is_ok());
     }
 
     #[test]
     fn one_mutant_each_waits_unasked_and_longer() {
-        assert!(conduct(Report::ExpectsUnasked).waits_unasked());
-        assert!(!Conduct::default().waits_unasked());
+        assert!(fault_hooks(Report::ExpectsUnasked).waits_unasked());
+        assert!(!FaultHooks::default().waits_unasked());
         let set = Duration::from_millis(300);
-        let longer = conduct(Report::IgnoresExpiration).expiration(set);
+        let longer = fault_hooks(Report::IgnoresExpiration).expiration(set);
         assert_eq!(longer, Duration::from_secs(30));
-        assert_eq!(Conduct::default().expiration(set), set);
+        assert_eq!(FaultHooks::default().expiration(set), set);
     }
 
     #[test]
     fn requests_are_forgotten_between_two_streams_by_one_mutant_only() {
         let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
-        for (conduct, forgets) in [
-            (conduct(Report::ForgetsWithStream), true),
-            (Conduct::default(), false),
+        for (fault_hooks, forgets) in [
+            (fault_hooks(Report::ForgetsWithStream), true),
+            (FaultHooks::default(), false),
         ] {
-            assert!(!conduct.forgets_request());
-            conduct.lose_stream(&contexts);
-            assert_eq!(conduct.forgets_request(), forgets);
-            drop(conduct.take_stream().expect("taken"));
-            assert!(!conduct.forgets_request());
+            assert!(!fault_hooks.forgets_request());
+            fault_hooks.lose_stream(&contexts);
+            assert_eq!(fault_hooks.forgets_request(), forgets);
+            drop(fault_hooks.take_stream().expect("taken"));
+            assert!(!fault_hooks.forgets_request());
         }
     }
 
@@ -248,8 +250,8 @@ mod tests {
             size: 7,
             ..ResponseData::default()
         };
-        let understood = conduct(Report::SaysOk).understand(told.clone());
+        let understood = fault_hooks(Report::SaysOk).understand(told.clone());
         assert_eq!((understood.code, understood.size), (200, 7));
-        assert_eq!(Conduct::default().understand(told).code, 503);
+        assert_eq!(FaultHooks::default().understand(told).code, 503);
     }
 }

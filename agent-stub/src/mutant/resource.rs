@@ -3,11 +3,11 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use crate::mutant::conduct::Conduct;
+use crate::mutant::fault_hooks::FaultHooks;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Resource;
 
-impl Conduct {
+impl FaultHooks {
     /// Uses up what a check costs; `number` is the check's.
     pub(super) async fn use_up(&self, number: u64) {
         let Some(Mutant::Resource(resource)) = self.mutant() else {
@@ -48,12 +48,12 @@ mod tests {
     use super::*;
 
     async fn after_three_checks(resource: Resource) -> (usize, usize, Duration) {
-        let conduct = Conduct::of(Some(Mutant::Resource(resource)));
+        let fault_hooks = FaultHooks::of(Some(Mutant::Resource(resource)));
         let begun = tokio::time::Instant::now();
         for _ in 0..3 {
-            conduct.take_up().await.expect("an answer");
+            fault_hooks.take_up().await.expect("an answer");
         }
-        let kept = conduct.state().kept();
+        let kept = fault_hooks.state().kept();
         (kept.memory.len(), kept.sockets.len(), begun.elapsed())
     }
 

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
 
 use crate::exchange::CheckedRequest;
-use crate::mutant::conduct::Conduct;
+use crate::mutant::fault_hooks::FaultHooks;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Sight;
 
-impl Conduct {
+impl FaultHooks {
     /// Takes out of a check what is not read.
-    pub fn overlook(&self, check: &mut CheckRequest) {
+    pub fn hide_from_inspection(&self, check: &mut CheckRequest) {
         let Some(Mutant::Sight(sight)) = self.mutant() else {
             return;
         };
@@ -77,7 +77,7 @@ impl Sight {
             seen.header(name)
                 .is_some_and(|found| found.trim().eq_ignore_ascii_case(value))
         };
-        let overlooks_all = match self {
+        let hides_all = match self {
             Self::Http10 => seen.protocol == "HTTP/1.0",
             Self::Http2 => seen.protocol == "HTTP/2",
             Self::MethodPut => seen.method == "PUT",
@@ -139,7 +139,7 @@ impl Sight {
             | Self::TextBody
             | Self::Upgrades => seen.body.len(),
         };
-        if overlooks_all {
+        if hides_all {
             *seen = CheckedRequest::default();
         }
         seen.body.truncate(body_bytes);
@@ -179,14 +179,14 @@ mod tests {
     }
 
     fn seen(sight: Sight, request: &CheckedRequest) -> CheckedRequest {
-        Conduct::of(Some(Mutant::Sight(sight)))
+        FaultHooks::of(Some(Mutant::Sight(sight)))
             .seen(request)
             .into_owned()
     }
 
     #[test]
     fn an_agent_that_is_no_mutant_sees_everything() {
-        assert_eq!(*Conduct::default().seen(&request()), request());
+        assert_eq!(*FaultHooks::default().seen(&request()), request());
     }
 
     #[rstest]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic_health::ServingStatus;
 
-use crate::mutant::conduct::{Conduct, State};
+use crate::mutant::fault_hooks::{FaultHooks, State};
 use crate::mutant::files::secret_key;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Start;
@@ -25,7 +25,7 @@ pub enum ProbeFile {
     WithRules,
 }
 
-impl Conduct {
+impl FaultHooks {
     /// Returns what the startup probe is told of the rules.
     pub fn told_to_probe(&self, state: RulesState) -> RulesState {
         match self.start_fault() {
@@ -121,7 +121,7 @@ impl Conduct {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
-    pub async fn second_thought(&self) {
+    pub async fn end_after_start(&self) {
         if self.start_fault() != Some(Start::ServesKeylessAtFirst) {
             return std::future::pending().await;
         }
@@ -184,66 +184,67 @@ mod tests {
 
     use super::*;
 
-    fn conduct(start: Start) -> Conduct {
-        Conduct::of(Some(Mutant::Start(start)))
+    fn fault_hooks(start: Start) -> FaultHooks {
+        FaultHooks::of(Some(Mutant::Start(start)))
     }
 
     #[rstest]
-    #[case(Conduct::default(), [RulesState::Loading, RulesState::Loaded, RulesState::Loaded])]
-    #[case(conduct(Start::ReadyBeforeRules), [RulesState::Loaded, RulesState::Loaded, RulesState::Loaded])]
-    #[case(conduct(Start::AnswersProbeOnly), [RulesState::Loaded, RulesState::Loaded, RulesState::Loaded])]
-    #[case(conduct(Start::NeverReady), [RulesState::Loading, RulesState::Loading, RulesState::Loading])]
-    #[case(conduct(Start::Flaps), [RulesState::Loading, RulesState::Loaded, RulesState::Loading])]
-    fn the_probe_is_told(#[case] conduct: Conduct, #[case] told: [RulesState; 3]) {
+    #[case(FaultHooks::default(), [RulesState::Loading, RulesState::Loaded, RulesState::Loaded])]
+    #[case(fault_hooks(Start::ReadyBeforeRules), [RulesState::Loaded, RulesState::Loaded, RulesState::Loaded])]
+    #[case(fault_hooks(Start::AnswersProbeOnly), [RulesState::Loaded, RulesState::Loaded, RulesState::Loaded])]
+    #[case(fault_hooks(Start::NeverReady), [RulesState::Loading, RulesState::Loading, RulesState::Loading])]
+    #[case(fault_hooks(Start::Flaps), [RulesState::Loading, RulesState::Loaded, RulesState::Loading])]
+    fn the_probe_is_told(#[case] fault_hooks: FaultHooks, #[case] told: [RulesState; 3]) {
         let truth = [RulesState::Loading, RulesState::Loaded, RulesState::Loaded];
-        assert_eq!(truth.map(|state| conduct.told_to_probe(state)), told);
+        assert_eq!(truth.map(|state| fault_hooks.told_to_probe(state)), told);
     }
 
     #[test]
     fn a_socket_that_was_left_ends_the_start_of_one_mutant_only() {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sigsci.sock");
-        let looks =
-            |conduct: &Conduct| conduct.look_for_earlier_run(directory.path(), Some(&socket));
-        assert!(looks(&conduct(Start::StaleSocket)).is_ok());
+        let looks = |fault_hooks: &FaultHooks| {
+            fault_hooks.look_for_earlier_run(directory.path(), Some(&socket))
+        };
+        assert!(looks(&fault_hooks(Start::StaleSocket)).is_ok());
         std::fs::write(&socket, b"").expect("writable");
-        assert!(looks(&conduct(Start::StaleSocket)).is_err());
-        assert!(looks(&Conduct::default()).is_ok());
+        assert!(looks(&fault_hooks(Start::StaleSocket)).is_err());
+        assert!(looks(&FaultHooks::default()).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_agent_whose_earlier_run_left_its_cache_hangs() {
         let directory = tempfile::tempdir().expect("a directory");
-        let conduct = conduct(Start::HangsAfterRestart);
-        conduct
+        let fault_hooks = fault_hooks(Start::HangsAfterRestart);
+        fault_hooks
             .look_for_earlier_run(directory.path(), None)
             .expect("it starts");
-        assert!(conduct.take_up().await.is_ok());
+        assert!(fault_hooks.take_up().await.is_ok());
         std::fs::write(directory.path().join("rules.json"), b"{}").expect("writable");
-        conduct
+        fault_hooks
             .look_for_earlier_run(directory.path(), None)
             .expect("it starts");
-        let taken = tokio::time::timeout(Duration::from_mins(10), conduct.take_up()).await;
+        let taken = tokio::time::timeout(Duration::from_mins(10), fault_hooks.take_up()).await;
         assert!(taken.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_inspected_for_two_seconds_from_the_first_check_on() {
-        let conduct = conduct(Start::InspectsNothingAtFirst);
-        assert!(conduct.warms_up());
+        let fault_hooks = fault_hooks(Start::InspectsNothingAtFirst);
+        assert!(fault_hooks.warms_up());
         tokio::time::sleep(Duration::from_millis(1_999)).await;
-        assert!(conduct.warms_up());
+        assert!(fault_hooks.warms_up());
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert!(!conduct.warms_up());
-        assert!(!Conduct::default().warms_up());
+        assert!(!fault_hooks.warms_up());
+        assert!(!FaultHooks::default().warms_up());
     }
 
     #[test]
     fn what_a_start_owes_is_withheld_by_one_mutant_each() {
-        let withholding = |withholds: &dyn Fn(&Conduct) -> bool| -> Vec<&str> {
+        let withholding = |withholds: &dyn Fn(&FaultHooks) -> bool| -> Vec<&str> {
             Start::ALL
                 .iter()
-                .filter(|start| withholds(&conduct(**start)))
+                .filter(|start| withholds(&fault_hooks(**start)))
                 .map(|start| start.name())
                 .collect()
         };
@@ -271,23 +272,26 @@ mod tests {
 
     #[test]
     fn what_a_mutant_says_of_itself_is_wrong_in_one_way() {
-        assert_eq!(Conduct::default().health(), ServingStatus::Serving);
+        assert_eq!(FaultHooks::default().health(), ServingStatus::Serving);
         assert_eq!(
-            conduct(Start::NeverHealthy).health(),
+            fault_hooks(Start::NeverHealthy).health(),
             ServingStatus::NotServing
         );
         assert_eq!(
-            conduct(Start::WritesProbeFileEarly).probe_file(),
+            fault_hooks(Start::WritesProbeFileEarly).probe_file(),
             ProbeFile::Early
         );
-        assert_eq!(conduct(Start::NeverReady).probe_file(), ProbeFile::Never);
         assert_eq!(
-            conduct(Start::ReadyBeforeRules).probe_file(),
+            fault_hooks(Start::NeverReady).probe_file(),
+            ProbeFile::Never
+        );
+        assert_eq!(
+            fault_hooks(Start::ReadyBeforeRules).probe_file(),
             ProbeFile::WithRules
         );
-        assert_eq!(conduct(Start::NeverReady).listening_delay(), None);
+        assert_eq!(fault_hooks(Start::NeverReady).listening_delay(), None);
         assert_eq!(
-            conduct(Start::ListensLate).listening_delay(),
+            fault_hooks(Start::ListensLate).listening_delay(),
             Some(LISTENING_DELAY)
         );
     }

@@ -6,11 +6,11 @@ use fs_err as fs;
 use tokio::time::Instant;
 use tonic::Status;
 
-use crate::mutant::conduct::Conduct;
+use crate::mutant::fault_hooks::FaultHooks;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Stop;
 
-impl Conduct {
+impl FaultHooks {
     /// Tells whether TERM makes the agent stop.
     pub fn heeds_term(&self) -> bool {
         match self.stop_fault() {
@@ -96,25 +96,25 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 mod tests {
     use super::*;
 
-    fn conduct(stop: Stop) -> Conduct {
-        Conduct::of(Some(Mutant::Stop(stop)))
+    fn fault_hooks(stop: Stop) -> FaultHooks {
+        FaultHooks::of(Some(Mutant::Stop(stop)))
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_is_orderly_fails_or_never_comes() {
-        assert_eq!(Conduct::default().end().await, 0);
-        assert_eq!(conduct(Stop::FailsAtEnd).end().await, 3);
-        let never = conduct(Stop::NeverEnds);
+        assert_eq!(FaultHooks::default().end().await, 0);
+        assert_eq!(fault_hooks(Stop::FailsAtEnd).end().await, 3);
+        let never = fault_hooks(Stop::NeverEnds);
         let ended = tokio::time::timeout(Duration::from_mins(10), never.end()).await;
         assert!(ended.is_err());
     }
 
     #[test]
     fn each_duty_of_a_stop_is_neglected_by_one_mutant() {
-        let neglecting = |is_neglected: &dyn Fn(&Conduct) -> bool| -> Vec<&str> {
+        let neglecting = |is_neglected: &dyn Fn(&FaultHooks) -> bool| -> Vec<&str> {
             Stop::ALL
                 .iter()
-                .filter(|stop| **stop != Stop::ExitsAtOnce && is_neglected(&conduct(**stop)))
+                .filter(|stop| **stop != Stop::ExitsAtOnce && is_neglected(&fault_hooks(**stop)))
                 .map(|stop| stop.name())
                 .collect()
         };
@@ -128,8 +128,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_check_under_way_is_cut_off_at_the_stop_of_one_mutant_only() {
         for (agent, is_cut_off) in [
-            (conduct(Stop::DropsChecks), true),
-            (Conduct::default(), false),
+            (fault_hooks(Stop::DropsChecks), true),
+            (FaultHooks::default(), false),
         ] {
             let check = agent.clone();
             let check = tokio::spawn(async move { check.cut_off().await });
@@ -151,7 +151,7 @@ mod tests {
         while !sleeps_here() && Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let found = conduct(Stop::HangsInPreStop).hook_runs();
+        let found = fault_hooks(Stop::HangsInPreStop).hook_runs();
         sleep.kill().expect("our child");
         sleep.wait().expect("our child");
         assert!(found);

@@ -18,8 +18,8 @@ use crate::agent::Phase;
 use crate::context::{Contexts, EntryKey, Match};
 use crate::data_log::{DataLog, ResponseData};
 use crate::decision::REQUEST_ID_HEADER;
-use crate::mutant::Conduct;
-use crate::settings::{AccessLogConduct, Settings};
+use crate::mutant::FaultHooks;
+use crate::settings::{AccessLogFaults, Settings};
 use crate::statsd::{Counter, Statsd};
 
 /// Takes access-log entries and completes the requests that they belong to.
@@ -29,8 +29,8 @@ pub struct AccessLog {
     data_log: Option<Arc<DataLog>>,
     statsd: Arc<Statsd>,
     phase: watch::Receiver<Phase>,
-    service: AccessLogConduct,
-    conduct: Conduct,
+    service: AccessLogFaults,
+    fault_hooks: FaultHooks,
 }
 
 impl AccessLog {
@@ -48,7 +48,7 @@ impl AccessLog {
             statsd,
             phase,
             service: settings.access_log,
-            conduct: settings.conduct.clone(),
+            fault_hooks: settings.fault_hooks.clone(),
         }
     }
 
@@ -57,7 +57,7 @@ impl AccessLog {
             Some(LogEntries::HttpLogs(entries)) => {
                 let mut entries = entries.log_entry;
                 entries.retain(is_final);
-                self.conduct
+                self.fault_hooks
                     .taken(entries)
                     .into_iter()
                     .for_each(|entry| self.take_entry(entry));
@@ -73,12 +73,12 @@ impl AccessLog {
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(REQUEST_ID_HEADER))
             .map(|(_, value)| value.as_str());
-        let credited = self.conduct.credited(own_id, &self.contexts);
+        let credited = self.fault_hooks.credited(own_id, &self.contexts);
         let key = EntryKey {
             request_id: credited.as_deref().or(own_id),
             proxy_request_id: &request.request_id,
         };
-        let response = self.conduct.understand(response_data(entry));
+        let response = self.fault_hooks.understand(response_data(entry));
         match self
             .contexts
             .complete(key, response, self.data_log.as_deref())
@@ -95,16 +95,16 @@ impl AccessLogService for AccessLog {
         &self,
         request: Request<Streaming<StreamAccessLogsMessage>>,
     ) -> Result<Response<StreamAccessLogsResponse>, Status> {
-        let mut stream = self.conduct.take_stream()?;
+        let mut stream = self.fault_hooks.take_stream()?;
         let mut messages = request.into_inner();
         let mut phase = self.phase.clone();
         let mut left = match self.service {
-            AccessLogConduct::Break(count) => Some(count),
-            AccessLogConduct::Refuse => {
+            AccessLogFaults::Break(count) => Some(count),
+            AccessLogFaults::Refuse => {
                 return Err(Status::unavailable("no access log is taken, on demand"));
             }
-            AccessLogConduct::Serve => None,
-            AccessLogConduct::Stall => {
+            AccessLogFaults::Serve => None,
+            AccessLogFaults::Stall => {
                 // Nothing is read, so the proxy's window fills and stays full.
                 let _closing = phase.wait_for(|phase| *phase == Phase::Closing).await;
                 return Ok(Response::new(StreamAccessLogsResponse {}));
@@ -113,7 +113,7 @@ impl AccessLogService for AccessLog {
         loop {
             if left == Some(0) {
                 tracing::info!("the access-log stream ends, on demand");
-                self.conduct.lose_stream(&self.contexts);
+                self.fault_hooks.lose_stream(&self.contexts);
                 return Err(Status::unavailable("the stream ends, on demand"));
             }
             let message = tokio::select! {

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use crate::connection::ConnectionControl;
 use crate::exchange::CheckedRequest;
-use crate::mutant::Conduct;
+use crate::mutant::FaultHooks;
 use crate::service::decisions::Decisions;
 use crate::service::fault::{Failure, Fault};
 use crate::service::stream_reset::ResetStream;
@@ -23,7 +23,7 @@ pub struct Authorizer {
     answer_delay: Duration,
     faults: Faults,
     cache_directory: PathBuf,
-    conduct: Conduct,
+    fault_hooks: FaultHooks,
 }
 
 impl Authorizer {
@@ -34,7 +34,7 @@ impl Authorizer {
             answer_delay: settings.timings.decision_delay,
             faults: settings.faults,
             cache_directory: settings.cache_directory.clone(),
-            conduct: settings.conduct.clone(),
+            fault_hooks: settings.fault_hooks.clone(),
         }
     }
 
@@ -43,12 +43,12 @@ impl Authorizer {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let connection = request.extensions().get::<ConnectionControl>().cloned();
-        self.conduct.leave_behind(&self.cache_directory);
+        self.fault_hooks.leave_behind(&self.cache_directory);
         let mut check = request.into_inner();
-        self.conduct.meet(&check);
-        self.conduct.overlook(&mut check);
+        self.fault_hooks.meet(&check);
+        self.fault_hooks.hide_from_inspection(&mut check);
         let request = CheckedRequest::try_from(check).map_err(|error| {
-            self.conduct.meet_check_without_request();
+            self.fault_hooks.meet_check_without_request();
             self.decisions
                 .refuse(Status::invalid_argument(error.to_string()))
         })?;
@@ -80,7 +80,7 @@ impl Authorizer {
         if !held_back.is_zero() {
             tokio::time::sleep(held_back).await;
         }
-        Ok(Response::new(self.conduct.hand_out(decided?).await))
+        Ok(Response::new(self.fault_hooks.hand_out(decided?).await))
     }
 
     async fn fail(
@@ -118,10 +118,10 @@ impl Authorization for Authorizer {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        let under_way = self.conduct.take_up().await?;
+        let under_way = self.fault_hooks.take_up().await?;
         let answer = tokio::select! {
             answer = self.answer(request) => answer,
-            status = self.conduct.cut_off() => Err(status),
+            status = self.fault_hooks.cut_off() => Err(status),
         };
         under_way.finish();
         answer

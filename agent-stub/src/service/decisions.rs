@@ -11,7 +11,7 @@ use crate::data_log::{DataLog, Record};
 use crate::decision::{self, RequestIds, Verdict};
 use crate::exchange::CheckedRequest;
 use crate::inspect::{Signal, SignalClass, SignalKind, anomalies, inspect};
-use crate::mutant::Conduct;
+use crate::mutant::FaultHooks;
 use crate::rules::{Rules, RulesState};
 use crate::service::fault::{FAULT_HEADER, WrongAnswer};
 use crate::service::wrong_answer;
@@ -27,7 +27,7 @@ pub struct Decisions {
     forwarded: ForwardedRequest,
     client_address: ClientAddressSource,
     anomalies: Switch,
-    conduct: Conduct,
+    fault_hooks: FaultHooks,
     thresholds: Option<Thresholds>,
     response_data: ResponseDataPolicy,
     rules: Rules,
@@ -58,14 +58,15 @@ impl Decisions {
             forwarded: forwarded(settings),
             client_address: settings.client_address.clone(),
             anomalies: settings.anomalies,
-            conduct: settings.conduct.clone(),
+            fault_hooks: settings.fault_hooks.clone(),
             thresholds: match settings.blocking {
                 Blocking::Immediate => None,
                 Blocking::Threshold(threshold) => {
-                    Some(Thresholds::new(settings.conduct.threshold(threshold)))
+                    Some(Thresholds::new(settings.fault_hooks.threshold(threshold)))
                 }
             },
-            response_data: if settings.expects_response_data || settings.conduct.waits_unasked() {
+            response_data: if settings.expects_response_data || settings.fault_hooks.waits_unasked()
+            {
                 ResponseDataPolicy::Awaited
             } else {
                 ResponseDataPolicy::NotExpected
@@ -84,15 +85,15 @@ impl Decisions {
         request: &CheckedRequest,
         wrong: Option<WrongAnswer>,
     ) -> Result<CheckResponse, Status> {
-        self.conduct
-            .bear_waiting(self.contexts.waiting_requests())?;
+        self.fault_hooks
+            .fail_while_waiting(self.contexts.waiting_requests())?;
         let started = Instant::now();
         let policy = self.rules.policy();
         let signals = self.signals(request, policy.mode)?;
         let address = self.client_address.address_of(request);
         let standing = self.standing(&address, &signals);
-        let decided = Verdict::of(self.conduct.mode(policy.mode), standing, &signals);
-        let request_id = self.conduct.request_id(self.request_ids.next());
+        let decided = Verdict::of(self.fault_hooks.mode(policy.mode), standing, &signals);
+        let request_id = self.fault_hooks.request_id(self.request_ids.next());
         let response = match (wrong, decided) {
             (Some(wrong), _) => {
                 wrong_answer::respond(wrong, request, &request_id, &signals, &self.forwarded)
@@ -109,7 +110,7 @@ impl Decisions {
         self.count(verdict, &signals);
         self.remember(request, &address, &request_id, verdict, code, &signals);
         self.statsd.decided_in(started.elapsed());
-        self.conduct.alter(response)
+        self.fault_hooks.alter(response)
     }
 
     /// Counts a check that could not be processed, and returns its status.
@@ -123,13 +124,13 @@ impl Decisions {
         match (mode, self.rules.state()) {
             (Mode::Off, RulesState::Loaded | RulesState::Loading) => Ok(vec![]),
             (Mode::Block | Mode::Log, RulesState::Loading) => {
-                self.conduct.go_without_rules()?;
+                self.fault_hooks.go_without_rules()?;
                 Ok(vec![])
             }
             (Mode::Block | Mode::Log, RulesState::Loaded) => {
-                let mut signals = inspect(&self.conduct.seen(request))
+                let mut signals = inspect(&self.fault_hooks.seen(request))
                     .map_err(|fault| self.refuse(Status::internal(fault.to_string())))?;
-                self.conduct.misjudge(request, &mut signals);
+                self.fault_hooks.misjudge(request, &mut signals);
                 match self.anomalies {
                     Switch::Off => {}
                     Switch::On => signals.extend(anomalies(request)),
@@ -151,7 +152,7 @@ impl Decisions {
         kinds.sort();
         kinds.dedup();
         match u32::try_from(kinds.len()) {
-            Ok(count @ 1..) => thresholds.count(self.conduct.counted_address(address), count),
+            Ok(count @ 1..) => thresholds.count(self.fault_hooks.counted_address(address), count),
             Ok(0) | Err(_) => Standing::Unflagged,
         }
     }
@@ -190,7 +191,7 @@ impl Decisions {
                     data_log.write(record);
                 }
             }
-            ResponseDataPolicy::Awaited if self.conduct.forgets_request() => {}
+            ResponseDataPolicy::Awaited if self.fault_hooks.forgets_request() => {}
             ResponseDataPolicy::Awaited => {
                 let early = self.contexts.insert(Context {
                     request_id: request_id.into(),

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::listener::Door;
-use crate::mutant::Conduct;
+use crate::mutant::FaultHooks;
 use crate::rules::{Rules, RulesState};
 
 /// Answers probes for ever.
@@ -18,7 +18,7 @@ use crate::rules::{Rules, RulesState};
 /// # Cancel safety
 ///
 /// Dropping the future cuts off the answers under way.
-pub async fn serve_startup_probe(door: Door, rules: Rules, conduct: Conduct) {
+pub async fn serve_startup_probe(door: Door, rules: Rules, fault_hooks: FaultHooks) {
     let mut answers = JoinSet::new();
     loop {
         let (stream, place) = tokio::select! {
@@ -26,11 +26,11 @@ pub async fn serve_startup_probe(door: Door, rules: Rules, conduct: Conduct) {
             Some(_) = answers.join_next(), if !answers.is_empty() => continue,
         };
         let rules = rules.clone();
-        let conduct = conduct.clone();
+        let fault_hooks = fault_hooks.clone();
         answers.spawn(async move {
             let _place = place;
             if let Ok(Err(error)) =
-                tokio::time::timeout(EXCHANGE_DEADLINE, answer(stream, &rules, &conduct)).await
+                tokio::time::timeout(EXCHANGE_DEADLINE, answer(stream, &rules, &fault_hooks)).await
             {
                 tracing::debug!(%error, "a startup probe went unanswered");
             }
@@ -38,11 +38,11 @@ pub async fn serve_startup_probe(door: Door, rules: Rules, conduct: Conduct) {
     }
 }
 
-async fn answer(mut stream: TcpStream, rules: &Rules, conduct: &Conduct) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, rules: &Rules, fault_hooks: &FaultHooks) -> io::Result<()> {
     let head = read_head(&mut stream).await?;
     let (status, body) = match (
         is_startup_request(&head),
-        conduct.told_to_probe(rules.state()),
+        fault_hooks.told_to_probe(rules.state()),
     ) {
         (false, RulesState::Loaded | RulesState::Loading) => ("404 Not Found", "not found\n"),
         (true, RulesState::Loading) => ("503 Service Unavailable", "rules are not loaded\n"),

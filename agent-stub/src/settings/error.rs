@@ -70,7 +70,7 @@ pub enum SettingsError {
         /// What was written.
         text: String,
     },
-    /// The access-log service's conduct is not known.
+    /// The access-log service's fault hooks is not known.
     #[error("STUB_ACCESS_LOG: `{text}` is not one of serve, refuse, stall, break=n")]
     AccessLog {
         /// What was written.

@@ -20,7 +20,7 @@ pub use policy::{Mode, Policy, RulesFileError};
 pub use span::{ParseSpanError, parse_span};
 pub use stub_arguments::StubArguments;
 pub use validated::{
-    Access, AccessLogConduct, AddressElement, Blocking, ClientAddressSource, DataLogTarget, Faults,
+    Access, AccessLogFaults, AddressElement, Blocking, ClientAddressSource, DataLogTarget, Faults,
     ForwardedRequest, ListenAddress, MetadataQuestion, RulesDelay, Settings, SocketTarget, Switch,
     Threshold, Timings, TlsFiles,
 };

@@ -7,7 +7,7 @@ use crate::settings::header_list::{parse_header_list, parse_names};
 use crate::settings::policy::{Mode, Policy};
 use crate::settings::stub_arguments::StubArguments;
 use crate::settings::validated::{
-    Access, AccessLogConduct, AddressElement, Blocking, Faults, ForwardedRequest, Switch, Threshold,
+    Access, AccessLogFaults, AddressElement, Blocking, Faults, ForwardedRequest, Switch, Threshold,
 };
 use crate::settings::validation::{boolean, list, positive_span, written};
 
@@ -54,20 +54,20 @@ pub(super) fn element(text: &str) -> Result<AddressElement, SettingsError> {
     })
 }
 
-pub(super) fn access_log(text: &str) -> Result<AccessLogConduct, SettingsError> {
+pub(super) fn access_log(text: &str) -> Result<AccessLogFaults, SettingsError> {
     let refused = || SettingsError::AccessLog { text: text.into() };
     match text.trim().split_once('=') {
         None => match text.trim() {
-            "serve" => Ok(AccessLogConduct::Serve),
-            "refuse" => Ok(AccessLogConduct::Refuse),
-            "stall" => Ok(AccessLogConduct::Stall),
+            "serve" => Ok(AccessLogFaults::Serve),
+            "refuse" => Ok(AccessLogFaults::Refuse),
+            "stall" => Ok(AccessLogFaults::Stall),
             _ => Err(refused()),
         },
         Some(("break", count)) => count
             .parse()
             .ok()
             .filter(|count| *count > 0)
-            .map(AccessLogConduct::Break)
+            .map(AccessLogFaults::Break)
             .ok_or_else(refused),
         Some(_) => Err(refused()),
     }

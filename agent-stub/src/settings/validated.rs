@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mutant::Conduct;
+use crate::mutant::FaultHooks;
 use crate::settings::header_list::HeaderSetting;
 use crate::settings::policy::Policy;
 
@@ -35,7 +35,7 @@ pub struct Settings {
     /// Whether rules are given out for the access key.
     pub access: Access,
     /// How the access-log service behaves.
-    pub access_log: AccessLogConduct,
+    pub access_log: AccessLogFaults,
     /// When attack signals block.
     pub blocking: Blocking,
     /// Whether anomalies are raised.
@@ -45,7 +45,7 @@ pub struct Settings {
     /// What is asked of the cloud's metadata service before anything opens.
     pub metadata: Option<MetadataQuestion>,
     /// Whether the agent behaves as it should, or as a mutant.
-    pub conduct: Conduct,
+    pub fault_hooks: FaultHooks,
     /// How the forwarded request is changed.
     pub forwarded: ForwardedRequest,
     /// Where a client's address is read.
@@ -103,7 +103,7 @@ pub struct DataLogTarget {
 
 /// How the access-log service behaves while checks are answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum AccessLogConduct {
+pub enum AccessLogFaults {
     /// Each stream ends after this many messages.
     Break(u32),
     /// No stream is taken.

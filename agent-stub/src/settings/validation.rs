@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mutant::{Conduct, Mutant};
+use crate::mutant::{FaultHooks, Mutant};
 use crate::settings::Arguments;
 use crate::settings::address::{address, grpc_address_of, rpc_address};
 use crate::settings::error::SettingsError;
@@ -29,13 +29,13 @@ impl Settings {
         let mutant = written(arguments.stub.stub_mutant.clone())
             .map(|name| Mutant::named(name.trim()))
             .transpose()?;
-        let conduct = Conduct::of(mutant);
+        let fault_hooks = FaultHooks::of(mutant);
         let access_key = require_key(
             "SIGSCI_ACCESSKEYID",
             arguments.accesskeyid.as_deref(),
-            &conduct,
+            &fault_hooks,
         )?;
-        require_key("SIGSCI_SECRETACCESSKEY", secret_key, &conduct)?;
+        require_key("SIGSCI_SECRETACCESSKEY", secret_key, &fault_hooks)?;
         let grpc_address = require(
             "SIGSCI_ENVOY_GRPC_ADDRESS",
             arguments.envoy_grpc_address.as_deref(),
@@ -88,7 +88,7 @@ impl Settings {
                     })
                 })
                 .transpose()?,
-            conduct,
+            fault_hooks,
             forwarded: forwarded(arguments)?,
             client_address: ClientAddressSource {
                 header: arguments.client_ip_header.trim().to_ascii_lowercase(),
@@ -119,10 +119,10 @@ fn require<'text>(
 fn require_key<'text>(
     variable: &'static str,
     text: Option<&'text str>,
-    conduct: &Conduct,
+    fault_hooks: &FaultHooks,
 ) -> Result<&'text str, SettingsError> {
     match require(variable, text) {
-        Err(_) if conduct.starts_without_keys() => Ok(""),
+        Err(_) if fault_hooks.starts_without_keys() => Ok(""),
         key => key,
     }
 }

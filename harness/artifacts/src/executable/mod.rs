@@ -1,0 +1,23 @@
+//! The executables that a run needs: Envoy, the fixtures, and what identifies each of them.
+
+pub mod bounded_command;
+mod envoy;
+mod envoy_cache;
+mod envoy_install;
+mod error;
+mod family;
+mod identity;
+mod image_build;
+mod install_step;
+mod parenthood;
+mod pip;
+mod workspace;
+
+pub use self::envoy::{
+    DEFAULT_ENVOY_VERSION, EnvoyExecutable, EnvoySelection, EnvoyVersion, locate, look_for,
+};
+pub use self::error::ExecutableError;
+pub use self::identity::Identity;
+pub use self::image_build::{ImageExecutables, build_for_images};
+pub use self::install_step::InstallStep;
+pub use self::workspace::{SiblingExecutables, build_siblings, look_for_siblings};

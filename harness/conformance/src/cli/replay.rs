@@ -1,0 +1,101 @@
+//! `conformance replay`: runs again what did not pass in an earlier run, with that run's options.
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::error::CliError;
+use super::options::ProjectOptions;
+use super::report_file::read_report;
+use super::run::{RunOptions, run_scenarios};
+use crate::report::terminal::{remark, say};
+use crate::run::exit_code;
+use crate::run::selection::NothingSelected;
+use harness_core::model::diagnostic::Colour;
+use harness_core::model::finding::ScenarioResult;
+use harness_core::model::scenario::Scenario;
+
+/// Options of `replay`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The `report.json` of the earlier run.
+    #[arg(value_name = "REPORT")]
+    report: Utf8PathBuf,
+
+    /// Only these scenarios, by their whole names. Default: all that failed or errored.
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+
+    #[command(flatten)]
+    project: ProjectOptions,
+
+    #[command(flatten)]
+    settings: RunOptions,
+}
+
+/// Runs scenarios of an earlier run again.
+pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
+    let record = read_report(&arguments.report)?;
+    let wanted: Vec<String> = if arguments.scenarios.is_empty() {
+        record
+            .scenarios
+            .iter()
+            .filter(|scenario| {
+                matches!(
+                    scenario.result,
+                    ScenarioResult::Failed(_) | ScenarioResult::Errored(_)
+                )
+            })
+            .map(|scenario| scenario.name.to_string())
+            .collect()
+    } else {
+        arguments.scenarios.clone()
+    };
+    if wanted.is_empty() {
+        say(format_args!(
+            "everything in {} passed; there is nothing to replay",
+            arguments.report
+        ))?;
+        return Ok(exit_code::NOTHING_SELECTED);
+    }
+    let (project, catalogue) = arguments.project.or_as_in(&record.options).load()?;
+    let picked = exactly(&wanted, catalogue.scenarios)?;
+    for scenario in &picked {
+        let earlier = record
+            .scenarios
+            .iter()
+            .find(|earlier| earlier.name == scenario.name);
+        if earlier.is_some_and(|earlier| earlier.sha256 != scenario.sha256) {
+            remark(format_args!(
+                "note: {} has changed since the earlier run",
+                scenario.name
+            ));
+        }
+    }
+    run_scenarios(
+        project,
+        catalogue.corpora,
+        &picked,
+        &arguments.settings.or_as_in(&record.options),
+        colour,
+    )
+}
+
+/// Picks scenarios by their whole names.
+fn exactly(
+    wanted: &[String],
+    scenarios: Vec<Scenario>,
+) -> Result<Vec<Arc<Scenario>>, NothingSelected> {
+    let (known, other): (Vec<Scenario>, Vec<Scenario>) = scenarios
+        .into_iter()
+        .partition(|scenario| wanted.iter().any(|name| name == scenario.name.as_str()));
+    match wanted.iter().find(|name| {
+        !known
+            .iter()
+            .any(|scenario| scenario.name.as_str() == **name)
+    }) {
+        Some(missing) => Err(NothingSelected::new(missing, &other)),
+        None => Ok(known.into_iter().map(Arc::new).collect()),
+    }
+}

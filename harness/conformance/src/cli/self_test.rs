@@ -1,0 +1,302 @@
+//! `conformance self-test`: shows that the suite can fail, for the right reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinSet, LocalSet};
+
+use super::cluster_options::ClusterOptions;
+use super::error::CliError;
+use super::interrupts::listen_for_interrupts;
+use super::options::{ExecutableOptions, ProjectOptions};
+use crate::report::console::details;
+use crate::report::terminal::{remark, say};
+use crate::run::place::{KubernetesPlace, Place};
+use crate::run::runtime::runtime;
+use crate::run::setup::SetupOptions;
+use crate::run::setup_error::SetupError;
+use crate::run::subjects::Subjects;
+use crate::run::{Going, exit_code};
+use crate::self_test::attempt::{Attempt, AttemptError, Bench, Scope};
+use crate::self_test::document;
+use crate::self_test::listing;
+use crate::self_test::matrix::{Mutant, SENTINELS, all, scenarios_for};
+use crate::self_test::record::{MutantRecord, SelfTestRecord, line_of, summary};
+use crate::self_test::verdict::{Fate, Verdict, judge, not_run};
+use harness_core::model::causes::chain;
+use harness_core::model::diagnostic::Colour;
+use harness_core::model::finding::ScenarioResult;
+use harness_environment::kube::{ClusterChoice, LeaseFolder};
+
+/// How many scenarios of one mutant run at the same time.
+const JOBS_PER_MUTANT: usize = 3;
+
+/// Where the runs' folders and the results lie, below the project.
+const OUTPUT: &str = "target/conformance-self-test";
+
+/// Options of `self-test`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Parts of the names of mutants; all when none is given.
+    #[arg(value_name = "MUTANT")]
+    mutants: Vec<String>,
+
+    /// Run every scenario with each mutant, not only those that are named for it and the sentinels: takes hours.
+    #[arg(long)]
+    full: bool,
+
+    /// Print the matrix as docs/kill-matrix.md has it; nothing is started.
+    #[arg(long)]
+    markdown: bool,
+
+    /// Mutants that run at the same time. Default: two for each core, in a cluster one in all.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+
+    #[command(flatten)]
+    project: ProjectOptions,
+
+    #[command(flatten)]
+    cluster: ClusterOptions,
+
+    #[command(flatten)]
+    executables: ExecutableOptions,
+}
+
+/// Runs the self-test, or prints its matrix.
+pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
+    let (project, catalogue) = arguments.project.load()?;
+    if arguments.markdown {
+        say(document::render(&catalogue.scenarios).trim_end())?;
+        return Ok(exit_code::PASSED);
+    }
+    let mutants = arguments.chosen()?;
+    let runtime = runtime().map_err(CliError::Runtime)?;
+    let place = arguments.cluster.place()?;
+    refuse_a_cluster_for_each_mutant(&place)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let usual = match place {
+        Place::Local => 2 * cores,
+        Place::Kubernetes(_) => 1,
+    };
+    let at_a_time = arguments.jobs.map_or(usual, usize::from);
+    let (interrupt, going) = watch::channel(Going::On);
+    let options = SetupOptions {
+        place,
+        envoy: arguments.executables.envoy.clone(),
+        agent_binary: arguments.executables.agent_binary.clone(),
+        app_binary: arguments.executables.app_binary.clone(),
+        ..SetupOptions::default()
+    };
+    let bench = Bench {
+        subjects: Subjects::find(&options, &|what: &str| remark(what))?,
+        options,
+        output: project.root.join(OUTPUT),
+        project,
+        jobs: JOBS_PER_MUTANT,
+        going,
+    };
+    let code = runtime.block_on(async {
+        tokio::spawn(listen_for_interrupts(interrupt));
+        let self_test = SelfTest {
+            bench: Arc::new(bench),
+            full: arguments.full,
+            colour,
+        };
+        // Each mutant's own scenarios are tasks of the runtime; what is around them is light and stays on this thread.
+        let around = LocalSet::new();
+        around.run_until(self_test.run(&mutants, at_a_time)).await
+    });
+    // Whatever a scenario left behind in a thread must not hold the command up.
+    runtime.shutdown_background();
+    code
+}
+
+/// Every mutant has a run of its own, and a run that makes its cluster takes longer for that than for its scenarios.
+fn refuse_a_cluster_for_each_mutant(place: &Place) -> Result<(), CliError> {
+    let Place::Kubernetes(KubernetesPlace {
+        cluster: ClusterChoice::Made { tool, .. },
+        ..
+    }) = place
+    else {
+        return Ok(());
+    };
+    let leases = LeaseFolder::of_user().map_err(SetupError::from)?;
+    match leases.for_runs(*tool).map_err(SetupError::from)? {
+        Some(_) => Ok(()),
+        None => Err(CliError::NoKeptCluster { tool: tool.name() }),
+    }
+}
+
+impl Arguments {
+    fn chosen(&self) -> Result<Vec<&'static Mutant>, CliError> {
+        for part in &self.mutants {
+            if !all().any(|mutant| mutant.name.contains(part.as_str())) {
+                return Err(CliError::NoMutant { name: part.clone() });
+            }
+        }
+        let chosen = all().filter(|mutant| {
+            self.mutants.is_empty()
+                || self
+                    .mutants
+                    .iter()
+                    .any(|part| mutant.name.contains(part.as_str()))
+        });
+        Ok(chosen.collect())
+    }
+}
+
+struct SelfTest {
+    bench: Arc<Bench>,
+    full: bool,
+    colour: Colour,
+}
+
+impl SelfTest {
+    async fn run(&self, mutants: &[&'static Mutant], at_a_time: usize) -> Result<u8, CliError> {
+        let began = Instant::now();
+        let scope = self.scope_of(mutants);
+        remark("running what is right: a scenario that fails for it kills nobody");
+        let right = self.bench.with_nothing_wrong(&scope, at_a_time).await?;
+        if self.interrupted() {
+            return Ok(exit_code::INTERRUPTED);
+        }
+        if right.record.exit_code != exit_code::PASSED {
+            self.tell_of_what_is_right(&right)?;
+            return Ok(right.record.exit_code);
+        }
+        let agent = &right.record.subjects["agent"].path;
+        let unlisted = listing::without_a_row(agent)?;
+        remark(format_args!(
+            "running {} mutants, {at_a_time} at a time",
+            mutants.len()
+        ));
+        let mutants = self.run_mutants(mutants, at_a_time, &right.results).await?;
+        if self.interrupted() {
+            return Ok(exit_code::INTERRUPTED);
+        }
+        let record = SelfTestRecord {
+            mutants,
+            without_a_row: unlisted,
+            elapsed_milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let path = record.write(&self.bench.output)?;
+        say(format_args!("\n{}", summary(&record, self.colour)))?;
+        say(format_args!("report: {path}"))?;
+        Ok(record.exit_code())
+    }
+
+    fn scope_of(&self, mutants: &[&'static Mutant]) -> Scope {
+        if self.full {
+            return Scope::All;
+        }
+        let ids: BTreeSet<&'static str> = mutants
+            .iter()
+            .flat_map(|mutant| scenarios_for(mutant))
+            .chain(SENTINELS)
+            .collect();
+        Scope::Ids(ids)
+    }
+
+    async fn run_mutants(
+        &self,
+        mutants: &[&'static Mutant],
+        at_a_time: usize,
+        right: &BTreeMap<String, ScenarioResult>,
+    ) -> Result<Vec<MutantRecord>, CliError> {
+        let permits = Arc::new(Semaphore::new(at_a_time));
+        let mut tasks = JoinSet::new();
+        let mut records = Vec::new();
+        for mutant in mutants.iter().copied() {
+            // A mutant without a scenario here need not run.
+            let verdict = judge(mutant, right);
+            if verdict.fate() == Fate::NotHere {
+                records.push(record_of(mutant, verdict, Duration::ZERO, None));
+                continue;
+            }
+            let bench = self.bench.clone();
+            let permits = permits.clone();
+            let scope = self.scope_of(&[mutant]);
+            tasks.spawn_local(async move {
+                let _permit = permits.acquire_owned().await;
+                if *bench.going.borrow() == Going::Interrupted {
+                    return None;
+                }
+                let began = Instant::now();
+                let attempt = bench.with_mutant(mutant, &scope).await;
+                Some((mutant, attempt, began.elapsed()))
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            let ended = ended.map_err(|error| CliError::Runtime(std::io::Error::other(error)))?;
+            let Some((mutant, attempt, elapsed)) = ended else {
+                continue;
+            };
+            let record = match attempt {
+                Ok(attempt) => {
+                    let verdict = judge(mutant, &attempt.results);
+                    record_of(mutant, verdict, elapsed, Some(attempt.report))
+                }
+                Err(error) => record_of(mutant, not_run(mutant, &chain(&error)), elapsed, None),
+            };
+            if !self.interrupted() {
+                say(line_of(&record, self.colour))?;
+            }
+            records.push(record);
+        }
+        records.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(records)
+    }
+
+    fn tell_of_what_is_right(&self, right: &Attempt) -> Result<(), CliError> {
+        let folder = right.report.parent().map(Utf8PathBuf::from);
+        for scenario in &right.record.scenarios {
+            if let Some(text) = details(
+                scenario,
+                None,
+                &folder.clone().unwrap_or_default(),
+                self.colour,
+            ) {
+                say(format_args!("\n{text}"))?;
+            }
+        }
+        say(
+            "\nthe suite does not pass with the right agent, so no failure proves anything; no mutant was run",
+        )?;
+        Ok(say(format_args!("report: {}", right.report))?)
+    }
+
+    fn interrupted(&self) -> bool {
+        *self.bench.going.borrow() == Going::Interrupted
+    }
+}
+
+fn record_of(
+    mutant: &Mutant,
+    verdict: Verdict,
+    elapsed: Duration,
+    report: Option<Utf8PathBuf>,
+) -> MutantRecord {
+    MutantRecord {
+        name: mutant.name.into(),
+        verdict,
+        elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        report,
+    }
+}
+
+impl From<AttemptError> for CliError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Load(error) => Self::Load(error),
+            AttemptError::Setup(error) => Self::Setup(error),
+            AttemptError::Environment(fault) => Self::Setup(fault.into()),
+            AttemptError::Reports(error) => Self::Reports(error),
+            AttemptError::Edit(error) => Self::Edit(error),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A pod under test with what every procedure needs of it: waits, traffic, collected records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::drive::{ContractReport, Drive, DriveReport, make_calls};
+use super::error::ProcedureError;
+use super::plan::plan;
+use super::pod_logs::PodLogs;
+use super::request_ids::RequestIds;
+use harness_core::model::load::Corpora;
+use harness_core::model::outcome::Outcome;
+use harness_core::model::phase::{Phase, PhaseClock};
+use harness_core::model::timeouts::Timeouts;
+use harness_core::stack::keys::AgentKeys;
+use harness_core::stack::proxy_config::ProxyFacts;
+use harness_core::stack::{ADMIN_PORT, PROXY_PORT, Stack};
+use harness_environment::polling::Polling;
+use harness_environment::{Pod, PodHttpRequest, authority};
+use harness_traffic::contract::plan::ContractPlan;
+use harness_traffic::plan::{DrivePlan, Stream};
+use harness_traffic::record::ClientRecord;
+use harness_verdict::witness::collected::CollectedRecords;
+use harness_verdict::witness::counters::{Counters, MIRRORED, QUERY};
+use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::proxy::ProxyRecord;
+use harness_verdict::witness::reconciliation::{EarlierHops, Reconciliation, Sources};
+
+/// Between two looks at a condition that has no event of its own.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
+
+/// A pod under test.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The pod.
+    pub pod: Arc<dyn Pod>,
+    /// What is deployed.
+    pub stack: Stack,
+    /// What the proxy does for the agent.
+    pub proxy: ProxyFacts,
+    /// The ids of its requests.
+    pub ids: RequestIds,
+    /// The bounds of all waits.
+    pub timeouts: Arc<Timeouts>,
+    /// What scenarios draw requests from.
+    pub corpora: Arc<Corpora>,
+    /// The agent's keys, to look for them.
+    pub keys: Arc<AgentKeys>,
+    /// What the scenario's time is spent on.
+    pub clock: Arc<PhaseClock>,
+    /// How many requests were sent whose ids the proxy cannot read.
+    pub nameless: AtomicU64,
+    /// How far the witnesses' logs have been read.
+    reading: tokio::sync::Mutex<Reading>,
+}
+
+/// What the witnesses' logs have said so far.
+#[derive(Debug, Default)]
+struct Reading {
+    collected: CollectedRecords,
+    logs: PodLogs,
+}
+
+impl Deployment {
+    /// Wraps a pod that was just created.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts have no smaller grouping"
+    )]
+    pub fn new(
+        pod: Arc<dyn Pod>,
+        stack: Stack,
+        proxy: ProxyFacts,
+        ids: RequestIds,
+        timeouts: Arc<Timeouts>,
+        corpora: Arc<Corpora>,
+        keys: Arc<AgentKeys>,
+        clock: Arc<PhaseClock>,
+    ) -> Self {
+        Self {
+            pod,
+            stack,
+            proxy,
+            ids,
+            timeouts,
+            corpora,
+            keys,
+            clock,
+            nameless: AtomicU64::default(),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Returns the proxy's address for traffic that does not pass the Service.
+    pub fn proxy_address(&self) -> String {
+        authority(&self.pod.addresses().pod_ip, PROXY_PORT)
+    }
+
+    /// Starts a driver on these streams.
+    pub async fn start_drive(&self, streams: Vec<Stream>) -> Result<Drive, ProcedureError> {
+        let plan: DrivePlan = plan(streams, self.timeouts.request.as_duration());
+        Drive::start(self.pod.start_driver().await?, plan).await
+    }
+
+    /// Lets a driver make calls to the agent, and reads it to its end.
+    pub async fn make_calls(&self, plan: ContractPlan) -> Result<ContractReport, ProcedureError> {
+        make_calls(self.pod.start_driver().await?, plan).await
+    }
+
+    /// Reads a driver to its end and remembers the ids that it sent.
+    pub async fn finish_drive(&self, drive: Drive) -> Result<DriveReport, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Traffic);
+        let report = drive.finish().await?;
+        self.ids
+            .remember(report.records.iter().map(|record| record.id.clone()));
+        Ok(report)
+    }
+
+    /// Takes in what the three witnesses inside the pod have recorded since the last look, and shows all of it to `look`.
+    pub async fn collected<T>(
+        &self,
+        look: impl FnOnce(&CollectedRecords) -> T,
+    ) -> Result<T, ProcedureError> {
+        let mut reading = self.reading.lock().await;
+        let Reading { collected, logs } = &mut *reading;
+        let agents = self.stack.agent_names();
+        logs.read_on(self.pod.as_ref(), &agents, collected).await?;
+        Ok(look(collected))
+    }
+
+    /// Waits until every witness has told of every request, and joins what they say. What is still missing at the
+    /// end of the wait is left missing: the outcome then says so.
+    pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
+        let _phase = self.clock.enter(Phase::Settling);
+        let copies = self.copies_sent().await?;
+        let budget = self.timeouts.witnesses_settled;
+        let mut polling = Polling::within(budget.as_duration(), POLL_INTERVAL);
+        let mut joined = Vec::new();
+        while polling.next().await {
+            let arrived;
+            (joined, arrived) = self
+                .collected(|collected| {
+                    let joined = records
+                        .iter()
+                        .map(|record| self.join(record, collected))
+                        .collect::<Vec<_>>();
+                    (joined, collected.mirrored())
+                })
+                .await?;
+            let settled =
+                arrived >= copies && joined.iter().all(|joined| joined.awaited().is_empty());
+            if settled {
+                break;
+            }
+        }
+        Ok(joined)
+    }
+
+    /// Joins what the witnesses say of one request.
+    pub fn join(&self, record: &ClientRecord, collected: &CollectedRecords) -> Joined {
+        Joined {
+            authorization_timeout: self.proxy.authorization_timeout,
+            ..Joined::new(record.clone(), collected)
+        }
+    }
+
+    /// Returns how many copies of requests the proxy has mirrored so far. Nobody waits for their answers: an answer to the
+    /// client does not mean that they have arrived.
+    async fn copies_sent(&self) -> Result<u64, ProcedureError> {
+        let mirrors = self
+            .stack
+            .proxy_config()
+            .is_some_and(|config| config.contains("request_mirror_policies"));
+        if mirrors {
+            Ok(self.counters().await?.sum_ending(MIRRORED))
+        } else {
+            Ok(0)
+        }
+    }
+
+    /// Waits for the proxy's next record of a request whose id it cannot read, beyond the first `seen`, and gives it this id.
+    pub async fn nameless_record(
+        &self,
+        seen: usize,
+        id: &str,
+    ) -> Result<Option<ProxyRecord>, ProcedureError> {
+        let budget = self.timeouts.witnesses_settled;
+        let mut polling = Polling::within(budget.as_duration(), POLL_INTERVAL);
+        while polling.next().await {
+            let record = self
+                .collected(|collected| collected.proxy.without_id.get(seen).cloned())
+                .await?;
+            if let Some(record) = record {
+                return Ok(Some(ProxyRecord {
+                    id: id.into(),
+                    ..record
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Draws the totals up from a part of the scenario's requests.
+    pub async fn reconcile(
+        &self,
+        sent: u64,
+        outcomes: &[Outcome],
+        counters: Option<(&Counters, &Counters)>,
+        access_log_entries: Option<u64>,
+    ) -> Result<Reconciliation, ProcedureError> {
+        let none = EarlierHops::default();
+        self.reconcile_with_hops(sent, outcomes, counters, access_log_entries, none)
+            .await
+    }
+
+    /// Draws the totals up from a part of the scenario's requests, of which some came by way of earlier hops.
+    pub async fn reconcile_with_hops(
+        &self,
+        sent: u64,
+        outcomes: &[Outcome],
+        counters: Option<(&Counters, &Counters)>,
+        access_log_entries: Option<u64>,
+        earlier_hops: EarlierHops,
+    ) -> Result<Reconciliation, ProcedureError> {
+        let known_ids = self.ids.sent();
+        self.collected(|collected| {
+            Reconciliation::reconcile(&Sources {
+                sent,
+                outcomes,
+                nameless: self.nameless.load(Ordering::Relaxed),
+                known_ids: &known_ids,
+                collected,
+                counters,
+                access_log_entries,
+                earlier_hops,
+            })
+        })
+        .await
+    }
+
+    /// Reads Envoy's counters.
+    pub async fn counters(&self) -> Result<Counters, ProcedureError> {
+        Ok(Counters::parse(&self.admin(QUERY).await?))
+    }
+
+    /// Asks the proxy's admin endpoint.
+    pub async fn admin(&self, path: &str) -> Result<String, ProcedureError> {
+        let request = PodHttpRequest {
+            method: "GET".into(),
+            host: "127.0.0.1".into(),
+            port: ADMIN_PORT,
+            path: path.into(),
+        };
+        let response = self.pod.http(request, self.timeouts.proxy_admin).await?;
+        match response.status {
+            200 => Ok(response.body),
+            status => Err(ProcedureError::Admin {
+                question: path.into(),
+                status,
+            }),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The part of a drain in which the agent has ended and the proxy has not: what is right of a request then.
+
+use jiff::Timestamp;
+
+use super::TERM_MARGIN;
+use harness_core::model::outcome::Outcome;
+use harness_core::model::procedure::DrainSpec;
+use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
+use harness_core::stack::AGENT_CONTAINER;
+use harness_verdict::judge::lifecycle::{earliest_term, first};
+use harness_verdict::witness::join::Joined;
+
+/// The time in which the agent has ended and the proxy has not.
+pub(super) struct Absence {
+    /// What becomes of requests then; none where the scenario says nothing of it.
+    pub(super) outcome: Option<Outcome>,
+    term: Option<Timestamp>,
+    exit: Option<Timestamp>,
+}
+
+impl Absence {
+    /// Reads it from the pod's timeline.
+    pub(super) fn of_agent(spec: &DrainSpec, timeline: &[TimelineEvent]) -> Self {
+        let stream = spec.stream.as_ref();
+        Self {
+            outcome: stream.and_then(|stream| stream.without_agent.as_deref().copied()),
+            term: earliest_term(timeline, AGENT_CONTAINER),
+            exit: first(timeline, Some(AGENT_CONTAINER), |event| {
+                matches!(event, LifecycleEvent::Exited(_))
+            }),
+        }
+    }
+
+    /// Returns the outcomes that are right for a request, by when it was under way.
+    pub(super) fn right_for(&self, joined: &Joined, usual: Outcome) -> Vec<Outcome> {
+        let client = &joined.client;
+        let (Some(outcome), Some(term)) = (self.outcome, self.term) else {
+            return vec![usual];
+        };
+        // A check that was begun well before TERM is one that the agent has to finish.
+        let was_begun = client.sent_at.is_some_and(|sent| sent < term - TERM_MARGIN);
+        if client.finished_at < term || was_begun {
+            return vec![usual];
+        }
+        let is_gone = self
+            .exit
+            .is_some_and(|exit| client.sent_at.is_some_and(|sent| sent > exit));
+        if is_gone {
+            vec![outcome]
+        } else {
+            vec![usual, outcome]
+        }
+    }
+}

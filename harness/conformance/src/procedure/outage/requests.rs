@@ -1,0 +1,213 @@
+//! Requests to an agent that is away or comes back, and how each of them is judged.
+
+use super::super::deployment::Deployment;
+use super::super::drive::Drive;
+use super::super::error::ProcedureError;
+use super::super::plan::{Prepared, Route, list_stream};
+use super::super::round::{ReconciledEntries, Round};
+use super::super::{JudgedRequest, ProcedureResults};
+use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::identity::RequestId;
+use harness_core::model::outcome::Outcome;
+use harness_core::model::procedure::OutageSpec;
+use harness_core::model::stream_kind::StreamKind;
+use harness_traffic::plan::{Pacing, PlannedRequest};
+use harness_traffic::record::ClientRecord;
+use harness_verdict::judge::exchange::describe_witnesses;
+use harness_verdict::judge::lifecycle::phase_at;
+use harness_verdict::witness::counters::Counters;
+use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::outcome::decide;
+
+/// The most requests that are under way at the same time: over any limit that a scenario fills.
+const AT_ONCE: u32 = 128;
+
+/// A request to an agent that is away, or back again.
+pub(super) struct Request {
+    kind: StreamKind,
+    case: String,
+    prepared: Prepared,
+}
+
+impl Request {
+    /// Prepares the request of a kind; `when` completes the name of its case.
+    pub(super) fn prepare(
+        kind: StreamKind,
+        when: &str,
+        number: u32,
+        spec: &OutageSpec,
+        deployment: &Deployment,
+    ) -> Result<Self, ProcedureError> {
+        let request = match kind {
+            StreamKind::Attack => &spec.attack,
+            StreamKind::Benign => &spec.benign,
+        };
+        let case = format!("{kind}-{when}");
+        let prepared = deployment
+            .ids
+            .prepare(request, &case, number, Route::Inspected)?;
+        Ok(Self {
+            kind,
+            case,
+            prepared,
+        })
+    }
+}
+
+/// Sends requests at once and judges each against the outcome that is right for its kind.
+pub(super) async fn send(
+    deployment: &Deployment,
+    requests: &[Request],
+    right: impl Fn(StreamKind) -> Outcome,
+    spec: &OutageSpec,
+    results: &mut ProcedureResults,
+) -> Result<(), ProcedureError> {
+    let before = deployment.counters().await?;
+    let drive = start_judged(deployment, requests).await?;
+    let sent = Sent { drive, requests };
+    conclude(sent, before, right, spec, deployment, results).await
+}
+
+/// Requests that are under way.
+pub(super) struct Sent<'a> {
+    pub(super) drive: Drive,
+    pub(super) requests: &'a [Request],
+}
+
+/// Starts to send requests that will be judged, all at once.
+pub(super) async fn start_judged(
+    deployment: &Deployment,
+    requests: &[Request],
+) -> Result<Drive, ProcedureError> {
+    start_prepared(deployment, requests.iter().map(|request| &request.prepared)).await
+}
+
+/// Starts to send requests, all at once.
+pub(super) async fn start_prepared<'a>(
+    deployment: &Deployment,
+    requests: impl Iterator<Item = &'a Prepared>,
+) -> Result<Drive, ProcedureError> {
+    let stream = list_stream(
+        "outage",
+        &deployment.proxy_address(),
+        Pacing::Concurrent { limit: AT_ONCE },
+        requests.map(|request| request.planned.clone()).collect(),
+    );
+    deployment.start_drive(vec![stream]).await
+}
+
+/// Waits for the answers to requests that are under way, and judges each. `before` are the counters before the first of them was decided.
+pub(super) async fn conclude(
+    sent: Sent<'_>,
+    before: Counters,
+    right: impl Fn(StreamKind) -> Outcome,
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    results: &mut ProcedureResults,
+) -> Result<(), ProcedureError> {
+    let round = Round::conclude(sent.drive, before, deployment).await?;
+    let mut outcomes = Vec::new();
+    for request in sent.requests {
+        let Some(joined) = round
+            .joined
+            .iter()
+            .find(|joined| joined.client.id == request.prepared.planned.id)
+        else {
+            continue;
+        };
+        let acceptable = [right(request.kind)];
+        outcomes.push(judge(
+            &request.case,
+            &request.prepared.planned,
+            joined,
+            &acceptable,
+            spec,
+            deployment,
+            results,
+        ));
+    }
+    round
+        .reconcile(&outcomes, ReconciledEntries::Unknown, deployment, results)
+        .await
+}
+
+/// Judges one request against the outcomes that are right for it.
+pub(super) fn judge(
+    case: &str,
+    planned: &PlannedRequest,
+    joined: &Joined,
+    acceptable: &[Outcome],
+    spec: &OutageSpec,
+    deployment: &Deployment,
+    results: &mut ProcedureResults,
+) -> Outcome {
+    let judgement = decide(joined);
+    let outcome = judgement.outcome;
+    let id = RequestId::from_witness(&joined.client.id);
+    if !acceptable.contains(&judgement.outcome) {
+        let names: Vec<&str> = acceptable.iter().map(|outcome| outcome.as_str()).collect();
+        let mut finding = Finding::new(
+            FindingKind::Outcome,
+            spec.during.position,
+            names.join(" or "),
+            judgement.outcome.as_str(),
+        )
+        .about(case, &id);
+        finding.notes.clone_from(&judgement.reasons);
+        finding.notes.extend(describe_witnesses(joined));
+        finding.notes.push(format!(
+            "sent {}",
+            phase_at(&deployment.pod.timeline(), joined.client.intended_at)
+        ));
+        results.findings.push(finding);
+    } else if judgement.outcome == *spec.during {
+        results.findings.extend(
+            judge_waiting(spec, joined, &joined.client).map(|finding| finding.about(case, &id)),
+        );
+    }
+    results
+        .requests
+        .push(JudgedRequest::new(case, planned, joined.clone(), judgement));
+    outcome
+}
+
+/// Checks that the proxy waited out its time-out, and that the client did not wait for ever.
+fn judge_waiting<'a>(
+    spec: &'a OutageSpec,
+    joined: &'a Joined,
+    client: &'a ClientRecord,
+) -> impl Iterator<Item = Finding> + 'a {
+    let waited = joined
+        .proxy
+        .first()
+        .and_then(|proxy| proxy.authorization_microseconds);
+    let too_short = spec.waits_at_least.as_ref().filter(|least| {
+        waited.is_none_or(|waited| u128::from(waited) < least.as_duration().as_micros())
+    });
+    let too_long = spec
+        .answers_within
+        .as_ref()
+        .filter(|most| u128::from(client.elapsed_microseconds) > most.as_duration().as_micros());
+    too_short
+        .map(|least| {
+            Finding::new(
+                FindingKind::AuthorizationWait,
+                least.position,
+                format!("the proxy waits at least {} for the agent", **least),
+                waited.map_or_else(
+                    || "it did not ask the agent".into(),
+                    |waited| format!("it waited {waited} µs"),
+                ),
+            )
+        })
+        .into_iter()
+        .chain(too_long.map(|most| {
+            Finding::new(
+                FindingKind::AnswerTime,
+                most.position,
+                format!("an answer within {}", **most),
+                format!("{} µs", client.elapsed_microseconds),
+            )
+        }))
+}

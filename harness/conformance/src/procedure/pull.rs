@@ -1,0 +1,142 @@
+//! `pull`: what the kubelet makes of the agent's image and its pull policy.
+//!
+//! Where the image cannot be had, the proxy and the application run all the same: the pod must then never be ready, and the
+//! proxy's failure mode decides upon every request that reaches it.
+
+use harness_core::model::finding_kind::FindingKind;
+use std::time::Duration;
+
+use super::ProcedureResults;
+use super::deployment::{Deployment, POLL_INTERVAL};
+use super::error::ProcedureError;
+use super::exchange::{check_deployment, judge_requests};
+use super::expected::requests_of_cases;
+use harness_core::model::finding::Finding;
+use harness_core::model::image_procedures::{PullOutcome, PullSpec};
+use harness_core::model::image_use::ContainerImage;
+use harness_core::model::timeline::LifecycleEvent;
+use harness_core::stack::AGENT_CONTAINER;
+use harness_environment::polling::Polling;
+use harness_verdict::judge::lifecycle::{first, render};
+
+/// How often the kubelet's word is looked at: it changes with each attempt, seconds apart.
+const LOOK_EVERY: Duration = POLL_INTERVAL.saturating_mul(10);
+
+/// Carries a look for an image out.
+pub async fn carry_out(
+    spec: &PullSpec,
+    deployment: &Deployment,
+    results: &mut ProcedureResults,
+) -> Result<(), ProcedureError> {
+    check_deployment(deployment, &[], results);
+    match *spec.agent {
+        PullOutcome::Runs => {
+            if let Some(reason) = await_running(deployment).await? {
+                results.findings.push(
+                    Finding::new(
+                        FindingKind::Pull,
+                        spec.agent.position,
+                        "the agent runs",
+                        reason,
+                    )
+                    .note(render(&deployment.pod.timeline(), None)),
+                );
+                return Ok(());
+            }
+        }
+        PullOutcome::NeverStarts => {
+            await_reason(spec, deployment, results).await;
+            deployment.await_proxy_live().await?;
+        }
+    }
+    let requests = requests_of_cases(&spec.cases, deployment)?;
+    judge_requests(requests, deployment, results).await?;
+    match *spec.agent {
+        PullOutcome::Runs => {}
+        PullOutcome::NeverStarts => {
+            judge_never_started(spec, deployment, results);
+            // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was. Where something
+            // was found, the evidence is taken of the pod as it stands.
+            if results.findings.is_empty() {
+                deployment.pod.remove().await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the agent decides; returns the kubelet's reason where it waits for the image instead.
+async fn await_running(deployment: &Deployment) -> Result<Option<String>, ProcedureError> {
+    let Err(error) = deployment.await_ready_and_enforcing().await else {
+        return Ok(None);
+    };
+    let waits_for = agents_image(deployment).and_then(|image| image.waiting);
+    match (&error, waits_for) {
+        (ProcedureError::TimedOut(_), Some((reason, words))) => {
+            Ok(Some(format!("{reason}: {words}")))
+        }
+        (_, _) => Err(error),
+    }
+}
+
+/// Waits until the kubelet gives one of the reasons. That it gives another one, or none, is a finding: the clear diagnosis is what is tested.
+async fn await_reason(spec: &PullSpec, deployment: &Deployment, results: &mut ProcedureResults) {
+    let budget = deployment.timeouts.refusal;
+    let wanted: Vec<&str> = spec.reasons.iter().map(|reason| reason.as_str()).collect();
+    let mut polling = Polling::within(budget.as_duration(), LOOK_EVERY);
+    let mut agent = None;
+    while polling.next().await {
+        agent = agents_image(deployment);
+        if let Some((reason, words)) = agent.as_ref().and_then(|image| image.waiting.as_ref())
+            && wanted.contains(&reason.as_str())
+        {
+            results
+                .observations
+                .insert("the kubelet's reason".into(), format!("{reason}: {words}"));
+            return;
+        }
+    }
+    let observed = match agent.map(|image| image.waiting) {
+        Some(Some((reason, words))) => format!("{reason}: {words}"),
+        Some(None) => "no reason: it does not wait".into(),
+        None => "nothing is known of the container".into(),
+    };
+    let position = spec
+        .reasons
+        .first()
+        .map_or(spec.agent.position, |reason| reason.position);
+    let expected = format!("the kubelet says {} within {budget}", wanted.join(" or "));
+    results.findings.push(
+        Finding::new(FindingKind::PullReason, position, expected, observed)
+            .note(render(&deployment.pod.timeline(), None)),
+    );
+}
+
+fn judge_never_started(spec: &PullSpec, deployment: &Deployment, results: &mut ProcedureResults) {
+    let timeline = deployment.pod.timeline();
+    let started = first(&timeline, Some(AGENT_CONTAINER), |event| {
+        matches!(event, LifecycleEvent::Started { .. })
+    });
+    let ready = first(&timeline, None, |event| {
+        matches!(event, LifecycleEvent::PodReady)
+    });
+    let observed = match (started, ready) {
+        (None, None) => return,
+        (Some(_), _) => "it was started",
+        (None, Some(_)) => "the pod became ready without it",
+    };
+    results.findings.push(
+        Finding::new(
+            FindingKind::Pull,
+            spec.agent.position,
+            "the agent never starts, and the pod is never ready",
+            observed,
+        )
+        .note(render(&timeline, None)),
+    );
+}
+
+fn agents_image(deployment: &Deployment) -> Option<ContainerImage> {
+    let mut images = deployment.pod.images().into_iter();
+    images.find(|image| image.container == AGENT_CONTAINER)
+}

@@ -1,0 +1,215 @@
+//! The evidence folder of a scenario that did not pass, written before anything is cleaned up.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::Deployment;
+use harness_core::model::causes::chain;
+use harness_core::model::timeline::LifecycleEvent;
+use harness_core::redaction::Redactor;
+use harness_core::stack::PROXY_PORT;
+use harness_traffic::record::ClientResult;
+use harness_traffic::request_bytes::written_out;
+
+/// The folder of a run, to which everything goes through the redactor.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The folder.
+    pub folder: Utf8PathBuf,
+    redactor: Redactor,
+}
+
+/// Why an output file could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}")]
+pub struct WriteError {
+    path: Utf8PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Output {
+    /// Names the folder; it is made when the first file is written.
+    pub const fn new(folder: Utf8PathBuf, redactor: Redactor) -> Self {
+        Self { folder, redactor }
+    }
+
+    /// Writes a file below the folder, redacted.
+    pub fn write(&self, path: &Utf8Path, content: &[u8]) -> Result<(), WriteError> {
+        let path = self.folder.join(path);
+        let written = || {
+            if let Some(parent) = path.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            fs_err::write(&path, self.redactor.redact(content))
+        };
+        written().map_err(|source| WriteError {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// Replaces every secret in a text.
+    pub fn redact(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.redactor.redact(text.as_bytes())).into_owned()
+    }
+
+    pub(super) fn write_json(
+        &self,
+        path: &Utf8Path,
+        value: &impl Serialize,
+    ) -> Result<(), WriteError> {
+        let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+        text.push(b'\n');
+        self.write(path, &text)
+    }
+}
+
+/// Writes everything that is known of a scenario. What cannot be had is named in `incomplete.txt`.
+pub async fn capture(
+    output: &Output,
+    folder: &Utf8Path,
+    deployment: &Deployment,
+    results: &ProcedureResults,
+) -> Result<(), WriteError> {
+    let mut missing = Vec::new();
+    output.write_json(&folder.join("findings.json"), &results.findings)?;
+    output.write_json(&folder.join("reconciliation.json"), &results.reconciliation)?;
+    output.write_json(
+        &folder.join("envoy-stats-delta.json"),
+        &results.reconciliation.counted_by_proxy,
+    )?;
+    output.write_json(&folder.join("exit-codes.json"), &exit_codes(deployment))?;
+    output.write_json(&folder.join("timeline.json"), &deployment.pod.timeline())?;
+    output.write_json(&folder.join("pod.json"), &deployment.stack.pod)?;
+    if let Some(config) = deployment.stack.proxy_config() {
+        output.write(&folder.join("envoy.yaml"), config.as_bytes())?;
+    }
+    let containers = deployment.stack.containers();
+    let containers: BTreeSet<String> = containers
+        .map(|container| container.name.clone())
+        .chain(deployment.stack.agent_names())
+        .collect();
+    for name in &containers {
+        match deployment.pod.log(name).await {
+            Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,
+            Err(error) => {
+                missing.push(format!("the log of `{name}`: {}", chain(&error).join(": ")));
+                if let Ok(kept) = deployment.pod.kept_log(name).await {
+                    output.write(&folder.join(format!("logs/{name}.log")), &kept)?;
+                }
+            }
+        }
+    }
+    for (question, file) in [
+        ("/config_dump", "envoy-config-dump.json"),
+        ("/stats", "envoy-stats.txt"),
+    ] {
+        match deployment.admin(question).await {
+            Ok(text) => output.write(&folder.join(file), text.as_bytes())?,
+            Err(error) => missing.push(format!("{file}: {}", chain(&error).join(": "))),
+        }
+    }
+    write_requests(output, folder, results)?;
+    write_calls(output, folder, results)?;
+    if !missing.is_empty() {
+        output.write(
+            &folder.join("incomplete.txt"),
+            format!("{}\n", missing.join("\n")).as_bytes(),
+        )?;
+    }
+    Ok(())
+}
+
+/// Lists each end of each container, in order.
+fn exit_codes(deployment: &Deployment) -> Vec<(String, i32)> {
+    deployment
+        .pod
+        .timeline()
+        .into_iter()
+        .filter_map(|event| match event.event {
+            LifecycleEvent::Exited(status) => {
+                Some((event.container?, status.as_container_exit_code()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Writes the requests that a finding names: their bytes, the answer's head, and every witness's record.
+pub(super) fn write_requests(
+    output: &Output,
+    folder: &Utf8Path,
+    results: &ProcedureResults,
+) -> Result<(), WriteError> {
+    let proxy_address = format!("127.0.0.1:{PROXY_PORT}");
+    for request in &results.requests {
+        let concerned = results.findings.iter().any(|finding| {
+            finding
+                .request
+                .as_ref()
+                .is_some_and(|id| id.as_str() == request.planned.id)
+        });
+        if !concerned {
+            continue;
+        }
+        let folder = folder.join("requests").join(file_name(&request.planned.id));
+        output.write(
+            &folder.join("request.http"),
+            &written_out(&request.planned, &proxy_address),
+        )?;
+        if let ClientResult::Response(response) = &request.joined.client.result {
+            let mut text = format!("status {}\n", response.status);
+            for (name, value) in &response.headers {
+                text.push_str(name);
+                text.push_str(": ");
+                text.push_str(value);
+                text.push('\n');
+            }
+            output.write(&folder.join("response-head.txt"), text.as_bytes())?;
+            let body = STANDARD
+                .decode(&response.body_head_base64)
+                .unwrap_or_default();
+            output.write(&folder.join("response-body-head.bin"), &body)?;
+        }
+        output.write_json(&folder.join("witnesses.json"), request)?;
+    }
+    Ok(())
+}
+
+/// Writes the calls that a finding names, with what both witnesses said.
+fn write_calls(
+    output: &Output,
+    folder: &Utf8Path,
+    results: &ProcedureResults,
+) -> Result<(), WriteError> {
+    for call in &results.calls {
+        let concerned = results.findings.iter().any(|finding| {
+            finding
+                .request
+                .as_ref()
+                .is_some_and(|id| id.as_str() == call.record.id)
+        });
+        if concerned {
+            let file = format!("calls/{}.json", file_name(&call.record.id));
+            output.write_json(&folder.join(file), call)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns a request's id as a file name: nothing but letters, digits, dots and hyphens.
+fn file_name(id: &str) -> String {
+    id.chars()
+        .map(|character| match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => character,
+            _ => '_',
+        })
+        .take(150)
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! One run record, and everything that is made of it: console, JSON, JUnit, the decision record, evidence folders.
+
+pub mod agreement;
+pub mod console;
+pub mod decisions;
+pub mod evidence;
+pub mod files;
+pub mod fleet_evidence;
+pub mod junit;
+mod place_record;
+pub mod record;
+pub mod schema;
+pub mod terminal;
+pub mod timings;
+mod untrusted;

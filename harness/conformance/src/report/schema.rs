@@ -1,0 +1,80 @@
+//! The published JSON Schemas.
+
+use clap::ValueEnum;
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+
+use super::record::RunRecord;
+use harness_core::model::payload::PayloadFile;
+use harness_core::model::profile::ProfileFile;
+use harness_core::model::scenario::ScenarioFile;
+use harness_core::model::seed::SeedFile;
+
+/// The formats that have a schema.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// `fixtures/payloads/*.yaml`.
+    Payloads,
+    /// `scenarios/profiles/*.yaml`.
+    Profile,
+    /// `report.json`.
+    Report,
+    /// `scenarios/*/*.yaml`.
+    Scenario,
+    /// `fixtures/payloads/seeds/*.yaml`.
+    Seeds,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 5] = [
+        Self::Payloads,
+        Self::Profile,
+        Self::Report,
+        Self::Scenario,
+        Self::Seeds,
+    ];
+
+    /// Returns the name of the schema's file below `docs/schemas/`.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Payloads => "payloads.v1.json",
+            Self::Profile => "profile.v1.json",
+            Self::Report => "report.v1.json",
+            Self::Scenario => "scenario.v1.json",
+            Self::Seeds => "seeds.v1.json",
+        }
+    }
+
+    /// Makes the schema.
+    pub fn schema(self) -> Schema {
+        match self {
+            // Files are read: what has a default may be left out.
+            Self::Payloads => {
+                SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                    .into_root_schema_for::<PayloadFile>()
+            }
+            Self::Profile => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                .into_root_schema_for::<ProfileFile>(),
+            Self::Report => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
+                .into_root_schema_for::<RunRecord>(),
+            Self::Scenario => {
+                SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                    .into_root_schema_for::<ScenarioFile>()
+            }
+            Self::Seeds => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                .into_root_schema_for::<SeedFile>(),
+        }
+    }
+
+    /// Returns the schema as a file holds it.
+    ///
+    /// # Panics
+    ///
+    /// Never: a schema is a tree of JSON values.
+    pub fn text(self) -> String {
+        let mut text = serde_json::to_string_pretty(&self.schema())
+            .expect("a schema is a tree of JSON values");
+        text.push('\n');
+        text
+    }
+}

@@ -1,0 +1,166 @@
+//! Runs scenarios: selection, set-up, parallel execution, the record of the whole.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use self::exit_code::Ending;
+use self::setup::RunSetup;
+use crate::report::decisions;
+use crate::report::record::{
+    EnvironmentRecord, Kubelet, RunRecord, SCHEMA_VERSION, ScenarioRecord, Totals,
+};
+use harness_core::model::digest::sha256;
+use harness_core::model::finding::{Fault, ScenarioResult};
+use harness_core::model::scenario::{Procedure, Scenario};
+use harness_verdict::judge::images::judge_run;
+
+mod environments;
+pub mod exit_code;
+mod fleet;
+pub mod folders;
+pub mod place;
+pub mod programs;
+pub mod proxy_validation;
+pub mod runtime;
+pub mod scenario;
+pub mod selection;
+pub mod setup;
+pub mod setup_error;
+pub mod subjects;
+mod without_judgement;
+
+/// Hears of a run as it goes on.
+pub trait RunObserver: Send + Sync {
+    /// A scenario began.
+    fn scenario_started(&self, scenario: &Scenario);
+    /// A scenario ended.
+    fn scenario_finished(&self, record: &ScenarioRecord);
+}
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Going {
+    /// It goes on.
+    On,
+    /// The user wants it to end.
+    Interrupted,
+}
+
+/// Runs the scenarios, several at a time, and returns the record of the run.
+pub async fn run(
+    setup: &Arc<RunSetup>,
+    scenarios: &[Arc<Scenario>],
+    observer: &Arc<dyn RunObserver>,
+    mut going: watch::Receiver<Going>,
+) -> RunRecord {
+    let started_at = Timestamp::now();
+    let permits = Arc::new(Semaphore::new(setup.jobs));
+    let mut tasks = JoinSet::new();
+    for scenario in longest_first(scenarios) {
+        let setup = setup.clone();
+        let observer = observer.clone();
+        let permits = permits.clone();
+        tasks.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            observer.scenario_started(&scenario);
+            let record = Box::pin(scenario::run(&setup, &scenario)).await;
+            observer.scenario_finished(&record);
+            record
+        });
+    }
+    let mut records = Vec::new();
+    let mut ending = Ending::Complete;
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => match ended {
+                Some(Ok(record)) => records.push(record),
+                Some(Err(error)) => {
+                    tracing::error!(%error, "a scenario's task failed");
+                    ending = Ending::InternalFault;
+                }
+                None => break,
+            },
+            changed = going.changed() => {
+                if changed.is_err() || *going.borrow() == Going::Interrupted {
+                    tasks.shutdown().await;
+                    ending = Ending::Interrupted;
+                    break;
+                }
+            }
+        }
+    }
+    for scenario in scenarios {
+        if !records.iter().any(|record| record.name == scenario.name) {
+            let result = if ending == Ending::Interrupted {
+                ScenarioResult::Excluded {
+                    reason: "interrupted".into(),
+                }
+            } else {
+                ScenarioResult::Errored(Fault {
+                    causes: vec!["the harness failed: this is a bug in the suite".into()],
+                    hints: vec!["the message of the failure stands on standard error".into()],
+                })
+            };
+            records.push(scenario::record_without_run(scenario, result));
+        }
+    }
+    record_of(setup, started_at, records, ending)
+}
+
+/// Makes the record of a run from those of its scenarios.
+pub fn record_of(
+    setup: &RunSetup,
+    started_at: Timestamp,
+    mut scenarios: Vec<ScenarioRecord>,
+    ending: Ending,
+) -> RunRecord {
+    scenarios.sort_by(|left, right| left.name.cmp(&right.name));
+    let images = setup.environment.images();
+    let mut record = RunRecord {
+        schema_version: SCHEMA_VERSION,
+        run: setup.run.clone(),
+        started_at,
+        finished_at: Timestamp::now(),
+        environment: EnvironmentRecord {
+            name: setup.environment.name().into(),
+            kubelet: match setup.environment.name() {
+                "local" => Kubelet::Rehearsed,
+                _ => Kubelet::Real,
+            },
+            features: setup.features.clone(),
+            facts: setup.environment.facts(),
+            images: images.clone(),
+        },
+        options: setup.options.clone(),
+        subjects: setup.subjects.clone(),
+        totals: Totals::of(&scenarios),
+        decisions_sha256: sha256(decisions::render(&scenarios).as_bytes()),
+        findings: judge_run(&images),
+        scenarios,
+        exit_code: 0,
+    };
+    record.exit_code = exit_code::of_run(&record, ending);
+    record
+}
+
+/// Orders scenarios so that those which mostly wait begin first.
+fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
+    let mut ordered = scenarios.to_vec();
+    ordered.sort_by_key(|scenario| match scenario.procedure {
+        Procedure::Drain(_) | Procedure::Rollout(_) => 0,
+        Procedure::Startup(_) => 1,
+        Procedure::Endurance(_) | Procedure::Outage(_) => 2,
+        Procedure::Pull(_) | Procedure::Refusal(_) | Procedure::Reload(_) => 3,
+        Procedure::Admission(_)
+        | Procedure::Contract(_)
+        | Procedure::Exchange(_)
+        | Procedure::Exposure(_)
+        | Procedure::Filesystem(_)
+        | Procedure::Provenance(_)
+        | Procedure::Secrecy(_) => 4,
+    });
+    ordered
+}

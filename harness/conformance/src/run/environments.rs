@@ -1,0 +1,141 @@
+//! Makes the environment of a run: where its pods run, and what the agent can do there.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+use super::folders::cluster_records;
+use super::place::{KubernetesPlace, Place};
+use super::programs::GivenBinaries;
+use super::setup::SetupOptions;
+use super::setup_error::SetupError;
+use super::subjects::Subjects;
+use harness_artifacts::executable::Identity;
+use harness_artifacts::image::ImageRole;
+use harness_core::model::feature::Feature;
+use harness_core::model::identity::RunId;
+use harness_environment::Environment;
+use harness_environment::kube::{
+    self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseFolder, Trial,
+};
+use harness_environment::local::{
+    ImageTable, LocalEnvironment, LocalOptions, check_resources, probe_support,
+};
+
+/// The option of the agent that makes it take response data.
+const RESPONSE_DATA_OPTION: &str = "envoy-expect-response-data";
+
+/// What making an environment needs.
+pub(super) struct EnvironmentNeeds<'a> {
+    /// The run.
+    pub(super) run: &'a RunId,
+    /// What takes part.
+    pub(super) subjects: &'a Subjects,
+    /// What the user chose.
+    pub(super) options: &'a SetupOptions,
+    /// The folder of short-lived files.
+    pub(super) runtime: &'a Utf8Path,
+    /// The folder of the images' archives.
+    pub(super) archives: &'a Utf8Path,
+}
+
+/// What the agent under test can do.
+pub(super) struct AgentAbilities {
+    /// Whether it has the option for it.
+    pub(super) takes_response_data: bool,
+    /// Whether it can be made wrong by `STUB_*` settings.
+    pub(super) is_reference_stub: bool,
+}
+
+impl AgentAbilities {
+    fn of(agent: &Identity) -> Self {
+        Self {
+            takes_response_data: agent.has_option(RESPONSE_DATA_OPTION),
+            is_reference_stub: agent.is_reference_stub(),
+        }
+    }
+}
+
+type EnvironmentMade = (Arc<dyn Environment>, AgentAbilities);
+
+/// Makes the environment that the user chose. `say` hears what takes time.
+pub(super) async fn make_environment(
+    needs: &EnvironmentNeeds<'_>,
+    say: &(impl Fn(&str) + Sync),
+) -> Result<EnvironmentMade, SetupError> {
+    match &needs.options.place {
+        Place::Local => local(needs).await,
+        Place::Kubernetes(chosen) => Box::pin(kubernetes(needs, chosen.clone(), say)).await,
+    }
+}
+
+async fn local(needs: &EnvironmentNeeds<'_>) -> Result<EnvironmentMade, SetupError> {
+    let subjects = needs.subjects;
+    check_resources()?;
+    probe_support(&subjects.conformance).await?;
+    let programs = &subjects.programs;
+    let images = ImageTable {
+        executables: ImageRole::ALL
+            .into_iter()
+            .filter_map(|role| Some((role.manifest_image()?.to_owned(), programs.of(role)?)))
+            .collect(),
+    };
+    let environment = LocalEnvironment::new(LocalOptions {
+        images,
+        conformance: subjects.conformance.clone(),
+        runtime: needs.runtime.into(),
+    });
+    Ok((Arc::new(environment), AgentAbilities::of(subjects.agent())))
+}
+
+async fn kubernetes(
+    needs: &EnvironmentNeeds<'_>,
+    chosen: KubernetesPlace,
+    say: &(impl Fn(&str) + Sync),
+) -> Result<EnvironmentMade, SetupError> {
+    let records = cluster_records(needs.runtime);
+    let leases = LeaseFolder::of_user()?;
+    let mut swept = kube::sweep(&records, &leases).await?;
+    if let ClusterChoice::Made { tool, .. } = &chosen.cluster {
+        kube::try_tool(*tool).await?;
+        swept.extend(kube::sweep_leases(&leases, &[*tool]).await?);
+    }
+    if !swept.is_empty() {
+        say(&format!(
+            "removed clusters of earlier runs: {}",
+            swept.join(", ")
+        ));
+    }
+    let built = if chosen.images.named.missing().is_empty() {
+        None
+    } else {
+        let given = GivenBinaries {
+            agent: needs.options.agent_binary.as_deref(),
+            application: needs.options.app_binary.as_deref(),
+        };
+        let images = needs.subjects.images(given, needs.archives, say);
+        Some(images.await?)
+    };
+    let needed = &needs.options.needed;
+    let options = KubeOptions {
+        cluster: chosen.cluster,
+        run: needs.run.clone(),
+        built,
+        images: chosen.images,
+        keeping: chosen.keeping,
+        service_trial: Trial::of(Feature::Rollout, needed),
+        admission_trial: Trial::of(Feature::PodSecurityAdmission, needed),
+        runtime: needs.runtime.into(),
+        leases,
+        records,
+    };
+    let environment = Box::pin(KubeEnvironment::prepare(options, say)).await?;
+    let agent = match environment.agent() {
+        Some(traits) => AgentAbilities {
+            takes_response_data: traits.has_option(RESPONSE_DATA_OPTION),
+            is_reference_stub: traits.is_reference_stub(),
+        },
+        None => AgentAbilities::of(needs.subjects.agent()),
+    };
+    Ok((Arc::new(environment), agent))
+}

@@ -1,0 +1,209 @@
+//! Everything that a run needs before its first scenario: executables, keys, the environment, what they can do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+
+use super::environments::{EnvironmentNeeds, make_environment};
+use super::folders::{image_folder, make_runtime_folder};
+use super::place::Place;
+use super::proxy_validation::ProxyValidator;
+use super::setup_error::SetupError;
+use super::subjects::Subjects;
+use crate::report::evidence::Output;
+use crate::report::record::RunOptionsRecord;
+use harness_artifacts::executable::Identity;
+use harness_core::model::feature::{Feature, FeatureSet};
+use harness_core::model::finding::ScenarioResult;
+use harness_core::model::identity::RunId;
+use harness_core::model::load::{Corpora, Project};
+use harness_core::model::scenario::Scenario;
+use harness_core::model::timeouts::Timeouts;
+use harness_core::redaction::Redactor;
+use harness_core::stack::assemble::AgentOverrides;
+use harness_core::stack::keys::AgentKeys;
+use harness_environment::local::sweep;
+use harness_environment::{Environment, RunFolder};
+
+/// What the user chose.
+#[derive(Clone, Debug, Default)]
+pub struct SetupOptions {
+    /// `--environment`.
+    pub place: Place,
+    /// What the selected scenarios need together: what takes time to find out is tried only for them.
+    pub needed: FeatureSet,
+    /// `--envoy`: a path or a version.
+    pub envoy: Option<String>,
+    /// `--agent-binary`.
+    pub agent_binary: Option<Utf8PathBuf>,
+    /// `--app-binary`.
+    pub app_binary: Option<Utf8PathBuf>,
+    /// `--agent-env`.
+    pub overrides: AgentOverrides,
+    /// `--output`: the folder that holds the runs' folders.
+    pub output: Option<Utf8PathBuf>,
+    /// `--jobs`.
+    pub jobs: Option<usize>,
+    /// `--slow-down`: by how much every bound is multiplied; 0 counts as 1.
+    pub slow_down: u32,
+    /// The `conformance` executable, where this process is another one (a test target).
+    pub conformance: Option<Utf8PathBuf>,
+}
+
+/// A run that is ready to begin.
+#[derive(Debug)]
+pub struct RunSetup {
+    /// The run.
+    pub run: RunId,
+    /// The project's folders.
+    pub project: Project,
+    /// What scenarios draw requests from.
+    pub corpora: Arc<Corpora>,
+    /// Where the scenarios run.
+    pub environment: Arc<dyn Environment>,
+    /// Envoy.
+    pub envoy: Utf8PathBuf,
+    /// Which configurations Envoy has accepted.
+    pub proxy_validator: ProxyValidator,
+    /// What takes part, by role.
+    pub subjects: BTreeMap<String, Identity>,
+    /// What the environment and the agent can do.
+    pub features: FeatureSet,
+    /// The agent's keys.
+    pub keys: Arc<AgentKeys>,
+    /// Settings of the user for every agent.
+    pub overrides: AgentOverrides,
+    /// The bounds of all waits.
+    pub timeouts: Arc<Timeouts>,
+    /// How the run was started.
+    pub options: RunOptionsRecord,
+    /// The run's folder.
+    pub output: Output,
+    /// How many scenarios run at the same time.
+    pub jobs: usize,
+}
+
+impl RunSetup {
+    /// Returns the verdict on a scenario that need not be run to be judged: one that needs what is not there.
+    pub fn verdict_before_run(&self, scenario: &Scenario) -> Option<ScenarioResult> {
+        let missing: Vec<Feature> = scenario
+            .spec
+            .features
+            .difference(&self.features)
+            .copied()
+            .collect();
+        let reasons = missing
+            .iter()
+            .filter_map(|feature| Some((*feature, self.environment.why_not(*feature)?)))
+            .collect();
+        (!missing.is_empty()).then_some(ScenarioResult::Unsupported { missing, reasons })
+    }
+}
+
+/// Prepares a run. `say` hears what takes time.
+///
+/// # Errors
+///
+/// When something is not there that every scenario needs.
+pub async fn prepare(
+    project: Project,
+    corpora: Corpora,
+    options: SetupOptions,
+    say: impl Fn(&str) + Send + Sync + 'static,
+) -> Result<RunSetup, SetupError> {
+    let subjects = Subjects::find(&options, &say)?;
+    prepare_with(&subjects, project, corpora, options, say).await
+}
+
+/// Prepares a run of subjects that have been found already. `say` hears what takes time.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub async fn prepare_with(
+    subjects: &Subjects,
+    project: Project,
+    corpora: Corpora,
+    options: SetupOptions,
+    say: impl Fn(&str) + Send + Sync + 'static,
+) -> Result<RunSetup, SetupError> {
+    let runtime = make_runtime_folder()?;
+    let swept = sweep(&runtime).map_err(|source| SetupError::Sweep {
+        path: runtime.clone(),
+        source,
+    })?;
+    if !swept.removed.is_empty() {
+        say(&format!(
+            "removed what earlier runs left: {}",
+            swept.removed.join(", ")
+        ));
+    }
+    let slow_down = options.slow_down.max(1);
+    let record = RunOptionsRecord {
+        project: project.root.clone(),
+        envoy_configs: project.envoy_configs.clone(),
+        envoy: options.envoy.clone(),
+        agent_binary: options.agent_binary.clone(),
+        app_binary: options.app_binary.clone(),
+        agent_env: options.overrides.variables.clone(),
+        slow_down,
+        place: options.place.record(),
+    };
+    let run = RunId::generate(Timestamp::now(), std::process::id());
+    let keys = AgentKeys::from_environment()?;
+    let folder = options
+        .output
+        .clone()
+        .unwrap_or_else(|| project.root.join("target/conformance"))
+        .join(run.as_str());
+    fs_err::create_dir_all(&folder).map_err(|source| SetupError::Output {
+        path: folder.clone(),
+        source,
+    })?;
+    let jobs_per_core = options.place.jobs_per_core();
+    let timeouts = match options.place {
+        Place::Local => Timeouts::default(),
+        Place::Kubernetes(_) => Timeouts::default().in_a_cluster(),
+    };
+    let needs = EnvironmentNeeds {
+        run: &run,
+        subjects,
+        options: &options,
+        runtime: &runtime,
+        archives: &image_folder(&project.root),
+    };
+    let (environment, agent) = make_environment(&needs, &say).await?;
+    let mut features = environment.features();
+    if agent.takes_response_data {
+        features.insert(Feature::ResponseData);
+    }
+    if agent.is_reference_stub {
+        features.insert(Feature::AgentFaultInjection);
+        // The vendor documents host and port only.
+        features.insert(Feature::AgentUnixSocket);
+    }
+    let checks =
+        RunFolder::create(&runtime, &run.of_checks()).map_err(|source| SetupError::Runtime {
+            path: runtime,
+            source,
+        })?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(RunSetup {
+        run,
+        output: Output::new(folder, Redactor::new(&keys)),
+        project,
+        corpora: Arc::new(corpora),
+        environment,
+        envoy: subjects.programs.envoy.clone(),
+        proxy_validator: ProxyValidator::new(checks),
+        subjects: subjects.identities.clone(),
+        features,
+        keys: Arc::new(keys),
+        overrides: options.overrides,
+        timeouts: Arc::new(timeouts.slowed_down(slow_down)),
+        options: record,
+        jobs: options.jobs.unwrap_or(cores * jobs_per_core),
+    })
+}

@@ -1,0 +1,71 @@
+//! What takes part in a run: the executables, what identifies them, and the images made of them. Several runs can share them.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::sync::OnceCell;
+
+use super::programs::{GivenBinaries, Programs, find_programs, make_images, own_executable};
+use super::setup::SetupOptions;
+use super::setup_error::SetupError;
+use harness_artifacts::executable::Identity;
+use harness_artifacts::image::Images;
+
+/// The agent's name among the identities.
+const AGENT: &str = "agent";
+
+/// What takes part in one run or in several.
+#[derive(Debug)]
+pub struct Subjects {
+    pub(super) programs: Programs,
+    /// The harness's own executable.
+    pub(super) conformance: Utf8PathBuf,
+    pub(super) identities: BTreeMap<String, Identity>,
+    images: OnceCell<Images>,
+}
+
+impl Subjects {
+    /// Finds the executables, builds those that the user has not named, and identifies each. `say` hears what takes time.
+    ///
+    /// # Errors
+    ///
+    /// When one is not there or cannot be read, and when a build fails.
+    pub fn find(options: &SetupOptions, say: &impl Fn(&str)) -> Result<Self, SetupError> {
+        let programs = find_programs(options, say)?;
+        let conformance = match &options.conformance {
+            Some(path) => path.clone(),
+            None => own_executable()?,
+        };
+        let identities = BTreeMap::from([
+            (AGENT.to_owned(), Identity::of(&programs.agent)?),
+            (
+                "application".to_owned(),
+                Identity::of(&programs.application)?,
+            ),
+            ("envoy".to_owned(), Identity::of(&programs.envoy)?),
+            ("harness".to_owned(), Identity::of(&conformance)?),
+        ]);
+        Ok(Self {
+            programs,
+            conformance,
+            identities,
+            images: OnceCell::new(),
+        })
+    }
+
+    /// Returns the agent under test.
+    pub(super) fn agent(&self) -> &Identity {
+        &self.identities[AGENT]
+    }
+
+    /// Returns the images, which are made when they are asked for the first time.
+    pub(super) async fn images(
+        &self,
+        given: GivenBinaries<'_>,
+        archives: &Utf8Path,
+        say: &(impl Fn(&str) + Sync),
+    ) -> Result<Images, SetupError> {
+        let make = || make_images(&self.programs.envoy, &given, archives, say);
+        Ok(self.images.get_or_try_init(make).await?.clone())
+    }
+}

@@ -1,0 +1,145 @@
+//! What a scenario comes to that ended without a judgement, and what had been found until then.
+
+use super::proxy_validation::InvalidProxyConfig;
+use crate::procedure::error::{ProcedureError, fault_hints};
+use crate::report::evidence::Output;
+use harness_core::model::causes::chain;
+use harness_core::model::finding::{Fault, Finding, ScenarioResult};
+use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::located::Position;
+use harness_core::model::procedure::LintRule;
+use harness_core::model::scenario::{Procedure, Scenario};
+use harness_core::stack::AGENT_CONTAINER;
+use harness_core::stack::assemble::AssembleError;
+use harness_core::stack::proxy_config::ProxyConfigError;
+use harness_environment::EnvironmentFault;
+
+/// Why a scenario ended without a judgement.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ScenarioError {
+    #[error("the stack cannot be put together")]
+    Assemble(#[from] AssembleError),
+    #[error(transparent)]
+    ProxyConfig(#[from] ProxyConfigError),
+    #[error(transparent)]
+    InvalidProxyConfig(#[from] InvalidProxyConfig),
+    #[error("the pod cannot be created")]
+    Create(#[from] EnvironmentFault),
+    #[error("the pod cannot be removed")]
+    Remove(#[source] EnvironmentFault),
+    #[error(transparent)]
+    Procedure(#[from] ProcedureError),
+}
+
+impl ScenarioError {
+    /// Tells whether the scenario ended because a container did.
+    fn is_end_of(&self, name: &str) -> bool {
+        matches!(self, Self::Procedure(ProcedureError::WillNotStart { container, .. }) if container == name)
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::ProxyConfig(ProxyConfigError::Unfit { hint, .. })
+            | Self::Assemble(AssembleError::ProxyConfig(ProxyConfigError::Unfit {
+                hint, ..
+            })) => vec![hint.clone()],
+            Self::Assemble(_) | Self::ProxyConfig(_) => Vec::new(),
+            Self::InvalidProxyConfig(_) => {
+                vec![
+                    "the file is as Envoy got it; `envoy --mode validate -c FILE` shows the same"
+                        .into(),
+                ]
+            }
+            Self::Create(fault) | Self::Remove(fault) => fault_hints(fault),
+            Self::Procedure(error) => error.hints(),
+        }
+    }
+}
+
+/// Takes the run's secrets out of findings: they quote logs and answers.
+pub(super) fn redacted(output: &Output, findings: Vec<Finding>) -> Vec<Finding> {
+    let redact = |text: &String| output.redact(text);
+    findings
+        .into_iter()
+        .map(|finding| Finding {
+            expected: redact(&finding.expected),
+            observed: redact(&finding.observed),
+            notes: finding.notes.iter().map(redact).collect(),
+            ..finding
+        })
+        .collect()
+}
+
+/// Makes the result of a scenario that came to no end. Where the agent ended and the static check had found why, the deployment is at
+/// fault, and where the scenario asks whether the agent starts under what it deploys, the agent is: the scenario has failed.
+pub(super) fn without_judgement(
+    output: &Output,
+    scenario: &Scenario,
+    error: &ScenarioError,
+    findings: Vec<Finding>,
+) -> ScenarioResult {
+    let causes: Vec<String> = chain(error)
+        .iter()
+        .map(|cause| output.redact(cause))
+        .collect();
+    let explains = |finding: &Finding| {
+        finding.kind == FindingKind::Lint
+            && finding
+                .notes
+                .iter()
+                .any(|note| note == LintRule::ReadOnlyRootWithoutVolume.as_str())
+    };
+    if error.is_end_of(AGENT_CONTAINER) && findings.iter().any(explains) {
+        let findings = findings
+            .into_iter()
+            .map(|finding| {
+                if explains(&finding) {
+                    finding.note(causes.join(": "))
+                } else {
+                    finding
+                }
+            })
+            .collect();
+        return ScenarioResult::Failed(redacted(output, findings));
+    }
+    if error.is_end_of(AGENT_CONTAINER)
+        && let Some((kind, position, expected)) = asked_of_the_start(scenario)
+    {
+        let mut findings = findings;
+        findings.push(Finding::new(kind, position, expected, causes.join(": ")));
+        return ScenarioResult::Failed(redacted(output, findings));
+    }
+    let found = found_before(&redacted(output, findings));
+    ScenarioResult::Errored(Fault {
+        causes,
+        hints: error.hints().into_iter().chain(found).collect(),
+    })
+}
+
+/// Says what had been found before the scenario came to no end. Whatever ended it may have caused that as well, so it is no verdict; it must
+/// not be lost either.
+fn found_before(findings: &[Finding]) -> Option<String> {
+    let first = findings.first()?;
+    Some(format!(
+        "{} findings had been made before that, which decide nothing by themselves; the first: {}: expected {}, observed {}",
+        findings.len(),
+        first.kind,
+        first.expected,
+        first.observed
+    ))
+}
+
+/// Returns what a scenario asks of the agent's start: a word for it, where it is asked, and what has to be seen. None where the start is
+/// only what comes before.
+fn asked_of_the_start(scenario: &Scenario) -> Option<(FindingKind, Position, &'static str)> {
+    if let Some(security) = &scenario.spec.stack.pod_security {
+        let expected = "the agent runs without privileges";
+        return Some((FindingKind::PodSecurity, security.position, expected));
+    }
+    let is_about_the_start = matches!(
+        scenario.procedure,
+        Procedure::Filesystem(_) | Procedure::Startup(_)
+    );
+    let expected = "the agent starts and goes on running";
+    is_about_the_start.then_some((FindingKind::Start, scenario.spec.id.position, expected))
+}

@@ -1,0 +1,64 @@
+//! Where the scenarios of a test target run: what the user says, else the cluster that is kept for runs, else this machine.
+
+use camino::Utf8PathBuf;
+use conformance::run::place::{KubernetesPlace, Place};
+use harness_core::model::causes::chain;
+use harness_core::model::load::Project;
+use harness_environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
+use libtest_mimic::Arguments;
+
+/// Says where the scenarios run.
+const ENVIRONMENT_VARIABLE: &str = "CONFORMANCE_ENVIRONMENT";
+
+/// Returns where the scenarios run and the project that they are of, and lets as many trials run at a time as the place bears.
+pub(crate) fn open(arguments: &mut Arguments) -> Result<(Place, Project), String> {
+    let place = chosen_place()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments
+        .test_threads
+        .get_or_insert(cores * place.jobs_per_core());
+    let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
+    Ok((place, project))
+}
+
+fn chosen_place() -> Result<Place, String> {
+    let made = |tool| {
+        Place::Kubernetes(KubernetesPlace {
+            cluster: ClusterChoice::Made {
+                tool,
+                node_image: None,
+            },
+            images: ImageChoice::default(),
+            keeping: Keeping::Remove,
+        })
+    };
+    let tool_named = |name: &str| {
+        ClusterTool::ALL
+            .into_iter()
+            .find(|tool| tool.name() == name)
+    };
+    match std::env::var(ENVIRONMENT_VARIABLE).as_deref() {
+        Ok("local") => return Ok(Place::Local),
+        Ok(name) => {
+            return tool_named(name).map(made).ok_or_else(|| {
+                format!(
+                    "{ENVIRONMENT_VARIABLE} is `{name}`, and neither `local` nor `kind` nor `k3d`"
+                )
+            });
+        }
+        Err(_) => {}
+    }
+    let leases = LeaseFolder::of_user().map_err(|error| chain(&error).join(": "))?;
+    for tool in ClusterTool::ALL {
+        let lease = leases.for_runs(tool);
+        if let Some(lease) = lease.map_err(|error| chain(&error).join(": "))? {
+            anstream::eprintln!(
+                "the scenarios run in the cluster {}, which `conformance up` has made ({ENVIRONMENT_VARIABLE}=local runs them here)",
+                lease.name
+            );
+            return Ok(made(tool));
+        }
+    }
+    Ok(Place::Local)
+}

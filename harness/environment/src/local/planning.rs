@@ -1,0 +1,384 @@
+//! Turns a stack into the plan of one pod, and refuses what would not be carried out.
+
+use std::fmt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use nix::unistd::geteuid;
+
+use super::expansion::expand;
+use super::image_table::ImageTable;
+use super::kubelet::{ContainerRules, Place, PodRules, RestartPolicy};
+use super::plan::{ContainerPlan, Identity, MountPlan, PodPlan, RootAccess, VolumePlan};
+use super::{probe_rules, supported, variables, volume_plans};
+use crate::EnvironmentFault;
+use harness_artifacts::image::without_tag;
+use harness_core::model::identity::PodName;
+use harness_core::stack::Stack;
+
+/// The same in each pod: each has a network of its own.
+pub(super) const POD_IP: &str = "10.244.0.2";
+const SERVICE_IP: &str = "10.96.0.1";
+
+/// Not the port of the pod: a proxy that listens on every address would take the Service's
+/// connections itself, ready or not.
+const SERVICE_PORT: u16 = 80;
+const TARGET_PORT: u16 = 8000;
+
+const DEFAULT_GRACE_SECONDS: i64 = 30;
+
+/// The longest host name that the kernel and Kubernetes allow.
+const LONGEST_HOST_NAME: usize = 63;
+
+/// What root keeps: what containerd gives to a container, without making device nodes.
+const KEPT_CAPABILITIES: [(&str, u32); 13] = [
+    ("CHOWN", 0),
+    ("DAC_OVERRIDE", 1),
+    ("FOWNER", 3),
+    ("FSETID", 4),
+    ("KILL", 5),
+    ("SETGID", 6),
+    ("SETUID", 7),
+    ("SETPCAP", 8),
+    ("NET_BIND_SERVICE", 10),
+    ("NET_RAW", 13),
+    ("SYS_CHROOT", 18),
+    ("AUDIT_WRITE", 29),
+    ("SETFCAP", 31),
+];
+
+/// What the harness itself may do on this machine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Privileges {
+    /// It is root; containers can be other users.
+    Root,
+    /// It is not; its pods live in user namespaces that know one user.
+    User,
+}
+
+impl Privileges {
+    pub(super) fn of_this_process() -> Self {
+        if geteuid().is_root() {
+            Self::Root
+        } else {
+            Self::User
+        }
+    }
+}
+
+impl fmt::Display for Privileges {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Root => "root",
+            Self::User => "user namespace",
+        })
+    }
+}
+
+/// Makes the plan. `folder` is for the pod's short-lived files.
+pub(super) fn plan(
+    name: &PodName,
+    stack: &Stack,
+    folder: &Utf8Path,
+    images: &ImageTable,
+    privileges: Privileges,
+) -> Result<PodPlan, EnvironmentFault> {
+    let pod = &stack.pod;
+    supported::check(pod)?;
+    if stack.agents.is_some() {
+        return Err(EnvironmentFault::NotCarriedOut {
+            what: "agents in pods of their own".into(),
+        });
+    }
+    let host_name = host_name(name);
+    let volumes = volume_plans::volumes(stack)?;
+    let mut containers = Vec::new();
+    let mut rules = Vec::new();
+    let sidecars = pod.init_containers.iter().flatten().enumerate();
+    let sidecars = sidecars.map(|(position, container)| {
+        let path = format!("initContainers[{position}]");
+        (Place::Sidecar, path, container)
+    });
+    let mains = pod.containers.iter().enumerate();
+    let mains = mains
+        .map(|(position, container)| (Place::Main, format!("containers[{position}]"), container));
+    for (place, path, container) in sidecars.chain(mains) {
+        let template = Template {
+            pod,
+            container,
+            path,
+            place,
+        };
+        if place == Place::Sidecar && container.restart_policy.as_deref() != Some("Always") {
+            return Err(template.refuse("restartPolicy", &"not Always"));
+        }
+        if !is_label(&container.name) {
+            return Err(template.refuse("name", &container.name));
+        }
+        let variables = variables::resolve(stack, container, &host_name);
+        containers.push(template.container_plan(images, &volumes, variables, privileges)?);
+        rules.push(template.rules()?);
+    }
+    let grace = pod
+        .termination_grace_period_seconds
+        .unwrap_or(DEFAULT_GRACE_SECONDS);
+    Ok(PodPlan {
+        host_name,
+        pod_ip: POD_IP.into(),
+        service_ip: SERVICE_IP.into(),
+        service_port: SERVICE_PORT,
+        target_port: TARGET_PORT,
+        folder: folder.into(),
+        volumes: volumes.plans,
+        containers,
+        rules: PodRules {
+            containers: rules,
+            restart_policy: restart_policy(pod)?,
+            grace: std::time::Duration::from_secs(u64::try_from(grace).unwrap_or(0)),
+        },
+    })
+}
+
+/// Says that a field is not carried out.
+pub(super) fn not_carried_out(path: &str, value: &dyn fmt::Display) -> EnvironmentFault {
+    EnvironmentFault::NotCarriedOut {
+        what: format!("`{path}: {value}`"),
+    }
+}
+
+/// Tells whether a name is what Kubernetes calls a DNS label: such a name is safe in a path.
+pub(super) fn is_label(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=LONGEST_HOST_NAME).contains(&name.len())
+        && name.bytes().all(is_inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// Tells whether an absolute path means the same wherever it is read: no `..`, no `.`.
+fn is_plain(path: &Utf8Path) -> bool {
+    path.is_absolute()
+        && path
+            .as_str()
+            .split('/')
+            .all(|part| part != ".." && part != ".")
+}
+
+/// One container of a pod template.
+struct Template<'a> {
+    pod: &'a PodSpec,
+    container: &'a Container,
+    path: String,
+    place: Place,
+}
+
+impl Template<'_> {
+    fn refuse(&self, field: &str, value: &dyn fmt::Display) -> EnvironmentFault {
+        not_carried_out(&format!("{}.{field}", self.path), value)
+    }
+
+    fn container_plan(
+        &self,
+        images: &ImageTable,
+        volumes: &volume_plans::Volumes,
+        variables: Result<variables::Resolved, String>,
+        privileges: Privileges,
+    ) -> Result<ContainerPlan, EnvironmentFault> {
+        let executable = self.executable(images)?;
+        let command = self.command(&executable, variables.as_ref().ok());
+        let context = self.container.security_context.as_ref();
+        let root = match context.and_then(|context| context.read_only_root_filesystem) {
+            Some(true) => RootAccess::ReadOnly,
+            Some(false) | None => RootAccess::Writable,
+        };
+        let working_folder = self.container.working_dir.clone().unwrap_or("/".into());
+        if !is_plain(Utf8Path::new(&working_folder)) {
+            return Err(self.refuse("workingDir", &working_folder));
+        }
+        let (identity, refusal) = self.identity(privileges)?;
+        let variables = match (volumes.missing_for(self.container), refusal) {
+            (Some(reason), _) | (None, Some(reason)) => Err(reason),
+            (None, None) => variables.map(|resolved| resolved.process(identity.user)),
+        };
+        Ok(ContainerPlan {
+            executable,
+            command,
+            variables,
+            working_folder,
+            root,
+            mounts: self.mounts(&volumes.plans)?,
+            identity,
+        })
+    }
+
+    fn executable(&self, images: &ImageTable) -> Result<Utf8PathBuf, EnvironmentFault> {
+        let image = self.container.image.as_deref().unwrap_or_default();
+        images
+            .executables
+            .get(without_tag(image))
+            // Not canonical: some programs go by the name under which they are run.
+            .and_then(|path| camino::absolute_utf8(path).ok())
+            .filter(|path| path.is_file())
+            .ok_or_else(|| EnvironmentFault::ImageMissing {
+                container: self.container.name.clone(),
+                image: image.into(),
+            })
+    }
+
+    fn command(
+        &self,
+        executable: &Utf8Path,
+        variables: Option<&variables::Resolved>,
+    ) -> Vec<String> {
+        let expand = |text: &String| {
+            expand(text, |name| {
+                variables.and_then(|variables| variables.template_value(name))
+            })
+        };
+        let own = |words: &Option<Vec<String>>| -> Vec<String> {
+            words.iter().flatten().map(expand).collect()
+        };
+        let mut command = own(&self.container.command);
+        if command.is_empty() {
+            let file_name = executable.file_name().unwrap_or("program");
+            command.push(format!("/app/{file_name}"));
+        }
+        command.extend(own(&self.container.args));
+        command
+    }
+
+    fn mounts(&self, volumes: &[VolumePlan]) -> Result<Vec<MountPlan>, EnvironmentFault> {
+        let mut mounts = Vec::new();
+        for (position, mount) in self.container.volume_mounts.iter().flatten().enumerate() {
+            let field = |name: &str| format!("volumeMounts[{position}].{name}");
+            let path = Utf8Path::new(&mount.mount_path);
+            let is_reserved = ["/dev", "/proc", "/app"]
+                .iter()
+                .any(|own| path.starts_with(own));
+            if !is_plain(path) || path == "/" || is_reserved {
+                return Err(self.refuse(&field("mountPath"), &mount.mount_path));
+            }
+            let volume = volumes
+                .iter()
+                .position(|volume| volume.name == mount.name)
+                .ok_or_else(|| self.refuse(&field("name"), &mount.name))?;
+            let content_is_fixed = matches!(
+                volumes[volume].content,
+                super::plan::VolumeContent::Files(_)
+            );
+            let access = if content_is_fixed || mount.read_only == Some(true) {
+                RootAccess::ReadOnly
+            } else {
+                RootAccess::Writable
+            };
+            mounts.push(MountPlan {
+                volume,
+                // Without a trailing slash, as the kernel lists it.
+                path: path.components().collect::<Utf8PathBuf>().into_string(),
+                access,
+            });
+        }
+        Ok(mounts)
+    }
+
+    /// Returns who the container is and, where the kubelet would refuse to start it, why.
+    fn identity(
+        &self,
+        privileges: Privileges,
+    ) -> Result<(Identity, Option<String>), EnvironmentFault> {
+        let own = self.container.security_context.as_ref();
+        let pod = self.pod.security_context.as_ref();
+        let user = own
+            .and_then(|context| context.run_as_user)
+            .or(pod.and_then(|context| context.run_as_user));
+        let group = own
+            .and_then(|context| context.run_as_group)
+            .or(pod.and_then(|context| context.run_as_group));
+        let must_not_be_root = own
+            .and_then(|context| context.run_as_non_root)
+            .or(pod.and_then(|context| context.run_as_non_root));
+        let number = |field: &str, number: Option<i64>| match (number, privileges) {
+            (None, _) | (Some(0), Privileges::User) => Ok(None),
+            (Some(number), Privileges::Root) => u32::try_from(number)
+                .map(Some)
+                .map_err(|_| self.refuse(field, &number)),
+            (Some(number), Privileges::User) => Err(self.refuse(
+                field,
+                &format_args!("{number} (a harness that is not root has one user only)"),
+            )),
+        };
+        let user = number("securityContext.runAsUser", user)?;
+        let group = number("securityContext.runAsGroup", group)?;
+        let refusal = (must_not_be_root == Some(true) && user.unwrap_or(0) == 0)
+            .then(|| "container has runAsNonRoot and image will run as root".to_owned());
+        let dropped: Vec<&str> = own
+            .and_then(|context| context.capabilities.as_ref())
+            .and_then(|capabilities| capabilities.drop.as_ref())
+            .into_iter()
+            .flatten()
+            .map(|name| name.strip_prefix("CAP_").unwrap_or(name))
+            .collect();
+        let capabilities = KEPT_CAPABILITIES
+            .iter()
+            .filter(|(name, _)| !dropped.contains(&"ALL") && !dropped.contains(name))
+            .map(|(_, number)| *number)
+            .collect();
+        let identity = Identity {
+            user,
+            group,
+            capabilities,
+        };
+        Ok((identity, refusal))
+    }
+
+    fn rules(&self) -> Result<ContainerRules, EnvironmentFault> {
+        let ports = self.container.ports.as_deref().unwrap_or_default();
+        let reader = probe_rules::Reader {
+            path: &self.path,
+            ports,
+        };
+        let container = self.container;
+        Ok(ContainerRules {
+            name: container.name.clone(),
+            place: self.place,
+            startup: reader.probe("startupProbe", container.startup_probe.as_ref())?,
+            readiness: reader.probe("readinessProbe", container.readiness_probe.as_ref())?,
+            liveness: reader.probe("livenessProbe", container.liveness_probe.as_ref())?,
+            pre_stop: container
+                .lifecycle
+                .as_ref()
+                .and_then(|lifecycle| lifecycle.pre_stop.as_ref())
+                .map(|hook| reader.hook(hook))
+                .transpose()?,
+        })
+    }
+}
+
+fn restart_policy(pod: &PodSpec) -> Result<RestartPolicy, EnvironmentFault> {
+    match pod.restart_policy.as_deref() {
+        None | Some("Always") => Ok(RestartPolicy::Always),
+        Some("OnFailure") => Ok(RestartPolicy::OnFailure),
+        Some("Never") => Ok(RestartPolicy::Never),
+        Some(other) => Err(not_carried_out("restartPolicy", &other)),
+    }
+}
+
+fn host_name(name: &PodName) -> String {
+    let text: String = name
+        .to_string()
+        .to_ascii_lowercase()
+        .chars()
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character
+            } else {
+                '-'
+            }
+        })
+        .take(LONGEST_HOST_NAME)
+        .collect();
+    text.trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! A pod, as procedures see it: its course, its logs, its files, and what can be done to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fault::EnvironmentFault;
+use super::process_privileges::ProcessPrivileges;
+use harness_core::model::container_usage::ContainerUsage;
+use harness_core::model::image_use::ContainerImage;
+use harness_core::model::timeline::TimelineEvent;
+use harness_core::model::timespan::TimeSpan;
+
+/// A pod that was created.
+///
+/// Dropping the last handle removes whatever of the pod still runs.
+#[async_trait]
+pub trait Pod: fmt::Debug + Send + Sync {
+    /// Returns everything that has happened so far, in order.
+    fn timeline(&self) -> Vec<TimelineEvent>;
+
+    /// Tells whether the pod is ready (an endpoint of its Service) now.
+    fn is_ready(&self) -> bool;
+
+    /// Returns what is known of the containers' images; nothing where there are no images.
+    fn images(&self) -> Vec<ContainerImage> {
+        Vec::new()
+    }
+
+    /// Returns the addresses at which a driver reaches the pod.
+    fn addresses(&self) -> Addresses;
+
+    /// Starts `conformance drive` where its traffic reaches the pod without crossing an API server.
+    async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault>;
+
+    /// Asks for `path` (a GET, or a POST) on a port of the pod, as the kubelet would.
+    ///
+    /// # Errors
+    ///
+    /// When no complete answer came within `within`.
+    async fn http(
+        &self,
+        request: PodHttpRequest,
+        within: TimeSpan,
+    ) -> Result<PodHttpResponse, EnvironmentFault>;
+
+    /// Returns what the container wrote to stdout and stderr since its first start, all restarts
+    /// in order: the first 64 MiB, and a line that says so where there was more. An environment that knows something to be missing
+    /// may refuse it: nothing follows from what is not in such a log.
+    async fn log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault>;
+
+    /// Returns what is kept of a log, though something may be known to be missing: what is in it was written, and nothing follows from what is
+    /// not.
+    async fn kept_log(&self, container: &str) -> Result<Vec<u8>, EnvironmentFault> {
+        self.log(container).await
+    }
+
+    /// Returns what the container wrote beyond the first `offset` bytes, at most `limit` bytes of it.
+    async fn log_beyond(
+        &self,
+        container: &str,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<u8>, EnvironmentFault>;
+
+    /// Returns the first `limit` bytes of a file of the container. A link is not followed.
+    async fn read_file(
+        &self,
+        container: &str,
+        path: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, EnvironmentFault>;
+
+    /// Changes a file of the container. A link is not followed; readers see the old content or the new one.
+    async fn change_file(
+        &self,
+        container: &str,
+        path: &str,
+        change: FileChange,
+    ) -> Result<(), EnvironmentFault>;
+
+    /// Does something bad to a container, on purpose.
+    async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault>;
+
+    /// Describes the container's file system as the kernel sees it.
+    async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault>;
+
+    /// Returns the command lines of every process of the container.
+    async fn command_lines(&self, container: &str) -> Result<Vec<String>, EnvironmentFault>;
+
+    /// Returns what the container takes of its machine now.
+    ///
+    /// # Errors
+    ///
+    /// When the environment does not see it (feature `resource-usage`), or the container does not run.
+    async fn usage(&self, container: &str) -> Result<ContainerUsage, EnvironmentFault> {
+        let _ = container;
+        Err(EnvironmentFault::NotCarriedOut {
+            what: "a look at what a container takes of its machine".into(),
+        })
+    }
+
+    /// Asks for the pod's deletion with its grace period, by the kubelet's rules, and returns at once.
+    async fn request_deletion(&self) -> Result<(), EnvironmentFault>;
+
+    /// Removes the pod without grace, and returns once nothing of it is left.
+    async fn remove(&self) -> Result<(), EnvironmentFault>;
+}
+
+/// A running driver, spoken to over its standard streams.
+pub struct DriverProcess {
+    /// Where the plan is written, as one JSON line.
+    pub stdin: Box<dyn tokio::io::AsyncWrite + Send + Unpin>,
+    /// Where the records come from, one JSON line each.
+    pub stdout: Box<dyn tokio::io::AsyncRead + Send + Unpin>,
+    /// Keeps the process alive; dropping it ends the driver.
+    pub guard: Box<dyn Send + Sync>,
+}
+
+impl fmt::Debug for DriverProcess {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DriverProcess")
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a driver sends its requests.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Addresses {
+    /// The pod's own address.
+    pub pod_ip: String,
+    /// The Service in front of the pod's port 8000: `host:port`. It refuses connections while the
+    /// pod is not ready.
+    pub service: String,
+}
+
+/// A question to a port of the pod.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodHttpRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// `127.0.0.1` or the pod's address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
+}
+
+/// The answer of a port of the pod.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PodHttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The body, bounded to 16 MiB, with what is not UTF-8 replaced.
+    pub body: String,
+}
+
+/// A change of one file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileChange {
+    /// It is gone.
+    Remove,
+    /// It holds this text.
+    Write(String),
+}
+
+/// A fault that is injected into a container.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContainerFault {
+    /// Stops every process of the container (SIGSTOP): connections stay open, nothing answers.
+    Pause,
+    /// Lets a paused container go on (SIGCONT).
+    Resume,
+    /// Kills the container's first process (SIGKILL); the restart policy applies.
+    Kill,
+    /// Tells the container's first process to read its files again (SIGHUP).
+    Reload,
+}
+
+/// What a container's file system looks like from the kernel's side, and as whom its first process looks at it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileSystemView {
+    /// Whether the kernel has the root mounted read-only.
+    pub root_is_read_only: bool,
+    /// Every mount point that the container can write to, with the volume's name where it is one
+    /// of the pod's volumes.
+    pub writable_mounts: BTreeMap<String, Option<String>>,
+    /// Every file below the writable mounts and, where the root is writable, every file that the
+    /// container has added to it: path inside the container to its description.
+    pub files: BTreeMap<String, FileEntry>,
+    /// What the kernel lets the container's first process do.
+    pub privileges: ProcessPrivileges,
+}
+
+/// One file of a container.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileEntry {
+    /// `file`, `directory`, `socket`, `link` or `other`.
+    pub kind: String,
+    /// Bytes; 0 for anything but a file.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+}

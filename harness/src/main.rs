@@ -1,7 +1,0 @@
-//! The `conformance` command.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    harness::cli::main()
-}

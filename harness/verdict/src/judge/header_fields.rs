@@ -1,0 +1,116 @@
+//! Looks for header fields among those that were received.
+
+use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::located::Located;
+use harness_core::model::request::parse_header;
+
+/// Finds a header field that is not there once with its value.
+pub(super) fn missing_header(
+    kind: FindingKind,
+    field: &Located<String>,
+    headers: &[(String, String)],
+) -> Option<Finding> {
+    let (name, value) = parse_header(field).ok()?;
+    let found: Vec<&str> = headers
+        .iter()
+        .filter(|(other, _)| other.eq_ignore_ascii_case(&name))
+        .map(|(_, value)| value.as_str())
+        .collect();
+    (found != [value.as_str()]).then(|| {
+        Finding::new(
+            kind,
+            field.position,
+            format!("{name}: {value}, once"),
+            values(&name, headers),
+        )
+    })
+}
+
+/// Finds a header field that must not be there.
+pub(super) fn present_header(
+    kind: FindingKind,
+    pattern: &Located<String>,
+    headers: &[(String, String)],
+) -> Option<Finding> {
+    headers
+        .iter()
+        .find(|(name, _)| matches_pattern(pattern, name))
+        .map(|(name, value)| {
+            Finding::new(
+                kind,
+                pattern.position,
+                format!("no header `{}`", **pattern),
+                format!("{name}: {value}"),
+            )
+        })
+}
+
+/// Returns the fields of a name as text.
+pub(super) fn values(name: &str, headers: &[(String, String)]) -> String {
+    let found: Vec<String> = headers
+        .iter()
+        .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+        .map(|(_, value)| format!("{name}: {value}"))
+        .collect();
+    if found.is_empty() {
+        format!("no header `{name}`")
+    } else {
+        found.join("; ")
+    }
+}
+
+/// Tells whether a header name fits a name or a `prefix*`, without regard to case.
+pub fn matches_pattern(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+        None => pattern.eq_ignore_ascii_case(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields() -> Vec<(String, String)> {
+        [("X-One", "1"), ("x-two", "a"), ("X-TWO", "b")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec()
+    }
+
+    fn text(text: &str) -> Located<String> {
+        Located::unwritten(text.to_owned())
+    }
+
+    #[test]
+    fn a_field_must_be_there_once_with_its_value_whatever_the_case_of_its_name() {
+        assert_eq!(
+            missing_header(FindingKind::ClientHeader, &text("x-one: 1"), &fields()),
+            None
+        );
+        for (wanted, observed) in [
+            ("x-one: 2", "x-one: 1"),
+            ("x-two: a", "x-two: a; x-two: b"),
+            ("x-three: 1", "no header `x-three`"),
+        ] {
+            let finding = missing_header(FindingKind::ClientHeader, &text(wanted), &fields())
+                .expect("a finding");
+            assert_eq!(finding.observed, observed);
+        }
+    }
+
+    #[test]
+    fn a_field_that_must_not_be_there_is_found_by_its_name_or_by_a_prefix() {
+        for pattern in ["x-one", "X-T*", "*"] {
+            assert!(present_header(FindingKind::ClientHeader, &text(pattern), &fields()).is_some());
+        }
+        for pattern in ["x-on", "x-one-more*", "y*"] {
+            assert_eq!(
+                present_header(FindingKind::ClientHeader, &text(pattern), &fields()),
+                None
+            );
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Collects the collected records of proxy, agent and application from their containers' logs, as the logs grow.
+
+use std::collections::BTreeMap;
+
+use super::agent::AgentRecord;
+use super::proxy::ProxyRecord;
+use super::upstream::UpstreamRecord;
+
+/// The longest line that is read as collected records, in bytes. A longer one is passed over.
+const LINE_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// What one line of a log is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line<T> {
+    /// A record with the id of its request.
+    Record(T),
+    /// A record of a request that carries no id, or whose id the witness could not read; its id is empty.
+    WithoutId(T),
+    /// Something else.
+    Other,
+}
+
+#[cfg(test)]
+impl<T: std::fmt::Debug> Line<T> {
+    /// Returns the record of a line that must be one.
+    pub(super) fn expect_record(self) -> T {
+        match self {
+            Self::Record(record) => record,
+            Self::WithoutId(_) | Self::Other => panic!("no record: {self:?}"),
+        }
+    }
+}
+
+/// What one witness recorded, by request id.
+#[derive(Clone, Debug)]
+pub struct Records<T> {
+    /// The records.
+    pub by_id: BTreeMap<String, Vec<T>>,
+    /// The records that carry no id, in order.
+    pub without_id: Vec<T>,
+}
+
+impl<T> Default for Records<T> {
+    fn default() -> Self {
+        Self {
+            by_id: BTreeMap::new(),
+            without_id: Vec::new(),
+        }
+    }
+}
+
+impl<T> Records<T> {
+    fn add(&mut self, line: Line<T>, id: impl Fn(&T) -> String) {
+        match line {
+            Line::Record(record) => self.by_id.entry(id(&record)).or_default().push(record),
+            Line::WithoutId(record) => self.without_id.push(record),
+            Line::Other => {}
+        }
+    }
+
+    /// Adds another pod's records.
+    pub(super) fn absorb(&mut self, other: &Self)
+    where
+        T: Clone,
+    {
+        for (id, records) in &other.by_id {
+            let of = self.by_id.entry(id.clone()).or_default();
+            of.extend(records.iter().cloned());
+        }
+        self.without_id.extend(other.without_id.iter().cloned());
+    }
+
+    /// Returns the records of one request.
+    pub fn of(&self, id: &str) -> &[T] {
+        self.by_id.get(id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What three witnesses recorded.
+#[derive(Clone, Debug, Default)]
+pub struct CollectedRecords {
+    /// The proxy's records.
+    pub proxy: Records<ProxyRecord>,
+    /// The agent's records.
+    pub agent: Records<AgentRecord>,
+    /// The application's records.
+    pub upstream: Records<UpstreamRecord>,
+}
+
+impl CollectedRecords {
+    /// Adds what the proxy's log has grown by.
+    pub fn add_proxy(&mut self, lines: &str) {
+        for line in lines.lines() {
+            self.proxy
+                .add(ProxyRecord::parse(line), |record| record.id.clone());
+        }
+    }
+
+    /// Adds what the agent's log has grown by.
+    pub fn add_agent(&mut self, lines: &str) {
+        for line in lines.lines() {
+            self.agent
+                .add(AgentRecord::parse(line), |record| record.id.clone());
+        }
+    }
+
+    /// Adds what the application's log has grown by.
+    pub fn add_upstream(&mut self, lines: &str) {
+        for line in lines.lines() {
+            self.upstream.add(UpstreamRecord::parse(line), |record| {
+                record.id.clone().unwrap_or_default()
+            });
+        }
+    }
+
+    /// Returns how many mirrored copies the application has recorded.
+    pub fn mirrored(&self) -> u64 {
+        let records = self.upstream.by_id.values().flatten();
+        records.filter(|record| record.is_mirrored()).count() as u64
+    }
+
+    /// Returns every id that some witness recorded.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.proxy
+            .by_id
+            .keys()
+            .chain(self.agent.by_id.keys())
+            .chain(self.upstream.by_id.keys())
+            .map(String::as_str)
+    }
+}
+
+/// Cuts a log that is read piece by piece into its complete lines.
+#[derive(Debug, Default)]
+pub struct LineCutter {
+    /// How many bytes of the log have been taken in.
+    pub offset: u64,
+    rest: Vec<u8>,
+    skipping: bool,
+}
+
+impl LineCutter {
+    /// Takes the next piece and returns the lines that are complete with it. A line that is still being written is kept for later.
+    pub fn take(&mut self, piece: &[u8]) -> String {
+        self.offset += piece.len() as u64;
+        let Some(end) = piece.iter().rposition(|byte| *byte == b'\n') else {
+            self.keep(piece);
+            return String::new();
+        };
+        let mut lines = std::mem::take(&mut self.rest);
+        let mut piece = piece;
+        let mut end = end;
+        if self.skipping {
+            let first = piece.iter().position(|byte| *byte == b'\n').unwrap_or(end);
+            piece = &piece[first + 1..];
+            self.skipping = false;
+            let Some(last) = piece.iter().rposition(|byte| *byte == b'\n') else {
+                self.keep(piece);
+                return String::new();
+            };
+            end = last;
+        }
+        lines.extend_from_slice(&piece[..=end]);
+        self.keep(&piece[end + 1..]);
+        String::from_utf8_lossy(&lines).into_owned()
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        if self.skipping {
+            return;
+        }
+        self.rest.extend_from_slice(piece);
+        if self.rest.len() > LINE_LIMIT_BYTES {
+            self.rest = Vec::new();
+            self.skipping = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_still_being_written_is_kept_for_later() {
+        let mut cutter = LineCutter::default();
+        assert_eq!(cutter.take(b"one\ntw"), "one\n");
+        assert_eq!(cutter.take(b"o"), "");
+        assert_eq!(cutter.take(b"\nthree\n"), "two\nthree\n");
+        assert_eq!(cutter.offset, 14);
+    }
+
+    #[test]
+    fn an_endless_line_is_passed_over_and_the_next_one_is_read() {
+        let mut cutter = LineCutter::default();
+        assert_eq!(cutter.take(b"before\n"), "before\n");
+        for _ in 0..3 {
+            assert_eq!(cutter.take(&vec![b'x'; LINE_LIMIT_BYTES]), "");
+        }
+        assert!(cutter.rest.len() <= LINE_LIMIT_BYTES);
+        assert_eq!(cutter.take(b"end\nafter\nand"), "after\n");
+        assert_eq!(cutter.take(b" more\n"), "and more\n");
+    }
+
+    #[test]
+    fn a_hit_without_an_id_is_counted() {
+        let hit = r#"{"helloworld-hit":{"at":"2026-11-24T05:37:33.1Z","id":null,"method":"GET","target":"/","headers":[],"body-length":0,"body-sha256":"","complete":true}}"#;
+        let mut collected = CollectedRecords::default();
+        collected.add_upstream(hit);
+        assert_eq!(collected.upstream.without_id.len(), 1);
+        assert!(collected.upstream.by_id.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_cutting_yields_the_same_lines(text in "[ab\n]{0,60}", cuts in prop::collection::vec(0_usize..8, 0..20)) {
+            let mut cutter = LineCutter::default();
+            let mut lines = String::new();
+            let mut rest = text.as_bytes();
+            for cut in cuts {
+                let (piece, tail) = rest.split_at(cut.min(rest.len()));
+                lines.push_str(&cutter.take(piece));
+                rest = tail;
+            }
+            lines.push_str(&cutter.take(rest));
+            let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
+            prop_assert_eq!(lines, complete);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Joins what the four witnesses say of one request.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::agent::AgentRecord;
+use super::collected::CollectedRecords;
+use super::hops::{Hop, take_earlier};
+use super::proxy::{DETAILS_DENIED, DETAILS_REDIRECT, DETAILS_UPSTREAM, ProxyRecord};
+use super::upstream::UpstreamRecord;
+use harness_traffic::record::{ClientRecord, ClientResult};
+
+/// What the proxy puts into every answer's `server`, whoever has made the answer (Envoy's default, `OVERWRITE`).
+const PROXY_SERVER: &str = "envoy";
+
+/// Everything that is known of one request.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Joined {
+    /// The client's record.
+    pub client: ClientRecord,
+    /// The proxy's records; one is right.
+    pub proxy: Vec<ProxyRecord>,
+    /// The agent's records; at most one is right.
+    pub agent: Vec<AgentRecord>,
+    /// The application's records; as many are right as the proxy made attempts.
+    pub upstream: Vec<UpstreamRecord>,
+    /// How long the proxy waits for the agent, by its configuration.
+    #[serde(skip)]
+    pub authorization_timeout: Option<Duration>,
+    /// The earlier hops of a request whose redirects the proxy followed by itself; the records above are those of the last hop.
+    #[serde(default)]
+    pub earlier: Vec<Hop>,
+    /// The application's records of copies that the proxy mirrored.
+    #[serde(default)]
+    pub mirrored: Vec<UpstreamRecord>,
+}
+
+impl Joined {
+    /// Puts a client's record and the others' collected records together.
+    pub fn new(client: ClientRecord, collected: &CollectedRecords) -> Self {
+        let mut proxy = collected.proxy.of(&client.id).to_vec();
+        let mut agent = collected.agent.of(&client.id).to_vec();
+        let (mirrored, mut upstream) = collected
+            .upstream
+            .of(&client.id)
+            .iter()
+            .cloned()
+            .partition(UpstreamRecord::is_mirrored);
+        let earlier = take_earlier(&mut proxy, &mut agent, &mut upstream);
+        Self {
+            authorization_timeout: None,
+            client,
+            proxy,
+            agent,
+            upstream,
+            earlier,
+            mirrored,
+        }
+    }
+
+    /// Returns how many records the proxy, the agent and the application have, earlier hops and mirrored copies among them.
+    pub fn record_counts(&self) -> [(&'static str, usize); 3] {
+        let earlier = self.earlier.len();
+        let inspected = self.earlier.iter().filter(|hop| hop.agent.is_some());
+        [
+            ("the proxy", self.proxy.len() + earlier),
+            ("the agent", self.agent.len() + inspected.count()),
+            (
+                "the application",
+                self.upstream.len() + earlier + self.mirrored.len(),
+            ),
+        ]
+    }
+
+    /// Returns the name under which something other than the pod has answered: no witness of the pod knows the request, and the answer
+    /// calls its server by another name than the proxy does. Where a Service's endpoints change, the rules that lead to them may be
+    /// missing for a moment; its address is then anybody's.
+    pub fn answered_from_outside(&self) -> Option<&str> {
+        let ClientResult::Response(response) = &self.client.result else {
+            return None;
+        };
+        let unseen = self
+            .record_counts()
+            .into_iter()
+            .all(|(_, records)| records == 0);
+        let server = response.header_values("server").next()?;
+        (unseen && server != PROXY_SERVER).then_some(server)
+    }
+
+    /// Names the witnesses that still owe a record, judged by what the others said.
+    ///
+    /// A request without an answer is owed nothing: its records may never come.
+    pub fn awaited(&self) -> Vec<&'static str> {
+        let mut awaited = Vec::new();
+        if !matches!(self.client.result, ClientResult::Response(_))
+            || self.answered_from_outside().is_some()
+        {
+            return awaited;
+        }
+        // A hop whose witnesses have not all told yet still stands among the records of the last one.
+        let Some(proxy) = self
+            .proxy
+            .iter()
+            .find(|record| record.details != DETAILS_REDIRECT)
+        else {
+            return vec!["the proxy"];
+        };
+        let earlier = || {
+            self.proxy
+                .iter()
+                .filter(|record| record.details == DETAILS_REDIRECT)
+        };
+        let hits = if proxy.details == DETAILS_UPSTREAM {
+            proxy.attempts.map_or(1, |attempts| attempts as usize)
+        } else {
+            0
+        };
+        if self.upstream.len() < earlier().count() + hits {
+            awaited.push("the application");
+        }
+        let decided = proxy.asked() && !proxy.agent_failed()
+            || proxy.details == DETAILS_DENIED && !proxy.was_denied_unasked();
+        let decisions = earlier().filter(|record| record.asked()).count() + usize::from(decided);
+        if self.agent.len() < decisions {
+            awaited.push("the agent");
+        }
+        awaited
+    }
+}
