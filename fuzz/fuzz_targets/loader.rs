@@ -5,7 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use camino::Utf8Path;
 use harness_core::model::diagnostic::Colour;
-use harness_core::model::load::{Corpora, Project, load_catalogue, scenario_of};
+use harness_core::model::corpora::Corpora;
+use harness_core::model::project::Project;
+use conformance::catalogue::load::load_catalogue;
+use conformance::catalogue::load::scenario_of;
 use libfuzzer_sys::fuzz_target;
 
 static PROJECT: LazyLock<(Project, Corpora)> = LazyLock::new(|| {

@@ -8,18 +8,17 @@ use tokio::task::JoinSet;
 
 use self::exit_code::Ending;
 use self::setup::RunSetup;
+use crate::catalogue::scenario::Scenario;
 use crate::report::decisions;
 use crate::report::record::{
     EnvironmentRecord, Kubelet, RunRecord, SCHEMA_VERSION, ScenarioRecord, Totals,
 };
 use harness_core::model::digest::sha256;
 use harness_core::model::finding::{Fault, ScenarioResult};
-use harness_core::model::scenario::{Procedure, Scenario};
 use harness_verdict::judge::images::judge_run;
 
 mod environments;
 pub mod exit_code;
-mod fleet;
 pub mod folders;
 pub mod place;
 pub mod programs;
@@ -149,18 +148,6 @@ pub fn record_of(
 /// Orders scenarios so that those which mostly wait begin first.
 fn longest_first(scenarios: &[Arc<Scenario>]) -> Vec<Arc<Scenario>> {
     let mut ordered = scenarios.to_vec();
-    ordered.sort_by_key(|scenario| match scenario.procedure {
-        Procedure::Drain(_) | Procedure::Rollout(_) => 0,
-        Procedure::Startup(_) => 1,
-        Procedure::Endurance(_) | Procedure::Outage(_) => 2,
-        Procedure::Pull(_) | Procedure::Refusal(_) | Procedure::Reload(_) => 3,
-        Procedure::Admission(_)
-        | Procedure::Contract(_)
-        | Procedure::Exchange(_)
-        | Procedure::Exposure(_)
-        | Procedure::Filesystem(_)
-        | Procedure::Provenance(_)
-        | Procedure::Secrecy(_) => 4,
-    });
+    ordered.sort_by_key(|scenario| scenario.procedure.weight());
     ordered
 }

@@ -3,8 +3,12 @@
 use std::sync::{Arc, LazyLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use conformance::catalogue::load::Catalogue;
+use conformance::catalogue::load::load_catalogue;
+use conformance::catalogue::load::scenario_of;
+use harness_artifacts::image::TOOLS;
 use harness_core::model::diagnostic::{Colour, Diagnostic};
-use harness_core::model::load::{Catalogue, Project, load_catalogue, scenario_of};
+use harness_core::model::project::Project;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -137,4 +141,33 @@ fn every_shipped_scenario_is_read_by_itself() {
         let (is_read, complaints) = read(&scenario.text);
         assert!(is_read, "{}: {complaints:?}", scenario.name);
     }
+}
+
+/// What a scenario names although no image has it, on purpose.
+const ABSENT_ON_PURPOSE: &str = "/bin/no-such-sleep";
+
+#[test]
+fn the_images_have_every_program_that_a_scenario_names() {
+    let catalogue = &*SHIPPED;
+    let mut named = 0;
+    for scenario in &catalogue.scenarios {
+        let stack = &scenario.spec.stack;
+        for container in [&stack.agent, &stack.application, &stack.front_proxy] {
+            let probed = container
+                .startup_probe
+                .iter()
+                .filter_map(|probe| probe.exec.as_ref());
+            for command in probed.chain(&container.pre_stop_exec) {
+                let program = command.first().expect("a command has a program");
+                let is_there = TOOLS.contains(&program.as_str()) || program == "sh";
+                assert!(
+                    is_there || program == ABSENT_ON_PURPOSE,
+                    "{}: no image has `{program}`",
+                    scenario.name
+                );
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 0, "no scenario was looked at");
 }

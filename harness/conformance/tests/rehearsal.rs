@@ -6,15 +6,17 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use conformance::catalogue::load::load_catalogue;
+use conformance::catalogue::scenario::Scenario;
 use conformance::report::agreement::{Compared, compare, is_about_a_life};
 use conformance::run::place::Place;
 use conformance::run::runtime::runtime;
 use conformance::run::scenario;
 use conformance::run::setup::{RunSetup, SetupOptions, prepare};
 use harness_core::model::causes::chain;
+use harness_core::model::corpora::Corpora;
 use harness_core::model::feature::FeatureSet;
-use harness_core::model::load::{Corpora, Project, load_catalogue};
-use harness_core::model::scenario::Scenario;
+use harness_core::model::project::Project;
 use harness_environment::local::{pod_init_main, pod_stage_main};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
     let scenarios: Vec<Scenario> = catalogue
         .scenarios
         .into_iter()
-        .filter(|scenario| is_about_a_life(scenario.procedure.name()))
+        .filter(|scenario| is_about_a_life(scenario.procedure.name))
         .collect();
     let both = Arc::new(Both {
         project,

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use self::agent_pods::AgentPods;
 use self::secret::SecretText;
-use crate::model::admission::PodSecurityStandard;
-use crate::model::image_procedures::PullPolicy;
+use crate::model::pod_security::PodSecurityStandard;
+use crate::model::pull_policy::PullPolicy;
 
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 

@@ -6,7 +6,7 @@ use std::io;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use harness_core::model::admission::PodSecurity;
+use harness_core::model::pod_security::PodSecurity;
 
 /// The kernel's word for a filter of system calls in the field `Seccomp`.
 const FILTERED: &str = "2";

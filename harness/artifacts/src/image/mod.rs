@@ -18,3 +18,4 @@ pub use self::build::{BuiltImage, ImageSources, Images, build_image, build_image
 pub use self::cache::prune_archives;
 pub use self::error::ImageError;
 pub use self::names::{ImageRole, is_in_no_registry, without_tag};
+pub use self::tools::TOOLS;

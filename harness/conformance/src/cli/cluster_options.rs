@@ -7,7 +7,7 @@ use crate::report::record::PlaceRecord;
 use crate::run::place::{KubernetesPlace, Place};
 use harness_artifacts::image::ImageRole;
 use harness_core::model::image_digest::ImageDigest;
-use harness_core::model::image_procedures::PullPolicy;
+use harness_core::model::pull_policy::PullPolicy;
 use harness_environment::kube::{
     ClusterChoice, ClusterTool, ImageChoice, ImageDelivery, ImageNames, Keeping, LoadCommand,
     PullSecretName, RegistryPrefix,

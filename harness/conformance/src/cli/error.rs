@@ -11,7 +11,7 @@ use crate::self_test::listing::ListingError;
 use harness_artifacts::image::ImageError;
 use harness_core::model::causes::chain;
 use harness_core::model::diagnostic::Colour;
-use harness_core::model::load::LoadError;
+use harness_core::model::project::LoadError;
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]

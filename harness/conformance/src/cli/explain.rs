@@ -2,16 +2,12 @@
 
 use clap::Args;
 
-use self::assertions::asserted;
 use super::error::CliError;
 use super::options::ProjectOptions;
+use crate::catalogue::scenario::Scenario;
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::selection::Selection;
-use harness_core::model::scenario::Scenario;
-
-mod assertions;
-mod calls;
 
 /// Options of `explain`.
 #[derive(Args, Debug)]
@@ -92,8 +88,9 @@ fn explain(scenario: &Scenario) -> String {
     if !features.is_empty() {
         lines.push(format!("  needs:       {}", features.join(", ")));
     }
-    lines.push(format!("  procedure:   {}", scenario.procedure.name()));
-    lines.extend(asserted(&scenario.procedure));
+    lines.push(format!("  procedure:   {}", scenario.procedure.name));
+    let asserted = scenario.procedure.assertions().into_iter();
+    lines.extend(asserted.map(|assertion| format!("  asserts:     {assertion}")));
     lines.push(format!("  file:        {}", scenario.file));
     for reference in &spec.references {
         lines.push(format!("  see:         {reference}"));

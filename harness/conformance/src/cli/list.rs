@@ -56,7 +56,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         .map(|scenario| Line {
             name: scenario.name.as_str(),
             id: &scenario.spec.id,
-            procedure: scenario.procedure.name(),
+            procedure: scenario.procedure.name,
             level: scenario.spec.level.to_string(),
             features: scenario
                 .spec

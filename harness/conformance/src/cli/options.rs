@@ -6,12 +6,14 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::error::CliError;
+use crate::catalogue::load::Catalogue;
+use crate::catalogue::load::load_catalogue;
+use crate::catalogue::scenario::Scenario;
 use crate::report::record::RunOptionsRecord;
 use crate::run::selection::Selection;
 use crate::run::setup_error::SetupError;
 use harness_artifacts::executable::EnvoySelection;
-use harness_core::model::load::{Catalogue, Project, load_catalogue};
-use harness_core::model::scenario::Scenario;
+use harness_core::model::project::Project;
 
 /// Where the project's files lie.
 #[derive(Args, Clone, Debug)]

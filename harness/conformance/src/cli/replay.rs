@@ -9,12 +9,12 @@ use super::error::CliError;
 use super::options::ProjectOptions;
 use super::report_file::read_report;
 use super::run::{RunOptions, run_scenarios};
+use crate::catalogue::scenario::Scenario;
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::finding::ScenarioResult;
-use harness_core::model::scenario::Scenario;
 
 /// Options of `replay`.
 #[derive(Args, Debug)]

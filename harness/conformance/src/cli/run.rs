@@ -11,6 +11,7 @@ use super::cluster_options::ClusterOptions;
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use super::options::{ExecutableOptions, ProjectOptions, SelectionOptions};
+use crate::catalogue::scenario::Scenario;
 use crate::report::console::{Console, Progress};
 use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
@@ -20,9 +21,9 @@ use crate::run::runtime::runtime;
 use crate::run::setup::{SetupOptions, prepare};
 use crate::run::setup_error::SetupError;
 use crate::run::{Going, RunObserver, run};
+use harness_core::model::corpora::Corpora;
 use harness_core::model::diagnostic::Colour;
-use harness_core::model::load::{Corpora, Project};
-use harness_core::model::scenario::Scenario;
+use harness_core::model::project::Project;
 use harness_core::stack::assemble::AgentOverrides;
 
 /// Options of `run`.

@@ -2,10 +2,10 @@
 
 use super::ProcedureResults;
 use super::round::Round;
+use crate::procedure::exchange::AccessLogExpectation;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Position;
-use harness_core::model::procedure::AccessLogExpectation;
 use harness_traffic::record::ClientResult;
 
 /// Reports what was lost of the response data, by the proxy's account and by the agent's. Envoy counts an entry as written that nobody has

@@ -4,9 +4,9 @@ use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
 use crate::procedure::ProcedureResults;
+use crate::procedure::outage::OutageSpec;
 use harness_core::model::finding::Finding;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::procedure::OutageSpec;
 use harness_core::model::stream_kind::StreamKind;
 use harness_traffic::record::ClientRecord;
 use harness_verdict::witness::join::Joined;

@@ -22,13 +22,13 @@ pub async fn judge_log(
     let budget = deployment.timeouts.witnesses_settled;
     let mut polling = Polling::within(budget.as_duration(), POLL_INTERVAL);
     while polling.next().await {
-        let kept = deployment.pod.kept_log(AGENT_CONTAINER).await?;
+        let kept = deployment.pod().kept_log(AGENT_CONTAINER).await?;
         let kept = String::from_utf8_lossy(&kept);
         if says.iter().all(|text| kept.contains(text.as_str())) {
             return Ok(());
         }
     }
-    let log = deployment.pod.log(AGENT_CONTAINER).await?;
+    let log = deployment.pod().log(AGENT_CONTAINER).await?;
     let log = String::from_utf8_lossy(&log);
     let last = log
         .lines()

@@ -1,5 +1,6 @@
-//! A pod under test with what every procedure needs of it: waits, traffic, collected records.
+//! The pods of a scenario with what every procedure needs of them: traffic, and the records of their witnesses.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,8 +9,9 @@ use super::drive::{ContractReport, Drive, DriveReport, make_calls};
 use super::error::ProcedureError;
 use super::plan::plan;
 use super::pod_logs::PodLogs;
+use super::pods::{OnePod, PodFleet, Pods};
 use super::request_ids::RequestIds;
-use harness_core::model::load::Corpora;
+use harness_core::model::corpora::Corpora;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::{Phase, PhaseClock};
 use harness_core::model::timeouts::Timeouts;
@@ -17,12 +19,13 @@ use harness_core::stack::keys::AgentKeys;
 use harness_core::stack::proxy_config::ProxyFacts;
 use harness_core::stack::{ADMIN_PORT, PROXY_PORT, Stack};
 use harness_environment::polling::Polling;
-use harness_environment::{Pod, PodHttpRequest, authority};
+use harness_environment::{DriverProcess, FleetMember, Pod, PodHttpRequest, authority};
 use harness_traffic::contract::plan::ContractPlan;
 use harness_traffic::plan::{DrivePlan, Stream};
 use harness_traffic::record::ClientRecord;
 use harness_verdict::witness::collected::CollectedRecords;
 use harness_verdict::witness::counters::{Counters, MIRRORED, QUERY};
+use harness_verdict::witness::fleet::{CollectedByPod, FleetJoined, merged};
 use harness_verdict::witness::join::Joined;
 use harness_verdict::witness::proxy::ProxyRecord;
 use harness_verdict::witness::reconciliation::{EarlierHops, Reconciliation, Sources};
@@ -30,12 +33,12 @@ use harness_verdict::witness::reconciliation::{EarlierHops, Reconciliation, Sour
 /// Between two looks at a condition that has no event of its own.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
 
-/// A pod under test.
+/// The pods of a scenario, one or those of a fleet, with what every procedure needs of them.
 #[derive(Debug)]
-pub struct Deployment {
-    /// The pod.
-    pub pod: Arc<dyn Pod>,
-    /// What is deployed.
+pub struct Deployment<P: Pods = OnePod> {
+    /// The pods.
+    pub pods: P,
+    /// What is deployed at first.
     pub stack: Stack,
     /// What the proxy does for the agent.
     pub proxy: ProxyFacts,
@@ -45,7 +48,7 @@ pub struct Deployment {
     pub timeouts: Arc<Timeouts>,
     /// What scenarios draw requests from.
     pub corpora: Arc<Corpora>,
-    /// The agent's keys, to look for them.
+    /// The agent's keys, and those that take their place.
     pub keys: Arc<AgentKeys>,
     /// What the scenario's time is spent on.
     pub clock: Arc<PhaseClock>,
@@ -55,106 +58,197 @@ pub struct Deployment {
     reading: tokio::sync::Mutex<Reading>,
 }
 
-/// What the witnesses' logs have said so far.
-#[derive(Debug, Default)]
-struct Reading {
-    collected: CollectedRecords,
-    logs: PodLogs,
+/// A deployment of several pods behind one Service.
+pub type FleetDeployment = Deployment<PodFleet>;
+
+/// What a deployment is made of besides its pods.
+#[derive(Debug)]
+pub struct DeploymentParts {
+    /// What is deployed at first.
+    pub stack: Stack,
+    /// What the proxy does for the agent.
+    pub proxy: ProxyFacts,
+    /// The ids of its requests.
+    pub ids: RequestIds,
+    /// The bounds of all waits.
+    pub timeouts: Arc<Timeouts>,
+    /// What scenarios draw requests from.
+    pub corpora: Arc<Corpora>,
+    /// The agent's keys, and those that take their place.
+    pub keys: Arc<AgentKeys>,
+    /// What the scenario's time is spent on.
+    pub clock: Arc<PhaseClock>,
 }
 
-impl Deployment {
-    /// Wraps a pod that was just created.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts have no smaller grouping"
-    )]
-    pub fn new(
-        pod: Arc<dyn Pod>,
-        stack: Stack,
-        proxy: ProxyFacts,
-        ids: RequestIds,
-        timeouts: Arc<Timeouts>,
-        corpora: Arc<Corpora>,
-        keys: Arc<AgentKeys>,
-        clock: Arc<PhaseClock>,
-    ) -> Self {
+/// What the witnesses' logs have said so far, by pod.
+#[derive(Debug, Default)]
+struct Reading {
+    collected: CollectedByPod,
+    logs: BTreeMap<String, PodLogs>,
+}
+
+impl<P: Pods> Deployment<P> {
+    /// Wraps pods that were just created.
+    pub fn new(pods: P, parts: DeploymentParts) -> Self {
         Self {
-            pod,
-            stack,
-            proxy,
-            ids,
-            timeouts,
-            corpora,
-            keys,
-            clock,
+            pods,
+            stack: parts.stack,
+            proxy: parts.proxy,
+            ids: parts.ids,
+            timeouts: parts.timeouts,
+            corpora: parts.corpora,
+            keys: parts.keys,
+            clock: parts.clock,
             nameless: AtomicU64::default(),
             reading: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Returns the proxy's address for traffic that does not pass the Service.
-    pub fn proxy_address(&self) -> String {
-        authority(&self.pod.addresses().pod_ip, PROXY_PORT)
-    }
-
     /// Starts a driver on these streams.
     pub async fn start_drive(&self, streams: Vec<Stream>) -> Result<Drive, ProcedureError> {
-        let plan: DrivePlan = plan(streams, self.timeouts.request.as_duration());
-        Drive::start(self.pod.start_driver().await?, plan).await
+        self.drive(self.pods.start_driver().await?, streams).await
     }
 
-    /// Lets a driver make calls to the agent, and reads it to its end.
-    pub async fn make_calls(&self, plan: ContractPlan) -> Result<ContractReport, ProcedureError> {
-        make_calls(self.pod.start_driver().await?, plan).await
+    /// Gives a driver that was started these streams.
+    pub async fn drive(
+        &self,
+        driver: DriverProcess,
+        streams: Vec<Stream>,
+    ) -> Result<Drive, ProcedureError> {
+        let plan: DrivePlan = plan(streams, self.timeouts.request.as_duration());
+        Drive::start(driver, plan).await
     }
 
     /// Reads a driver to its end and remembers the ids that it sent.
     pub async fn finish_drive(&self, drive: Drive) -> Result<DriveReport, ProcedureError> {
         let _phase = self.clock.enter(Phase::Traffic);
         let report = drive.finish().await?;
-        self.ids
-            .remember(report.records.iter().map(|record| record.id.clone()));
+        self.remember_sent(&report.records);
         Ok(report)
     }
 
-    /// Takes in what the three witnesses inside the pod have recorded since the last look, and shows all of it to `look`.
-    pub async fn collected<T>(
+    /// Remembers the ids of requests that were sent.
+    pub fn remember_sent(&self, records: &[ClientRecord]) {
+        self.ids
+            .remember(records.iter().map(|record| record.id.clone()));
+    }
+
+    /// Takes in what the witnesses of every pod have recorded since the last look, and shows all of it to `look`.
+    pub async fn collected_by_pod<T>(
         &self,
-        look: impl FnOnce(&CollectedRecords) -> T,
+        look: impl FnOnce(&CollectedByPod) -> T,
     ) -> Result<T, ProcedureError> {
         let mut reading = self.reading.lock().await;
         let Reading { collected, logs } = &mut *reading;
         let agents = self.stack.agent_names();
-        logs.read_on(self.pod.as_ref(), &agents, collected).await?;
+        for FleetMember { name, pod } in self.pods.members() {
+            let collected = collected.entry(name.clone()).or_default();
+            let logs = logs.entry(name).or_default();
+            logs.read_on(pod.as_ref(), &agents, collected).await?;
+        }
         Ok(look(collected))
     }
 
-    /// Waits until every witness has told of every request, and joins what they say. What is still missing at the
+    /// Takes in what the witnesses have recorded since the last look, and shows the records of all pods together to `look`.
+    pub async fn collected<T>(
+        &self,
+        look: impl FnOnce(&CollectedRecords) -> T,
+    ) -> Result<T, ProcedureError> {
+        self.collected_by_pod(|pods| look(&merged(pods))).await
+    }
+
+    /// Waits until every witness has recorded every request, and `copies` mirrored ones, and joins the records. What is still missing at the
     /// end of the wait is left missing: the outcome then says so.
-    pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
+    pub async fn settle_by_pod(
+        &self,
+        records: &[ClientRecord],
+        copies: u64,
+    ) -> Result<Vec<FleetJoined>, ProcedureError> {
         let _phase = self.clock.enter(Phase::Settling);
-        let copies = self.copies_sent().await?;
         let budget = self.timeouts.witnesses_settled;
-        let mut polling = Polling::within(budget.as_duration(), POLL_INTERVAL);
-        let mut joined = Vec::new();
+        let mut polling = Polling::within(budget.as_duration(), P::POLL_INTERVAL);
+        let mut joined: Vec<FleetJoined> = Vec::new();
         while polling.next().await {
             let arrived;
             (joined, arrived) = self
-                .collected(|collected| {
-                    let joined = records
-                        .iter()
-                        .map(|record| self.join(record, collected))
-                        .collect::<Vec<_>>();
-                    (joined, collected.mirrored())
+                .collected_by_pod(|pods| {
+                    let join = |record: &ClientRecord| FleetJoined::new(record.clone(), pods);
+                    let arrived = pods.values().map(CollectedRecords::mirrored).sum::<u64>();
+                    (records.iter().map(join).collect::<Vec<_>>(), arrived)
                 })
                 .await?;
-            let settled =
-                arrived >= copies && joined.iter().all(|joined| joined.awaited().is_empty());
-            if settled {
+            let is_settled = |joined: &FleetJoined| joined.joined.awaited().is_empty();
+            if arrived >= copies && joined.iter().all(is_settled) {
                 break;
             }
         }
+        for joined in &mut joined {
+            joined.joined.authorization_timeout = self.proxy.authorization_timeout;
+        }
         Ok(joined)
+    }
+
+    /// Reconciles the totals of a part of the scenario's requests.
+    pub async fn reconcile(
+        &self,
+        sent: u64,
+        outcomes: &[Outcome],
+        counters: Option<(&Counters, &Counters)>,
+        access_log_entries: Option<u64>,
+    ) -> Result<Reconciliation, ProcedureError> {
+        let none = EarlierHops::default();
+        self.reconcile_with_hops(sent, outcomes, counters, access_log_entries, none)
+            .await
+    }
+
+    /// Reconciles the totals of a part of the scenario's requests, of which some came by way of earlier hops.
+    pub async fn reconcile_with_hops(
+        &self,
+        sent: u64,
+        outcomes: &[Outcome],
+        counters: Option<(&Counters, &Counters)>,
+        access_log_entries: Option<u64>,
+        earlier_hops: EarlierHops,
+    ) -> Result<Reconciliation, ProcedureError> {
+        let known_ids = self.ids.sent();
+        self.collected(|collected| {
+            Reconciliation::reconcile(&Sources {
+                sent,
+                outcomes,
+                nameless: self.nameless.load(Ordering::Relaxed),
+                known_ids: &known_ids,
+                collected,
+                counters,
+                access_log_entries,
+                earlier_hops,
+            })
+        })
+        .await
+    }
+}
+
+impl Deployment {
+    /// Returns the pod.
+    pub fn pod(&self) -> &dyn Pod {
+        self.pods.0.as_ref()
+    }
+
+    /// Returns the proxy's address for traffic that does not pass the Service.
+    pub fn proxy_address(&self) -> String {
+        authority(&self.pod().addresses().pod_ip, PROXY_PORT)
+    }
+
+    /// Lets a driver make calls to the agent, and reads it to its end.
+    pub async fn make_calls(&self, plan: ContractPlan) -> Result<ContractReport, ProcedureError> {
+        make_calls(self.pod().start_driver().await?, plan).await
+    }
+
+    /// Waits until every witness has recorded every request, and joins the records. What is still missing at the end of the wait is left
+    /// missing: the outcome then says so.
+    pub async fn settle(&self, records: &[ClientRecord]) -> Result<Vec<Joined>, ProcedureError> {
+        let copies = self.copies_sent().await?;
+        let joined = self.settle_by_pod(records, copies).await?;
+        Ok(joined.into_iter().map(|joined| joined.joined).collect())
     }
 
     /// Joins what the witnesses say of one request.
@@ -201,44 +295,6 @@ impl Deployment {
         Ok(None)
     }
 
-    /// Draws the totals up from a part of the scenario's requests.
-    pub async fn reconcile(
-        &self,
-        sent: u64,
-        outcomes: &[Outcome],
-        counters: Option<(&Counters, &Counters)>,
-        access_log_entries: Option<u64>,
-    ) -> Result<Reconciliation, ProcedureError> {
-        let none = EarlierHops::default();
-        self.reconcile_with_hops(sent, outcomes, counters, access_log_entries, none)
-            .await
-    }
-
-    /// Draws the totals up from a part of the scenario's requests, of which some came by way of earlier hops.
-    pub async fn reconcile_with_hops(
-        &self,
-        sent: u64,
-        outcomes: &[Outcome],
-        counters: Option<(&Counters, &Counters)>,
-        access_log_entries: Option<u64>,
-        earlier_hops: EarlierHops,
-    ) -> Result<Reconciliation, ProcedureError> {
-        let known_ids = self.ids.sent();
-        self.collected(|collected| {
-            Reconciliation::reconcile(&Sources {
-                sent,
-                outcomes,
-                nameless: self.nameless.load(Ordering::Relaxed),
-                known_ids: &known_ids,
-                collected,
-                counters,
-                access_log_entries,
-                earlier_hops,
-            })
-        })
-        .await
-    }
-
     /// Reads Envoy's counters.
     pub async fn counters(&self) -> Result<Counters, ProcedureError> {
         Ok(Counters::parse(&self.admin(QUERY).await?))
@@ -252,7 +308,7 @@ impl Deployment {
             port: ADMIN_PORT,
             path: path.into(),
         };
-        let response = self.pod.http(request, self.timeouts.proxy_admin).await?;
+        let response = self.pod().http(request, self.timeouts.proxy_admin).await?;
         match response.status {
             200 => Ok(response.body),
             status => Err(ProcedureError::Admin {

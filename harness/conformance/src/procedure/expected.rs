@@ -6,12 +6,15 @@ use super::MatrixCell;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::plan::{Prepared, Route};
+use crate::procedure::exchange::CorpusUse;
 use harness_core::corpus::{ExpansionOptions, RequestKind, expand};
+use harness_core::model::case::Case;
+use harness_core::model::case::Intent;
+use harness_core::model::case::PayloadUse;
 use harness_core::model::expectation::Expectation;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::outcome::Outcome;
 use harness_core::model::payload::PayloadClass;
-use harness_core::model::procedure::{Case, CorpusUse, Intent, PayloadUse};
 use harness_core::model::request::RequestSpec;
 
 /// One request with what must be seen of it.

@@ -8,14 +8,78 @@ use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
 use super::plan::list_stream;
-use harness_core::model::exposure::ExposureSpec;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
+use crate::procedure::pods::OnePod;
+use async_trait::async_trait;
+use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::{Located, Position};
+use harness_core::model::validate_requests::check_some_cases;
 use harness_core::stack::PROXY_PORT;
 use harness_environment::authority;
 use harness_traffic::plan::{BodyStart, Framing, Pacing, PlannedRequest, Protocol, Stream};
 use harness_traffic::record::{ClientRecord, ClientResult, FailureCause, RequestPhase};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `exposure`: which ports of the pod somebody outside it can connect to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExposureSpec {
+    /// Requests that show that the containers work.
+    pub cases: Vec<Case>,
+    /// Ports to which a connection to the pod's address must be made. The proxy's own is among them without being named.
+    #[serde(default)]
+    pub open: Vec<Located<u16>>,
+    /// Ports to which none must be made.
+    pub closed: Vec<Located<u16>>,
+}
+
+impl Procedure for ExposureSpec {
+    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "exposure", complaints);
+        if self.closed.is_empty() && self.open.is_empty() {
+            complaints.add(
+                Position::default(),
+                "`exposure` asks for no port",
+                "name the agent's port under `closed:` or `open:`",
+            );
+        }
+        for open in &self.open {
+            if let Some(closed) = self.closed.iter().find(|closed| ***closed == **open) {
+                complaints.add(
+                    closed.position,
+                    format!("port {} is both open and closed", **closed),
+                    "keep one of the two",
+                );
+            }
+        }
+    }
+
+    fn assertions(&self) -> Vec<String> {
+        let written = |ports: &[Located<u16>]| ports.iter().map(|port| port.to_string()).collect();
+        let closed: Vec<String> = written(&self.closed);
+        let mut open: Vec<String> = written(&self.open);
+        open.insert(0, PROXY_PORT.to_string());
+        let mut lines: Vec<String> = self.cases.iter().map(assertion_of_case).collect();
+        lines.push(format!(
+            "no connection from outside the pod is accepted on {}",
+            closed.join(", ")
+        ));
+        lines.push(format!(
+            "a connection from outside the pod is accepted on {}",
+            open.join(", ")
+        ));
+        lines
+    }
+
+    fn requirement(&self) -> Requirement<'_> {
+        Requirement::Pod(self)
+    }
+}
 
 /// What must be seen of a port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,39 +95,42 @@ struct Trial {
     wanted: Wanted,
 }
 
-/// Tries each port once, when the pod has been seen to work.
-pub async fn carry_out(
-    spec: &ExposureSpec,
-    deployment: &Deployment,
-    results: &mut ProcedureResults,
-) -> Result<(), ProcedureError> {
-    judge_working(&spec.cases, deployment, results).await?;
-    let trials = trials(spec);
-    let address = deployment.pod.addresses().pod_ip;
-    let streams = trials
-        .iter()
-        .map(|trial| stream(trial.port, &address, deployment))
-        .collect();
-    let drive = deployment.start_drive(streams).await?;
-    let report = deployment.finish_drive(drive).await?;
-    for trial in &trials {
-        let name = stream_name(trial.port);
-        let record = report.records.iter().find(|record| record.stream == name);
-        let seen = record.map_or_else(|| (None, "it was not tried".to_owned()), seen_of);
-        let (found, words) = seen;
-        results
-            .observations
-            .insert(format!("port {} from outside", trial.port), words.clone());
-        if found != Some(trial.wanted) {
-            results.findings.push(Finding::new(
-                FindingKind::Exposure,
-                trial.position,
-                format!("port {} {}", trial.port, expected(trial.wanted)),
-                words,
-            ));
+#[async_trait]
+impl CarryOut<OnePod> for ExposureSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        judge_working(&spec.cases, deployment, results).await?;
+        let trials = trials(spec);
+        let address = deployment.pod().addresses().pod_ip;
+        let streams = trials
+            .iter()
+            .map(|trial| stream(trial.port, &address, deployment))
+            .collect();
+        let drive = deployment.start_drive(streams).await?;
+        let report = deployment.finish_drive(drive).await?;
+        for trial in &trials {
+            let name = stream_name(trial.port);
+            let record = report.records.iter().find(|record| record.stream == name);
+            let seen = record.map_or_else(|| (None, "it was not tried".to_owned()), seen_of);
+            let (found, words) = seen;
+            results
+                .observations
+                .insert(format!("port {} from outside", trial.port), words.clone());
+            if found != Some(trial.wanted) {
+                results.findings.push(Finding::new(
+                    FindingKind::Exposure,
+                    trial.position,
+                    format!("port {} {}", trial.port, expected(trial.wanted)),
+                    words,
+                ));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn trials(spec: &ExposureSpec) -> Vec<Trial> {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::{JudgedCall, ProcedureResults};
-use harness_core::model::contract::CallOutcome;
+use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::finding::Finding;
 use harness_core::model::identity::RequestId;
 use harness_core::model::located::Position;
@@ -22,12 +22,12 @@ pub async fn reconcile_finally(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     let deleted = deployment
-        .pod
+        .pod()
         .timeline()
         .iter()
         .any(|event| matches!(event.event, LifecycleEvent::DeletionRequested { .. }));
     if !deleted {
-        deployment.pod.request_deletion().await?;
+        deployment.pod().request_deletion().await?;
         deployment.await_gone().await?;
     }
     let known_ids = deployment.ids.sent();

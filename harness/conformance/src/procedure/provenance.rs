@@ -4,25 +4,62 @@ use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
-use harness_core::model::image_procedures::ProvenanceSpec;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
+use crate::procedure::pods::OnePod;
+use async_trait::async_trait;
+use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
+use harness_core::model::validate_requests::check_some_cases;
 use harness_verdict::judge::images::judge_container;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// Compares the images of the pod's containers, once they have been seen to work.
-pub async fn carry_out(
-    spec: &ProvenanceSpec,
-    deployment: &Deployment,
-    results: &mut ProcedureResults,
-) -> Result<(), ProcedureError> {
-    judge_working(&spec.cases, deployment, results).await?;
-    for image in deployment.pod.images() {
-        results.findings.extend(judge_container(&image));
-        let digest = image
-            .digest
-            .map_or_else(|| "no digest".into(), |digest| digest.to_string());
-        results.observations.insert(
-            format!("the image of {}", image.container),
-            format!("{} is {digest}", image.name),
-        );
+/// `provenance`: the digest of each container's image is the one that was built or asked for.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ProvenanceSpec {
+    /// Requests that show that the containers work.
+    pub cases: Vec<Case>,
+}
+
+impl Procedure for ProvenanceSpec {
+    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "provenance", complaints);
     }
-    Ok(())
+
+    fn assertions(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.cases.iter().map(assertion_of_case).collect();
+        lines.push(
+            "each container runs the image that was built or asked for, by its digest".into(),
+        );
+        lines
+    }
+
+    fn requirement(&self) -> Requirement<'_> {
+        Requirement::Pod(self)
+    }
+}
+
+#[async_trait]
+impl CarryOut<OnePod> for ProvenanceSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        judge_working(&spec.cases, deployment, results).await?;
+        for image in deployment.pod().images() {
+            results.findings.extend(judge_container(&image));
+            let digest = image
+                .digest
+                .map_or_else(|| "no digest".into(), |digest| digest.to_string());
+            results.observations.insert(
+                format!("the image of {}", image.container),
+                format!("{} is {digest}", image.name),
+            );
+        }
+        Ok(())
+    }
 }

@@ -3,7 +3,19 @@
 //! Where the image cannot be had, the proxy and the application run all the same: the pod must then never be ready, and the
 //! proxy's failure mode decides upon every request that reaches it.
 
+use crate::procedure::interface::CarryOut;
+use crate::procedure::interface::{
+    CheckContext, Procedure, Requirement, Weight, assertion_of_case,
+};
+use crate::procedure::pods::OnePod;
+use async_trait::async_trait;
+use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
 use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::located::Located;
+use harness_core::model::validate_requests::check_some_cases;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::time::Duration;
 
 use super::ProcedureResults;
@@ -12,57 +24,122 @@ use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_requests};
 use super::expected::requests_of_cases;
 use harness_core::model::finding::Finding;
-use harness_core::model::image_procedures::{PullOutcome, PullSpec};
 use harness_core::model::image_use::ContainerImage;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::polling::Polling;
 use harness_verdict::judge::lifecycle::{first, render};
 
+/// `pull`: what the kubelet makes of the agent's image and its pull policy.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PullSpec {
+    /// What must become of the agent's container.
+    pub agent: Located<PullOutcome>,
+    /// The reasons of which the kubelet must give one, where the container never starts.
+    #[serde(default)]
+    pub reasons: Vec<Located<String>>,
+    /// Requests that are sent to the proxy once it is known what becomes of the agent.
+    pub cases: Vec<Case>,
+}
+
+/// What becomes of a container whose image is looked for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum PullOutcome {
+    /// It is never started, and the pod is never ready.
+    NeverStarts,
+    /// It runs.
+    Runs,
+}
+
+impl Procedure for PullSpec {
+    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "pull", complaints);
+        match (*self.agent, self.reasons.is_empty()) {
+        (PullOutcome::NeverStarts, true) => complaints.add(
+            self.agent.position,
+            "`pull` does not say why the agent never starts",
+            "add to `reasons:` what the kubelet must give as its reason, such as ErrImageNeverPull",
+        ),
+        (PullOutcome::Runs, false) => complaints.add(
+            self.agent.position,
+            "an agent that runs has no reason not to",
+            "leave `reasons:` out, or write `agent: never-starts`",
+        ),
+        (PullOutcome::NeverStarts, false) | (PullOutcome::Runs, true) => {}
+    }
+    }
+
+    fn assertions(&self) -> Vec<String> {
+        let reasons: Vec<&str> = self.reasons.iter().map(|reason| reason.as_str()).collect();
+        let mut lines = vec![match *self.agent {
+            PullOutcome::NeverStarts => format!(
+                "the agent never starts, for {}, and the pod is never ready",
+                reasons.join(" or ")
+            ),
+            PullOutcome::Runs => "the agent runs".into(),
+        }];
+        lines.extend(self.cases.iter().map(assertion_of_case));
+        lines
+    }
+
+    fn requirement(&self) -> Requirement<'_> {
+        Requirement::Pod(self)
+    }
+
+    fn weight(&self) -> Weight {
+        Weight::Short
+    }
+}
+
 /// How often the kubelet's word is looked at: it changes with each attempt, seconds apart.
 const LOOK_EVERY: Duration = POLL_INTERVAL.saturating_mul(10);
 
-/// Carries a look for an image out.
-pub async fn carry_out(
-    spec: &PullSpec,
-    deployment: &Deployment,
-    results: &mut ProcedureResults,
-) -> Result<(), ProcedureError> {
-    check_deployment(deployment, &[], results);
-    match *spec.agent {
-        PullOutcome::Runs => {
-            if let Some(reason) = await_running(deployment).await? {
-                results.findings.push(
-                    Finding::new(
-                        FindingKind::Pull,
-                        spec.agent.position,
-                        "the agent runs",
-                        reason,
-                    )
-                    .note(render(&deployment.pod.timeline(), None)),
-                );
-                return Ok(());
+#[async_trait]
+impl CarryOut<OnePod> for PullSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        check_deployment(deployment, &[], results);
+        match *spec.agent {
+            PullOutcome::Runs => {
+                if let Some(reason) = await_running(deployment).await? {
+                    results.findings.push(
+                        Finding::new(
+                            FindingKind::Pull,
+                            spec.agent.position,
+                            "the agent runs",
+                            reason,
+                        )
+                        .note(render(&deployment.pod().timeline(), None)),
+                    );
+                    return Ok(());
+                }
+            }
+            PullOutcome::NeverStarts => {
+                await_reason(spec, deployment, results).await;
+                deployment.await_proxy_live().await?;
             }
         }
-        PullOutcome::NeverStarts => {
-            await_reason(spec, deployment, results).await;
-            deployment.await_proxy_live().await?;
-        }
-    }
-    let requests = requests_of_cases(&spec.cases, deployment)?;
-    judge_requests(requests, deployment, results).await?;
-    match *spec.agent {
-        PullOutcome::Runs => {}
-        PullOutcome::NeverStarts => {
-            judge_never_started(spec, deployment, results);
-            // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was. Where something
-            // was found, the evidence is taken of the pod as it stands.
-            if results.findings.is_empty() {
-                deployment.pod.remove().await?;
+        let requests = requests_of_cases(&spec.cases, deployment)?;
+        judge_requests(requests, deployment, results).await?;
+        match *spec.agent {
+            PullOutcome::Runs => {}
+            PullOutcome::NeverStarts => {
+                judge_never_started(spec, deployment, results);
+                // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was. Where something
+                // was found, the evidence is taken of the pod as it stands.
+                if results.findings.is_empty() {
+                    deployment.pod().remove().await?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Waits until the agent decides; returns the kubelet's reason where it waits for the image instead.
@@ -108,12 +185,12 @@ async fn await_reason(spec: &PullSpec, deployment: &Deployment, results: &mut Pr
     let expected = format!("the kubelet says {} within {budget}", wanted.join(" or "));
     results.findings.push(
         Finding::new(FindingKind::PullReason, position, expected, observed)
-            .note(render(&deployment.pod.timeline(), None)),
+            .note(render(&deployment.pod().timeline(), None)),
     );
 }
 
 fn judge_never_started(spec: &PullSpec, deployment: &Deployment, results: &mut ProcedureResults) {
-    let timeline = deployment.pod.timeline();
+    let timeline = deployment.pod().timeline();
     let started = first(&timeline, Some(AGENT_CONTAINER), |event| {
         matches!(event, LifecycleEvent::Started { .. })
     });
@@ -137,6 +214,6 @@ fn judge_never_started(spec: &PullSpec, deployment: &Deployment, results: &mut P
 }
 
 fn agents_image(deployment: &Deployment) -> Option<ContainerImage> {
-    let mut images = deployment.pod.images().into_iter();
+    let mut images = deployment.pod().images().into_iter();
     images.find(|image| image.container == AGENT_CONTAINER)
 }

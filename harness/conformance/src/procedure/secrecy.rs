@@ -4,15 +4,51 @@ use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
+use crate::procedure::pods::OnePod;
+use async_trait::async_trait;
+use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
+use harness_core::model::expectation::ClientExpectation;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
 use harness_core::model::located::Position;
-use harness_core::model::procedure::SecrecySpec;
+use harness_core::model::validate_requests::check_some_cases;
 use harness_core::redaction::Redactor;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_traffic::record::ClientResult;
 use harness_verdict::judge::exchange::judge_client;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `secrecy`: after traffic, the agent's keys are looked for wherever they could show.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecrecySpec {
+    /// Requests that are judged first, so that the agent has worked.
+    pub cases: Vec<Case>,
+    /// What a client must never receive, in any answer.
+    #[serde(default)]
+    pub client: ClientExpectation,
+}
+
+impl Procedure for SecrecySpec {
+    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "secrecy", complaints);
+    }
+
+    fn assertions(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.cases.iter().map(assertion_of_case).collect();
+        lines.push("the agent's keys show nowhere".into());
+        lines
+    }
+
+    fn requirement(&self) -> Requirement<'_> {
+        Requirement::Pod(self)
+    }
+}
 
 /// How much of an answer's body a client record keeps, and so how long an answer may be here.
 const KEPT_BODY_BYTES: u64 = 4 * 1024;
@@ -22,46 +58,49 @@ const FILE_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
 /// A place that was searched: its name and what stood there.
 type Place = (String, Vec<u8>);
 
-/// Carries a search for the agent's keys out.
-pub async fn carry_out(
-    spec: &SecrecySpec,
-    deployment: &Deployment,
-    results: &mut ProcedureResults,
-) -> Result<(), ProcedureError> {
-    judge_working(&spec.cases, deployment, results).await?;
-    judge_answers(spec, results);
+#[async_trait]
+impl CarryOut<OnePod> for SecrecySpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        judge_working(&spec.cases, deployment, results).await?;
+        judge_answers(spec, results);
 
-    let mut places = live_places(deployment).await?;
-    let witnesses = results
-        .requests
-        .iter()
-        .flat_map(|request| serde_json::to_vec(&request.joined).unwrap_or_default())
-        .collect();
-    places.push(("an answer or a witness's record".into(), witnesses));
-    deployment.pod.request_deletion().await?;
-    deployment.await_gone().await?;
-    places.extend(logs(deployment, "after its end").await?);
+        let mut places = live_places(deployment).await?;
+        let witnesses = results
+            .requests
+            .iter()
+            .flat_map(|request| serde_json::to_vec(&request.joined).unwrap_or_default())
+            .collect();
+        places.push(("an answer or a witness's record".into(), witnesses));
+        deployment.pod().request_deletion().await?;
+        deployment.await_gone().await?;
+        places.extend(logs(deployment, "after its end").await?);
 
-    let redactor = Redactor::new(&deployment.keys);
-    for (place, text) in &places {
-        if redactor.finds_secret(text) {
-            results.findings.push(Finding::new(
-                FindingKind::Secret,
-                Position::default(),
-                "the agent's keys show nowhere",
-                format!("one of them stands in {place}"),
-            ));
+        let redactor = Redactor::new(&deployment.keys);
+        for (place, text) in &places {
+            if redactor.finds_secret(text) {
+                results.findings.push(Finding::new(
+                    FindingKind::Secret,
+                    Position::default(),
+                    "the agent's keys show nowhere",
+                    format!("one of them stands in {place}"),
+                ));
+            }
         }
+        results.observations.insert(
+            "places searched".into(),
+            format!(
+                "{} places, {} bytes",
+                places.len(),
+                places.iter().map(|(_, text)| text.len()).sum::<usize>()
+            ),
+        );
+        Ok(())
     }
-    results.observations.insert(
-        "places searched".into(),
-        format!(
-            "{} places, {} bytes",
-            places.len(),
-            places.iter().map(|(_, text)| text.len()).sum::<usize>()
-        ),
-    );
-    Ok(())
 }
 
 /// Judges what clients received: the scenario's own expectation, and that all of it could be searched.
@@ -95,7 +134,7 @@ async fn live_places(deployment: &Deployment) -> Result<Vec<Place>, ProcedureErr
     let mut places = logs(deployment, "while it ran").await?;
     for container in deployment.stack.containers() {
         let name = &container.name;
-        let command_lines = deployment.pod.command_lines(name).await?;
+        let command_lines = deployment.pod().command_lines(name).await?;
         places.push((
             format!("a command line of `{name}`"),
             command_lines.join("\n").into_bytes(),
@@ -103,7 +142,7 @@ async fn live_places(deployment: &Deployment) -> Result<Vec<Place>, ProcedureErr
     }
     let dump = deployment.admin("/config_dump").await?;
     places.push(("the proxy's configuration dump".into(), dump.into_bytes()));
-    let view = deployment.pod.inspect_files(AGENT_CONTAINER).await?;
+    let view = deployment.pod().inspect_files(AGENT_CONTAINER).await?;
     for (path, entry) in &view.files {
         places.push((
             format!("the name of the file {path}"),
@@ -111,7 +150,7 @@ async fn live_places(deployment: &Deployment) -> Result<Vec<Place>, ProcedureErr
         ));
         if entry.kind == "file" && entry.size > 0 {
             let content = deployment
-                .pod
+                .pod()
                 .read_file(AGENT_CONTAINER, path, FILE_LIMIT_BYTES)
                 .await?;
             places.push((format!("the file {path}"), content));
@@ -126,7 +165,7 @@ async fn logs(deployment: &Deployment, when: &str) -> Result<Vec<Place>, Procedu
         let name = &container.name;
         places.push((
             format!("the log of `{name}` {when}"),
-            deployment.pod.log(name).await?,
+            deployment.pod().log(name).await?,
         ));
     }
     Ok(places)

@@ -49,7 +49,7 @@ impl Deployment {
         budget: TimeSpan,
         condition: impl FnMut(&[TimelineEvent]) -> Option<T>,
     ) -> Result<T, ProcedureError> {
-        await_in_timeline(self.pod.as_ref(), waited_for, budget, condition).await
+        await_in_timeline(self.pod(), waited_for, budget, condition).await
     }
 
     /// Waits until the pod is ready and the proxy answers. A container that ends meanwhile ends the wait.
@@ -94,7 +94,7 @@ impl Deployment {
         let mut polling = Polling::within(budget.as_duration(), POLL_INTERVAL);
         let mut last_seen = "no answer yet".to_owned();
         while polling.next().await {
-            if exit_after(&self.pod.timeline(), PROXY_CONTAINER).is_some() {
+            if exit_after(&self.pod().timeline(), PROXY_CONTAINER).is_some() {
                 return Err(self.will_not_start(PROXY_CONTAINER).await);
             }
             match self.admin("/ready").await {
@@ -116,7 +116,7 @@ impl Deployment {
     pub async fn await_ready_and_enforcing(&self) -> Result<(), ProcedureError> {
         self.await_ready().await?;
         if self.await_enforcing().await? == Enforcement::NotSeen
-            && let Some(container) = first_exit(&self.pod.timeline())
+            && let Some(container) = first_exit(&self.pod().timeline())
         {
             return Err(self.will_not_start(&container).await);
         }
@@ -131,7 +131,7 @@ impl Deployment {
             ..RequestSpec::default()
         };
         let canary = self.ids.prepare_repeated(&spec, "service")?;
-        let address = self.pod.addresses().service;
+        let address = self.pod().addresses().service;
         let budget = self.timeouts.pod_ready;
         let stream = repeat_stream(
             "service",
@@ -227,11 +227,11 @@ impl Deployment {
     }
 
     async fn will_not_start(&self, container: &str) -> ProcedureError {
-        let exit = exit_after(&self.pod.timeline(), container).map_or_else(
+        let exit = exit_after(&self.pod().timeline(), container).map_or_else(
             || "an unknown status".to_owned(),
             |status| format!("exit code {}", status.as_container_exit_code()),
         );
-        let log = self.pod.log(container).await.unwrap_or_default();
+        let log = self.pod().log(container).await.unwrap_or_default();
         ProcedureError::WillNotStart {
             container: container.into(),
             exit,

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::record::ScenarioRecord;
+use crate::procedure::interface::Repetition;
 use crate::procedure::{JudgedCall, JudgedRequest, ProcedureResults};
-use harness_core::model::contract::CallOutcome;
+use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::scenario::Procedure;
 use harness_traffic::record::ClientResult;
 use harness_verdict::witness::agent::AgentRecord;
 
@@ -33,24 +33,11 @@ pub struct Decision {
 }
 
 /// Counts the decisions of a scenario. A procedure that sends requests until something happens has none: their number is a matter of time.
-pub fn decisions_of(procedure: &Procedure, results: &ProcedureResults) -> Decisions {
+pub fn decisions_of(repetition: Repetition, results: &ProcedureResults) -> Decisions {
     let mut decisions = Decisions::new();
-    match procedure {
-        Procedure::Admission(_)
-        | Procedure::Contract(_)
-        | Procedure::Endurance(_)
-        | Procedure::Exchange(_)
-        | Procedure::Exposure(_)
-        | Procedure::Filesystem(_)
-        | Procedure::Provenance(_)
-        | Procedure::Pull(_)
-        | Procedure::Secrecy(_) => {}
-        Procedure::Drain(_)
-        | Procedure::Outage(_)
-        | Procedure::Refusal(_)
-        | Procedure::Reload(_)
-        | Procedure::Rollout(_)
-        | Procedure::Startup(_) => return decisions,
+    match repetition {
+        Repetition::MatterOfTime => return decisions,
+        Repetition::Same => {}
     }
     let requests = results.requests.iter().map(decision);
     for decision in requests.chain(results.calls.iter().map(decision_of_call)) {

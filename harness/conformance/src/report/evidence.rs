@@ -7,12 +7,15 @@ use base64::engine::general_purpose::STANDARD;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+use super::record::PodRecord;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
+use crate::procedure::pods::Pods;
 use harness_core::model::causes::chain;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::redaction::Redactor;
 use harness_core::stack::PROXY_PORT;
+use harness_environment::FleetMember;
 use harness_traffic::record::ClientResult;
 use harness_traffic::request_bytes::written_out;
 
@@ -71,10 +74,10 @@ impl Output {
 }
 
 /// Writes everything that is known of a scenario. What cannot be had is named in `incomplete.txt`.
-pub async fn capture(
+pub async fn capture<P: Pods>(
     output: &Output,
     folder: &Utf8Path,
-    deployment: &Deployment,
+    deployment: &Deployment<P>,
     results: &ProcedureResults,
 ) -> Result<(), WriteError> {
     let mut missing = Vec::new();
@@ -84,8 +87,6 @@ pub async fn capture(
         &folder.join("envoy-stats-delta.json"),
         &results.reconciliation.counted_by_proxy,
     )?;
-    output.write_json(&folder.join("exit-codes.json"), &exit_codes(deployment))?;
-    output.write_json(&folder.join("timeline.json"), &deployment.pod.timeline())?;
     output.write_json(&folder.join("pod.json"), &deployment.stack.pod)?;
     if let Some(config) = deployment.stack.proxy_config() {
         output.write(&folder.join("envoy.yaml"), config.as_bytes())?;
@@ -95,22 +96,29 @@ pub async fn capture(
         .map(|container| container.name.clone())
         .chain(deployment.stack.agent_names())
         .collect();
-    for name in &containers {
-        match deployment.pod.log(name).await {
-            Ok(log) => output.write(&folder.join(format!("logs/{name}.log")), &log)?,
-            Err(error) => {
-                missing.push(format!("the log of `{name}`: {}", chain(&error).join(": ")));
-                if let Ok(kept) = deployment.pod.kept_log(name).await {
-                    output.write(&folder.join(format!("logs/{name}.log")), &kept)?;
+    for member in deployment.pods.members() {
+        let folder = folder.join(deployment.pods.folder_of(&member));
+        output.write_json(&folder.join("timeline.json"), &member.pod.timeline())?;
+        output.write_json(&folder.join("exit-codes.json"), &exit_codes(&member))?;
+        for name in &containers {
+            let file = folder.join(format!("logs/{name}.log"));
+            match member.pod.log(name).await {
+                Ok(log) => output.write(&file, &log)?,
+                Err(error) => {
+                    missing.push(format!(
+                        "the log of `{name}` of {}: {}",
+                        member.name,
+                        chain(&error).join(": ")
+                    ));
+                    if let Ok(kept) = member.pod.kept_log(name).await {
+                        output.write(&file, &kept)?;
+                    }
                 }
             }
         }
     }
-    for (question, file) in [
-        ("/config_dump", "envoy-config-dump.json"),
-        ("/stats", "envoy-stats.txt"),
-    ] {
-        match deployment.admin(question).await {
+    for (file, answer) in P::proxy_state(deployment).await {
+        match answer {
             Ok(text) => output.write(&folder.join(file), text.as_bytes())?,
             Err(error) => missing.push(format!("{file}: {}", chain(&error).join(": "))),
         }
@@ -126,9 +134,20 @@ pub async fn capture(
     Ok(())
 }
 
-/// Lists each end of each container, in order.
-fn exit_codes(deployment: &Deployment) -> Vec<(String, i32)> {
-    deployment
+/// Returns what happened to each pod that there ever was.
+pub fn pod_records<P: Pods>(deployment: &Deployment<P>) -> Vec<PodRecord> {
+    let members = deployment.pods.members().into_iter();
+    members
+        .map(|member| PodRecord {
+            name: member.name,
+            timeline: member.pod.timeline(),
+        })
+        .collect()
+}
+
+/// Lists each end of each container of a pod, in order.
+fn exit_codes(member: &FleetMember) -> Vec<(String, i32)> {
+    member
         .pod
         .timeline()
         .into_iter()
@@ -142,7 +161,7 @@ fn exit_codes(deployment: &Deployment) -> Vec<(String, i32)> {
 }
 
 /// Writes the requests that a finding names: their bytes, the answer's head, and every witness's record.
-pub(super) fn write_requests(
+fn write_requests(
     output: &Output,
     folder: &Utf8Path,
     results: &ProcedureResults,

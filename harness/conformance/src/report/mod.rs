@@ -5,7 +5,6 @@ pub mod console;
 pub mod decisions;
 pub mod evidence;
 pub mod files;
-pub mod fleet_evidence;
 pub mod junit;
 mod place_record;
 pub mod record;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use harness_artifacts::image::ImageRole;
 use harness_core::model::image_digest::ImageDigest;
-use harness_core::model::image_procedures::PullPolicy;
+use harness_core::model::pull_policy::PullPolicy;
 
 /// The options of a run in a cluster.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]

@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use super::decisions::Decisions;
 pub use super::place_record::PlaceRecord;
+use crate::catalogue::scenario::Level;
+use crate::catalogue::scenario::ScenarioName;
 use crate::procedure::{MatrixCell, MatrixCount};
 use harness_artifacts::executable::Identity;
-use harness_core::model::contract::CallOutcome;
+use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::feature::Feature;
 use harness_core::model::finding::{Finding, ScenarioResult};
 use harness_core::model::identity::RunId;
 use harness_core::model::image_use::ImagesInUse;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::Phase;
-use harness_core::model::scenario::{Level, ScenarioName};
 use harness_core::model::timeline::TimelineEvent;
 use harness_verdict::witness::reconciliation::Reconciliation;
 

@@ -4,9 +4,9 @@ use clap::ValueEnum;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
 use super::record::RunRecord;
+use crate::catalogue::profile::ProfileFile;
+use crate::procedure::registry::ScenarioFile;
 use harness_core::model::payload::PayloadFile;
-use harness_core::model::profile::ProfileFile;
-use harness_core::model::scenario::ScenarioFile;
 use harness_core::model::seed::SeedFile;
 
 /// The formats that have a schema.

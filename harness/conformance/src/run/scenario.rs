@@ -7,23 +7,23 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::fleet;
 use super::setup::RunSetup;
 use super::without_judgement::{ScenarioError, redacted, without_judgement};
-use crate::procedure::deployment::Deployment;
+use crate::catalogue::scenario::Scenario;
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::{Deployment, DeploymentParts};
 use crate::procedure::error::ProcedureError;
-use crate::procedure::final_reconciliation::reconcile_finally;
+use crate::procedure::interface::{CarryOut, Requirement};
+use crate::procedure::pods::{OnePod, PodFleet, Pods};
 use crate::procedure::request_ids::RequestIds;
 use crate::procedure::stall::unless_stalled;
-use crate::procedure::{ProcedureResults, admission, carry_out};
 use crate::report::decisions::{Decisions, decisions_of};
-use crate::report::evidence::{WriteError, capture};
+use crate::report::evidence::{WriteError, capture, pod_records};
 use crate::report::record::{MatrixRow, PodRecord, ScenarioRecord};
 use harness_core::model::causes::chain;
 use harness_core::model::finding::ScenarioResult;
 use harness_core::model::identity::PodName;
 use harness_core::model::phase::{Phase, PhaseClock};
-use harness_core::model::scenario::{Procedure, Scenario};
 use harness_core::model::timeline::TimelineEvent;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::Stack;
@@ -33,21 +33,11 @@ use harness_verdict::witness::reconciliation::Reconciliation;
 
 /// What came of a scenario that was deployed.
 #[derive(Default)]
-pub(super) struct Course {
-    pub(super) results: ProcedureResults,
+struct Attempted {
+    results: ProcedureResults,
     timeline: Vec<TimelineEvent>,
-    pub(super) pods: Vec<PodRecord>,
-    pub(super) evidence: Option<Utf8PathBuf>,
-}
-
-/// What a scenario is attempted with once its stack is put together.
-pub(super) struct Attempt<'a> {
-    pub(super) setup: &'a RunSetup,
-    pub(super) scenario: &'a Scenario,
-    pub(super) clock: &'a Arc<PhaseClock>,
-    pub(super) stack: Stack,
-    pub(super) proxy: ProxyFacts,
-    pub(super) name: PodName,
+    pods: Vec<PodRecord>,
+    evidence: Option<Utf8PathBuf>,
 }
 
 /// Runs one scenario.
@@ -57,36 +47,36 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
     }
     let started_at = Timestamp::now();
     let clock = Arc::new(PhaseClock::default());
-    let mut course = Course::default();
-    let ended = Box::pin(attempt(setup, scenario, &clock, &mut course)).await;
-    let findings = std::mem::take(&mut course.results.findings);
+    let mut attempted = Attempted::default();
+    let ended = Box::pin(attempt(setup, scenario, &clock, &mut attempted)).await;
+    let findings = std::mem::take(&mut attempted.results.findings);
     let result = match ended {
         Ok(()) if findings.is_empty() => ScenarioResult::Passed,
         Ok(()) => ScenarioResult::Failed(redacted(&setup.output, findings)),
         Err(error) => without_judgement(&setup.output, scenario, &error, findings),
     };
-    let decisions = decisions_of(&scenario.procedure, &course.results);
+    let decisions = decisions_of(scenario.procedure.repetition(), &attempted.results);
     let elapsed = Timestamp::now().duration_since(started_at);
     ScenarioRecord {
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
         phases: clock.milliseconds(),
-        reconciliation: course.results.reconciliation,
-        observations: course
+        reconciliation: attempted.results.reconciliation,
+        observations: attempted
             .results
             .observations
             .into_iter()
             .map(|(name, figure)| (name, setup.output.redact(&figure)))
             .collect(),
-        matrix: course
+        matrix: attempted
             .results
             .matrix
             .into_iter()
             .map(|(cell, count)| MatrixRow { cell, count })
             .collect(),
         decisions,
-        timeline: course.timeline,
-        pods: course.pods,
-        evidence: course.evidence,
+        timeline: attempted.timeline,
+        pods: attempted.pods,
+        evidence: attempted.evidence,
         ..record_without_run(scenario, result)
     }
 }
@@ -97,7 +87,7 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
         name: scenario.name.clone(),
         id: scenario.spec.id.value.clone(),
         summary: scenario.spec.summary.trim().into(),
-        procedure: scenario.procedure.name().into(),
+        procedure: scenario.procedure.name.into(),
         level: scenario.spec.level,
         file: scenario.file.clone(),
         sha256: scenario.sha256.clone(),
@@ -118,7 +108,7 @@ async fn attempt(
     setup: &RunSetup,
     scenario: &Scenario,
     clock: &Arc<PhaseClock>,
-    course: &mut Course,
+    attempted: &mut Attempted,
 ) -> Result<(), ScenarioError> {
     let preparing = clock.enter(Phase::Preparing);
     let stack = assemble(
@@ -133,76 +123,89 @@ async fn attempt(
         purpose: scenario.name.as_word(),
     };
     drop(preparing);
-    if let Procedure::Rollout(spec) = &scenario.procedure {
-        let attempt = Attempt {
-            setup,
-            scenario,
-            clock,
-            stack,
-            proxy,
-            name,
-        };
-        return Box::pin(fleet::attempt(attempt, spec, course)).await;
-    }
     let creating = clock.enter(Phase::Creating);
-    let created = setup.environment.create(name, &stack).await;
-    drop(creating);
-    let pod = match &scenario.procedure {
-        Procedure::Admission(spec) => {
-            match admission::judge_creation(spec, created, &mut course.results).await? {
-                Some(pod) => pod,
+    let environment = &setup.environment;
+    let (pods, procedure): (OnePod, &dyn CarryOut<OnePod>) = match scenario.procedure.requirement()
+    {
+        Requirement::Pod(procedure) => (OnePod(environment.create(name, &stack).await?), procedure),
+        Requirement::Admission(procedure) => {
+            let created = environment.create(name, &stack).await;
+            match procedure
+                .judge_creation(created, &mut attempted.results)
+                .await?
+            {
+                Some(pod) => (OnePod(pod), procedure),
                 None => return Ok(()),
             }
         }
-        Procedure::Contract(_)
-        | Procedure::Drain(_)
-        | Procedure::Endurance(_)
-        | Procedure::Exchange(_)
-        | Procedure::Exposure(_)
-        | Procedure::Filesystem(_)
-        | Procedure::Outage(_)
-        | Procedure::Provenance(_)
-        | Procedure::Pull(_)
-        | Procedure::Refusal(_)
-        | Procedure::Reload(_)
-        | Procedure::Rollout(_)
-        | Procedure::Secrecy(_)
-        | Procedure::Startup(_) => created?,
+        Requirement::Fleet {
+            replicas,
+            procedure,
+        } => {
+            let fleet = environment.create_fleet(name, &stack, replicas).await?;
+            drop(creating);
+            let deployment =
+                Deployment::new(PodFleet(fleet), parts(setup, scenario, clock, stack, proxy));
+            let ended = carry_out_on(&deployment, procedure, setup, scenario, attempted).await;
+            attempted.pods = pod_records(&deployment);
+            return ended;
+        }
     };
-    let deployment = Deployment::new(
-        pod.clone(),
+    drop(creating);
+    let deployment = Deployment::new(pods, parts(setup, scenario, clock, stack, proxy));
+    let ended = carry_out_on(&deployment, procedure, setup, scenario, attempted).await;
+    attempted.timeline = deployment.pod().timeline();
+    ended
+}
+
+fn parts(
+    setup: &RunSetup,
+    scenario: &Scenario,
+    clock: &Arc<PhaseClock>,
+    stack: Stack,
+    proxy: ProxyFacts,
+) -> DeploymentParts {
+    DeploymentParts {
         stack,
         proxy,
-        RequestIds::new(scenario.name.clone(), setup.run.clone()),
-        setup.timeouts.clone(),
-        setup.corpora.clone(),
-        setup.keys.clone(),
-        clock.clone(),
-    );
+        ids: RequestIds::new(scenario.name.clone(), setup.run.clone()),
+        timeouts: setup.timeouts.clone(),
+        corpora: setup.corpora.clone(),
+        keys: setup.keys.clone(),
+        clock: clock.clone(),
+    }
+}
+
+/// Carries the procedure out on pods that stand, keeps evidence where it did not pass, and removes the pods.
+async fn carry_out_on<P: Pods>(
+    deployment: &Deployment<P>,
+    procedure: &dyn CarryOut<P>,
+    setup: &RunSetup,
+    scenario: &Scenario,
+    attempted: &mut Attempted,
+) -> Result<(), ScenarioError> {
+    let results = &mut attempted.results;
     let budget = setup.timeouts.scenario;
-    let carried_out = carry_out(&scenario.procedure, &deployment, &mut course.results);
+    let carried_out = procedure.carry_out(deployment, results);
     let result = match timeout(budget.as_duration(), carried_out).await {
         Ok(result) => result,
         Err(_) => Err(ProcedureError::TimedOut(TimedOut {
             waited_for: "the scenario to end".into(),
             budget,
-            last_seen: harness_verdict::judge::lifecycle::render(&pod.timeline(), None),
+            last_seen: deployment.pods.last_seen(),
         })),
     };
     let result = match result {
-        Ok(()) if course.results.findings.is_empty() => {
-            reconcile_finally(&deployment, &mut course.results).await
-        }
-        Ok(()) => unless_stalled(&course.results, &deployment.proxy).map_err(Into::into),
+        Ok(()) if results.findings.is_empty() => P::conclude(deployment, results).await,
+        Ok(()) => unless_stalled(results, &deployment.proxy).map_err(Into::into),
         Err(error) => Err(error),
     };
-    course.timeline = pod.timeline();
-    if result.is_err() || !course.results.findings.is_empty() {
-        let _phase = clock.enter(Phase::Evidence);
-        course.evidence = keep_evidence(setup, scenario, &deployment, &course.results).await;
+    if result.is_err() || !results.findings.is_empty() {
+        let _phase = deployment.clock.enter(Phase::Evidence);
+        attempted.evidence = keep_evidence(setup, scenario, deployment, results).await;
     }
-    let _phase = clock.enter(Phase::Ending);
-    let removed = pod.remove().await;
+    let _phase = deployment.clock.enter(Phase::Ending);
+    let removed = deployment.pods.remove().await;
     // What the scenario itself met with comes first.
     result?;
     removed.map_err(ScenarioError::Remove)
@@ -231,10 +234,10 @@ async fn validate_proxy(
     Ok(config.facts())
 }
 
-async fn keep_evidence(
+async fn keep_evidence<P: Pods>(
     setup: &RunSetup,
     scenario: &Scenario,
-    deployment: &Deployment,
+    deployment: &Deployment<P>,
     results: &ProcedureResults,
 ) -> Option<Utf8PathBuf> {
     let folder = Utf8PathBuf::from(scenario.name.as_folder());
@@ -252,7 +255,7 @@ async fn keep_evidence(
 }
 
 /// Writes down how the scenario is run again.
-pub(super) fn write_replay(
+fn write_replay(
     setup: &RunSetup,
     scenario: &Scenario,
     folder: &Utf8Path,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use harness_core::model::scenario::Scenario;
+use crate::catalogue::scenario::Scenario;
 
 /// How many near names an error suggests.
 const SUGGESTIONS: usize = 3;

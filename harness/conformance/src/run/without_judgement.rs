@@ -1,14 +1,14 @@
 //! What a scenario comes to that ended without a judgement, and what had been found until then.
 
 use super::proxy_validation::InvalidProxyConfig;
+use crate::catalogue::scenario::Scenario;
 use crate::procedure::error::{ProcedureError, fault_hints};
 use crate::report::evidence::Output;
 use harness_core::model::causes::chain;
 use harness_core::model::finding::{Fault, Finding, ScenarioResult};
 use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Position;
-use harness_core::model::procedure::LintRule;
-use harness_core::model::scenario::{Procedure, Scenario};
 use harness_core::stack::AGENT_CONTAINER;
 use harness_core::stack::assemble::AssembleError;
 use harness_core::stack::proxy_config::ProxyConfigError;
@@ -136,10 +136,7 @@ fn asked_of_the_start(scenario: &Scenario) -> Option<(FindingKind, Position, &'s
         let expected = "the agent runs without privileges";
         return Some((FindingKind::PodSecurity, security.position, expected));
     }
-    let is_about_the_start = matches!(
-        scenario.procedure,
-        Procedure::Filesystem(_) | Procedure::Startup(_)
-    );
+    let is_about_the_start = scenario.procedure.judges_start();
     let expected = "the agent starts and goes on running";
     is_about_the_start.then_some((FindingKind::Start, scenario.spec.id.position, expected))
 }

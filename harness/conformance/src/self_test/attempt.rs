@@ -8,6 +8,8 @@ use tokio::sync::watch;
 
 use super::edit::{EditError, edited};
 use super::matrix::{Mutant, Wrong};
+use crate::catalogue::load::load_catalogue;
+use crate::catalogue::scenario::Scenario;
 use crate::report::files::{self, ReportsError};
 use crate::report::record::{RunRecord, ScenarioRecord};
 use crate::run::place::Place;
@@ -17,8 +19,8 @@ use crate::run::subjects::Subjects;
 use crate::run::{Going, RunObserver, run};
 use harness_core::model::finding::ScenarioResult;
 use harness_core::model::image_digest::ImageDigest;
-use harness_core::model::load::{LoadError, Project, load_catalogue};
-use harness_core::model::scenario::Scenario;
+use harness_core::model::project::LoadError;
+use harness_core::model::project::Project;
 use harness_environment::EnvironmentFault;
 
 /// The variable that makes the reference stub a mutant.

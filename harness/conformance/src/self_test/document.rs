@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::matrix::{Mutant, SENTINELS, Wrong, all, mutants_by_scenario};
-use harness_core::model::scenario::Scenario;
+use crate::catalogue::scenario::Scenario;
 
 const HEAD: &str = "\
 # The kill matrix

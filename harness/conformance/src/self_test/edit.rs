@@ -7,7 +7,7 @@ use regex::Regex;
 use tempfile::TempDir;
 
 use super::matrix::Edit;
-use harness_core::model::load::Project;
+use harness_core::model::project::Project;
 
 /// What a project consists of, besides the proxy's configurations.
 const PARTS: [&str; 2] = ["scenarios", "fixtures"];

@@ -96,9 +96,10 @@ mod tests {
 
     use super::super::verdict::words_of;
     use super::*;
+    use crate::catalogue::load::load_catalogue;
     use harness_core::model::finding::Finding;
-    use harness_core::model::load::{Project, load_catalogue};
     use harness_core::model::located::Position;
+    use harness_core::model::project::Project;
 
     #[test]
     fn no_two_mutants_share_a_name_and_each_has_a_scenario_that_must_say_something() {

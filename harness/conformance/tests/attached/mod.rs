@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use conformance::run::place::{KubernetesPlace, Place};
 use harness_core::model::causes::chain;
-use harness_core::model::load::Project;
+use harness_core::model::project::Project;
 use harness_environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
 use libtest_mimic::Arguments;
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conformance::catalogue::load::load_catalogue;
 use conformance::report::schema::Format;
-use harness_core::model::load::{Project, load_catalogue};
+use harness_core::model::project::Project;
 use jsonschema::Validator;
 
 use super::support::ROOT;

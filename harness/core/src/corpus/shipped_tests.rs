@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8Path;
 
 use super::{CarrierProtocol, ExpansionOptions, RequestKind, expand};
-use crate::model::load::{Project, load_catalogue};
+use crate::model::corpora::load_corpora;
 use crate::model::payload::PayloadClass;
+use crate::model::project::Project;
 use crate::model::seed::Seed;
 
 fn shipped() -> Vec<Seed> {
     let root = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let catalogue = load_catalogue(&Project::at(root)).expect("the shipped files are right");
-    catalogue
-        .corpora
+    let mut complaints = Vec::new();
+    let corpora = load_corpora(&Project::at(root), &mut complaints).expect("readable files");
+    assert!(complaints.is_empty(), "{complaints:?}");
+    corpora
         .seeds
         .into_values()
         .flat_map(|loaded| loaded.seeds)

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 use super::diagnostic::Diagnostic;
-use super::load::{LoadError, Project, parse, read_bounded, yaml_files};
+use super::parse::parse;
+use super::project::{LoadError, Project, read_bounded, yaml_files};
 use super::seed::{Seed, SeedFile};
 use super::validate_seeds;
 

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::case::Case;
+use super::case::Intent;
 use super::complaints::Complaints;
 use super::expectation::{Expectation, PEER};
 use super::located::{Located, Position};
 use super::outcome::Outcome;
-use super::procedure::{Case, Intent};
 use super::request::{RequestSpec, parse_header};
 
-pub(super) fn is_word(text: &str) -> bool {
+/// Tells whether a text can be a name: lower-case letters, digits and hyphens, at most 64 of them.
+pub fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text
@@ -18,7 +20,8 @@ pub(super) fn is_word(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-pub(super) fn check_cases(cases: &[Case], complaints: &mut Complaints<'_>) {
+/// Checks cases and what is expected of each.
+pub fn check_cases(cases: &[Case], complaints: &mut Complaints<'_>) {
     check_unique_names(cases.iter().map(|case| &case.name), complaints);
     for case in cases {
         for suffix in ["-twin", "-control", "-stream"] {
@@ -113,7 +116,8 @@ fn check_undeliverable(case: &Case, complaints: &mut Complaints<'_>) {
     }
 }
 
-pub(super) fn check_unique_names<'a>(
+/// Checks that names are names, and none is there twice.
+pub fn check_unique_names<'a>(
     names: impl Iterator<Item = &'a Located<String>>,
     complaints: &mut Complaints<'_>,
 ) {
@@ -136,11 +140,8 @@ pub(super) fn check_unique_names<'a>(
     }
 }
 
-pub(super) fn check_request(
-    request: &RequestSpec,
-    fallback: Position,
-    complaints: &mut Complaints<'_>,
-) {
+/// Checks a request; `fallback` is the place of complaints about parts that were not written.
+pub fn check_request(request: &RequestSpec, fallback: Position, complaints: &mut Complaints<'_>) {
     if let Some(method) = &request.method
         && (method.is_empty() || method.contains(char::is_whitespace))
     {
@@ -191,7 +192,8 @@ fn check_headers(fields: &[Located<String>], complaints: &mut Complaints<'_>) {
     }
 }
 
-pub(super) fn check_expectation(expect: &Expectation, complaints: &mut Complaints<'_>) {
+/// Checks what is expected of a request.
+pub fn check_expectation(expect: &Expectation, complaints: &mut Complaints<'_>) {
     let outcome = *expect.outcome;
     let position = expect.outcome.position;
     if outcome == Outcome::Ambiguous {
@@ -257,6 +259,29 @@ pub(super) fn check_expectation(expect: &Expectation, complaints: &mut Complaint
             position,
             format!("the agent has nothing to say of a request that is `{outcome}`"),
             "take `agent:` out or change the outcome",
+        );
+    }
+}
+
+/// Checks cases of which there has to be one at least.
+pub fn check_some_cases(cases: &[Case], section: &str, complaints: &mut Complaints<'_>) {
+    check_cases(cases, complaints);
+    if cases.is_empty() {
+        complaints.add(
+            Position::default(),
+            format!("`{section}` sends nothing"),
+            "add `cases:`: an agent that has not worked shows nothing",
+        );
+    }
+}
+
+/// Checks a rate in requests per second.
+pub fn check_rate(rate: &Located<f64>, complaints: &mut Complaints<'_>) {
+    if !(**rate > 0.0 && **rate <= 10_000.0) {
+        complaints.add(
+            rate.position,
+            format!("{} is not a rate", **rate),
+            "write requests per second, over 0 and up to 10000",
         );
     }
 }

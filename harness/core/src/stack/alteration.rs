@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, SecretKeySelec
 use super::assemble::{ACCESS_KEY, SECRET_KEY};
 use super::keys::KeyPair;
 use super::{AGENT_CONTAINER, Stack};
-use crate::model::rollout::Candidate;
+use crate::model::candidate::Candidate;
 
 /// The key of a secret that holds the access key which is accepted no more.
 const REVOKED_ACCESS_KEY: &str = "revoked-accesskeyid";
@@ -81,8 +81,8 @@ mod tests {
     use camino::Utf8Path;
 
     use super::*;
-    use crate::model::load::Project;
-    use crate::model::scenario::StackSettings;
+    use crate::model::project::Project;
+    use crate::model::stack_settings::StackSettings;
     use crate::stack::assemble::{AgentOverrides, assemble};
     use crate::stack::keys::AgentKeys;
 

@@ -17,11 +17,13 @@ use super::manifest::{self, ManifestError};
 use super::pod_security::harden;
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
 use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
-use crate::model::image_procedures::PullPolicy;
-use crate::model::load::Project;
-use crate::model::scenario::{
-    AgentPlace, ContainerSettings, ProbeSettings, StackSettings, VolumeSettings,
-};
+use crate::model::project::Project;
+use crate::model::pull_policy::PullPolicy;
+use crate::model::stack_settings::AgentPlace;
+use crate::model::stack_settings::ContainerSettings;
+use crate::model::stack_settings::ProbeSettings;
+use crate::model::stack_settings::StackSettings;
+use crate::model::stack_settings::VolumeSettings;
 
 /// The config map that holds the proxy's configuration.
 pub const PROXY_CONFIG_MAP: &str = "envoy-config";

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Capabilities, PodSpec, SeccompProfile};
 
-use crate::model::admission::PodSecurity;
+use crate::model::pod_security::PodSecurity;
 
 /// The user and the group: those of the suite's own images, and nobody's on a common node.
 const UNPRIVILEGED: i64 = 65532;

@@ -11,8 +11,8 @@ use super::objects;
 use super::options::Trial;
 use super::run_space::RunSpace;
 use crate::EnvironmentFault;
-use harness_core::model::admission::PodSecurityStandard;
 use harness_core::model::feature::{Feature, FeatureSet};
+use harness_core::model::pod_security::PodSecurityStandard;
 
 /// What became of a pod that must be refused.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -13,8 +13,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::labels::{ENFORCE_LABEL, OWNER_ANNOTATION, PURPOSE_ANNOTATION, ROLE_LABEL, labels};
 use super::ownership::Owner;
 use super::processor::{SERVING, UNDER_TEST, ask_for_processor};
-use harness_core::model::admission::PodSecurityStandard;
 use harness_core::model::identity::RunId;
+use harness_core::model::pod_security::PodSecurityStandard;
 use harness_core::stack::secret::SecretText;
 use harness_core::stack::{PROXY_PORT, Stack};
 

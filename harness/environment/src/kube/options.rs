@@ -17,7 +17,7 @@ use harness_artifacts::image::{ImageRole, Images};
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::RunId;
 use harness_core::model::image_digest::ImageDigest;
-use harness_core::model::image_procedures::PullPolicy;
+use harness_core::model::pull_policy::PullPolicy;
 
 /// What a cluster's environment is made of.
 #[derive(Clone, Debug)]

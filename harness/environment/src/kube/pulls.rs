@@ -14,7 +14,7 @@ use super::fault::ask;
 use super::labels::labels;
 use crate::EnvironmentFault;
 use harness_core::model::identity::RunId;
-use harness_core::model::image_procedures::PullPolicy;
+use harness_core::model::pull_policy::PullPolicy;
 use harness_core::stack::Stack;
 
 /// The kinds of secret that hold credentials of registries.

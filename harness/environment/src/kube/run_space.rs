@@ -21,8 +21,8 @@ use super::pulls::ImagePulls;
 use super::status;
 use crate::EnvironmentFault;
 use crate::polling::Polling;
-use harness_core::model::admission::PodSecurityStandard;
 use harness_core::model::identity::RunId;
+use harness_core::model::pod_security::PodSecurityStandard;
 use harness_core::model::timeouts::TimedOut;
 
 /// Between two looks at an object.

@@ -5,11 +5,29 @@ use std::time::Duration;
 
 use harness_core::model::byte_size::ByteSize;
 use harness_core::model::container_usage::ContainerUsage;
-use harness_core::model::endurance::EnduranceSpec;
 use harness_core::model::finding::Finding;
+use harness_core::model::located::Located;
+use harness_core::model::timespan::TimeSpan;
 
 /// The time in which an agent can run is taken to be no less than this part of its rest: several threads wait for longer than they rest.
 const LEAST_SHARE: u32 = 8;
+
+/// How much more than before so many requests an agent may take, each with the place where the scenario says so.
+#[derive(Clone, Copy, Debug)]
+pub struct EnduranceBounds {
+    /// How many requests of each kind are answered between the two looks.
+    pub requests: Located<u32>,
+    /// By how much its resident memory may grow.
+    pub memory_growth: Located<ByteSize>,
+    /// How many more descriptors it may have open.
+    pub descriptors_growth: Located<u64>,
+    /// The most that it may use of one processor at rest: 1 is a whole core.
+    pub idle_processor_share: Located<f64>,
+    /// How many times as long as before the proxy may wait for it.
+    pub slowdown: Located<f64>,
+    /// How much longer than before it may wait in any case.
+    pub slowdown_margin: Located<TimeSpan>,
+}
 
 /// What was read of the agent.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +83,13 @@ impl Readings {
 }
 
 /// Names every bound that was not kept.
-pub fn judge(spec: &EnduranceSpec, readings: &Readings) -> Vec<Finding> {
+pub fn judge(bounds: &EnduranceBounds, readings: &Readings) -> Vec<Finding> {
     [
-        judge_restart(spec, readings),
-        judge_memory(spec, readings),
-        judge_descriptors(spec, readings),
-        judge_processor(spec, readings),
-        judge_waits(spec, readings.waits),
+        judge_restart(bounds, readings),
+        judge_memory(bounds, readings),
+        judge_descriptors(bounds, readings),
+        judge_processor(bounds, readings),
+        judge_waits(bounds, readings.waits),
     ]
     .into_iter()
     .flatten()
@@ -79,64 +97,64 @@ pub fn judge(spec: &EnduranceSpec, readings: &Readings) -> Vec<Finding> {
 }
 
 /// A process that was replaced has given everything back, and shows nothing.
-fn judge_restart(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding> {
+fn judge_restart(bounds: &EnduranceBounds, readings: &Readings) -> Option<Finding> {
     let processes =
         [readings.before, readings.after, readings.rested].map(|look| look.first_process);
     let [before, after, rested] = processes;
     (before != after || after != rested).then(|| {
         Finding::new(
             FindingKind::Restarted,
-            spec.requests.position,
+            bounds.requests.position,
             "the agent is one process from the first look to the last",
             format!("process {before}, then {after}, then {rested}"),
         )
     })
 }
 
-fn judge_memory(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding> {
+fn judge_memory(bounds: &EnduranceBounds, readings: &Readings) -> Option<Finding> {
     let [before, after] =
         [readings.before, readings.after].map(|look| ByteSize::new(look.resident_bytes));
     let growth = after.beyond(before);
-    (growth > *spec.memory_growth).then(|| {
+    (growth > *bounds.memory_growth).then(|| {
         Finding::new(
             FindingKind::Memory,
-            spec.memory_growth.position,
+            bounds.memory_growth.position,
             format!(
                 "it grows by at most {} over {}",
-                *spec.memory_growth,
-                requests(spec)
+                *bounds.memory_growth,
+                requests(bounds)
             ),
             format!("by {growth}, from {before} to {after}"),
         )
     })
 }
 
-fn judge_descriptors(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding> {
+fn judge_descriptors(bounds: &EnduranceBounds, readings: &Readings) -> Option<Finding> {
     let [before, after] = [readings.before, readings.after].map(|look| look.descriptors);
     let growth = after.saturating_sub(before);
-    (growth > *spec.descriptors_growth).then(|| {
+    (growth > *bounds.descriptors_growth).then(|| {
         Finding::new(
             FindingKind::Descriptors,
-            spec.descriptors_growth.position,
+            bounds.descriptors_growth.position,
             format!(
                 "at most {} more are open after {}",
-                *spec.descriptors_growth,
-                requests(spec)
+                *bounds.descriptors_growth,
+                requests(bounds)
             ),
             format!("{growth} more, {before} before and {after} after"),
         )
     })
 }
 
-fn judge_processor(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding> {
+fn judge_processor(bounds: &EnduranceBounds, readings: &Readings) -> Option<Finding> {
     let share = readings.idle_share();
-    (share > *spec.idle_processor_share).then(|| {
+    (share > *bounds.idle_processor_share).then(|| {
         Finding::new(
             FindingKind::Processor,
-            spec.idle_processor_share.position,
+            bounds.idle_processor_share.position,
             format!(
                 "at most {:.2} of a core is used while no request is under way",
-                *spec.idle_processor_share
+                *bounds.idle_processor_share
             ),
             format!(
                 "{share:.2}, over {} ms, in {} of which it waited for one",
@@ -147,16 +165,16 @@ fn judge_processor(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding>
     })
 }
 
-fn judge_waits(spec: &EnduranceSpec, waits: Option<Waits>) -> Option<Finding> {
+fn judge_waits(bounds: &EnduranceBounds, waits: Option<Waits>) -> Option<Finding> {
     let bound = format!(
         "after {} the proxy waits for the agent at most {} times as long as before them, or {} longer",
-        requests(spec),
-        *spec.slowdown,
-        *spec.slowdown_margin
+        requests(bounds),
+        *bounds.slowdown,
+        *bounds.slowdown_margin
     );
     let observed = match waits {
         None => "no check that the proxy has measured".into(),
-        Some(waits) if is_slower(spec, waits) => format!(
+        Some(waits) if is_slower(bounds, waits) => format!(
             "slower: {} before, {} after, in the median",
             milliseconds(waits.before),
             milliseconds(waits.after)
@@ -165,17 +183,17 @@ fn judge_waits(spec: &EnduranceSpec, waits: Option<Waits>) -> Option<Finding> {
     };
     Some(Finding::new(
         FindingKind::Slowdown,
-        spec.slowdown.position,
+        bounds.slowdown.position,
         bound,
         observed,
     ))
 }
 
 /// Both bounds have to be passed: twice of next to nothing is next to nothing.
-fn is_slower(spec: &EnduranceSpec, waits: Waits) -> bool {
+fn is_slower(bounds: &EnduranceBounds, waits: Waits) -> bool {
     let Waits { before, after } = waits;
-    after.as_secs_f64() > before.as_secs_f64() * *spec.slowdown
-        && after > before + spec.slowdown_margin.as_duration()
+    after.as_secs_f64() > before.as_secs_f64() * *bounds.slowdown
+        && after > before + bounds.slowdown_margin.as_duration()
 }
 
 /// Writes a wait in milliseconds, to the microsecond.
@@ -183,8 +201,8 @@ pub fn milliseconds(wait: Duration) -> String {
     format!("{:.3} ms", wait.as_secs_f64() * 1_000.0)
 }
 
-fn requests(spec: &EnduranceSpec) -> String {
-    format!("{} requests", u64::from(*spec.requests) * 2)
+fn requests(bounds: &EnduranceBounds) -> String {
+    format!("{} requests", u64::from(*bounds.requests) * 2)
 }
 
 /// Returns the upper one of the two in the middle where there are two.
@@ -200,24 +218,17 @@ mod tests {
 
     use super::*;
 
-    const SPEC: &str = "
-attack: { target: /a }
-benign: { target: /b }
-per-second: 100
-warm-up: 10
-requests: 20
-memory-growth: 32MiB
-descriptors-growth: 32
-idle-for: 1s
-idle-processor-share: 0.5
-slowdown: 2
-slowdown-margin: 100ms
-";
-
     const MEBIBYTE: u64 = 1 << 20;
 
-    fn spec() -> EnduranceSpec {
-        serde_saphyr::from_str(SPEC).expect("well-formed")
+    fn bounds() -> EnduranceBounds {
+        EnduranceBounds {
+            requests: Located::unwritten(20),
+            memory_growth: Located::unwritten(ByteSize::new(32 * MEBIBYTE)),
+            descriptors_growth: Located::unwritten(32),
+            idle_processor_share: Located::unwritten(0.5),
+            slowdown: Located::unwritten(2.0),
+            slowdown_margin: Located::unwritten(TimeSpan::new(Duration::from_millis(100))),
+        }
     }
 
     /// An agent that uses up exactly what it may.
@@ -256,7 +267,7 @@ slowdown-margin: 100ms
     }
 
     fn only_finding(readings: &Readings) -> (String, String) {
-        let findings = judge(&spec(), readings);
+        let findings = judge(&bounds(), readings);
         let [finding] = findings.as_slice() else {
             panic!("one finding, not {findings:?}");
         };
@@ -265,7 +276,7 @@ slowdown-margin: 100ms
 
     #[test]
     fn an_agent_at_its_bounds_keeps_them() {
-        assert_eq!(judge(&spec(), &at_the_bounds()), []);
+        assert_eq!(judge(&bounds(), &at_the_bounds()), []);
     }
 
     #[test]
@@ -273,7 +284,7 @@ slowdown-margin: 100ms
         let mut readings = at_the_bounds();
         readings.after.resident_bytes = 0;
         readings.after.descriptors = 0;
-        assert_eq!(judge(&spec(), &readings), []);
+        assert_eq!(judge(&bounds(), &readings), []);
     }
 
     #[test]
@@ -337,7 +348,7 @@ slowdown-margin: 100ms
         let mut readings = at_the_bounds();
         readings.rested.processor_wait += Duration::from_secs(3);
         readings.rested.processor_time = readings.after.processor_time + Duration::from_millis(100);
-        assert_eq!(judge(&spec(), &readings), []);
+        assert_eq!(judge(&bounds(), &readings), []);
     }
 
     #[test]
@@ -361,7 +372,7 @@ slowdown-margin: 100ms
     ) {
         let mut readings = at_the_bounds();
         readings.waits = Some(waits(before, after));
-        assert_eq!(judge(&spec(), &readings), []);
+        assert_eq!(judge(&bounds(), &readings), []);
     }
 
     #[test]

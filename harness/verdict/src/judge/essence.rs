@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::lifecycle::pre_stop_end;
-use harness_core::model::procedure::PreStopEnd;
+use harness_core::model::container_end::PreStopEnd;
 use harness_core::model::timeline::{LifecycleEvent, ProbeKind, TimelineEvent};
 
 /// What of a timeline does not depend on who kept it.

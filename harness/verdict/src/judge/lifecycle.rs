@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use super::exchange::describe_witnesses;
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
+use harness_core::model::container_end::ContainerEnd;
+use harness_core::model::container_end::PreStopEnd;
 use harness_core::model::finding::Finding;
 use harness_core::model::located::Position;
-use harness_core::model::procedure::{ContainerEnd, PreStopEnd};
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind, TimelineEvent};
 
 /// Holds how a container ended against how it had to.

@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use harness_core::model::container::AGENT_ADDRESS_VARIABLE;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::{Located, Position};
-use harness_core::model::procedure::LintRule;
 use harness_core::stack::proxy_config::ProxyFacts;
 use harness_core::stack::{AGENT_CONTAINER, Stack};
 
@@ -243,8 +243,8 @@ mod tests {
     use k8s_openapi::api::core::v1::{ExecAction, Lifecycle, LifecycleHandler};
 
     use super::*;
-    use harness_core::model::load::Project;
-    use harness_core::model::scenario::StackSettings;
+    use harness_core::model::project::Project;
+    use harness_core::model::stack_settings::StackSettings;
     use harness_core::stack::assemble::{AgentOverrides, assemble};
     use harness_core::stack::keys::AgentKeys;
 

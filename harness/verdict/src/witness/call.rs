@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tonic_health::pb::HealthCheckResponse;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use harness_core::model::contract::CallOutcome;
+use harness_core::model::call_expectation::CallOutcome;
 use harness_traffic::contract::record::{CallEnd, CallRecord, CallResult, StatusGiver};
 use harness_traffic::escape::escape;
 

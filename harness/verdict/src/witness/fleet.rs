@@ -1,5 +1,6 @@
 //! Joins what the witnesses of several pods say of one request: it belongs to the pod that recorded it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::collected::CollectedRecords;
@@ -85,14 +86,19 @@ fn knows(collected: &CollectedRecords, id: &str) -> bool {
 }
 
 /// Puts the collected records of all pods together, for totals.
-pub fn merged(pods: &CollectedByPod) -> CollectedRecords {
+pub fn merged(pods: &CollectedByPod) -> Cow<'_, CollectedRecords> {
+    if let Some((_, only)) = pods.first_key_value()
+        && pods.len() == 1
+    {
+        return Cow::Borrowed(only);
+    }
     let mut all = CollectedRecords::default();
     for collected in pods.values() {
         all.proxy.absorb(&collected.proxy);
         all.agent.absorb(&collected.agent);
         all.upstream.absorb(&collected.upstream);
     }
-    all
+    Cow::Owned(all)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::collected::CollectedRecords;
 use super::counters::Counters;
 use super::join::Joined;
-use harness_core::model::contract::CallOutcome;
+use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::outcome::Outcome;
 
 /// The totals of a scenario, each from its own source.

@@ -10,7 +10,7 @@ use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::record_reconciliation;
 use crate::procedure::{JudgedCall, ProcedureResults};
-use harness_core::model::contract::CallOutcome;
+use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::finding::Finding;
 use harness_core::model::identity::RequestId;
 use harness_core::model::located::Position;
@@ -184,7 +184,7 @@ fn repeated_ids(calls: &[JudgedCall]) -> Vec<Finding> {
 
 /// Checks that the agent's container has run through.
 fn judge_container(deployment: &Deployment) -> Option<Finding> {
-    let timeline = deployment.pod.timeline();
+    let timeline = deployment.pod().timeline();
     let status = exit_after(&timeline, AGENT_CONTAINER)?;
     Some(
         Finding::new(

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::procedure::contract::ContractConnection;
 use crate::procedure::deployment::Deployment;
 use harness_core::model::container::AGENT_ADDRESS_VARIABLE;
-use harness_core::model::contract::ContractConnection;
 use harness_environment::authority;
 use harness_traffic::contract::plan::{
     CallGroup, Completion, ContractPlan, PlannedCall, PlannedConnection,
@@ -82,7 +82,7 @@ fn address(deployment: &Deployment) -> String {
         .and_then(|address| address.rsplit_once(':'))
         .and_then(|(_, port)| port.parse().ok())
         .unwrap_or(DEFAULT_PORT);
-    authority(&deployment.pod.addresses().pod_ip, port)
+    authority(&deployment.pod().addresses().pod_ip, port)
 }
 
 fn tls(connection: ContractConnection, deployment: &Deployment) -> Option<TlsPlan> {

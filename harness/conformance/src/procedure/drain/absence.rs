@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::TERM_MARGIN;
+use super::carry_out::TERM_MARGIN;
+use crate::procedure::drain::DrainSpec;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::procedure::DrainSpec;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::stack::AGENT_CONTAINER;
 use harness_verdict::judge::lifecycle::{earliest_term, first};

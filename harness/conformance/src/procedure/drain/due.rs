@@ -6,8 +6,8 @@
 use harness_core::model::finding_kind::FindingKind;
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::ProcedureResults;
-use super::{TERM_MARGIN, deletion_asked_at};
+use super::carry_out::{TERM_MARGIN, deletion_asked_at};
+use crate::procedure::ProcedureResults;
 use harness_core::model::finding::Finding;
 use harness_core::model::located::Position;
 use harness_core::model::stream_kind::StreamKind;

@@ -1,13 +1,13 @@
 //! The part of `drain` with slow requests that are under way when the pod's deletion is asked for.
 
-use super::super::ProcedureResults;
-use super::super::deployment::{Deployment, POLL_INTERVAL};
-use super::super::drive::{Drive, DriveReport};
-use super::super::error::ProcedureError;
-use super::super::exchange::judge_joined;
-use super::super::expected::Expected;
-use super::super::plan::list_stream;
-use super::{deletion_asked_at, reconcile};
+use super::carry_out::{deletion_asked_at, reconcile};
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
+use crate::procedure::drive::{Drive, DriveReport};
+use crate::procedure::error::ProcedureError;
+use crate::procedure::exchange::judge_joined;
+use crate::procedure::expected::Expected;
+use crate::procedure::plan::list_stream;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Position;
@@ -71,7 +71,7 @@ pub(super) async fn judge(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     let joined = deployment.settle(&report.records).await?;
-    let timeline = deployment.pod.timeline();
+    let timeline = deployment.pod().timeline();
     let asked = deletion_asked_at(&timeline);
     let ended_after = joined
         .iter()

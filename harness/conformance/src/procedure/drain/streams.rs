@@ -1,18 +1,19 @@
 //! The part of `drain` with two streams: what is due before the proxy's TERM is answered and inspected, and no attack ever gets through.
 
-use super::super::ProcedureResults;
-use super::super::deployment::Deployment;
-use super::super::drive::{Drive, DriveReport};
-use super::super::error::ProcedureError;
-use super::super::stream_pair::StreamPair;
-use super::super::waits::DENIED_IN_A_ROW;
 use super::absence::Absence;
+use super::carry_out::reconcile;
 use super::due::{Draining, Due};
-use super::reconcile;
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::Deployment;
+use crate::procedure::drain::DrainSpec;
+use crate::procedure::drain::DrainStream;
+use crate::procedure::drive::{Drive, DriveReport};
+use crate::procedure::error::ProcedureError;
+use crate::procedure::stream_pair::StreamPair;
+use crate::procedure::waits::DENIED_IN_A_ROW;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
-use harness_core::model::procedure::{DrainSpec, DrainStream};
 use harness_core::model::stream_kind::StreamKind;
 use harness_verdict::judge::lifecycle::place_in_time;
 use harness_verdict::witness::outcome::decide;
@@ -56,7 +57,7 @@ pub(super) async fn judge(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     let joined = deployment.settle(&report.records).await?;
-    let timeline = deployment.pod.timeline();
+    let timeline = deployment.pod().timeline();
     let mut draining = Draining::of(&timeline);
     let position = spec
         .stream

@@ -1,15 +1,16 @@
 //! Shows that a deployment works, before or after a procedure does something to it.
 
-use super::judge_requests;
+use super::carry_out::judge_requests;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::expected::{expected, outcome_only, requests_of_cases};
 use crate::procedure::plan::Route;
+use harness_core::model::case::Case;
 use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::procedure::{Case, LintRule};
 use harness_core::model::request::RequestSpec;
 use harness_core::stack::Stack;
 use harness_core::stack::proxy_config::ProxyFacts;

@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::super::ProcedureResults;
-use super::super::agent_gap::{Gap, closed_at};
-use super::super::deployment::Deployment;
-use super::super::error::ProcedureError;
-use super::super::round::{ReconciledEntries, Round};
-use super::super::stream_pair::StreamPair;
-use super::judge_recovery;
+use super::carry_out::judge_recovery;
 use super::requests::judge;
-use harness_core::model::procedure::OutageSpec;
+use crate::procedure::ProcedureResults;
+use crate::procedure::agent_gap::{Gap, closed_at};
+use crate::procedure::deployment::Deployment;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::outage::OutageSpec;
+use crate::procedure::round::{ReconciledEntries, Round};
+use crate::procedure::stream_pair::StreamPair;
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::stack::AGENT_CONTAINER;
@@ -56,7 +56,7 @@ pub(super) async fn go_on_under_load(
                 .await_records(waited_for, budget, |records| records.len() >= 2 * WARM_UP)
                 .await?;
             deployment
-                .pod
+                .pod()
                 .inject(AGENT_CONTAINER, ContainerFault::Kill)
                 .await?;
             Some(Timestamp::now())
@@ -80,7 +80,7 @@ pub(super) async fn go_on_under_load(
 
     let killed_at = match ending {
         Ending::ByHarness => deployment
-            .pod
+            .pod()
             .timeline()
             .iter()
             .find(|event| matches!(event.event, LifecycleEvent::FaultInjected { .. }))

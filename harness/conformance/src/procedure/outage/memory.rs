@@ -3,13 +3,13 @@
 use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
-use super::super::ProcedureResults;
-use super::super::deployment::Deployment;
-use super::super::error::ProcedureError;
-use super::super::plan::Route;
 use super::requests::start_prepared;
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::Deployment;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::outage::OutageSpec;
+use crate::procedure::plan::Route;
 use harness_core::model::finding::Finding;
-use harness_core::model::procedure::OutageSpec;
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
 use harness_core::stack::AGENT_CONTAINER;
 use harness_verdict::judge::lifecycle::{exit_after, first, render};
@@ -40,7 +40,7 @@ pub(super) fn judge_end(
     deployment: &Deployment,
     results: &mut ProcedureResults,
 ) {
-    let timeline = deployment.pod.timeline();
+    let timeline = deployment.pod().timeline();
     let ended = first(&timeline, Some(AGENT_CONTAINER), |event| {
         matches!(event, LifecycleEvent::OutOfMemory)
     });

@@ -1,13 +1,13 @@
 //! `outage` by overload: the proxy's limit for requests that wait for the agent is filled, and what comes then is judged.
 
-use super::super::ProcedureResults;
-use super::super::deployment::{Deployment, POLL_INTERVAL};
-use super::super::error::ProcedureError;
+use super::carry_out::{KINDS, judge_recovery};
 use super::requests::{Request, Sent, conclude, send, start_judged};
-use super::{KINDS, judge_recovery};
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
+use crate::procedure::error::ProcedureError;
+use crate::procedure::outage::OutageSpec;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::procedure::OutageSpec;
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::ContainerFault;
@@ -57,7 +57,7 @@ pub(super) async fn overload(
 }
 
 async fn inject(deployment: &Deployment, fault: ContainerFault) -> Result<(), ProcedureError> {
-    Ok(deployment.pod.inject(AGENT_CONTAINER, fault).await?)
+    Ok(deployment.pod().inject(AGENT_CONTAINER, fault).await?)
 }
 
 /// Waits until the proxy says that it admits no further request to the agent. A limit that is not reached is the configuration's

@@ -1,16 +1,16 @@
 //! Requests to an agent that is away or comes back, and how each of them is judged.
 
-use super::super::deployment::Deployment;
-use super::super::drive::Drive;
-use super::super::error::ProcedureError;
-use super::super::plan::{Prepared, Route, list_stream};
-use super::super::round::{ReconciledEntries, Round};
-use super::super::{JudgedRequest, ProcedureResults};
+use crate::procedure::deployment::Deployment;
+use crate::procedure::drive::Drive;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::outage::OutageSpec;
+use crate::procedure::plan::{Prepared, Route, list_stream};
+use crate::procedure::round::{ReconciledEntries, Round};
+use crate::procedure::{JudgedRequest, ProcedureResults};
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::procedure::OutageSpec;
 use harness_core::model::stream_kind::StreamKind;
 use harness_traffic::plan::{Pacing, PlannedRequest};
 use harness_traffic::record::ClientRecord;
@@ -158,7 +158,7 @@ pub(super) fn judge(
         finding.notes.extend(describe_witnesses(joined));
         finding.notes.push(format!(
             "sent {}",
-            phase_at(&deployment.pod.timeline(), joined.client.intended_at)
+            phase_at(&deployment.pod().timeline(), joined.client.intended_at)
         ));
         results.findings.push(finding);
     } else if judgement.outcome == *spec.during {

@@ -6,12 +6,13 @@
 use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
-use super::super::ProcedureResults;
-use super::super::agent_gap::Gap;
+use crate::procedure::ProcedureResults;
+use crate::procedure::agent_gap::Gap;
+use crate::procedure::reload::ReloadMeans;
+use crate::procedure::reload::ReloadStep;
 use harness_core::model::finding::Finding;
 use harness_core::model::located::Located;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::reload::{ReloadMeans, ReloadStep};
 use harness_core::model::stream_kind::StreamKind;
 use harness_traffic::record::{ClientRecord, ClientResult};
 use harness_verdict::witness::join::Joined;

@@ -2,17 +2,17 @@
 
 use tokio::time::timeout;
 
-use super::fleet_deployment::FleetDeployment;
 use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::FleetDeployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::judge_joined;
 use crate::procedure::expected::{Expected, outcome_only};
 use crate::procedure::plan::{Route, list_stream, repeat_stream};
+use crate::procedure::rollout::RolloutSpec;
 use harness_core::model::located::Position;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::Phase;
 use harness_core::model::request::RequestSpec;
-use harness_core::model::rollout::RolloutSpec;
 use harness_core::model::timeouts::TimedOut;
 use harness_traffic::plan::Pacing;
 use harness_traffic::record::{ClientRecord, ClientResult};
@@ -30,7 +30,7 @@ pub(super) async fn await_enforcing(
 ) -> Result<(), ProcedureError> {
     let _phase = deployment.clock.enter(Phase::Enforcing);
     let canary = deployment.ids.prepare_repeated(&spec.attack, "canary")?;
-    let address = deployment.fleet.service();
+    let address = deployment.fleet().service();
     let stream = repeat_stream(
         "canary",
         &address,
@@ -62,7 +62,7 @@ pub(super) async fn await_enforcing(
     drive.stop().await?;
     let report = drive.finish().await?;
     deployment.remember_sent(&report.records);
-    deployment.settle(&report.records).await?;
+    deployment.settle_by_pod(&report.records, 0).await?;
     Ok(())
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn judge_controls(
     ];
     let stream = list_stream(
         "controls",
-        &deployment.fleet.service(),
+        &deployment.fleet().service(),
         Pacing::Sequential,
         requests
             .iter()
@@ -126,13 +126,13 @@ pub(super) async fn judge_controls(
     let drive = deployment.start_drive(vec![stream]).await?;
     let report = drive.finish().await?;
     let joined: Vec<Joined> = deployment
-        .settle(&report.records)
+        .settle_by_pod(&report.records, 0)
         .await?
         .into_iter()
         .map(|joined| joined.joined)
         .collect();
     let outcomes = judge_joined(&requests, &joined, |_| None, results);
     deployment
-        .reconcile(report.summary.sent, &outcomes, results)
+        .reconcile_all(report.summary.sent, &outcomes, results)
         .await
 }

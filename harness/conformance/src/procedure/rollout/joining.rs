@@ -7,16 +7,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::controls::is_denied;
-use super::fleet_deployment::FleetDeployment;
 use super::steps::TakenStep;
+use crate::procedure::deployment::FleetDeployment;
 use crate::procedure::drive::{Drive, DriveReport};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::plan::{Prepared, repeat_stream};
+use crate::procedure::rollout::JoiningExpectation;
+use crate::procedure::rollout::RolloutSpec;
 use crate::procedure::{JudgedRequest, ProcedureResults};
 use harness_core::model::finding::Finding;
 use harness_core::model::identity::RequestId;
 use harness_core::model::located::Position;
-use harness_core::model::rollout::{JoiningExpectation, RolloutSpec};
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::model::timeouts::TimedOut;
@@ -51,7 +52,7 @@ pub(super) async fn start_drivers(
 ) -> Result<Vec<DriverProcess>, ProcedureError> {
     let mut drivers = Vec::new();
     for _ in 0..wanted {
-        drivers.push(deployment.fleet.start_driver().await?);
+        drivers.push(deployment.fleet().start_driver().await?);
     }
     Ok(drivers)
 }
@@ -69,7 +70,7 @@ pub(super) async fn greet(
     let mut polling = Polling::within(budget.as_duration(), LOOK_EVERY);
     let mut met: Vec<Newcomer<Drive>> = Vec::new();
     while polling.next().await {
-        for member in deployment.fleet.pods() {
+        for member in deployment.fleet().pods() {
             let address = member.pod.addresses().pod_ip;
             let known = before.contains(&member.name)
                 || met.iter().any(|newcomer| newcomer.name == member.name);
@@ -161,8 +162,8 @@ pub(super) async fn judge(
     let mut late = None;
     let found_before = results.findings.len();
     for newcomer in newcomers {
-        let joined = deployment.settle(&newcomer.drive.records).await?;
-        let members = deployment.fleet.pods();
+        let joined = deployment.settle_by_pod(&newcomer.drive.records, 0).await?;
+        let members = deployment.fleet().pods();
         let timeline = members
             .iter()
             .find(|member| member.name == newcomer.name)
@@ -194,7 +195,7 @@ pub(super) async fn judge(
             ));
         }
         deployment
-            .reconcile(newcomer.drive.summary.sent, &outcomes, results)
+            .reconcile_all(newcomer.drive.summary.sent, &outcomes, results)
             .await?;
     }
     // What got through the ready pod got through, whenever the pod was met.

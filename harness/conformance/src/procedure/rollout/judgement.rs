@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::fleet_deployment::FleetDeployment;
 use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::FleetDeployment;
+use crate::procedure::rollout::LeakedExpectation;
+use crate::procedure::rollout::LossExpectation;
+use crate::procedure::rollout::RolloutSpec;
 use crate::procedure::stream_pair::{Repeated, StreamPair};
 use harness_core::model::finding::Finding;
 use harness_core::model::identity::RequestId;
 use harness_core::model::located::Position;
-use harness_core::model::rollout::{LeakedExpectation, LossExpectation, RolloutSpec};
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::model::timeline::TimelineEvent;
 use harness_verdict::judge::bound::{PROVEN, Share};
@@ -46,7 +48,7 @@ pub(super) fn judge(
     results: &mut ProcedureResults,
 ) {
     let timelines: Timelines = deployment
-        .fleet
+        .fleet()
         .pods()
         .into_iter()
         .map(|member| (member.name, member.pod.timeline()))

@@ -5,11 +5,12 @@ use harness_core::model::finding_kind::FindingKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::procedure::ProcedureResults;
+use crate::procedure::rollout::RolloutSpec;
+use crate::procedure::rollout::RolloutStep;
 use crate::procedure::stream_pair::StreamPair;
 use harness_core::model::finding::Finding;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::outcome::Outcome;
-use harness_core::model::rollout::{RolloutSpec, RolloutStep};
 use harness_core::model::stream_kind::StreamKind;
 use harness_traffic::record::ClientResult;
 use harness_verdict::witness::fleet::FleetJoined;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fleet_deployment::FleetDeployment;
+use super::carry_out::{AROUND_STEPS, Progress, is_of_streams};
 use super::joining::{Newcomer, greet, start_drivers};
-use super::{AROUND_STEPS, Progress, is_of_streams};
 use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::FleetDeployment;
 use crate::procedure::error::ProcedureError;
+use crate::procedure::rollout::RolloutSpec;
+use crate::procedure::rollout::RolloutStep;
 use crate::procedure::waits::await_in_timeline;
-use harness_core::model::rollout::{RolloutSpec, RolloutStep};
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::{AGENT_CONTAINER, Stack};
@@ -74,7 +75,7 @@ async fn take(
     spec: &RolloutSpec,
     deployment: &FleetDeployment,
 ) -> Result<TakenStep, ProcedureError> {
-    let fleet = &deployment.fleet;
+    let fleet = &deployment.fleet();
     let mut remark = None;
     let mut began = Timestamp::now();
     let name = step.to_string();
@@ -164,7 +165,7 @@ async fn await_traffic_everywhere(deployment: &FleetDeployment) -> Result<(), Pr
             .map(|member| member.name)
             .collect();
         idle = deployment
-            .collected(|pods| {
+            .collected_by_pod(|pods| {
                 let is_idle = |name: &String| {
                     pods.get(name).is_none_or(|collected| {
                         !collected.proxy.by_id.keys().any(|id| is_of_streams(id))
@@ -201,7 +202,7 @@ async fn evict_all(deployment: &FleetDeployment) -> Result<String, ProcedureErro
                 }
                 .into());
             }
-            match deployment.fleet.evict(&member.name).await? {
+            match deployment.fleet().evict(&member.name).await? {
                 Eviction::Refused => refused += 1,
                 Eviction::Granted => break,
             }
@@ -224,7 +225,7 @@ async fn evict_all(deployment: &FleetDeployment) -> Result<String, ProcedureErro
 /// Returns the pods that nobody has asked to go.
 fn staying(deployment: &FleetDeployment) -> Vec<FleetMember> {
     deployment
-        .fleet
+        .fleet()
         .pods()
         .into_iter()
         .filter(|member| !member.pod.timeline().iter().any(ends_it))

@@ -3,12 +3,14 @@
 use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
-use super::super::{JudgedRequest, ProcedureResults};
-use super::CASE;
+use super::carry_out::CASE;
+use crate::procedure::startup::Entrance;
+use crate::procedure::startup::LeakExpectation;
+use crate::procedure::startup::StartupSpec;
+use crate::procedure::{JudgedRequest, ProcedureResults};
 use harness_core::model::finding::Finding;
 use harness_core::model::identity::RequestId;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::procedure::{Entrance, LeakExpectation, StartupSpec};
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_traffic::plan::PlannedRequest;
 use harness_verdict::judge::exchange::describe_witnesses;

@@ -1,13 +1,14 @@
 //! The inspection gap of a start-up: from the first attack that slipped through to the first that was denied.
 
-use super::super::ProcedureResults;
-use super::super::waits::Enforcement;
-use super::CASE;
 use super::attacks::Attacks;
+use super::carry_out::CASE;
+use crate::procedure::ProcedureResults;
+use crate::procedure::startup::LeakExpectation;
+use crate::procedure::startup::StartupSpec;
+use crate::procedure::waits::Enforcement;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::procedure::{LeakExpectation, StartupSpec};
 use harness_core::model::timeline::TimelineEvent;
 use harness_verdict::judge::lifecycle::phase_at;
 

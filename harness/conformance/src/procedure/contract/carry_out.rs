@@ -1,0 +1,89 @@
+//! `contract`: calls to the agent's gRPC services without a proxy, each judged by the client's word and the agent's data log.
+//!
+//! An attack that must be blocked and a benign request that must be allowed begin and end every scenario, on its own connection: an agent
+//! that odd messages have thrown off is found.
+
+use super::controls::{self, await_enforcing, controls};
+use super::course::Course;
+use super::round::Round;
+use super::sent::SentCall;
+use crate::procedure::ProcedureResults;
+use crate::procedure::contract::CallPacing;
+use crate::procedure::contract::ContractCall;
+use crate::procedure::contract::ContractSpec;
+use crate::procedure::deployment::Deployment;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::OnePod;
+use async_trait::async_trait;
+use harness_core::model::call_expectation::CallOutcome;
+
+/// The agent's setting that lets it wait for response data before it writes a line.
+const EXPECTS_RESPONSE_DATA: &str = "SIGSCI_ENVOY_EXPECT_RESPONSE_DATA";
+
+#[async_trait]
+impl CarryOut<OnePod> for ContractSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        deployment.await_ready().await?;
+        let mut course = Course::default();
+        if let Some((call, record)) = await_enforcing(spec.connection, deployment).await? {
+            course.sent += 1;
+            course.records.insert(record.id.clone(), record);
+            course
+                .calls
+                .push((call, controls::expect(CallOutcome::Blocked)));
+        }
+        let mut round = Round::default();
+        let first = controls("control-first", spec.connection, deployment)?;
+        course.add_controls(&mut round, first);
+        for case in &spec.cases {
+            let connection = case
+                .connection
+                .as_ref()
+                .map_or(spec.connection, |own| own.value);
+            match case.call() {
+                Some(ContractCall::AccessLog(log)) => {
+                    // Its entries carry what the agent has answered: the checks before it are made first.
+                    round = course.make(round, deployment).await?;
+                    course.add_access_log(&mut round, case, log, connection, deployment);
+                }
+                Some(ContractCall::Check(check)) => {
+                    let calls = (0..case.times())
+                        .map(|number| {
+                            let id = deployment.ids.next(&case.name, number);
+                            SentCall::check(check, &case.name, id, connection)
+                        })
+                        .collect::<Result<Vec<_>, _>>()?;
+                    course.add(&mut round, case, calls, check.pacing);
+                }
+                Some(ContractCall::Health(health)) => {
+                    let id = deployment.ids.next(&case.name, 0);
+                    let call = SentCall::health(health, &case.name, id, connection);
+                    course.add(&mut round, case, vec![call], CallPacing::OneByOne);
+                }
+                None => {}
+            }
+        }
+        let last = controls("control-last", spec.connection, deployment)?;
+        course.add_controls(&mut round, last);
+        round = course.make(round, deployment).await?;
+        if expects_response_data(deployment) {
+            course.report_controls(&mut round, spec, deployment);
+        }
+        course.make(round, deployment).await?;
+        super::judging::judge(course, deployment, results).await
+    }
+}
+
+/// Tells whether the agent holds a line of its data log back until it has the response.
+fn expects_response_data(deployment: &Deployment) -> bool {
+    deployment
+        .stack
+        .agent_variable(EXPECTS_RESPONSE_DATA)
+        .is_some_and(|value| !matches!(value, "" | "0" | "false"))
+}

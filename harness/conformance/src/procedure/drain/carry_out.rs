@@ -1,0 +1,134 @@
+//! `drain`: the pod is deleted while requests go on; none may be cut and no attack may slip through.
+
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::OnePod;
+use async_trait::async_trait;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::Deployment;
+use crate::procedure::drain::DrainSpec;
+use crate::procedure::drive::DriveReport;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::exchange::{check_deployment, judge_controls, record_reconciliation};
+use crate::procedure::expected::requests_of_cases;
+use harness_core::model::outcome::Outcome;
+use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
+use harness_core::model::timespan::TimeSpan;
+use harness_core::stack::PROXY_CONTAINER;
+use harness_environment::EnvironmentFault;
+use harness_verdict::judge::lifecycle::{first, judge_end};
+
+/// What is due within this time before a container's TERM may be cut by it.
+pub(super) const TERM_MARGIN: SignedDuration = SignedDuration::from_millis(150);
+
+#[async_trait]
+impl CarryOut<OnePod> for DrainSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        check_deployment(deployment, &spec.lint, results);
+        deployment.await_ready_and_enforcing().await?;
+
+        if let Some(stream) = &spec.stream {
+            judge_controls(&stream.attack, &stream.benign, deployment, results).await?;
+        }
+        let streams = match &spec.stream {
+            Some(stream) => Some(super::streams::start(stream, deployment).await?),
+            None => None,
+        };
+        let clients = match &spec.persistent_connections {
+            Some(kept) => Some((kept, super::clients::start(kept, deployment).await?)),
+            None => None,
+        };
+        let slow = requests_of_cases(&spec.in_flight, deployment)?;
+        let slow_drive = super::in_flight::start(&slow, deployment).await?;
+
+        deployment.pod().request_deletion().await?;
+        if let Some(streams) = streams {
+            await_of_proxy("the proxy to be sent TERM", deployment, |event| {
+                matches!(event, LifecycleEvent::TermSent { .. })
+            })
+            .await?;
+            let mut drive = streams.drive;
+            drive.stop().await?;
+            let report = deployment.finish_drive(drive).await?;
+            super::streams::judge(spec, &streams.pair, &report, deployment, results).await?;
+        }
+        if let Some((kept, clients)) = clients {
+            await_of_proxy("the proxy to end", deployment, |event| {
+                matches!(
+                    event,
+                    LifecycleEvent::Exited(_) | LifecycleEvent::EndUnknown { .. }
+                )
+            })
+            .await?;
+            super::clients::finish(kept, clients, deployment, results).await?;
+        }
+        if let Some(drive) = slow_drive {
+            let report = deployment.finish_drive(drive).await?;
+            super::in_flight::judge(&slow, &report, deployment, results).await?;
+        }
+        deployment.await_gone().await?;
+        let timeline = deployment.pod().timeline();
+        for event in &timeline {
+            if let (Some(container), LifecycleEvent::EndUnknown { reason }) =
+                (&event.container, &event.event)
+                && spec
+                    .containers
+                    .iter()
+                    .any(|judged| *judged.name == *container)
+            {
+                return Err(EnvironmentFault::PodLost {
+                    reason: format!("the kubelet cannot say how `{container}` ended: {reason}"),
+                }
+                .into());
+            }
+        }
+        for container in &spec.containers {
+            results.findings.extend(judge_end(&timeline, container));
+        }
+        Ok(())
+    }
+}
+
+/// Waits for an event of the proxy, which comes within the grace period and the time for the pod's end.
+async fn await_of_proxy(
+    waited_for: &str,
+    deployment: &Deployment,
+    wanted: fn(&LifecycleEvent) -> bool,
+) -> Result<(), ProcedureError> {
+    let grace = Duration::from_secs(deployment.stack.grace_period_seconds());
+    let budget = TimeSpan::new(grace + deployment.timeouts.pod_gone.as_duration());
+    deployment
+        .await_timeline(waited_for, budget, |timeline| {
+            first(timeline, Some(PROXY_CONTAINER), wanted)
+        })
+        .await
+        .map(|_| ())
+}
+
+pub(super) fn deletion_asked_at(timeline: &[TimelineEvent]) -> Option<Timestamp> {
+    first(timeline, None, |event| {
+        matches!(event, LifecycleEvent::DeletionRequested { .. })
+    })
+}
+
+/// Envoy's counters end with it; the totals are drawn up without them.
+pub(super) async fn reconcile(
+    report: &DriveReport,
+    outcomes: &[Outcome],
+    deployment: &Deployment,
+    results: &mut ProcedureResults,
+) -> Result<(), ProcedureError> {
+    let reconciliation = deployment
+        .reconcile(report.summary.sent, outcomes, None, None)
+        .await?;
+    record_reconciliation(reconciliation, results);
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! `endurance`: the agent is looked at before and after many requests, and once more after a rest. How long the proxy waits for it is measured
+//! before and after all of that, with one request of a kind under way at a time.
+//!
+//! The rest begins when the witnesses have told of every request: none is under way then.
+
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::OnePod;
+use async_trait::async_trait;
+use harness_core::model::finding_kind::FindingKind;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::Deployment;
+use crate::procedure::endurance::EnduranceSpec;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::exchange::show_working;
+use crate::procedure::round::{ReconciledEntries, Round};
+use crate::procedure::stream_pair::{Repeated, StreamPair};
+use harness_core::model::byte_size::ByteSize;
+use harness_core::model::container_usage::ContainerUsage;
+use harness_core::model::finding::Finding;
+use harness_core::model::identity::RequestId;
+use harness_core::model::outcome::Outcome;
+use harness_core::stack::AGENT_CONTAINER;
+use harness_traffic::plan::Pacing;
+use harness_verdict::judge::endurance::{Readings, Waits, judge, milliseconds};
+use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::outcome::decide;
+
+/// Requests of each kind by which the proxy's wait is measured, before and after.
+const MEASURED: u32 = 5;
+
+/// How many requests of a kind are sent, and how.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    count: u32,
+    pacing: Pacing,
+}
+
+#[async_trait]
+impl CarryOut<OnePod> for EnduranceSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        show_working(&[], &spec.attack, &spec.benign, deployment, results).await?;
+
+        let under_load = |count| Load {
+            count,
+            pacing: Pacing::Rate {
+                per_second: *spec.per_second,
+            },
+        };
+        let one_by_one = Load {
+            count: MEASURED,
+            pacing: Pacing::Sequential,
+        };
+        let mut send = async |cases, load| send(spec, cases, load, deployment, results).await;
+        let warm_up = ["warm-up-benign", "warm-up-attack"];
+        send(warm_up, under_load(*spec.warm_up)).await?;
+        let measured_before = send(["benign-before", "attack-before"], one_by_one).await?;
+        let before = look(deployment).await?;
+        let cases = ["benign-under-load", "attack-under-load"];
+        send(cases, under_load(*spec.requests)).await?;
+        let after = look(deployment).await?;
+        let resting_since = Instant::now();
+        sleep(spec.idle_for.as_duration()).await;
+        let rested = look(deployment).await?;
+        let rest = resting_since.elapsed();
+        let measured_after = send(["benign-after", "attack-after"], one_by_one).await?;
+        let readings = Readings {
+            before,
+            after,
+            rested,
+            rest,
+            waits: Waits::of(&measured(&measured_before), &measured(&measured_after)),
+        };
+        observe(&readings, results);
+        results.findings.extend(judge(&spec.bounds(), &readings));
+        Ok(())
+    }
+}
+
+/// Sends requests of both kinds, and judges each.
+async fn send(
+    spec: &EnduranceSpec,
+    [benign, attack]: [&'static str; 2],
+    load: Load,
+    deployment: &Deployment,
+    results: &mut ProcedureResults,
+) -> Result<Vec<Joined>, ProcedureError> {
+    let pair = StreamPair::prepare(
+        &deployment.ids,
+        (benign, &spec.benign),
+        (attack, &spec.attack),
+    )?;
+    let address = deployment.proxy_address();
+    let mut streams = pair.streams(&address, |_| *spec.per_second, load.count);
+    for stream in &mut streams {
+        stream.pacing = load.pacing;
+    }
+    let round = Round::send(streams, deployment).await?;
+    let mut outcomes = Vec::new();
+    for joined in &round.joined {
+        let stream = pair.of(&joined.client);
+        outcomes.push(judge_one(stream, joined, results));
+    }
+    round
+        .reconcile(&outcomes, ReconciledEntries::OneEach, deployment, results)
+        .await?;
+    Ok(round.joined)
+}
+
+fn judge_one(stream: &Repeated, joined: &Joined, results: &mut ProcedureResults) -> Outcome {
+    let judgement = decide(joined);
+    let outcome = judgement.outcome;
+    let expected = stream.kind.usual();
+    if outcome != expected {
+        let finding = Finding::new(
+            FindingKind::Outcome,
+            stream.position,
+            expected.to_string(),
+            outcome.to_string(),
+        )
+        .about(stream.case, &RequestId::from_witness(&joined.client.id));
+        let reasons = judgement.reasons.iter();
+        results.findings.push(reasons.fold(finding, Finding::note));
+    }
+    let judged = stream.judged(joined.clone(), judgement);
+    results.requests.push(judged);
+    outcome
+}
+
+async fn look(deployment: &Deployment) -> Result<ContainerUsage, ProcedureError> {
+    Ok(deployment.pod().usage(AGENT_CONTAINER).await?)
+}
+
+/// Returns how long the proxy waited for the agent.
+fn measured(joined: &[Joined]) -> Vec<Duration> {
+    joined
+        .iter()
+        .flat_map(|joined| &joined.proxy)
+        .filter_map(|record| record.authorization_microseconds)
+        .map(Duration::from_micros)
+        .collect()
+}
+
+/// Reports the figures, whether or not they are within their bounds.
+fn observe(readings: &Readings, results: &mut ProcedureResults) {
+    let [before, after] = [readings.before, readings.after];
+    let sizes = [before, after].map(|look| ByteSize::new(look.resident_bytes));
+    let [memory_before, memory_after] = sizes;
+    let mut figures = vec![
+        (
+            "agent's memory",
+            format!("{memory_before} before, {memory_after} after"),
+        ),
+        (
+            "agent's descriptors",
+            format!("{} before, {} after", before.descriptors, after.descriptors),
+        ),
+        (
+            "agent's processor time",
+            format!(
+                "{} ms for the requests, {:.2} of a core at rest",
+                after
+                    .processor_time
+                    .saturating_sub(before.processor_time)
+                    .as_millis(),
+                readings.idle_share()
+            ),
+        ),
+    ];
+    if let Some(waits) = readings.waits {
+        figures.push((
+            "the proxy's wait for the agent",
+            format!(
+                "{} before the requests, {} after them, in the median",
+                milliseconds(waits.before),
+                milliseconds(waits.after)
+            ),
+        ));
+    }
+    results.observations.extend(
+        figures
+            .into_iter()
+            .map(|(name, figure)| (name.into(), figure)),
+    );
+}

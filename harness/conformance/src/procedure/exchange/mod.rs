@@ -1,0 +1,16 @@
+//! `exchange`: requests are sent to a pod that stands, and each is judged.
+
+pub use self::carry_out::judge_requests;
+pub use self::judging::{judge_joined, record_reconciliation};
+pub use self::specification::{
+    AccessLogExpectation, ClientSecurity, ConnectionChoice, CorpusUse, ExchangeSpec, Precondition,
+};
+pub use self::working::{
+    check_deployment, check_stack, judge_controls, judge_working, show_working,
+};
+
+mod carry_out;
+mod judging;
+mod nameless;
+mod specification;
+mod working;

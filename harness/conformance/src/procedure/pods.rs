@@ -1,0 +1,143 @@
+//! The pods that a procedure is carried out on: one, or those of a fleet.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use camino::Utf8PathBuf;
+
+use super::deployment::Deployment;
+use super::error::ProcedureError;
+use super::final_reconciliation::reconcile_finally;
+use super::results::ProcedureResults;
+use harness_environment::{DriverProcess, EnvironmentFault, Fleet, FleetMember, Pod};
+use harness_verdict::judge::lifecycle::render;
+
+/// The pods of a deployment.
+#[async_trait]
+pub trait Pods: fmt::Debug + Send + Sync + Sized + 'static {
+    /// How long is waited between two looks at what the witnesses of these pods have recorded.
+    const POLL_INTERVAL: Duration;
+
+    /// Returns every pod that there ever was, with its name.
+    fn members(&self) -> Vec<FleetMember>;
+
+    /// Returns the folder of a pod's evidence, relative to the scenario's.
+    fn folder_of(&self, member: &FleetMember) -> Utf8PathBuf;
+
+    /// Returns what was seen last of the pods, for a time-out.
+    fn last_seen(&self) -> String;
+
+    /// Starts `conformance drive` where its traffic reaches the pods without crossing an API server.
+    async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault>;
+
+    /// Concludes a scenario that has passed so far.
+    async fn conclude(
+        deployment: &Deployment<Self>,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError>;
+
+    /// Asks the proxy what it is configured to do and what it has counted: names of evidence files, each with its text or why there is none.
+    async fn proxy_state(
+        deployment: &Deployment<Self>,
+    ) -> Vec<(&'static str, Result<String, ProcedureError>)>;
+
+    /// Removes the pods with everything that was made for them.
+    async fn remove(&self) -> Result<(), EnvironmentFault>;
+}
+
+/// The one pod of a scenario.
+#[derive(Clone, Debug)]
+pub struct OnePod(pub Arc<dyn Pod>);
+
+/// The pods of a Deployment behind one Service.
+#[derive(Clone, Debug)]
+pub struct PodFleet(pub Arc<dyn Fleet>);
+
+#[async_trait]
+impl Pods for OnePod {
+    const POLL_INTERVAL: Duration = Duration::from_millis(15);
+
+    fn members(&self) -> Vec<FleetMember> {
+        vec![FleetMember {
+            name: "pod".into(),
+            pod: self.0.clone(),
+        }]
+    }
+
+    fn folder_of(&self, _: &FleetMember) -> Utf8PathBuf {
+        Utf8PathBuf::new()
+    }
+
+    fn last_seen(&self) -> String {
+        render(&self.0.timeline(), None)
+    }
+
+    async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
+        self.0.start_driver().await
+    }
+
+    async fn conclude(
+        deployment: &Deployment<Self>,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        reconcile_finally(deployment, results).await
+    }
+
+    async fn proxy_state(
+        deployment: &Deployment<Self>,
+    ) -> Vec<(&'static str, Result<String, ProcedureError>)> {
+        vec![
+            (
+                "envoy-config-dump.json",
+                deployment.admin("/config_dump").await,
+            ),
+            ("envoy-stats.txt", deployment.admin("/stats").await),
+        ]
+    }
+
+    async fn remove(&self) -> Result<(), EnvironmentFault> {
+        self.0.remove().await
+    }
+}
+
+#[async_trait]
+impl Pods for PodFleet {
+    const POLL_INTERVAL: Duration = Duration::from_millis(300);
+
+    fn members(&self) -> Vec<FleetMember> {
+        self.0.pods()
+    }
+
+    fn folder_of(&self, member: &FleetMember) -> Utf8PathBuf {
+        Utf8PathBuf::from("pods").join(&member.name)
+    }
+
+    fn last_seen(&self) -> String {
+        format!("the fleet has had {} pods", self.0.pods().len())
+    }
+
+    async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
+        self.0.start_driver().await
+    }
+
+    /// Pods of a fleet come and go: what each has recorded was reconciled while it was there.
+    async fn conclude(
+        _: &Deployment<Self>,
+        _: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        Ok(())
+    }
+
+    /// The proxies of a fleet are not asked: most of them have ended.
+    async fn proxy_state(
+        _: &Deployment<Self>,
+    ) -> Vec<(&'static str, Result<String, ProcedureError>)> {
+        Vec::new()
+    }
+
+    async fn remove(&self) -> Result<(), EnvironmentFault> {
+        self.0.remove().await
+    }
+}

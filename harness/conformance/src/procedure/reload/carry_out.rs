@@ -1,0 +1,216 @@
+//! `reload`: the source of the agent's rules changes while attacks and benign requests go on.
+//!
+//! An agent that is restarted to that end may be missing for a while, which the proxy answers by failing closed.
+
+use super::rules::{Rules, Window, status_of};
+use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
+use crate::procedure::drive::Drive;
+use crate::procedure::error::ProcedureError;
+use crate::procedure::exchange::show_working;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::OnePod;
+use crate::procedure::reload::ReloadMeans;
+use crate::procedure::reload::ReloadSpec;
+use crate::procedure::reload::ReloadStep;
+use crate::procedure::round::{ReconciledEntries, Round};
+use crate::procedure::stream_pair::{Repeated, StreamPair};
+use async_trait::async_trait;
+use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::identity::RequestId;
+use harness_core::model::outcome::Outcome;
+use harness_core::model::timeline::TimelineEvent;
+use harness_core::model::timeouts::TimedOut;
+use harness_core::stack::AGENT_CONTAINER;
+use harness_environment::polling::Polling;
+use harness_environment::{ContainerFault, FileChange};
+use harness_traffic::record::ClientRecord;
+use harness_verdict::judge::lifecycle::place_in_time;
+use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::outcome::decide;
+use jiff::Timestamp;
+
+/// Requests of both streams that are answered before each step and after the last one.
+const BETWEEN_STEPS: usize = 40;
+
+#[async_trait]
+impl CarryOut<OnePod> for ReloadSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        show_working(&spec.lint, &spec.attack, &spec.benign, deployment, results).await?;
+
+        let before = deployment.counters().await?;
+        let pair = StreamPair::prepare(
+            &deployment.ids,
+            ("benign-while-reloading", &spec.benign),
+            ("attack-while-reloading", &spec.attack),
+        )?;
+        let address = deployment.proxy_address();
+        let streams = pair.streams(&address, |_| *spec.per_second, u32::MAX);
+        let mut drive = deployment.start_drive(streams).await?;
+        let mut windows = Vec::new();
+        for step in &spec.steps {
+            await_more(&mut drive, deployment).await?;
+            match take_step(step, &spec.file, deployment).await? {
+                Ok(window) => windows.push(window),
+                Err(finding) => {
+                    results.findings.push(finding);
+                    break;
+                }
+            }
+        }
+        await_more(&mut drive, deployment).await?;
+        drive.stop().await?;
+        let round = Round::conclude(drive, before, deployment).await?;
+
+        let mut rules = Rules::new(&spec.denied_with, spec.steps.iter().zip(windows).collect());
+        let timeline = deployment.pod().timeline();
+        let mut outcomes = Vec::new();
+        rules.note_first_seen(&round.joined, |client| pair.of(client).kind);
+        rules.report_propagation(results);
+        for joined in &round.joined {
+            outcomes.push(judge(
+                pair.of(&joined.client),
+                joined,
+                &rules,
+                &timeline,
+                results,
+            ));
+        }
+        // What the proxy has of its access log for an agent that is killed may be lost.
+        let restarts = |step: &ReloadStep| step.by == ReloadMeans::Restart;
+        let entries = if spec.steps.iter().any(restarts) {
+            ReconciledEntries::Unknown
+        } else {
+            ReconciledEntries::OneEach
+        };
+        round
+            .reconcile(&outcomes, entries, deployment, results)
+            .await
+    }
+}
+
+/// Reads records until so many have come of requests that were due from now on.
+async fn await_more(drive: &mut Drive, deployment: &Deployment) -> Result<(), ProcedureError> {
+    let now = Timestamp::now();
+    let known = drive.records().len();
+    let budget = deployment.timeouts.first_answers();
+    drive
+        .await_records("answers between two steps", budget, |records| {
+            let due = |record: &&ClientRecord| record.intended_at >= now;
+            records[known..].iter().filter(due).count() >= BETWEEN_STEPS
+        })
+        .await
+}
+
+/// Changes the file, tells the agent and waits until it says what it made of it.
+async fn take_step(
+    step: &ReloadStep,
+    file: &str,
+    deployment: &Deployment,
+) -> Result<Result<Window, Finding>, ProcedureError> {
+    let said_before = times_said(&step.says, deployment).await?;
+    let change = match &step.content {
+        Some(content) => FileChange::Write(content.clone()),
+        None => FileChange::Remove,
+    };
+    let pod = &deployment.pod();
+    let changed_at = Timestamp::now();
+    pod.change_file(AGENT_CONTAINER, file, change).await?;
+    let told_at = Timestamp::now();
+    let means = match step.by {
+        ReloadMeans::Restart => ContainerFault::Kill,
+        ReloadMeans::Signal => ContainerFault::Reload,
+    };
+    pod.inject(AGENT_CONTAINER, means).await?;
+    let told_by = Timestamp::now();
+    let mut polling = Polling::within(step.within.as_duration(), POLL_INTERVAL);
+    while polling.next().await {
+        if times_said(&step.says, deployment).await? > said_before {
+            return Ok(Ok(Window {
+                changed_at,
+                told_at,
+                told_by,
+                done_by: Timestamp::now(),
+                seen_at: None,
+            }));
+        }
+    }
+    let timed_out = TimedOut {
+        waited_for: format!("the agent's log to say `{}`", *step.says),
+        budget: *step.within,
+        last_seen: last_line(deployment).await?,
+    };
+    Ok(Err(Finding::new(
+        FindingKind::Reload,
+        step.within.position,
+        format!(
+            "after the step `{}` the agent's log says `{}` within {}",
+            *step.name, *step.says, *step.within
+        ),
+        timed_out.to_string(),
+    )))
+}
+
+async fn times_said(text: &str, deployment: &Deployment) -> Result<usize, ProcedureError> {
+    let log = deployment.pod().log(AGENT_CONTAINER).await?;
+    Ok(String::from_utf8_lossy(&log).matches(text).count())
+}
+
+async fn last_line(deployment: &Deployment) -> Result<String, ProcedureError> {
+    let log = deployment.pod().log(AGENT_CONTAINER).await?;
+    let log = String::from_utf8_lossy(&log);
+    Ok(log
+        .lines()
+        .rfind(|line| !line.starts_with('{'))
+        .unwrap_or("(nothing)")
+        .escape_debug()
+        .to_string())
+}
+
+fn judge(
+    stream: &Repeated,
+    joined: &Joined,
+    rules: &Rules<'_>,
+    timeline: &[TimelineEvent],
+    results: &mut ProcedureResults,
+) -> Outcome {
+    let judgement = decide(joined);
+    let outcome = judgement.outcome;
+    let right = rules.right_for(&joined.client);
+    let position = right.last().map(|status| status.position);
+    let is_right = rules.is_right(outcome, stream.kind, joined);
+    let difference = match status_of(&joined.client) {
+        _ if !is_right => Some((stream.kind.usual().to_string(), outcome.to_string())),
+        Some(status) if outcome == Outcome::BlockedByAgent => {
+            let names: Vec<String> = right.iter().map(|status| status.to_string()).collect();
+            (!right.iter().any(|right| right.value == status)).then(|| {
+                (
+                    format!("denied with {}", names.join(" or ")),
+                    status.to_string(),
+                )
+            })
+        }
+        Some(_) | None => None,
+    };
+    if let Some((expected, observed)) = difference {
+        let finding = Finding::new(
+            FindingKind::ReloadDecision,
+            position.unwrap_or_default(),
+            expected,
+            observed,
+        )
+        .about(stream.case, &RequestId::from_witness(&joined.client.id));
+        results
+            .findings
+            .push(place_in_time(finding, joined, &judgement, timeline));
+    }
+    let judged = stream.judged(joined.clone(), judgement);
+    results.requests.push(judged);
+    outcome
+}

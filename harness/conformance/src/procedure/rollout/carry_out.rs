@@ -1,0 +1,119 @@
+//! `rollout`: a fleet of pods changes while a benign stream and a stream of attacks go on through its Service.
+
+use crate::procedure::deployment::Deployment;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::PodFleet;
+use async_trait::async_trait;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::procedure::ProcedureResults;
+use crate::procedure::drive::{Drive, DriveReport};
+use crate::procedure::error::ProcedureError;
+use crate::procedure::exchange::check_stack;
+use crate::procedure::rollout::RolloutSpec;
+use crate::procedure::stream_pair::StreamPair;
+use harness_core::model::phase::Phase;
+use harness_core::model::stream_kind::StreamKind;
+
+/// Records of both streams that come before the first step, and again after the last one.
+pub(super) const AROUND_STEPS: usize = 100;
+/// The case that the benign requests belong to.
+pub(super) const BENIGN: &str = "benign-stream";
+/// The case that the attacks belong to.
+pub(super) const ATTACK: &str = "attack-stream";
+
+/// Tells by its id whether a request is one of the two streams.
+pub(super) fn is_of_streams(id: &str) -> bool {
+    let case = id.split('.').nth(1);
+    case.is_some_and(|case| case == BENIGN || case == ATTACK)
+}
+
+#[async_trait]
+impl CarryOut<PodFleet> for RolloutSpec {
+    async fn carry_out(
+        &self,
+        deployment: &Deployment<PodFleet>,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let spec = self;
+        check_stack(&deployment.stack, &deployment.proxy, &spec.lint, results);
+
+        {
+            let _phase = deployment.clock.enter(Phase::Starting);
+            deployment.await_settled().await?;
+        }
+        super::controls::await_enforcing(spec, deployment).await?;
+        super::controls::judge_controls(spec, deployment, results).await?;
+
+        let pair = StreamPair::prepare(
+            &deployment.ids,
+            (BENIGN, &spec.benign),
+            (ATTACK, &spec.attack),
+        )?;
+        let per_second = |kind| match kind {
+            StreamKind::Attack => spec.rates.attack,
+            StreamKind::Benign => spec.rates.benign,
+        };
+        let streams = pair.streams(&deployment.fleet().service(), per_second, u32::MAX);
+        let drive = deployment.start_drive(streams).await?;
+        let progress = Progress::default();
+        let (report, taken) = {
+            let _phase = deployment.clock.enter(Phase::Traffic);
+            tokio::try_join!(
+                read_on(drive, &progress),
+                super::steps::take_all(spec, deployment, &progress)
+            )?
+        };
+        super::steps::report(&taken, results);
+        deployment.remember_sent(&report.records);
+        let joined = deployment.settle_by_pod(&report.records, 0).await?;
+        super::judgement::judge(spec, &pair, &joined, deployment, results);
+        super::statuses::judge(spec, &pair, &joined, results);
+        let outcomes: Vec<_> = joined
+            .iter()
+            .map(|joined| joined.decide().outcome)
+            .collect();
+        deployment
+            .reconcile_all(report.summary.sent, &outcomes, results)
+            .await?;
+        super::joining::judge(spec, taken, deployment, results).await
+    }
+}
+
+/// How far the streams are, and whether they are to end.
+#[derive(Debug)]
+pub(super) struct Progress {
+    records: tokio::sync::watch::Sender<usize>,
+    is_over: AtomicBool,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            records: tokio::sync::watch::Sender::new(0),
+            is_over: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Progress {
+    /// Waits for so many records beyond those that have come.
+    pub(super) async fn await_more(&self, more: usize) {
+        let wanted = *self.records.borrow() + more;
+        let mut records = self.records.subscribe();
+        let _ = records.wait_for(|records| *records >= wanted).await;
+    }
+
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Takes the records as they come, and says how many there are. When the steps are over the driver is told to stop.
+async fn read_on(mut drive: Drive, progress: &Progress) -> Result<DriveReport, ProcedureError> {
+    while !progress.is_over.load(Ordering::Relaxed) && drive.next().await?.is_some() {
+        progress.records.send_replace(drive.records().len());
+    }
+    drive.stop().await?;
+    drive.finish().await
+}

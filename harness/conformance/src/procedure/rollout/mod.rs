@@ -1,0 +1,16 @@
+//! `rollout`: a fleet of pods changes while a benign stream and a stream of attacks go on through its Service.
+
+pub use self::specification::{
+    JoiningExpectation, LeakedExpectation, LossExpectation, Rates, RolloutSpec, RolloutStep,
+    RotateSecret,
+};
+
+mod carry_out;
+mod controls;
+mod fleet;
+mod joining;
+mod judgement;
+mod specification;
+mod statuses;
+mod steps;
+mod validation;

@@ -1,0 +1,173 @@
+//! What `rollout` is told: a fleet of pods behind one Service, two streams of requests, and what happens to the fleet meanwhile.
+
+use harness_core::model::candidate::Candidate;
+use std::fmt;
+
+use super::validation::check_rollout;
+use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
+use harness_core::model::complaints::Complaints;
+use harness_core::model::feature::Feature;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use harness_core::model::lint_rule::LintRule;
+use harness_core::model::located::Located;
+use harness_core::model::request::RequestSpec;
+
+/// `rollout`: a Deployment of the stack behind its Service changes while a benign stream and a stream of attacks go on. Whoever gets no
+/// answer of the application is lost, an attack that reaches it is leaked.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RolloutSpec {
+    /// How many pods there are before the first step.
+    pub replicas: Located<u32>,
+    /// The benign request of the stream.
+    pub benign: RequestSpec,
+    /// The attack of the stream.
+    pub attack: RequestSpec,
+    /// Requests per second, open loop.
+    pub rates: Located<Rates>,
+    /// The status with which the agent denies attacks; 406 when not given.
+    #[serde(default)]
+    pub denied_with: Option<Located<u16>>,
+    /// What happens to the fleet, in order. Each step waits until the fleet has settled.
+    pub steps: Vec<Located<RolloutStep>>,
+    /// Whether benign requests may be lost.
+    pub lost: Located<LossExpectation>,
+    /// Whether attacks may be leaked.
+    pub leaked: Located<LeakedExpectation>,
+    /// Whether pods that join must be seen to enforce before they are endpoints.
+    #[serde(default)]
+    pub joining: Option<Located<JoiningExpectation>>,
+    /// What the static check of the deployment must report, and nothing else.
+    #[serde(default)]
+    pub lint: Vec<Located<LintRule>>,
+}
+
+/// Requests per second of the two streams.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rates {
+    /// Of the benign stream.
+    pub benign: f64,
+    /// Of the attacks.
+    pub attack: f64,
+}
+
+/// One thing that happens to the fleet.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RolloutStep {
+    /// Every pod is replaced by one of the same template, as `kubectl rollout restart` does.
+    Restart,
+    /// The fleet gets so many pods.
+    Scale(u32),
+    /// Every pod is evicted, one after the other, under a budget that keeps all but one available, as a drain of its node does.
+    Evict,
+    /// One pod is deleted without grace, as `kubectl delete --grace-period=0 --force` does.
+    Kill,
+    /// The agent's process of one pod is killed; the kubelet starts it again.
+    KillAgent,
+    /// The agent's keys are replaced in their secret, and every pod by one that reads them.
+    RotateSecret(RotateSecret),
+    /// Every pod is replaced by one with another agent.
+    Upgrade(Candidate),
+    /// Every pod is replaced by one of the first template.
+    Rollback,
+}
+
+/// How the agent's keys are rotated.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RotateSecret {
+    /// The agent's variable that names an access key which is accepted no more; it is set to the old one by reference to a secret.
+    pub revoked_by: Option<Located<String>>,
+}
+
+/// Whether benign requests may be lost.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossExpectation {
+    /// Any number may be; how many is reported.
+    Allowed,
+    /// None may be.
+    None,
+    /// At least one must be: the control that shows that losses are seen.
+    Some,
+}
+
+/// Whether attacks may be leaked.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeakedExpectation {
+    /// None may be.
+    None,
+    /// At least one must be: the control that shows that leaks are seen, and what a failure mode costs.
+    Some,
+}
+
+/// Whether pods that join must be seen to enforce before they are endpoints.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum JoiningExpectation {
+    /// The first denial of an attack that was sent straight to the pod comes before the pod is ready.
+    EnforcesFirst,
+}
+
+impl fmt::Display for RolloutStep {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restart => formatter.write_str("restart"),
+            Self::Scale(replicas) => write!(formatter, "scale to {replicas}"),
+            Self::Evict => formatter.write_str("evict"),
+            Self::Kill => formatter.write_str("kill"),
+            Self::KillAgent => formatter.write_str("kill-agent"),
+            Self::RotateSecret(_) => formatter.write_str("rotate-secret"),
+            Self::Upgrade(_) => formatter.write_str("upgrade"),
+            Self::Rollback => formatter.write_str("rollback"),
+        }
+    }
+}
+
+impl Procedure for RolloutSpec {
+    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_rollout(self, complaints);
+    }
+
+    fn assertions(&self) -> Vec<String> {
+        let steps: Vec<String> = self.steps.iter().map(|step| step.to_string()).collect();
+        let lost = match *self.lost {
+            LossExpectation::Allowed => "benign requests may be lost",
+            LossExpectation::None => "no benign request is lost",
+            LossExpectation::Some => "benign requests are lost, and are seen to be",
+        };
+        let leaked = match *self.leaked {
+            LeakedExpectation::None => "no attack reaches the application",
+            LeakedExpectation::Some => "attacks reach the application, and are seen to",
+        };
+        vec![format!(
+            "with {} pods, through {}: {lost}, {leaked}",
+            *self.replicas,
+            steps.join(", ")
+        )]
+    }
+
+    fn requirement(&self) -> Requirement<'_> {
+        Requirement::Fleet {
+            replicas: *self.replicas,
+            procedure: self,
+        }
+    }
+
+    fn features(&self) -> &'static [Feature] {
+        &[Feature::Rollout]
+    }
+
+    fn weight(&self) -> Weight {
+        Weight::Longest
+    }
+
+    fn repetition(&self) -> Repetition {
+        Repetition::MatterOfTime
+    }
+}

@@ -1,0 +1,140 @@
+//! The folders of a project, and how their files are read.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::diagnostic::Diagnostic;
+use super::located::Position;
+
+/// The largest scenario or payload file, in bytes.
+const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// The folders of a project: where scenarios, payloads, manifests and proxy configurations lie.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The folder that holds the others.
+    pub root: Utf8PathBuf,
+    /// `scenarios/`.
+    pub scenarios: Utf8PathBuf,
+    /// `scenarios/profiles/`.
+    pub profiles: Utf8PathBuf,
+    /// `fixtures/payloads/`.
+    pub payloads: Utf8PathBuf,
+    /// `fixtures/payloads/seeds/`.
+    pub seeds: Utf8PathBuf,
+    /// `fixtures/kubernetes/`.
+    pub manifests: Utf8PathBuf,
+    /// `envoy-configs/`.
+    pub envoy_configs: Utf8PathBuf,
+}
+
+impl Project {
+    /// Names the folders below `root`.
+    pub fn at(root: &Utf8Path) -> Self {
+        Self {
+            root: root.into(),
+            scenarios: root.join("scenarios"),
+            profiles: root.join("scenarios/profiles"),
+            payloads: root.join("fixtures/payloads"),
+            seeds: root.join("fixtures/payloads/seeds"),
+            manifests: root.join("fixtures/kubernetes"),
+            envoy_configs: root.join("envoy-configs"),
+        }
+    }
+
+    /// Returns a path as messages show it: relative to the root where it is inside.
+    pub fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).into()
+    }
+}
+
+/// Why a project cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A folder or file cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The path.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Files are wrong; each complaint says where.
+    #[error("{} in the project's files", count(.0.len()))]
+    Invalid(Vec<Diagnostic>),
+}
+
+fn count(errors: usize) -> String {
+    match errors {
+        1 => "1 error".into(),
+        more => format!("{more} errors"),
+    }
+}
+
+/// Reads a file of the project as text; what is too large or not text is a complaint, and empty.
+pub fn read_bounded(
+    project: &Project,
+    path: &Utf8Path,
+    complaints: &mut Vec<Diagnostic>,
+) -> Result<Arc<str>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable {
+        path: project.shown(path),
+        source,
+    };
+    let complaint = |message: &str, hint: &str| Diagnostic {
+        file: project.shown(path),
+        text: "".into(),
+        position: Position::default(),
+        message: message.into(),
+        label: String::new(),
+        hint: Some(hint.into()),
+    };
+    if fs_err::metadata(path).map_err(unreadable)?.len() > FILE_LIMIT_BYTES {
+        complaints.push(complaint(
+            "the file is larger than 1 MiB",
+            "describe long bodies with `filled` instead of writing them out",
+        ));
+        return Ok("".into());
+    }
+    let bytes = fs_err::read(path).map_err(unreadable)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let line = bytes[..valid].split(|byte| *byte == b'\n').count();
+            complaints.push(complaint(
+                &format!("line {line} is not valid UTF-8 (byte {valid})"),
+                "write bytes that are not UTF-8 with `base64`",
+            ));
+            Ok("".into())
+        }
+    }
+}
+
+/// Returns the YAML files of a folder, sorted.
+pub fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    entries(root, |entry| entry.extension() == Some("yaml"))
+}
+
+/// Returns the wanted entries of a folder, sorted.
+pub fn entries(
+    root: &Utf8Path,
+    wanted: impl Fn(&Utf8Path) -> bool,
+) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    let unreadable = |source| LoadError::Unreadable {
+        path: root.into(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in root.read_dir_utf8().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if wanted(entry.path()) {
+            found.push(entry.into_path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
