@@ -22,10 +22,9 @@ pub use self::process_privileges::ProcessPrivileges;
 pub use self::run_folder::RunFolder;
 
 mod authority;
-mod command_lines;
-mod container_files;
 mod fault;
 mod fleet;
+mod inspection;
 pub mod kube;
 pub mod local;
 pub mod observe;

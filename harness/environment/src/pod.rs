@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::EnvironmentFault;
 use super::process_privileges::ProcessPrivileges;
 use harness_core::model::container_usage::ContainerUsage;
+use harness_core::model::file_kind::FileKind;
 use harness_core::model::image_use::ContainerImage;
 use harness_core::model::timeline::TimelineEvent;
 use harness_core::model::timespan::TimeSpan;
@@ -22,7 +23,7 @@ pub trait Pod: fmt::Debug + Send + Sync {
     /// Returns everything that has happened so far, in order.
     fn timeline(&self) -> Vec<TimelineEvent>;
 
-    /// Tells whether the pod is ready (an endpoint of its Service) now.
+    /// Returns whether the pod is ready (an endpoint of its Service) now.
     fn is_ready(&self) -> bool;
 
     /// Returns what is known of the containers' images; nothing where there are no images.
@@ -165,7 +166,7 @@ pub struct PodHttpResponse {
 
 /// A change of one file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FileChange {
     /// It is gone.
     Remove,
@@ -183,13 +184,25 @@ pub enum ContainerFault {
     Resume,
     /// Kills the container's first process (SIGKILL); the restart policy applies.
     Kill,
-    /// Tells the container's first process to read its files again (SIGHUP).
+    /// Asks the container's first process to read its files again (SIGHUP).
     Reload,
+}
+
+impl ContainerFault {
+    /// Returns what it does to a container, as a timeline has it.
+    pub(crate) const fn outcome(self) -> &'static str {
+        match self {
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Kill => "killed",
+            Self::Reload => "asked to reload",
+        }
+    }
 }
 
 /// What a container's file system looks like from the kernel's side, and as whom its first process looks at it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FileSystemView {
     /// Whether the kernel has the root mounted read-only.
     pub root_is_read_only: bool,
@@ -205,10 +218,10 @@ pub struct FileSystemView {
 
 /// One file of a container.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FileEntry {
-    /// `file`, `directory`, `socket`, `link` or `other`.
-    pub kind: String,
+    /// What it is.
+    pub kind: FileKind,
     /// Bytes; 0 for anything but a file.
     pub size: u64,
     /// Permission bits.

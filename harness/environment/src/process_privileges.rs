@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use harness_core::model::pod_security::PodSecurity;
 
-/// The kernel's word for a filter of system calls in the field `Seccomp`.
+/// What the field `Seccomp` has where a filter of system calls is installed.
 const FILTERED: &str = "2";
 
 /// What the kernel lets a process do.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ProcessPrivileges {
     /// The user as whom it acts.
     pub user: u32,
@@ -49,7 +49,7 @@ impl ProcessPrivileges {
         })
     }
 
-    /// Says whether the process is kept from what a pod asks to be kept from.
+    /// Returns whether the process is kept from what a pod asks to be kept from.
     pub fn are_within(&self, security: PodSecurity) -> bool {
         let unprivileged = self.user != 0 && self.capabilities == 0 && !self.can_gain_more;
         match security {

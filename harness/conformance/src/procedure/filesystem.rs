@@ -6,6 +6,7 @@ use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
+use harness_core::model::file_kind::FileKind;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::validate_requests::check_some_cases;
 use harness_core::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
@@ -65,8 +66,8 @@ pub enum RootExpectation {
 pub struct ExpectedFile {
     /// The path inside the container.
     pub path: Located<String>,
-    /// `file`, `directory` or `socket`.
-    pub kind: Located<String>,
+    /// What it is.
+    pub kind: Located<FileKind>,
 }
 
 impl Procedure for FilesystemSpec {
@@ -187,8 +188,8 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
         ));
     }
     for file in &spec.files {
-        let kind = view.files.get(file.path.as_str()).map(|entry| &*entry.kind);
-        if kind != Some(file.kind.as_str()) {
+        let kind = view.files.get(file.path.as_str()).map(|entry| entry.kind);
+        if kind != Some(*file.kind) {
             findings.push(
                 Finding::new(
                     FindingKind::File,
@@ -247,7 +248,7 @@ mod tests {
             writable: Located::unwritten(vec!["/sigsci/tmp".into()]),
             files: vec![ExpectedFile {
                 path: Located::unwritten("/sigsci/tmp/sigsci.sock".into()),
-                kind: Located::unwritten("socket".into()),
+                kind: Located::unwritten(FileKind::Socket),
             }],
             size_limit: Located::unwritten(10),
             security: Some(Located::unwritten(PodSecurity::Unprivileged)),
@@ -261,7 +262,7 @@ mod tests {
             files: BTreeMap::from([(
                 "/sigsci/tmp/sigsci.sock".into(),
                 FileEntry {
-                    kind: "socket".into(),
+                    kind: FileKind::Socket,
                     size: 0,
                     mode: 0o600,
                 },

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::expectation::ClientExpectation;
+use harness_core::model::file_kind::FileKind;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
@@ -148,7 +149,7 @@ async fn live_places(deployment: &Deployment) -> Result<Vec<Place>, ProcedureErr
             format!("the name of the file {path}"),
             path.clone().into_bytes(),
         ));
-        if entry.kind == "file" && entry.size > 0 {
+        if entry.kind == FileKind::File && entry.size > 0 {
             let content = deployment
                 .pod()
                 .read_file(AGENT_CONTAINER, path, FILE_LIMIT_BYTES)

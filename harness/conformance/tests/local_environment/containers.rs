@@ -1,5 +1,6 @@
 //! What a container sees: its root, its volumes, its environment, its log.
 
+use harness_core::model::file_kind::FileKind;
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
 use harness_environment::{ContainerFault, EnvironmentFault};
 use serde_json::{Value, json};
@@ -366,18 +367,18 @@ async fn files_are_described_without_following_links_out() {
         view.writable_mounts.into_iter().collect::<Vec<_>>(),
         [("/sigsci/tmp".to_owned(), Some("scratch".to_owned()))]
     );
-    let files: Vec<(String, String, u64)> = view
+    let files: Vec<(String, FileKind, u64)> = view
         .files
         .iter()
-        .map(|(path, entry)| (path.clone(), entry.kind.clone(), entry.size))
+        .map(|(path, entry)| (path.clone(), entry.kind, entry.size))
         .collect();
     assert_eq!(
         files,
         [
-            ("/sigsci/tmp/cache".into(), "directory".into(), 0),
-            ("/sigsci/tmp/cache/geo".into(), "file".into(), 5),
-            ("/sigsci/tmp/out".into(), "link".into(), 0),
-            ("/sigsci/tmp/pipe".into(), "other".into(), 0),
+            ("/sigsci/tmp/cache".into(), FileKind::Directory, 0),
+            ("/sigsci/tmp/cache/geo".into(), FileKind::File, 5),
+            ("/sigsci/tmp/out".into(), FileKind::Link, 0),
+            ("/sigsci/tmp/pipe".into(), FileKind::Other, 0),
         ]
     );
     assert_eq!(view.files["/sigsci/tmp/cache/geo"].mode, 0o600);

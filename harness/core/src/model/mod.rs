@@ -16,6 +16,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod expectation;
 pub mod feature;
+pub mod file_kind;
 pub mod finding;
 pub mod finding_kind;
 pub mod identity;

@@ -16,6 +16,7 @@ use super::objects::{self, OBSERVER};
 use super::observing::{Observing, TRY_OBSERVER};
 use super::run_space::RunSpace;
 use crate::EnvironmentFault;
+use crate::inspection::InspectionAnswer;
 use crate::observe::{
     ContainerId, LONGEST_REPLY, ObserveReply, ObserveRequest, ProcessChange, ProcessReport,
 };
@@ -58,7 +59,7 @@ impl Observers {
         space: &RunSpace,
         node: &str,
         request: &ObserveRequest,
-    ) -> Result<ObserveReply, EnvironmentFault> {
+    ) -> Result<InspectionAnswer, EnvironmentFault> {
         let (pods, name) = self.of(space, node).await?;
         let mut exec = exec(&pods, &name, OBSERVER, objects::command("observe")).await?;
         let question = serde_json::to_vec(request).expect("requests have only string keys");
@@ -72,7 +73,7 @@ impl Observers {
                 detail: reason,
                 hint: None,
             }),
-            reply => Ok(reply),
+            ObserveReply::Inspected(answer) => Ok(answer),
         }
     }
 

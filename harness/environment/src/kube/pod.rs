@@ -5,8 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod as KubePodObject;
 use kube::api::{Api, DeleteParams};
@@ -24,7 +22,8 @@ use super::observing::Observing;
 use super::pod_http::ask_port;
 use super::pod_watch::{PodView, Stage};
 use super::run_space::{RunNamespace, RunSpace};
-use crate::observe::{ContainerId, ObserveReply, ObserveRequest};
+use crate::inspection::{InspectionAnswer, InspectionRequest};
+use crate::observe::{ContainerId, ObserveRequest};
 use crate::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
     PodHttpRequest, PodHttpResponse,
@@ -144,7 +143,18 @@ impl KubePod {
             })
     }
 
-    async fn observe(&self, request: ObserveRequest) -> Result<ObserveReply, EnvironmentFault> {
+    async fn inspect(
+        &self,
+        container: &str,
+        request: InspectionRequest,
+    ) -> Result<InspectionAnswer, EnvironmentFault> {
+        let mut others = self.running();
+        others.remove(container);
+        let request = ObserveRequest::Inspect {
+            container: self.container_id(container)?,
+            others: others.into_values().collect(),
+            request,
+        };
         self.parts
             .observers
             .ask(&self.parts.space, self.node(), &request)
@@ -266,22 +276,9 @@ impl Pod for KubePod {
         path: &str,
         limit: u64,
     ) -> Result<Vec<u8>, EnvironmentFault> {
-        let request = ObserveRequest::ReadFile {
-            container: self.container_id(container)?,
-            path: path.into(),
-            limit,
-        };
-        match self.observe(request).await? {
-            ObserveReply::Content { base64 } => {
-                STANDARD
-                    .decode(base64)
-                    .map_err(|error| EnvironmentFault::Io {
-                        action: format!("read `{path}` of container `{container}`"),
-                        source: std::io::Error::other(error),
-                    })
-            }
-            reply => Err(unexpected(&reply)),
-        }
+        let path = path.into();
+        let request = InspectionRequest::ReadFile { path, limit };
+        self.inspect(container, request).await?.into_content()
     }
 
     async fn change_file(
@@ -290,49 +287,26 @@ impl Pod for KubePod {
         path: &str,
         change: FileChange,
     ) -> Result<(), EnvironmentFault> {
-        let request = ObserveRequest::ChangeFile {
-            container: self.container_id(container)?,
-            path: path.into(),
-            change,
-        };
-        self.observe(request).await.map(|_| ())
+        let path = path.into();
+        let request = InspectionRequest::ChangeFile { path, change };
+        let answer = self.inspect(container, request).await?;
+        answer.into_moment().map(|_| ())
     }
 
     async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault> {
-        let request = ObserveRequest::Inject {
-            container: self.container_id(container)?,
-            fault,
-        };
-        let name = match fault {
-            ContainerFault::Pause => "paused",
-            ContainerFault::Resume => "resumed",
-            ContainerFault::Kill => "killed",
-            ContainerFault::Reload => "told to reload",
-        };
         let asked = Timestamp::now();
-        match self.observe(request).await? {
-            ObserveReply::Done { at } => {
-                let at = believable(at, asked, Timestamp::now());
-                let injected = LifecycleEvent::FaultInjected { fault: name.into() };
-                self.parts.view.record(at, container, injected);
-                Ok(())
-            }
-            reply => Err(unexpected(&reply)),
-        }
+        let request = InspectionRequest::Inject(fault);
+        let at = self.inspect(container, request).await?.into_moment()?;
+        let at = believable(at, asked, Timestamp::now());
+        let fault = fault.outcome().into();
+        let injected = LifecycleEvent::FaultInjected { fault };
+        self.parts.view.record(at, container, injected);
+        Ok(())
     }
 
     async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault> {
-        let mut running = self.running();
-        let own = self.container_id(container)?;
-        running.remove(container);
-        let request = ObserveRequest::InspectFiles {
-            container: own,
-            others: running.into_values().collect(),
-        };
-        let reply = self.observe(request).await?;
-        let ObserveReply::Files(mut view) = reply else {
-            return Err(unexpected(&reply));
-        };
+        let answer = self.inspect(container, InspectionRequest::Files).await?;
+        let mut view = answer.into_files()?;
         let mounts = self
             .parts
             .stack
@@ -349,13 +323,8 @@ impl Pod for KubePod {
     }
 
     async fn command_lines(&self, container: &str) -> Result<Vec<String>, EnvironmentFault> {
-        let request = ObserveRequest::CommandLines {
-            container: self.container_id(container)?,
-        };
-        match self.observe(request).await? {
-            ObserveReply::CommandLines(lines) => Ok(lines),
-            reply => Err(unexpected(&reply)),
-        }
+        let request = InspectionRequest::CommandLines;
+        self.inspect(container, request).await?.into_command_lines()
     }
 
     async fn request_deletion(&self) -> Result<(), EnvironmentFault> {
@@ -421,12 +390,6 @@ fn running(view: &PodView) -> BTreeMap<String, ContainerId> {
 /// from this one, which may have been set back meanwhile: it is believed within what is possible.
 fn believable(at: Timestamp, asked: Timestamp, now: Timestamp) -> Timestamp {
     at.clamp(asked, now.max(asked))
-}
-
-fn unexpected(reply: &ObserveReply) -> EnvironmentFault {
-    EnvironmentFault::PodLost {
-        reason: format!("the observer answered something else: {reply:?}"),
-    }
 }
 
 #[cfg(test)]

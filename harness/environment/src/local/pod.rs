@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use camino::Utf8PathBuf;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -18,6 +16,7 @@ use tokio::time;
 use super::container_logs::ContainerLogs;
 use super::control_client::{ControlClient, read_reply_exactly};
 use super::protocol::{ControlReply, ControlRequest};
+use crate::inspection::{InspectionAnswer, InspectionRequest};
 use crate::pod_timeline::PodTimeline;
 use crate::run_folder::RunFolder;
 use crate::{
@@ -105,15 +104,26 @@ impl LocalPod {
             ControlRequest::Watch
             | ControlRequest::StartDriver
             | ControlRequest::EndDriver { .. }
-            | ControlRequest::Inject { .. }
-            | ControlRequest::InspectFiles { .. }
-            | ControlRequest::ReadFile { .. }
-            | ControlRequest::ChangeFile { .. }
-            | ControlRequest::CommandLines { .. }
+            | ControlRequest::Inspect { .. }
             | ControlRequest::Usage { .. }
             | ControlRequest::RequestDeletion => ANSWERED_WITHIN,
         };
         bounded(within, self.parts.control.ask(&request)).await
+    }
+
+    async fn inspect(
+        &self,
+        container: &str,
+        request: InspectionRequest,
+    ) -> Result<InspectionAnswer, EnvironmentFault> {
+        let request = ControlRequest::Inspect {
+            container: container.into(),
+            request,
+        };
+        match self.ask(request).await? {
+            ControlReply::Inspected(answer) => Ok(answer),
+            reply => Err(unexpected(&reply)),
+        }
     }
 }
 
@@ -218,22 +228,9 @@ impl Pod for LocalPod {
         path: &str,
         limit: u64,
     ) -> Result<Vec<u8>, EnvironmentFault> {
-        let request = ControlRequest::ReadFile {
-            container: container.into(),
-            path: path.into(),
-            limit,
-        };
-        match self.ask(request).await? {
-            ControlReply::Content { base64 } => {
-                STANDARD
-                    .decode(base64)
-                    .map_err(|error| EnvironmentFault::Io {
-                        action: format!("read `{path}` of container `{container}`"),
-                        source: io::Error::other(error),
-                    })
-            }
-            reply => Err(unexpected(&reply)),
-        }
+        let path = path.into();
+        let request = InspectionRequest::ReadFile { path, limit };
+        self.inspect(container, request).await?.into_content()
     }
 
     async fn change_file(
@@ -242,40 +239,26 @@ impl Pod for LocalPod {
         path: &str,
         change: FileChange,
     ) -> Result<(), EnvironmentFault> {
-        let request = ControlRequest::ChangeFile {
-            container: container.into(),
-            path: path.into(),
-            change,
-        };
-        self.ask(request).await.map(|_| ())
+        let path = path.into();
+        let request = InspectionRequest::ChangeFile { path, change };
+        let answer = self.inspect(container, request).await?;
+        answer.into_moment().map(|_| ())
     }
 
     async fn inject(&self, container: &str, fault: ContainerFault) -> Result<(), EnvironmentFault> {
-        let request = ControlRequest::Inject {
-            container: container.into(),
-            fault,
-        };
-        self.ask(request).await.map(|_| ())
+        let request = InspectionRequest::Inject(fault);
+        let answer = self.inspect(container, request).await?;
+        answer.into_moment().map(|_| ())
     }
 
     async fn inspect_files(&self, container: &str) -> Result<FileSystemView, EnvironmentFault> {
-        let request = ControlRequest::InspectFiles {
-            container: container.into(),
-        };
-        match self.ask(request).await? {
-            ControlReply::Files(view) => Ok(view),
-            reply => Err(unexpected(&reply)),
-        }
+        let request = InspectionRequest::Files;
+        self.inspect(container, request).await?.into_files()
     }
 
     async fn command_lines(&self, container: &str) -> Result<Vec<String>, EnvironmentFault> {
-        let request = ControlRequest::CommandLines {
-            container: container.into(),
-        };
-        match self.ask(request).await? {
-            ControlReply::CommandLines(lines) => Ok(lines),
-            reply => Err(unexpected(&reply)),
-        }
+        let request = InspectionRequest::CommandLines;
+        self.inspect(container, request).await?.into_command_lines()
     }
 
     async fn usage(&self, container: &str) -> Result<ContainerUsage, EnvironmentFault> {
@@ -312,7 +295,7 @@ impl Pod for LocalPod {
         }
         match fs_err::remove_dir_all(&self.parts.folder) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(EnvironmentFault::Io {
                 action: "remove the pod's folder".into(),
                 source,

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ContainerFault, EnvironmentFault, FileChange, FileSystemView, PodHttpRequest, PodHttpResponse,
-};
+use crate::inspection::{InspectionAnswer, InspectionRequest};
+use crate::{EnvironmentFault, PodHttpRequest, PodHttpResponse};
 use harness_core::model::container_usage::ContainerUsage;
 use harness_core::model::timeouts::TimedOut;
 
@@ -19,7 +18,7 @@ pub(super) const CONTROL_SOCKET: &str = "control.sock";
 
 /// One request; each has a connection of its own.
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum ControlRequest {
     /// Sends every timeline event, past and future, one JSON line each.
     Watch,
@@ -32,28 +31,12 @@ pub(super) enum ControlRequest {
     StartDriver,
     /// Kills a driver.
     EndDriver { process: i32 },
-    /// Injects a fault.
-    Inject {
+    /// Looks into a container that runs, or acts on it.
+    Inspect {
         container: String,
-        fault: ContainerFault,
+        request: InspectionRequest,
     },
-    /// Describes a container's files.
-    InspectFiles { container: String },
-    /// Reads the start of a container's file.
-    ReadFile {
-        container: String,
-        path: String,
-        limit: u64,
-    },
-    /// Changes a container's file.
-    ChangeFile {
-        container: String,
-        path: String,
-        change: FileChange,
-    },
-    /// Lists a container's command lines.
-    CommandLines { container: String },
-    /// Tells what a container takes of the machine.
+    /// Measures what a container takes of the machine.
     Usage { container: String },
     /// Starts the pod's deletion.
     RequestDeletion,
@@ -61,21 +44,19 @@ pub(super) enum ControlRequest {
 
 /// The answer to a request.
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum ControlReply {
     Done,
     Http(PodHttpResponse),
     DriverStarted { process: i32 },
-    Files(FileSystemView),
-    CommandLines(Vec<String>),
-    Content { base64: String },
+    Inspected(InspectionAnswer),
     Usage(ContainerUsage),
     Refused(ControlFault),
 }
 
 /// Why a request was not carried out.
 #[derive(Clone, Debug, Deserialize, Serialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum ControlFault {
     #[error("container `{container}` {state}")]
     ContainerState { container: String, state: String },

@@ -32,7 +32,7 @@ pub use self::stage::pod_stage_main;
 mod containers;
 mod control;
 mod dial;
-mod files;
+mod inspecting;
 mod logs;
 mod members;
 mod network;

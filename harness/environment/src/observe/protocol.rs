@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContainerFault, FileChange, FileSystemView};
+use crate::inspection::{InspectionAnswer, InspectionRequest};
 
 /// The longest answer, in bytes.
 pub(crate) const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
@@ -58,31 +57,14 @@ impl From<ContainerId> for String {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum ObserveRequest {
-    /// Changes a file.
-    ChangeFile {
+    /// Looks into a container that runs, or acts on it.
+    Inspect {
         container: ContainerId,
-        path: String,
-        change: FileChange,
-    },
-    /// Lists the command lines of the container's processes.
-    CommandLines { container: ContainerId },
-    /// Injects a fault.
-    Inject {
-        container: ContainerId,
-        fault: ContainerFault,
-    },
-    /// Describes the container's files. What the runtime has put into the roots of all the others too is not the container's.
-    InspectFiles {
-        container: ContainerId,
+        /// The other containers of its pod: what the runtime has put into the roots of all of them is not the container's.
         others: Vec<ContainerId>,
+        request: InspectionRequest,
     },
-    /// Reads the start of a file.
-    ReadFile {
-        container: ContainerId,
-        path: String,
-        limit: u64,
-    },
-    /// Reports the processes that come and go, by the name that the harness has for the container, until nobody reads it.
+    /// Reports the processes that come and go, by the name that the harness has for the container, until the reader goes away.
     Watch {
         containers: BTreeMap<String, ContainerId>,
     },
@@ -90,25 +72,15 @@ pub(crate) enum ObserveRequest {
 
 /// The answer to anything but [`ObserveRequest::Watch`], which is answered by [`ProcessReport`]s.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum ObserveReply {
-    CommandLines(Vec<String>),
-    Content {
-        base64: String,
-    },
-    /// It was done, at this moment by the node's clock.
-    Done {
-        at: Timestamp,
-    },
-    Files(FileSystemView),
-    Refused {
-        reason: String,
-    },
+    Inspected(InspectionAnswer),
+    Refused { reason: String },
 }
 
 /// A process that came or went.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct ProcessReport {
     /// The container; none for the first report, which says that the watch has begun.
     pub container: Option<String>,
@@ -118,7 +90,7 @@ pub(crate) struct ProcessReport {
 
 /// What happened to a process.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum ProcessChange {
     /// The watch has begun: what was there is known.
     Begun,

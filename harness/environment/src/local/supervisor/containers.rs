@@ -13,12 +13,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time;
 
+use super::dial;
 use super::logs::{self, ContainerLog};
 use super::reaper::{ChildExit, Reaper};
 use super::root::Layout;
 use super::spawn::{self, Program, Spawned};
-use super::{dial, members};
-use crate::ContainerFault;
 use crate::local::kubelet::{
     ContainerRuntime, Dial, DialAnswer, ExecOutcome, StartFault, StopSignal,
 };
@@ -55,6 +54,13 @@ pub(super) struct ContainerProcess {
     open_streams: watch::Receiver<u8>,
 }
 
+impl ContainerProcess {
+    /// Returns whether its end was noticed: until then its number belongs to no other process.
+    pub(super) fn has_ended(&self) -> bool {
+        self.exit.has_ended()
+    }
+}
+
 impl Containers {
     /// Takes over what was set up for the pod. `root` is the folder on which each container, in
     /// its own mount namespace, builds its root.
@@ -77,20 +83,6 @@ impl Containers {
     /// Returns what the container's root holds at its start.
     pub(super) fn layout(&self, container: usize) -> Layout {
         Layout::new(&self.plan, &self.plan.containers[container], &self.volumes)
-    }
-
-    /// Injects a fault into a running container.
-    pub(super) fn inject(&self, process: &ContainerProcess, fault: ContainerFault) {
-        match fault {
-            ContainerFault::Kill => self.signal(process, StopSignal::Kill),
-            ContainerFault::Reload => {
-                if !process.exit.has_ended() {
-                    let _ = kill(process.first, Signal::SIGHUP);
-                }
-            }
-            ContainerFault::Pause => signal_all(process, Signal::SIGSTOP),
-            ContainerFault::Resume => signal_all(process, Signal::SIGCONT),
-        }
     }
 
     fn program(&self, container: usize, command: Vec<String>) -> Result<Program, String> {
@@ -221,17 +213,5 @@ impl Drain {
     async fn finish(self) -> Vec<u8> {
         let _ = time::timeout(COMMAND_DRAINED_WITHIN, self.reading).await;
         self.kept.take()
-    }
-}
-
-fn signal_all(process: &ContainerProcess, signal: Signal) {
-    if process.exit.has_ended() {
-        return;
-    }
-    // Twice: a process that was forked during the first round is met in the second.
-    for _ in 0..2 {
-        for member in members::of(process.first) {
-            let _ = kill(member, signal);
-        }
     }
 }

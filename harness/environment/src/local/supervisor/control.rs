@@ -5,8 +5,6 @@ use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -14,13 +12,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time;
 
 use super::containers::{ContainerProcess, Containers};
-use super::files::{self, Known};
+use super::inspecting::{SupervisedContainer, inspect};
 use super::reaper::Reaper;
-use super::{dial, members, spawn, usage};
+use super::{dial, spawn, usage};
+use crate::inspection::{InspectionAnswer, InspectionRequest};
 use crate::local::kubelet::{Phase, PodState};
 use crate::local::plan::PodPlan;
 use crate::local::protocol::{ControlFault, ControlReply, ControlRequest, LONGEST_LINE};
-use crate::{ContainerFault, FileChange};
 use harness_core::model::timeline::LifecycleEvent;
 
 /// What the requests act upon.
@@ -97,60 +95,16 @@ impl Control {
                 }
                 Ok(ControlReply::Done)
             }
-            ControlRequest::Inject { container, fault } => {
-                let (position, process) = self.running(&container)?;
-                let name = match fault {
-                    ContainerFault::Pause => "paused",
-                    ContainerFault::Resume => "resumed",
-                    ContainerFault::Kill => "killed",
-                    ContainerFault::Reload => "told to reload",
-                };
-                self.state.record(
-                    position,
-                    LifecycleEvent::FaultInjected { fault: name.into() },
-                );
-                self.containers.inject(&process, fault);
-                Ok(ControlReply::Done)
-            }
-            ControlRequest::ReadFile {
-                container,
-                path,
-                limit,
-            } => self.read_file(&container, &path, limit).await,
-            ControlRequest::ChangeFile {
-                container,
-                path,
-                change,
-            } => self.change_file(&container, &path, &change).await,
-            ControlRequest::InspectFiles { container } => {
-                let (position, process) = self.running(&container)?;
-                let known = Known {
-                    mounts: &self.plan.containers[position].mounts,
-                    volumes: self
-                        .plan
-                        .volumes
-                        .iter()
-                        .map(|volume| volume.name.clone())
-                        .collect(),
-                    initial: self.containers.layout(position).paths(),
-                };
-                files::inspect(process.first, known)
-                    .await
-                    .map(ControlReply::Files)
-                    .map_err(|error| {
-                        ControlFault::from_io(
-                            format!("inspect the files of container `{container}`"),
-                            &error,
-                        )
-                    })
-            }
-            ControlRequest::CommandLines { container } => self.command_lines(&container),
+            ControlRequest::Inspect { container, request } => self
+                .inspect(&container, request)
+                .await
+                .map(ControlReply::Inspected),
             ControlRequest::Usage { container } => {
                 let (_, process) = self.running(&container)?;
                 usage::of(process.first)
                     .map(ControlReply::Usage)
                     .map_err(|error| {
-                        let action = format!("tell what container `{container}` takes");
+                        let action = format!("measure what container `{container}` takes");
                         ControlFault::from_io(action, &error)
                     })
             }
@@ -166,48 +120,30 @@ impl Control {
         }
     }
 
-    fn command_lines(&self, container: &str) -> Result<ControlReply, ControlFault> {
-        let (_, process) = self.running(container)?;
-        members::command_lines(process.first)
-            .map(ControlReply::CommandLines)
-            .map_err(|error| {
-                let action = format!("read the command lines of container `{container}`");
-                ControlFault::from_io(action, &error)
-            })
-    }
-
-    async fn read_file(
+    async fn inspect(
         &self,
-        container: &str,
-        path: &str,
-        limit: u64,
-    ) -> Result<ControlReply, ControlFault> {
-        let (_, process) = self.running(container)?;
-        files::read(process.first, path, limit)
+        name: &str,
+        request: InspectionRequest,
+    ) -> Result<InspectionAnswer, ControlFault> {
+        let (position, process) = self.running(name)?;
+        if let InspectionRequest::Inject(fault) = &request {
+            let fault = fault.outcome().into();
+            self.state
+                .record(position, LifecycleEvent::FaultInjected { fault });
+            if process.has_ended() {
+                return Ok(InspectionAnswer::done_now());
+            }
+        }
+        let action = request.action(name);
+        let container = SupervisedContainer {
+            first: process.first,
+            pod: &self.plan,
+            plan: &self.plan.containers[position],
+            initial: || self.containers.layout(position).paths(),
+        };
+        inspect(&container, request)
             .await
-            .map(|bytes| ControlReply::Content {
-                base64: STANDARD.encode(bytes),
-            })
-            .map_err(|error| {
-                let action = format!("read `{path}` of container `{container}`");
-                ControlFault::from_io(action, &error)
-            })
-    }
-
-    async fn change_file(
-        &self,
-        container: &str,
-        path: &str,
-        change: &FileChange,
-    ) -> Result<ControlReply, ControlFault> {
-        let (_, process) = self.running(container)?;
-        files::change(process.first, path, change)
-            .await
-            .map(|()| ControlReply::Done)
-            .map_err(|error| {
-                let action = format!("change `{path}` of container `{container}`");
-                ControlFault::from_io(action, &error)
-            })
+            .map_err(|error| ControlFault::from_io(action, &error))
     }
 
     fn running(&self, name: &str) -> Result<(usize, ContainerProcess), ControlFault> {

@@ -160,7 +160,7 @@ pub(super) async fn in_container(
 
 /// Runs `work` inside the container's mount namespace and returns what it wrote, up to `limit`
 /// bytes. Links that the container made lead nowhere but into the container.
-pub(super) async fn look_into_container(
+pub(super) async fn work_in_container(
     first: Pid,
     limit: u64,
     work: impl FnOnce() -> Vec<u8>,

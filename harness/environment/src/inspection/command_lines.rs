@@ -10,7 +10,7 @@ const LONGEST_COMMAND_LINE: u64 = 2 * 1024 * 1024;
 /// # Errors
 ///
 /// When none has one, or one is longer than what is read: nothing could be concluded from the others.
-pub(crate) fn of_all(processes: impl IntoIterator<Item = i32>) -> io::Result<Vec<String>> {
+pub(super) fn of_all(processes: impl IntoIterator<Item = i32>) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     for process in processes {
         // A process that has ended meanwhile has none.
@@ -33,7 +33,7 @@ pub(crate) fn of_all(processes: impl IntoIterator<Item = i32>) -> io::Result<Vec
 fn read(file: impl io::Read, longest: u64) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     if file.take(longest + 1).read_to_end(&mut bytes).is_err() {
-        // The kernel tells of the process's end like this.
+        // The kernel reports the process's end like this.
         return Ok(None);
     }
     if bytes.len() as u64 > longest {
