@@ -10,9 +10,7 @@ use self::exit_code::Ending;
 use self::setup::RunSetup;
 use crate::catalogue::scenario::Scenario;
 use crate::report::decisions;
-use crate::report::record::{
-    EnvironmentRecord, Kubelet, RunRecord, SCHEMA_VERSION, ScenarioRecord, Totals,
-};
+use crate::report::record::{EnvironmentRecord, RunRecord, SCHEMA_VERSION, ScenarioRecord, Totals};
 use harness_core::model::digest::sha256;
 use harness_core::model::finding::{Fault, ScenarioResult};
 use harness_verdict::judge::images::judge_run;
@@ -124,11 +122,8 @@ pub fn record_of(
         started_at,
         finished_at: Timestamp::now(),
         environment: EnvironmentRecord {
-            name: setup.environment.name().into(),
-            kubelet: match setup.environment.name() {
-                "local" => Kubelet::Rehearsed,
-                _ => Kubelet::Real,
-            },
+            name: setup.environment.kind(),
+            kubelet: setup.environment.kubelet(),
             features: setup.features.clone(),
             facts: setup.environment.facts(),
             images: images.clone(),

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::PodName;
 use harness_core::model::image_use::ImagesInUse;
+use harness_core::model::kubelet::Kubelet;
 use harness_core::stack::Stack;
 
 pub use self::authority::authority;
@@ -38,8 +40,11 @@ pub mod service_answers;
 /// A place that can run pods.
 #[async_trait]
 pub trait Environment: fmt::Debug + Send + Sync {
-    /// Returns the name that reports carry: `local`, `kind`, …
-    fn name(&self) -> &'static str;
+    /// Returns what it is, as reports name it.
+    fn kind(&self) -> EnvironmentKind;
+
+    /// Returns whose probes, hooks and signals its pods see.
+    fn kubelet(&self) -> Kubelet;
 
     /// Returns what this environment can carry out.
     fn features(&self) -> FeatureSet;

@@ -1,11 +1,13 @@
 //! Options of a run in a cluster.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use crate::report::record::PlaceRecord;
 use crate::run::place::{KubernetesPlace, Place};
 use harness_artifacts::image::ImageRole;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::image_digest::ImageDigest;
 use harness_core::model::pull_policy::PullPolicy;
 use harness_environment::kube::{
@@ -18,8 +20,8 @@ use harness_environment::kube::{
 #[command(next_help_heading = "Clusters")]
 pub(super) struct ClusterOptions {
     /// Where the pods run. Default: local.
-    #[arg(long, value_enum)]
-    environment: Option<EnvironmentChoice>,
+    #[arg(long, value_parser = environment_parser())]
+    environment: Option<EnvironmentKind>,
 
     /// With `--environment existing`: the context of the kubeconfig. Default: the current one.
     #[arg(long, value_name = "NAME")]
@@ -73,30 +75,23 @@ pub(super) struct ClusterOptions {
     expect_digest: Vec<(ImageRole, ImageDigest)>,
 }
 
-/// Where pods can run.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(super) enum EnvironmentChoice {
-    /// A cluster of yours, by the kubeconfig; only namespaces that the run makes are touched.
-    Existing,
-    /// A cluster that k3d makes for the run, or the one of `conformance up --environment k3d`.
-    K3d,
-    /// A cluster that kind makes for the run, or the one of `conformance up`.
-    Kind,
-    /// Namespaces of this machine; the kubelet's rules are rehearsed.
-    Local,
-}
-
-impl EnvironmentChoice {
-    const ALL: [Self; 4] = [Self::Existing, Self::K3d, Self::Kind, Self::Local];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Existing => "existing",
-            Self::K3d => "k3d",
-            Self::Kind => "kind",
-            Self::Local => "local",
+/// Parses the name of an environment; the help has what each is.
+fn environment_parser() -> impl TypedValueParser<Value = EnvironmentKind> {
+    let help = |kind| match kind {
+        EnvironmentKind::Existing => {
+            "A cluster of yours, by the kubeconfig; only namespaces that the run makes are touched"
         }
-    }
+        EnvironmentKind::K3d => {
+            "A cluster that k3d makes for the run, or the one of `conformance up --environment k3d`"
+        }
+        EnvironmentKind::Kind => {
+            "A cluster that kind makes for the run, or the one of `conformance up`"
+        }
+        EnvironmentKind::Local => "Namespaces of this machine; the kubelet's rules are rehearsed",
+    };
+    let values =
+        EnvironmentKind::ALL.map(|kind| PossibleValue::new(kind.as_str()).help(help(kind)));
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<EnvironmentKind>())
 }
 
 fn parse_pull_policy(text: &str) -> Result<PullPolicy, String> {
@@ -136,9 +131,7 @@ impl ClusterOptions {
         let names_a_way = self.image_load.is_some() || self.registry.is_some();
         let parsed = |text: &Option<String>| text.as_ref().filter(|_| !names_a_way).cloned();
         Self {
-            environment: EnvironmentChoice::ALL
-                .into_iter()
-                .find(|choice| choice.name() == earlier.environment),
+            environment: Some(earlier.environment),
             context: self.context.clone().or_else(|| earlier.context.clone()),
             node_image: self
                 .node_image
@@ -173,24 +166,24 @@ impl ClusterOptions {
     ///
     /// When an option is given that the environment would pass over in silence, and that a verdict may depend on.
     pub(super) fn place(&self) -> Result<Place, CliError> {
-        let environment = self.environment.unwrap_or(EnvironmentChoice::Local);
+        let environment = self.environment.unwrap_or(EnvironmentKind::Local);
         let made = |tool| ClusterChoice::Made {
             tool,
             node_image: self.node_image.clone(),
         };
         let cluster = match environment {
-            EnvironmentChoice::Local => {
+            EnvironmentKind::Local => {
                 return if self.expect_digest.is_empty() {
                     Ok(Place::Local)
                 } else {
                     Err(unfit("--expect-digest", environment))
                 };
             }
-            EnvironmentChoice::Existing => ClusterChoice::Existing {
+            EnvironmentKind::Existing => ClusterChoice::Existing {
                 context: self.context.clone(),
             },
-            EnvironmentChoice::K3d => made(ClusterTool::K3d),
-            EnvironmentChoice::Kind => made(ClusterTool::Kind),
+            EnvironmentKind::K3d => made(ClusterTool::K3d),
+            EnvironmentKind::Kind => made(ClusterTool::Kind),
         };
         let delivery = match (&self.image_load, &self.registry) {
             (Some(command), _) => ImageDelivery::Command(command.clone()),
@@ -198,7 +191,7 @@ impl ClusterOptions {
             (None, None) => ImageDelivery::None,
         };
         match (&delivery, environment) {
-            (ImageDelivery::None, _) | (_, EnvironmentChoice::Existing) => {}
+            (ImageDelivery::None, _) | (_, EnvironmentKind::Existing) => {}
             (ImageDelivery::Command(_), _) => return Err(unfit("--image-load", environment)),
             (ImageDelivery::Registry(_), _) => return Err(unfit("--registry", environment)),
         }
@@ -235,10 +228,10 @@ impl ClusterOptions {
     }
 }
 
-fn unfit(option: &'static str, environment: EnvironmentChoice) -> CliError {
+fn unfit(option: &'static str, environment: EnvironmentKind) -> CliError {
     CliError::UnfitOption {
         option,
-        environment: environment.name(),
+        environment,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::self_test::listing::ListingError;
 use harness_artifacts::image::ImageError;
 use harness_core::model::causes::chain;
 use harness_core::model::diagnostic::Colour;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::project::LoadError;
 
 /// Why a command did not do its work.
@@ -63,7 +64,7 @@ pub(super) enum CliError {
         /// The option.
         option: &'static str,
         /// The environment.
-        environment: &'static str,
+        environment: EnvironmentKind,
     },
     /// The asynchronous runtime does not start.
     #[error("cannot start the runtime")]

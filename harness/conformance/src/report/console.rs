@@ -8,13 +8,14 @@ use camino::Utf8Path;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Style};
 
-use super::record::{Kubelet, RunRecord, ScenarioRecord};
+use super::record::{RunRecord, ScenarioRecord};
 use super::terminal::{remark, say};
 use super::untrusted::harmless;
 use crate::catalogue::scenario::Scenario;
 use harness_core::model::diagnostic::{Colour, Diagnostic};
 use harness_core::model::finding::{Finding, ScenarioResult, describe_missing};
 use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::kubelet::Kubelet;
 use harness_verdict::judge::bound::PROVEN;
 
 /// How many findings of one scenario are drawn; the rest is counted.

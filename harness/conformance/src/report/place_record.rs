@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use harness_artifacts::image::ImageRole;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::image_digest::ImageDigest;
 use harness_core::model::pull_policy::PullPolicy;
 
@@ -14,7 +15,7 @@ use harness_core::model::pull_policy::PullPolicy;
 #[serde(rename_all = "kebab-case")]
 pub struct PlaceRecord {
     /// `--environment`.
-    pub environment: String,
+    pub environment: EnvironmentKind,
     /// `--context`.
     pub context: Option<String>,
     /// `--node-image`.

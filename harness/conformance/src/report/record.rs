@@ -14,10 +14,12 @@ use crate::catalogue::scenario::ScenarioName;
 use crate::procedure::{MatrixCell, MatrixCount};
 use harness_artifacts::executable::Identity;
 use harness_core::model::call_expectation::CallOutcome;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::Feature;
 use harness_core::model::finding::{Finding, ScenarioResult};
 use harness_core::model::identity::RunId;
 use harness_core::model::image_use::ImagesInUse;
+use harness_core::model::kubelet::Kubelet;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::Phase;
 use harness_core::model::timeline::TimelineEvent;
@@ -92,8 +94,8 @@ pub struct RunOptionsRecord {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct EnvironmentRecord {
-    /// `local`, `kind`, …
-    pub name: String,
+    /// Where: `local`, `kind`, …
+    pub name: EnvironmentKind,
     /// Whether the kubelet was rehearsed: lifecycle results of such a run never count towards a qualification.
     pub kubelet: Kubelet,
     /// What the environment and the agent can do.
@@ -103,16 +105,6 @@ pub struct EnvironmentRecord {
     /// Which images ran, by role, as the API read their digests back; none where there are no images.
     #[serde(default)]
     pub images: ImagesInUse,
-}
-
-/// Whose probes, hooks and signals a run has seen.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kubelet {
-    /// The harness followed the kubelet's rules.
-    Rehearsed,
-    /// A real kubelet.
-    Real,
 }
 
 /// What became of one scenario.

@@ -55,7 +55,7 @@ impl Place {
             ImageDelivery::Registry(prefix) => (None, Some(prefix.to_string())),
         };
         Some(PlaceRecord {
-            environment: place.cluster.name().into(),
+            environment: place.cluster.kind(),
             context,
             node_image,
             keep: place.keeping == Keeping::Keep,

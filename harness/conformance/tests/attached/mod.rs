@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use conformance::run::place::{KubernetesPlace, Place};
 use harness_core::model::causes::chain;
+use harness_core::model::environment_kind::{EnvironmentKind, UnknownEnvironment};
 use harness_core::model::project::Project;
 use harness_environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
 use libtest_mimic::Arguments;
@@ -33,21 +34,18 @@ fn chosen_place() -> Result<Place, String> {
             keeping: Keeping::Remove,
         })
     };
-    let tool_named = |name: &str| {
-        ClusterTool::ALL
-            .into_iter()
-            .find(|tool| tool.name() == name)
-    };
-    match std::env::var(ENVIRONMENT_VARIABLE).as_deref() {
-        Ok("local") => return Ok(Place::Local),
-        Ok(name) => {
-            return tool_named(name).map(made).ok_or_else(|| {
-                format!(
-                    "{ENVIRONMENT_VARIABLE} is `{name}`, and neither `local` nor `kind` nor `k3d`"
-                )
-            });
-        }
-        Err(_) => {}
+    if let Ok(name) = std::env::var(ENVIRONMENT_VARIABLE) {
+        let kind = name
+            .parse()
+            .map_err(|error: UnknownEnvironment| format!("{ENVIRONMENT_VARIABLE}: {error}"))?;
+        return match kind {
+            EnvironmentKind::Existing => Err(format!(
+                "{ENVIRONMENT_VARIABLE} is `{kind}`, and a test target runs on `local`, `kind` or `k3d`"
+            )),
+            EnvironmentKind::K3d => Ok(made(ClusterTool::K3d)),
+            EnvironmentKind::Kind => Ok(made(ClusterTool::Kind)),
+            EnvironmentKind::Local => Ok(Place::Local),
+        };
     }
     let leases = LeaseFolder::of_user().map_err(|error| chain(&error).join(": "))?;
     for tool in ClusterTool::ALL {

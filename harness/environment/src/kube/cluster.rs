@@ -18,6 +18,7 @@ use super::sweep::write_record;
 use crate::EnvironmentFault;
 use harness_artifacts::executable::bounded_command::{Bounds, Group, Kept, run_bounded};
 use harness_artifacts::image::{ImageRole, Images};
+use harness_core::model::environment_kind::EnvironmentKind;
 
 /// Which cluster a run uses.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,11 +38,11 @@ pub enum ClusterChoice {
 }
 
 impl ClusterChoice {
-    /// Returns the environment's name.
-    pub const fn name(&self) -> &'static str {
+    /// Returns which environment it is.
+    pub const fn kind(&self) -> EnvironmentKind {
         match self {
-            Self::Existing { .. } => "existing",
-            Self::Made { tool, .. } => tool.name(),
+            Self::Existing { .. } => EnvironmentKind::Existing,
+            Self::Made { tool, .. } => tool.kind(),
         }
     }
 }

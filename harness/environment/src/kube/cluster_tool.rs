@@ -13,6 +13,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::EnvironmentFault;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::timeouts::TimedOut;
 
 /// How long a cluster may take to come up.
@@ -61,6 +62,14 @@ impl ClusterTool {
         match self {
             Self::K3d => "k3d",
             Self::Kind => "kind",
+        }
+    }
+
+    /// Returns which environment the clusters are that it makes.
+    pub const fn kind(self) -> EnvironmentKind {
+        match self {
+            Self::K3d => EnvironmentKind::K3d,
+            Self::Kind => EnvironmentKind::Kind,
         }
     }
 

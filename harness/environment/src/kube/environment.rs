@@ -21,16 +21,18 @@ use super::run_space::{RunNamespace, RunSpace};
 use super::service_refusal::await_refusal;
 use crate::run_folder::RunFolder;
 use crate::{Environment, EnvironmentFault, Fleet, Pod, authority};
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::PodName;
 use harness_core::model::image_use::ImagesInUse;
+use harness_core::model::kubelet::Kubelet;
 use harness_core::stack::agent_pods::AgentPods;
 use harness_core::stack::{PROXY_PORT, Stack};
 
 /// Runs pods in a cluster.
 #[derive(Debug)]
 pub struct KubeEnvironment {
-    pub(super) name: &'static str,
+    pub(super) kind: EnvironmentKind,
     pub(super) connection: Connection,
     pub(super) cluster: tokio::sync::Mutex<Cluster>,
     pub(super) space: Arc<RunSpace>,
@@ -215,8 +217,12 @@ impl KubeEnvironment {
 
 #[async_trait]
 impl Environment for KubeEnvironment {
-    fn name(&self) -> &'static str {
-        self.name
+    fn kind(&self) -> EnvironmentKind {
+        self.kind
+    }
+
+    fn kubelet(&self) -> Kubelet {
+        Kubelet::Real
     }
 
     fn features(&self) -> FeatureSet {

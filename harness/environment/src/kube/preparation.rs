@@ -89,7 +89,7 @@ impl KubeEnvironment {
         let prepared = Box::pin(prepared).await;
         match prepared {
             Ok((connection, space, found)) => Ok(Self {
-                name: options.cluster.name(),
+                kind: options.cluster.kind(),
                 maker: PodMaker {
                     space: space.clone(),
                     observers: Arc::default(),

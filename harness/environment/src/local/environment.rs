@@ -27,8 +27,10 @@ use super::stage_thread;
 use crate::pod_timeline::PodTimeline;
 use crate::run_folder::{self, RunFolder};
 use crate::{Addresses, Environment, EnvironmentFault, Pod};
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::{PodName, RunId};
+use harness_core::model::kubelet::Kubelet;
 use harness_core::model::timeline::TimelineEvent;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::Stack;
@@ -111,8 +113,12 @@ impl LocalEnvironment {
 
 #[async_trait]
 impl Environment for LocalEnvironment {
-    fn name(&self) -> &'static str {
-        "local"
+    fn kind(&self) -> EnvironmentKind {
+        EnvironmentKind::Local
+    }
+
+    fn kubelet(&self) -> Kubelet {
+        Kubelet::Rehearsed
     }
 
     fn features(&self) -> FeatureSet {
