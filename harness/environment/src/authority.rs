@@ -1,4 +1,4 @@
-//! Writes an address and a port as one word: IPv6 addresses stand in brackets (RFC 3986, section 3.2.2).
+//! Writes an address and a port as one text: IPv6 addresses stand in brackets (RFC 3986, section 3.2.2).
 
 use std::net::Ipv6Addr;
 

@@ -96,11 +96,11 @@ pub trait Pod: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the environment does not see it (feature `resource-usage`), or the container does not run.
+    /// When the environment does not measure it (feature `resource-usage`), or the container does not run.
     async fn usage(&self, container: &str) -> Result<ContainerUsage, EnvironmentFault> {
         let _ = container;
         Err(EnvironmentFault::NotCarriedOut {
-            what: "a look at what a container takes of its machine".into(),
+            what: "a measurement of what a container takes of its machine".into(),
         })
     }
 
@@ -200,7 +200,7 @@ impl ContainerFault {
     }
 }
 
-/// What a container's file system looks like from the kernel's side, and as whom its first process looks at it.
+/// A container's file system from the kernel's side, and as whom its first process uses it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FileSystemView {

@@ -11,11 +11,11 @@ use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 #[derive(Debug)]
 pub(crate) struct PodTimeline {
     events: Mutex<Vec<TimelineEvent>>,
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<TimelineProgress>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Progress {
+struct TimelineProgress {
     events: usize,
     complete: bool,
 }
@@ -43,7 +43,7 @@ impl PodTimeline {
             .send_modify(|progress| progress.events = count);
     }
 
-    /// Adds what happened at a moment of which others may have been told of later moments already.
+    /// Adds what happened at a moment though later moments may have been added already.
     pub(crate) fn place(&self, event: TimelineEvent) {
         let mut events = self.lock();
         let position = events
@@ -85,7 +85,7 @@ impl PodTimeline {
         let _ = progress.wait_for(|progress| progress.complete).await;
     }
 
-    /// Tells whether the pod is an endpoint of its Service now.
+    /// Returns whether the pod is an endpoint of its Service now.
     pub(crate) fn is_ready(&self) -> bool {
         self.lock()
             .iter()

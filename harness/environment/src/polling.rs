@@ -1,13 +1,13 @@
-//! Waiting for what has to be looked at again and again.
+//! Waiting for what has to be polled.
 //!
-//! A time-out means that something was not there when the time was over. So a look that begins after it is always owed: a process that
-//! nobody let run while the time went by has seen nothing yet, and what it waits for may long be there.
+//! A time-out means that something was not there when the time was over. So a poll that begins after it is always owed: a process that
+//! that was not scheduled while the time went by has seen nothing yet, and what it waits for may long be there.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// A bounded number of looks: the first at once, the last after the time is over.
+/// A bounded number of polls: the first at once, the last after the time is over.
 #[derive(Debug)]
 pub struct Polling {
     deadline: Instant,
@@ -23,7 +23,7 @@ enum Next {
 }
 
 impl Polling {
-    /// Looks for so long, with a pause between two looks.
+    /// Polls for so long, with a pause between two polls.
     pub fn within(budget: Duration, every: Duration) -> Self {
         Self {
             deadline: Instant::now() + budget,
@@ -32,11 +32,11 @@ impl Polling {
         }
     }
 
-    /// Waits until the next look is due; tells whether there is one.
+    /// Waits until the next poll is due; returns whether there is one.
     ///
     /// # Cancel safety
     ///
-    /// A look that is not waited for to the end stays due.
+    /// A poll that is not waited for to the end stays due.
     pub async fn next(&mut self) -> bool {
         match self.next {
             Next::Never => return false,
@@ -59,35 +59,35 @@ mod tests {
     const BUDGET: Duration = Duration::from_secs(1);
     const EVERY: Duration = Duration::from_millis(400);
 
-    /// Returns when each look began.
-    async fn looks(mut look: impl AsyncFnMut()) -> Vec<Duration> {
+    /// Returns when each poll began.
+    async fn polls(mut poll: impl AsyncFnMut()) -> Vec<Duration> {
         let start = Instant::now();
         let mut polling = Polling::within(BUDGET, EVERY);
         let mut began = Vec::new();
         while polling.next().await {
             began.push(start.elapsed());
-            look().await;
+            poll().await;
         }
         began
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_look_is_the_first_after_the_time() {
-        let began = looks(async || ()).await;
+    async fn the_last_poll_is_the_first_after_the_time() {
+        let began = polls(async || ()).await;
         let milliseconds: Vec<_> = began.iter().map(Duration::as_millis).collect();
         assert_eq!(milliseconds, [0, 400, 800, 1200]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_outlasts_the_time_is_followed_by_another() {
+    async fn a_poll_that_outlasts_the_time_is_followed_by_another() {
         let mut pause = Some(10 * BUDGET);
-        let began = looks(async || sleep(pause.take().unwrap_or_default()).await).await;
+        let began = polls(async || sleep(pause.take().unwrap_or_default()).await).await;
         let milliseconds: Vec<_> = began.iter().map(Duration::as_millis).collect();
         assert_eq!(milliseconds, [0, 10_400]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_time_there_is_one_look() {
+    async fn without_time_there_is_one_poll() {
         let mut polling = Polling::within(Duration::ZERO, EVERY);
         assert!(polling.next().await);
         assert!(!polling.next().await);

@@ -1,6 +1,6 @@
 //! The folder of one run's short-lived files, its lock, and the sweep of what the dead left.
 //!
-//! A living harness holds a lock on `owner.lock`. A folder whose lock can be had belongs to nobody
+//! A living harness holds a lock on `owner.lock`. A folder whose lock can be had has no owner
 //! any more.
 
 use std::fs::File;
@@ -184,7 +184,7 @@ fn is_young(folder: &Utf8Path) -> bool {
 }
 
 /// Kills the processes of a run whose harness is gone. Pods die with their harness, so there is
-/// nothing to kill unless somebody interfered.
+/// nothing to kill unless it was interfered with.
 fn kill_left_behind(run: &RunId) -> io::Result<Vec<i32>> {
     let found = processes_of(run)?;
     for process in &found {
@@ -320,7 +320,7 @@ mod tests {
             assert!(Instant::now() < deadline, "the process has no command line");
             thread::sleep(KILLED_LOOKED_FOR_EVERY);
         }
-        // A killed process is there until somebody waits for it, as process 1 would.
+        // A killed process is there until it is waited for, as process 1 would.
         let waiter = thread::spawn(move || child.wait().expect("waited for"));
         let swept = sweep(&base).expect("swept");
         let _ = kill(Pid::from_raw(process), Signal::SIGKILL);

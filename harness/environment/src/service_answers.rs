@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_without_an_answer_are_counted_and_the_last_is_told() {
+    async fn connections_without_an_answer_are_counted_and_the_last_is_reported() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);

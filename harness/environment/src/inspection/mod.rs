@@ -1,4 +1,4 @@
-//! Looks into one container and acts on it: the requests, the answers and the implementation that the supervisor of a local pod and the observer of a
+//! Inspects one container and acts on it: the requests, the answers and the implementation that the supervisor of a local pod and the observer of a
 //! node share.
 //!
 //! They differ in how they find a container's processes and how they enter its mount namespace; that is an [`InspectedContainer`], and

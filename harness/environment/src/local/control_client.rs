@@ -58,7 +58,7 @@ impl ControlClient {
     }
 
     /// Asks without waiting for the answer, from code that cannot wait.
-    pub(super) fn tell(&self, request: &ControlRequest) -> io::Result<()> {
+    pub(super) fn send(&self, request: &ControlRequest) -> io::Result<()> {
         let mut connection = std::os::unix::net::UnixStream::connect(self.socket())?;
         connection.write_all(&line(request)?)
     }
@@ -68,7 +68,7 @@ impl ControlClient {
 pub(super) async fn read_reply_exactly(
     connection: &mut UnixStream,
 ) -> Result<ControlReply, EnvironmentFault> {
-    // One byte at a time: the reply is short and what follows it belongs to somebody else.
+    // One byte at a time: the reply is short and what follows it belongs to another reader.
     read_reply(&mut BufReader::with_capacity(1, connection)).await
 }
 

@@ -1,4 +1,4 @@
-//! What the pod's supervisor is told: the whole pod, resolved, as one JSON line.
+//! What the pod's supervisor receives: the whole pod, resolved, as one JSON line.
 //!
 //! It holds secret values, so it travels over a pipe only: never in arguments, never in a file.
 
@@ -78,7 +78,7 @@ pub(super) struct VolumeFile {
 pub(super) struct ContainerPlan {
     /// The image's executable on the host, bound to `/app/<file name>`.
     pub executable: Utf8PathBuf,
-    /// The command line; its first word is searched in `PATH` when it has no slash.
+    /// The command line; its first element is searched in `PATH` when it has no slash.
     pub command: Vec<String>,
     /// The environment, or why it cannot be made.
     pub variables: Result<Vec<(String, String)>, String>,
@@ -89,7 +89,7 @@ pub(super) struct ContainerPlan {
     /// Its volumes.
     pub mounts: Vec<MountPlan>,
     /// Who the process is.
-    pub identity: Identity,
+    pub credentials: ProcessCredentials,
 }
 
 /// Whether a container can write to its root.
@@ -112,9 +112,9 @@ pub(super) struct MountPlan {
     pub access: RootAccess,
 }
 
-/// Who a container's processes are.
+/// As whom a container's processes run (credentials(7)), and the capabilities that they keep.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Identity {
+pub(super) struct ProcessCredentials {
     /// User and group when the pod template names them; the harness's own otherwise.
     pub user: Option<u32>,
     /// The primary group; the user's own number when there is none.

@@ -8,8 +8,8 @@ use nix::unistd::geteuid;
 
 use super::expansion::expand;
 use super::image_table::ImageTable;
-use super::kubelet::{ContainerRules, Place, PodRules, RestartPolicy};
-use super::plan::{ContainerPlan, Identity, MountPlan, PodPlan, RootAccess, VolumePlan};
+use super::kubelet::{ContainerRole, ContainerRules, PodRules, RestartPolicy};
+use super::plan::{ContainerPlan, MountPlan, PodPlan, ProcessCredentials, RootAccess, VolumePlan};
 use super::{probe_rules, supported, variables, volume_plans};
 use crate::EnvironmentFault;
 use harness_artifacts::image::without_tag;
@@ -97,19 +97,24 @@ pub(super) fn plan(
     let sidecars = pod.init_containers.iter().flatten().enumerate();
     let sidecars = sidecars.map(|(position, container)| {
         let path = format!("initContainers[{position}]");
-        (Place::Sidecar, path, container)
+        (ContainerRole::Sidecar, path, container)
     });
     let mains = pod.containers.iter().enumerate();
-    let mains = mains
-        .map(|(position, container)| (Place::Main, format!("containers[{position}]"), container));
-    for (place, path, container) in sidecars.chain(mains) {
+    let mains = mains.map(|(position, container)| {
+        (
+            ContainerRole::Main,
+            format!("containers[{position}]"),
+            container,
+        )
+    });
+    for (role, path, container) in sidecars.chain(mains) {
         let template = Template {
             pod,
             container,
             path,
-            place,
+            role,
         };
-        if place == Place::Sidecar && container.restart_policy.as_deref() != Some("Always") {
+        if role == ContainerRole::Sidecar && container.restart_policy.as_deref() != Some("Always") {
             return Err(template.refuse("restartPolicy", &"not Always"));
         }
         if !is_label(&container.name) {
@@ -146,7 +151,7 @@ pub(super) fn not_carried_out(path: &str, value: &dyn fmt::Display) -> Environme
     }
 }
 
-/// Tells whether a name is what Kubernetes calls a DNS label: such a name is safe in a path.
+/// Returns whether a name is what Kubernetes calls a DNS label: such a name is safe in a path.
 pub(super) fn is_label(name: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=LONGEST_HOST_NAME).contains(&name.len())
@@ -155,7 +160,7 @@ pub(super) fn is_label(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// Tells whether an absolute path means the same wherever it is read: no `..`, no `.`.
+/// Returns whether an absolute path means the same wherever it is read: no `..`, no `.`.
 fn is_plain(path: &Utf8Path) -> bool {
     path.is_absolute()
         && path
@@ -169,7 +174,7 @@ struct Template<'a> {
     pod: &'a PodSpec,
     container: &'a Container,
     path: String,
-    place: Place,
+    role: ContainerRole,
 }
 
 impl Template<'_> {
@@ -195,10 +200,10 @@ impl Template<'_> {
         if !is_plain(Utf8Path::new(&working_folder)) {
             return Err(self.refuse("workingDir", &working_folder));
         }
-        let (identity, refusal) = self.identity(privileges)?;
+        let (credentials, refusal) = self.credentials(privileges)?;
         let variables = match (volumes.missing_for(self.container), refusal) {
             (Some(reason), _) | (None, Some(reason)) => Err(reason),
-            (None, None) => variables.map(|resolved| resolved.process(identity.user)),
+            (None, None) => variables.map(|resolved| resolved.process(credentials.user)),
         };
         Ok(ContainerPlan {
             executable,
@@ -207,7 +212,7 @@ impl Template<'_> {
             working_folder,
             root,
             mounts: self.mounts(&volumes.plans)?,
-            identity,
+            credentials,
         })
     }
 
@@ -282,10 +287,10 @@ impl Template<'_> {
     }
 
     /// Returns who the container is and, where the kubelet would refuse to start it, why.
-    fn identity(
+    fn credentials(
         &self,
         privileges: Privileges,
-    ) -> Result<(Identity, Option<String>), EnvironmentFault> {
+    ) -> Result<(ProcessCredentials, Option<String>), EnvironmentFault> {
         let own = self.container.security_context.as_ref();
         let pod = self.pod.security_context.as_ref();
         let user = own
@@ -323,12 +328,12 @@ impl Template<'_> {
             .filter(|(name, _)| !dropped.contains(&"ALL") && !dropped.contains(name))
             .map(|(_, number)| *number)
             .collect();
-        let identity = Identity {
+        let credentials = ProcessCredentials {
             user,
             group,
             capabilities,
         };
-        Ok((identity, refusal))
+        Ok((credentials, refusal))
     }
 
     fn rules(&self) -> Result<ContainerRules, EnvironmentFault> {
@@ -340,7 +345,7 @@ impl Template<'_> {
         let container = self.container;
         Ok(ContainerRules {
             name: container.name.clone(),
-            place: self.place,
+            role: self.role,
             startup: reader.probe("startupProbe", container.startup_probe.as_ref())?,
             readiness: reader.probe("readinessProbe", container.readiness_probe.as_ref())?,
             liveness: reader.probe("livenessProbe", container.liveness_probe.as_ref())?,
@@ -381,4 +386,5 @@ fn host_name(name: &PodName) -> String {
 }
 
 #[cfg(test)]
+#[path = "planning_tests.rs"]
 mod tests;

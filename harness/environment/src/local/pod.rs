@@ -60,7 +60,7 @@ pub(super) struct PodParts {
 }
 
 impl LocalPod {
-    /// Takes over a pod whose supervisor tells of its events on `reports`.
+    /// Takes over a pod whose supervisor sends its events on `reports`.
     pub(super) fn new(parts: PodParts, stage: Child, reports: BufReader<UnixStream>) -> Self {
         let keeper = tokio::spawn(keep(
             stage,
@@ -313,7 +313,7 @@ impl Drop for LocalPod {
     }
 }
 
-/// Ends the driver when nobody needs it any more.
+/// Ends the driver when it is no longer needed.
 struct DriverGuard {
     control: Arc<ControlClient>,
     process: i32,
@@ -321,8 +321,8 @@ struct DriverGuard {
 
 impl Drop for DriverGuard {
     fn drop(&mut self) {
-        // A supervisor that cannot be told is gone, and the driver with it.
-        let _ = self.control.tell(&ControlRequest::EndDriver {
+        // A supervisor that cannot be reached is gone, and the driver with it.
+        let _ = self.control.send(&ControlRequest::EndDriver {
             process: self.process,
         });
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ContainerPort, HTTPGetAction, LifecycleHandler, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::kubelet::{Check, Dial, Hook, ProbeRules};
+use super::kubelet::{Dial, PreStopHook, ProbeCheck, ProbeRules};
 use super::planning::{POD_IP, not_carried_out};
 use crate::EnvironmentFault;
 
@@ -33,16 +33,16 @@ impl Reader<'_> {
         let Some(probe) = probe else { return Ok(None) };
         let path = format!("{}.{field}", self.path);
         let check = if let Some(action) = &probe.exec {
-            Check::Exec(action.command.clone().unwrap_or_default())
+            ProbeCheck::Exec(action.command.clone().unwrap_or_default())
         } else if let Some(action) = &probe.http_get {
-            Check::Dial(self.http(&path, action)?)
+            ProbeCheck::Dial(self.http(&path, action)?)
         } else if let Some(action) = &probe.tcp_socket {
-            Check::Dial(Dial::Tcp {
+            ProbeCheck::Dial(Dial::Tcp {
                 host: action.host.clone().unwrap_or(POD_IP.into()),
                 port: self.port(&path, &action.port)?,
             })
         } else if let Some(action) = &probe.grpc {
-            Check::Dial(Dial::Grpc {
+            ProbeCheck::Dial(Dial::Grpc {
                 host: POD_IP.into(),
                 port: self.port(&path, &IntOrString::Int(action.port))?,
                 service: action.service.clone().unwrap_or_default(),
@@ -64,15 +64,17 @@ impl Reader<'_> {
     }
 
     /// Reads a preStop hook.
-    pub(super) fn hook(&self, hook: &LifecycleHandler) -> Result<Hook, EnvironmentFault> {
+    pub(super) fn hook(&self, hook: &LifecycleHandler) -> Result<PreStopHook, EnvironmentFault> {
         let path = format!("{}.lifecycle.preStop", self.path);
         if let Some(action) = &hook.exec {
-            Ok(Hook::Exec(action.command.clone().unwrap_or_default()))
+            Ok(PreStopHook::Exec(
+                action.command.clone().unwrap_or_default(),
+            ))
         } else if let Some(action) = &hook.http_get {
-            self.http(&path, action).map(Hook::Dial)
+            self.http(&path, action).map(PreStopHook::Dial)
         } else if let Some(action) = &hook.sleep {
             let seconds = u64::try_from(action.seconds).unwrap_or(0);
-            Ok(Hook::Sleep(Duration::from_secs(seconds)))
+            Ok(PreStopHook::Sleep(Duration::from_secs(seconds)))
         } else {
             Err(not_carried_out(&path, &"a hook that does nothing"))
         }

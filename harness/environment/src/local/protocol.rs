@@ -31,7 +31,7 @@ pub(super) enum ControlRequest {
     StartDriver,
     /// Kills a driver.
     EndDriver { process: i32 },
-    /// Looks into a container that runs, or acts on it.
+    /// Inspects a container that runs, or acts on it.
     Inspect {
         container: String,
         request: InspectionRequest,

@@ -1,4 +1,4 @@
-//! Tells whether a pod's processes would have what they need: a container that runs short of descriptors for the user's shell's sake
+//! Checks whether a pod's processes would have what they need: a container that runs short of descriptors for the user's shell's sake
 //! misbehaves, and its agent would be blamed.
 
 use nix::sys::resource::{Resource, getrlimit};
@@ -23,7 +23,7 @@ pub fn check_resources() -> Result<(), EnvironmentFault> {
                 hint: format!("`ulimit -n 1024`, at least {FEWEST_DESCRIPTORS}"),
             })
         }
-        // A system that does not tell is left to show it by what fails.
+        // A system that does not say is left to show it by what fails.
         Ok(_) | Err(_) => Ok(()),
     }
 }

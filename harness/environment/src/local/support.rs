@@ -1,4 +1,4 @@
-//! Tells whether this machine can run pods, by trying.
+//! Finds out whether this machine can run pods, by trying.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;

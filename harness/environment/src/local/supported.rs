@@ -1,6 +1,6 @@
 //! Refuses every field of a pod template that is set and would not be carried out.
 //!
-//! The template is walked as JSON, so a field that nobody thought of is refused as well.
+//! The template is walked as JSON, so an unforeseen field is refused as well.
 
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
@@ -186,7 +186,7 @@ impl Walk {
         Err(not_carried_out(&self.path, &shown.escape_debug()))
     }
 
-    /// Tells whether something below this place is carried out.
+    /// Returns whether something below this place is carried out.
     fn is_known_prefix(&self) -> bool {
         self.pattern.is_empty()
             || self.is_known(|known, own| {

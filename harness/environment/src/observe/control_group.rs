@@ -35,7 +35,7 @@ enum Listing {
 }
 
 impl ControlGroup {
-    /// Looks for the group of a container.
+    /// Finds the group of a container.
     pub(super) fn of(container: &ContainerId) -> Self {
         let first = processes::first(container);
         let listing = first.map_or(Listing::Ended, |first| {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_does_not_run_has_no_members_and_nobody_is_asked() {
+    fn a_container_that_does_not_run_has_no_members_and_no_process_is_asked() {
         let group = ControlGroup::of(&ID.parse().expect("an id"));
         assert_eq!((group.first(), &group.listing), (None, &Listing::Ended));
         assert!(group.members().is_empty());

@@ -26,7 +26,7 @@ pub(super) fn of(container: &ContainerId) -> Vec<i32> {
         .collect()
 }
 
-/// Tells whether a process belongs to the container.
+/// Returns whether a process belongs to the container.
 fn is_in(process: i32, container: &ContainerId) -> bool {
     fs_err::read_to_string(format!("/proc/{process}/cgroup")).is_ok_and(|groups| {
         groups
@@ -35,7 +35,7 @@ fn is_in(process: i32, container: &ContainerId) -> bool {
     })
 }
 
-/// Tells whether the last part of a control group's path names the container: `<id>`, `cri-containerd-<id>.scope`, `crio-<id>`. CRI-O's monitor of a
+/// Returns whether the last part of a control group's path names the container: `<id>`, `cri-containerd-<id>.scope`, `crio-<id>`. CRI-O's monitor of a
 /// container, `crio-conmon-<id>`, is none of its processes.
 pub(super) fn names(part: &str, container: &ContainerId) -> bool {
     let mut words = part.trim_end_matches(".scope").rsplit(['-', ':']);
@@ -70,7 +70,7 @@ pub(super) fn parent(process: i32) -> Option<i32> {
     status_field(process, "PPid:")?.parse().ok()
 }
 
-/// Tells whether the process runs: one that has ended and was not waited for does not.
+/// Returns whether the process runs: one that has ended and was not waited for does not.
 pub(super) fn runs(process: i32) -> bool {
     status_field(process, "State:").is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
@@ -81,7 +81,7 @@ fn status_field(process: i32, name: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-/// Returns the words of the process's command line; none of a process that has none.
+/// Returns the arguments of the process's command line; none of a process that has none.
 pub(super) fn command(process: i32) -> Vec<String> {
     let mut bytes = fs_err::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
     bytes.truncate(LONGEST_COMMAND_LINE);

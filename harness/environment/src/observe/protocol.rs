@@ -57,7 +57,7 @@ impl From<ContainerId> for String {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum ObserveRequest {
-    /// Looks into a container that runs, or acts on it.
+    /// Inspects a container that runs, or acts on it.
     Inspect {
         container: ContainerId,
         /// The other containers of its pod: what the runtime has put into the roots of all of them is not the container's.

@@ -1,4 +1,4 @@
-//! Asks the node's container runtime how a container ended. A kubelet may remove an ended container before it has told the API of its end.
+//! Asks the node's container runtime how a container ended. A kubelet may remove an ended container before it has reported its end to the API.
 //!
 //! Source: the Container Runtime Interface, `RuntimeService/ContainerStatus`; the fields that are read have the same numbers in `v1` and `v1alpha2`.
 

@@ -1,6 +1,6 @@
 //! Reports the processes that are started inside containers from outside, as hooks are, and how and when the containers end.
 //!
-//! The kernel tells nobody without a netlink socket of who comes and goes, so the processes of each container are read again and again, out of its
+//! Without a netlink socket the kernel does not report which processes come and go, so those of each container are read again and again, out of its
 //! control group: there is a watch for each pod, and the processes of a whole node are hundreds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,12 +12,12 @@ use super::control_group::ControlGroup;
 use super::protocol::{ContainerId, ProcessChange, ProcessReport};
 use super::{processes, runtime};
 
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Between two readings.
+const READ_EVERY: Duration = Duration::from_millis(5);
 /// The longest watch: no pod's end is waited for so long.
 const LONGEST_WATCH: Duration = Duration::from_mins(15);
 
-/// Reports until nobody reads the reports.
+/// Reports until the reader of the reports goes away.
 pub(super) fn watch(
     containers: &BTreeMap<String, ContainerId>,
     output: &mut impl Write,
@@ -35,9 +35,9 @@ pub(super) fn watch(
     // What is no hook: it was there before the watch, or a process of the container has started it.
     let mut others: BTreeSet<i32> = groups.values().flat_map(ControlGroup::members).collect();
     // The runtime is asked beside the watch, which must go on; the channel closes with the last question.
-    let (ends, told) = mpsc::channel();
+    let (ends, reported_ends) = mpsc::channel();
     let mut ends = Some(ends);
-    say(output, None, ProcessChange::Begun)?;
+    report(output, None, ProcessChange::Begun)?;
     while started.elapsed() < LONGEST_WATCH {
         let mut all: BTreeSet<i32> = BTreeSet::new();
         for (name, group) in &groups {
@@ -59,7 +59,7 @@ pub(super) fn watch(
                     process: *process,
                     command,
                 };
-                say(output, Some((*name).clone()), change)?;
+                report(output, Some((*name).clone()), change)?;
             }
             all.extend(members);
         }
@@ -72,7 +72,7 @@ pub(super) fn watch(
             .collect();
         for process in gone {
             let name = entered.remove(&process);
-            say(output, name, ProcessChange::Left { process })?;
+            report(output, name, ProcessChange::Left { process })?;
         }
         let ended: Vec<i32> = first
             .keys()
@@ -83,7 +83,7 @@ pub(super) fn watch(
             let Some(name) = first.remove(&process) else {
                 continue;
             };
-            say(output, Some(name.clone()), ProcessChange::Ended)?;
+            report(output, Some(name.clone()), ProcessChange::Ended)?;
             if let (Some(id), Some(ends)) = (containers.get(&name).cloned(), ends.clone()) {
                 std::thread::spawn(move || {
                     // Where the runtime does not know, the API may.
@@ -97,25 +97,25 @@ pub(super) fn watch(
             ends = None;
         }
         loop {
-            match told.try_recv() {
+            match reported_ends.try_recv() {
                 Ok((name, exit_code)) => {
-                    say(output, Some(name), ProcessChange::EndedWith { exit_code })?;
+                    report(output, Some(name), ProcessChange::EndedWith { exit_code })?;
                 }
                 Err(mpsc::TryRecvError::Empty) => break,
                 Err(mpsc::TryRecvError::Disconnected) => return Ok(()),
             }
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(READ_EVERY);
     }
     Ok(())
 }
 
-/// Tells whether this is still the runtime on its way into the container: `runc init`, `crun init`.
+/// Returns whether this is still the runtime on its way into the container: `runc init`, `crun init`.
 fn is_runtime(command: &[String]) -> bool {
     command.is_empty() || matches!(command, [_, init] if init == "init")
 }
 
-fn say(
+fn report(
     output: &mut impl Write,
     container: Option<String>,
     change: ProcessChange,

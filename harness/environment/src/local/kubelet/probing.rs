@@ -11,7 +11,7 @@ use std::future;
 use tokio::sync::watch;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
-use super::rules::{Check, ContainerRules, ProbeRules};
+use super::rules::{ContainerRules, ProbeCheck, ProbeRules};
 use super::runtime::{ContainerRuntime, DialAnswer};
 use super::state::PodState;
 use harness_core::model::timeline::{LifecycleEvent, ProbeKind};
@@ -31,10 +31,10 @@ pub(super) struct ProbeFailed {
 /// One run of a container, from its start to its end, as its probes see it.
 pub(super) struct Probing<'a, R: ContainerRuntime> {
     pub runtime: &'a R,
-    pub state: &'a PodState<R::Process>,
+    pub state: &'a PodState<R::StartedContainer>,
     pub rules: &'a ContainerRules,
     pub container: usize,
-    pub process: &'a R::Process,
+    pub process: &'a R::StartedContainer,
     pub started_at: Instant,
 }
 
@@ -58,8 +58,8 @@ impl<R: ContainerRuntime> Probing<'_, R> {
             let mut series = Series::new(ProbeKind::Startup, rules, self.started_at);
             loop {
                 match series.next(self).await {
-                    Some(Verdict::Succeeded) => break,
-                    Some(Verdict::Failed(detail)) => return series.failed(detail),
+                    Some(ProbeVerdict::Succeeded) => break,
+                    Some(ProbeVerdict::Failed(detail)) => return series.failed(detail),
                     None => {}
                 }
             }
@@ -78,7 +78,7 @@ impl<R: ContainerRuntime> Probing<'_, R> {
         let mut series = Series::new(ProbeKind::Liveness, rules, self.started_at);
         series.skip_missed_beats();
         loop {
-            if let Some(Verdict::Failed(detail)) = series.next(self).await {
+            if let Some(ProbeVerdict::Failed(detail)) = series.next(self).await {
                 return series.failed(detail);
             }
         }
@@ -95,8 +95,8 @@ impl<R: ContainerRuntime> Probing<'_, R> {
         let mut series = Series::new(ProbeKind::Readiness, rules, self.started_at);
         loop {
             match series.next(self).await {
-                Some(Verdict::Succeeded) => self.state.mark_ready(self.container),
-                Some(Verdict::Failed(_)) => self.state.mark_not_ready(self.container),
+                Some(ProbeVerdict::Succeeded) => self.state.mark_ready(self.container),
+                Some(ProbeVerdict::Failed(_)) => self.state.mark_not_ready(self.container),
                 None => {}
             }
         }
@@ -125,7 +125,7 @@ impl<R: ContainerRuntime> Probing<'_, R> {
 
     async fn check(&self, rules: &ProbeRules) -> Result<String, String> {
         match &rules.check {
-            Check::Exec(command) => {
+            ProbeCheck::Exec(command) => {
                 let outcome = self.runtime.exec(self.process, command).await?;
                 let code = outcome.status.as_container_exit_code();
                 if code == 0 {
@@ -136,7 +136,7 @@ impl<R: ContainerRuntime> Probing<'_, R> {
                     Err(format!("exit code {code}: {}", outcome.output))
                 }
             }
-            Check::Dial(dial) => match self.runtime.dial(dial, rules.timeout).await? {
+            ProbeCheck::Dial(dial) => match self.runtime.dial(dial, rules.timeout).await? {
                 DialAnswer::Connected => Ok("connected".into()),
                 DialAnswer::Health(1) => Ok("SERVING".into()),
                 DialAnswer::Health(status) => Err(format!("health status {status}")),
@@ -155,7 +155,7 @@ async fn until_started(mut started: watch::Receiver<bool>) {
 }
 
 /// What a series of attempts amounts to once a threshold is reached.
-enum Verdict {
+enum ProbeVerdict {
     Succeeded,
     Failed(String),
 }
@@ -196,7 +196,10 @@ impl<'a> Series<'a> {
 
     /// Waits for the next beat and attempts the probe. Returns a verdict when a threshold has been
     /// reached.
-    async fn next<R: ContainerRuntime>(&mut self, probing: &Probing<'_, R>) -> Option<Verdict> {
+    async fn next<R: ContainerRuntime>(
+        &mut self,
+        probing: &Probing<'_, R>,
+    ) -> Option<ProbeVerdict> {
         loop {
             self.beat.tick().await;
             if self.started_at.elapsed() >= self.rules.initial_delay {
@@ -212,10 +215,11 @@ impl<'a> Series<'a> {
             self.in_a_row = 1;
         }
         match outcome {
-            Ok(_) => (self.in_a_row >= self.rules.success_threshold).then_some(Verdict::Succeeded),
-            Err(detail) => {
-                (self.in_a_row >= self.rules.failure_threshold).then_some(Verdict::Failed(detail))
+            Ok(_) => {
+                (self.in_a_row >= self.rules.success_threshold).then_some(ProbeVerdict::Succeeded)
             }
+            Err(detail) => (self.in_a_row >= self.rules.failure_threshold)
+                .then_some(ProbeVerdict::Failed(detail)),
         }
     }
 

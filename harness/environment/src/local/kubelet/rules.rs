@@ -27,14 +27,14 @@ pub(in crate::local) struct ContainerRules {
     /// Restarts the container when it fails.
     pub liveness: Option<ProbeRules>,
     /// Runs before TERM.
-    pub pre_stop: Option<Hook>,
+    pub pre_stop: Option<PreStopHook>,
     /// Where the container stands in the pod's start and end.
-    pub place: Place,
+    pub role: ContainerRole,
 }
 
 /// Where a container stands in the pod's start and end.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(in crate::local) enum Place {
+pub(in crate::local) enum ContainerRole {
     /// It is started without waiting for the one before it, and gets TERM with the others.
     #[default]
     Main,
@@ -71,12 +71,12 @@ pub(in crate::local) struct ProbeRules {
     /// The grace period of a container that is ended because of this probe.
     pub grace: Option<Duration>,
     /// What is attempted.
-    pub check: Check,
+    pub check: ProbeCheck,
 }
 
 /// What a probe attempts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(in crate::local) enum Check {
+pub(in crate::local) enum ProbeCheck {
     /// A command in the container; exit code zero is success.
     Exec(Vec<String>),
     /// A question over the network.
@@ -104,7 +104,7 @@ pub(in crate::local) enum Dial {
         /// The port.
         port: u16,
     },
-    /// `grpc.health.v1.Health/Check`; `SERVING` is success.
+    /// `grpc.health.v1.Health/ProbeCheck`; `SERVING` is success.
     Grpc {
         /// The address that is dialled.
         host: String,
@@ -117,7 +117,7 @@ pub(in crate::local) enum Dial {
 
 /// A preStop hook.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(in crate::local) enum Hook {
+pub(in crate::local) enum PreStopHook {
     /// A command in the container.
     Exec(Vec<String>),
     /// A GET whose status does not matter.

@@ -8,20 +8,20 @@ use harness_core::model::timeline::ExitStatus;
 /// Runs containers. The real one works with processes; the unit tests' one with a script.
 pub(in crate::local) trait ContainerRuntime: 'static {
     /// A container that was started.
-    type Process: Clone + 'static;
+    type StartedContainer: Clone + 'static;
 
     /// Starts the container with a fresh root.
-    async fn start(&self, container: usize) -> Result<Self::Process, StartFault>;
+    async fn start(&self, container: usize) -> Result<Self::StartedContainer, StartFault>;
 
     /// Waits until the container has ended with everything that ran in it.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: it only observes.
-    async fn wait(&self, process: &Self::Process) -> ExitStatus;
+    async fn wait(&self, process: &Self::StartedContainer) -> ExitStatus;
 
     /// Signals the container's first process. Does nothing when it has ended.
-    fn signal(&self, process: &Self::Process, signal: StopSignal);
+    fn signal(&self, process: &Self::StartedContainer, signal: StopSignal);
 
     /// Runs a command in the container until it ends.
     ///
@@ -30,7 +30,7 @@ pub(in crate::local) trait ContainerRuntime: 'static {
     /// Dropping the future kills the command.
     async fn exec(
         &self,
-        process: &Self::Process,
+        process: &Self::StartedContainer,
         command: &[String],
     ) -> Result<ExecOutcome, String>;
 

@@ -22,13 +22,13 @@ pub(in crate::local) struct PodState<P> {
 struct ContainerState<P> {
     name: String,
     ready: bool,
-    phase: Phase<P>,
+    activity: ContainerActivity<P>,
     has_started_up: bool,
 }
 
 /// What a container is doing.
 #[derive(Clone, Debug)]
-pub(in crate::local) enum Phase<P> {
+pub(in crate::local) enum ContainerActivity<P> {
     /// It does not run, for the reason given.
     Waiting(String),
     /// Its process runs.
@@ -42,7 +42,7 @@ impl<P: Clone> PodState<P> {
             .map(|name| ContainerState {
                 name,
                 ready: false,
-                phase: Phase::Waiting("has not been started".into()),
+                activity: ContainerActivity::Waiting("has not been started".into()),
                 has_started_up: false,
             })
             .collect();
@@ -97,12 +97,12 @@ impl<P: Clone> PodState<P> {
     }
 
     /// Returns what the container is doing.
-    pub(in crate::local) fn phase(&self, container: usize) -> Phase<P> {
-        self.containers.borrow()[container].phase.clone()
+    pub(in crate::local) fn activity(&self, container: usize) -> ContainerActivity<P> {
+        self.containers.borrow()[container].activity.clone()
     }
 
-    pub(super) fn set_phase(&self, container: usize, phase: Phase<P>) {
-        self.containers.borrow_mut()[container].phase = phase;
+    pub(super) fn set_activity(&self, container: usize, activity: ContainerActivity<P>) {
+        self.containers.borrow_mut()[container].activity = activity;
     }
 
     /// Counts the container as ready and, when it was the last one, the pod.
@@ -127,7 +127,7 @@ impl<P: Clone> PodState<P> {
         self.until(|state| {
             state.containers.borrow()[container + 1..]
                 .iter()
-                .all(|follower| matches!(follower.phase, Phase::Waiting(_)))
+                .all(|follower| matches!(follower.activity, ContainerActivity::Waiting(_)))
         })
         .await;
     }
@@ -162,7 +162,7 @@ impl<P: Clone> PodState<P> {
         self.settle_readiness();
     }
 
-    /// Tells whether deletion was requested.
+    /// Returns whether deletion was requested.
     pub(super) fn is_deleting(&self) -> bool {
         self.deletion.borrow().is_some()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
-use super::rules::{Hook, Place};
+use super::rules::{ContainerRole, PreStopHook};
 use super::runtime::{ContainerRuntime, StopSignal};
 use super::state::PodState;
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
@@ -20,11 +20,11 @@ const HOOK_DIAL_HINT: Duration = Duration::from_secs(30);
 /// One container that must end.
 pub(super) struct Termination<'a, R: ContainerRuntime> {
     pub runtime: &'a Rc<R>,
-    pub state: &'a PodState<R::Process>,
+    pub state: &'a PodState<R::StartedContainer>,
     pub container: usize,
-    pub process: &'a R::Process,
-    pub pre_stop: Option<&'a Hook>,
-    pub place: Place,
+    pub process: &'a R::StartedContainer,
+    pub pre_stop: Option<&'a PreStopHook>,
+    pub role: ContainerRole,
     /// Covers the hook and TERM together; zero means KILL at once.
     pub grace: Duration,
 }
@@ -48,9 +48,9 @@ impl<R: ContainerRuntime> Termination<'_, R> {
                 () = self.pre_stop(hook) => {}
             }
         }
-        match self.place {
-            Place::Main => {}
-            Place::Sidecar => {
+        match self.role {
+            ContainerRole::Main => {}
+            ContainerRole::Sidecar => {
                 // A sidecar that ends while it waits has nothing left to be sent; one whose turn never comes is sent TERM at the grace period's
                 // end. Source: the kubelet's `terminationOrdering`.
                 let left = self.grace.saturating_sub(started_at.elapsed());
@@ -76,7 +76,7 @@ impl<R: ContainerRuntime> Termination<'_, R> {
         }
     }
 
-    async fn pre_stop(&self, hook: &Hook) {
+    async fn pre_stop(&self, hook: &PreStopHook) {
         self.record(LifecycleEvent::PreStopStarted);
         // A task of its own: a hook that overruns is not stopped, it ends with the container.
         let task = tokio::task::spawn_local(run_hook(
@@ -108,19 +108,19 @@ impl<R: ContainerRuntime> Termination<'_, R> {
 /// Runs a hook to its end. Returns the exit code of an exec hook.
 async fn run_hook<R: ContainerRuntime>(
     runtime: Rc<R>,
-    process: R::Process,
-    hook: Hook,
+    process: R::StartedContainer,
+    hook: PreStopHook,
 ) -> Result<Option<i32>, String> {
     match hook {
-        Hook::Exec(command) => {
+        PreStopHook::Exec(command) => {
             let outcome = runtime.exec(&process, &command).await?;
             match outcome.status.as_container_exit_code() {
                 0 => Ok(Some(0)),
                 code => Err(format!("`{}` exited with {code}", command.join(" "))),
             }
         }
-        Hook::Dial(dial) => runtime.dial(&dial, HOOK_DIAL_HINT).await.map(|_| None),
-        Hook::Sleep(duration) => {
+        PreStopHook::Dial(dial) => runtime.dial(&dial, HOOK_DIAL_HINT).await.map(|_| None),
+        PreStopHook::Sleep(duration) => {
             time::sleep(duration).await;
             Ok(None)
         }

@@ -91,13 +91,13 @@ impl Containers {
             command,
             variables: plan.variables.clone()?,
             working_folder: plan.working_folder.clone(),
-            identity: plan.identity.clone(),
+            credentials: plan.credentials.clone(),
         })
     }
 }
 
 impl ContainerRuntime for Containers {
-    type Process = ContainerProcess;
+    type StartedContainer = ContainerProcess;
 
     async fn start(&self, container: usize) -> Result<ContainerProcess, StartFault> {
         let command = self.plan.containers[container].command.clone();

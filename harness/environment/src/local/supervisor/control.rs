@@ -16,7 +16,7 @@ use super::inspecting::{SupervisedContainer, inspect};
 use super::reaper::Reaper;
 use super::{dial, spawn, usage};
 use crate::inspection::{InspectionAnswer, InspectionRequest};
-use crate::local::kubelet::{Phase, PodState};
+use crate::local::kubelet::{ContainerActivity, PodState};
 use crate::local::plan::PodPlan;
 use crate::local::protocol::{ControlFault, ControlReply, ControlRequest, LONGEST_LINE};
 use harness_core::model::timeline::LifecycleEvent;
@@ -155,9 +155,9 @@ impl Control {
             .state
             .position(name)
             .ok_or_else(|| fault("is not part of the pod".into()))?;
-        match self.state.phase(position) {
-            Phase::Running(process) => Ok((position, process)),
-            Phase::Waiting(reason) => Err(fault(reason)),
+        match self.state.activity(position) {
+            ContainerActivity::Running(process) => Ok((position, process)),
+            ContainerActivity::Waiting(reason) => Err(fault(reason)),
         }
     }
 

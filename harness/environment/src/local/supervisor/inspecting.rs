@@ -1,4 +1,4 @@
-//! Looks into a container of the pod and acts on it: from outside, and in a clone that has entered the container's mount namespace.
+//! Inspects a container of the pod and acts on it: from outside, and in a clone that has entered the container's mount namespace.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -15,7 +15,7 @@ pub(super) fn bring_up(pod: Ipv4Addr, service: Ipv4Addr) -> io::Result<()> {
     system::add_loopback_address("lo:2", service)
 }
 
-/// Takes `::1` away, as an IPv4 cluster does: otherwise `localhost` binds where nobody connects.
+/// Takes `::1` away, as an IPv4 cluster does: otherwise `localhost` binds where no client connects.
 fn disable_ipv6() {
     for interface in ["all", "default", "lo"] {
         // A kernel without IPv6 does not have the file, and then there is nothing to disable.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use harness_core::model::timeline::ExitStatus;
 
-/// The children whose end somebody waits for.
+/// The children whose end is waited for.
 #[derive(Debug, Default)]
 pub(super) struct Reaper {
     waiting: RefCell<HashMap<Pid, watch::Sender<Option<ExitStatus>>>>,
@@ -29,7 +29,7 @@ impl Reaper {
         ChildExit { receiver }
     }
 
-    /// Tells whether the child has been registered and has not ended.
+    /// Returns whether the child has been registered and has not ended.
     pub(super) fn is_alive(&self, child: Pid) -> bool {
         self.waiting.borrow().contains_key(&child)
     }
@@ -63,7 +63,7 @@ impl Reaper {
                 | WaitStatus::PtraceSyscall(_)
                 | WaitStatus::Continued(_) => continue,
             };
-            // A child that nobody registered was reparented from a container or the clone that
+            // A child that is not registered was reparented from a container or the clone that
             // entered one.
             if let Some(sender) = self.waiting.borrow_mut().remove(&child) {
                 sender.send_replace(Some(status));
@@ -93,7 +93,7 @@ impl ChildExit {
         }
     }
 
-    /// Tells whether the child has ended.
+    /// Returns whether the child has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.receiver.borrow().is_some()
     }

@@ -1,7 +1,7 @@
 //! A container's root: a fresh tmpfs with the host's programs read-only in it.
 //!
 //! The layout is worked out before the clone; the clone only carries it out. What the layout puts
-//! there is known by path, so that an inspection can tell what the container has added.
+//! there is known by path, so that an inspection can find what the container has added.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -38,7 +38,7 @@ const DEVICES: [&str; 5] = ["full", "null", "random", "urandom", "zero"];
 /// Parts of `/proc` through which root could change the host's kernel.
 const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 
-/// Parts of `/proc` that tell about the host.
+/// Parts of `/proc` that describe the host.
 const PROC_MASKED: [&str; 3] = ["kcore", "keys", "timer_list"];
 
 /// Everything that is put into a container's root, in order.

@@ -1,6 +1,6 @@
 //! Makes processes: a container's first one, further ones in a container, and the driver.
 //!
-//! A clone tells of its failure over a pipe that closes when it executes its program, so "started"
+//! A clone reports its failure over a pipe that closes when it executes its program, so "started"
 //! means that the program runs.
 
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use tokio::net::unix::pipe;
 use super::reaper::{ChildExit, Reaper};
 use super::root::Layout;
 use super::system;
-use crate::local::plan::Identity;
+use crate::local::plan::ProcessCredentials;
 
 /// The most that a clone says about its failure.
 const LONGEST_REPORT: u64 = 4096;
@@ -35,14 +35,14 @@ const LONGEST_REPORT: u64 = 4096;
 /// What a process runs and as whom.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    /// The command line; the first word is searched in `PATH` when it has no slash.
+    /// The command line; its first element is searched in `PATH` when it has no slash.
     pub command: Vec<String>,
     /// The whole environment.
     pub variables: Vec<(String, String)>,
     /// Where it starts.
     pub working_folder: String,
     /// Who it is.
-    pub identity: Identity,
+    pub credentials: ProcessCredentials,
 }
 
 /// A process that was made.
@@ -66,7 +66,7 @@ pub(super) async fn container(
     layout: &Layout,
     place: &Utf8Path,
 ) -> Result<Spawned, String> {
-    let streams = Streams::new(&program.identity)?;
+    let streams = Streams::new(&program.credentials)?;
     let (report, reporter) = pipe2(OFlag::O_CLOEXEC).map_err(describe_pipe)?;
     let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
     let process = system::clone_process(flags, || {
@@ -82,7 +82,7 @@ pub(super) async fn container(
     finish(process, exit, streams, report).await
 }
 
-/// Kills a process whose result nobody waits for any more.
+/// Kills a process whose result is no longer waited for.
 #[derive(Debug)]
 pub(super) struct KillOnDrop {
     process: Pid,
@@ -112,9 +112,9 @@ pub(super) async fn in_container(
             .map_err(|error| format!("cannot enter the container: {error}"))
     };
     let (processes, mounts) = (open("pid")?, open("mnt")?);
-    let streams = Streams::new(&program.identity)?;
+    let streams = Streams::new(&program.credentials)?;
     let (report, reporter) = pipe2(OFlag::O_CLOEXEC).map_err(describe_pipe)?;
-    let (number, teller) = pipe2(OFlag::O_CLOEXEC).map_err(describe_pipe)?;
+    let (number, number_writer) = pipe2(OFlag::O_CLOEXEC).map_err(describe_pipe)?;
     // A process namespace applies to the children of the one who enters it. The child is made a
     // child of the supervisor, which waits for it.
     system::clone_process(CloneFlags::empty(), || {
@@ -131,14 +131,14 @@ pub(super) async fn in_container(
         });
         match cloned {
             Ok(process) => {
-                let told = nix::unistd::write(&teller, &process.as_raw().to_ne_bytes());
-                i32::from(told.is_err())
+                let written = nix::unistd::write(&number_writer, &process.as_raw().to_ne_bytes());
+                i32::from(written.is_err())
             }
             Err(error) => report_failure(&reporter, Err(format!("cannot make a process: {error}"))),
         }
     })
     .map_err(|error| format!("cannot make a process: {error}"))?;
-    drop((reporter, teller));
+    drop((reporter, number_writer));
     // Blocks for the two system calls above. The reaper cannot run before the registration.
     let mut bytes = [0; 4];
     if File::from(number).read_exact(&mut bytes).is_err() {
@@ -209,12 +209,12 @@ struct Streams {
 }
 
 impl Streams {
-    fn new(identity: &Identity) -> Result<Self, String> {
+    fn new(credentials: &ProcessCredentials) -> Result<Self, String> {
         let streams = Self {
             stdout: pipe2(OFlag::O_CLOEXEC).map_err(describe_pipe)?,
             stderr: pipe2(OFlag::O_CLOEXEC).map_err(describe_pipe)?,
         };
-        if let Some(user) = identity.user {
+        if let Some(user) = credentials.user {
             // Otherwise the process could not open its own `/dev/stdout`.
             for stream in [&streams.stdout.1, &streams.stderr.1] {
                 fchown(stream, Some(Uid::from_raw(user)), None).map_err(describe_pipe)?;
@@ -269,7 +269,7 @@ fn execute(program: &Program, streams: &Streams) -> Result<Infallible, String> {
     umask(Mode::from_bits_truncate(0o022));
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(step("forbid core dumps"))?;
     system::reset_signals();
-    assume(&program.identity)?;
+    assume(&program.credentials)?;
     chdir(program.working_folder.as_str())
         .map_err(|errno| format!("cannot change to `{}`: {errno}", program.working_folder))?;
     system::forbid_new_privileges().map_err(io_step("forbid new privileges"))?;
@@ -297,17 +297,17 @@ fn execute(program: &Program, streams: &Streams) -> Result<Infallible, String> {
 }
 
 /// Takes on the user and drops every other privilege.
-fn assume(identity: &Identity) -> Result<(), String> {
+fn assume(credentials: &ProcessCredentials) -> Result<(), String> {
     let failed = |what: &str, error: &dyn std::fmt::Display| format!("cannot {what}: {error}");
-    system::bound_capabilities(&identity.capabilities)
+    system::bound_capabilities(&credentials.capabilities)
         .map_err(|error| failed("bound the capabilities", &error))?;
-    if identity.user.is_some() || identity.group.is_some() {
-        let group = Gid::from_raw(identity.group.unwrap_or(0));
+    if credentials.user.is_some() || credentials.group.is_some() {
+        let group = Gid::from_raw(credentials.group.unwrap_or(0));
         setgroups(&[]).map_err(|error| failed("drop supplementary groups", &error))?;
         setgid(group).map_err(|error| failed("change the group", &error))?;
     }
-    let keeps: &[u32] = match identity.user {
-        None | Some(0) => &identity.capabilities,
+    let keeps: &[u32] = match credentials.user {
+        None | Some(0) => &credentials.capabilities,
         Some(user) => {
             setuid(Uid::from_raw(user)).map_err(|error| failed("change the user", &error))?;
             &[]
@@ -335,7 +335,7 @@ fn find(name: &str, variables: &[(String, String)]) -> Option<Utf8PathBuf> {
 fn report_failure(reporter: &OwnedFd, outcome: Result<Infallible, String>) -> i32 {
     let Err(reason) = outcome;
     let reporter: BorrowedFd<'_> = reporter.as_fd();
-    // Nobody is left to tell if this fails.
+    // There is no other way to report a failure of this.
     let _ = nix::unistd::write(reporter, reason.as_bytes());
     127
 }

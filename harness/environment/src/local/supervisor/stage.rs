@@ -9,7 +9,7 @@ use nix::unistd::{getegid, geteuid, getppid};
 
 use super::system;
 
-/// Tells the supervisor that it only has to try what every pod needs.
+/// Makes the supervisor only try what every pod needs.
 pub(in crate::local) const TRIAL_ARGUMENT: &str = "--trial";
 
 /// Runs `pod-stage`.
@@ -50,7 +50,7 @@ fn run(label: &str, rest: &[String]) -> Result<ExitCode, StageError> {
         unshare(CloneFlags::CLONE_NEWUSER)
             .map_err(io::Error::from)
             .map_err(failed_to("make a user namespace"))?;
-        // The kernel wants this before a group map by somebody without privileges.
+        // The kernel wants this before a group map by a user without privileges.
         write_own("setgroups", "deny").map_err(failed_to("give up supplementary groups"))?;
         write_own("uid_map", &format!("0 {user} 1"))
             .map_err(failed_to("map the user into the namespace"))?;

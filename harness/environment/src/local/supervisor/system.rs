@@ -218,7 +218,7 @@ pub(super) fn inherited_descriptor(number: i32) -> OwnedFd {
 }
 
 fn control_socket() -> io::Result<OwnedFd> {
-    // SAFETY: takes numbers; a returned descriptor belongs to nobody else.
+    // SAFETY: takes numbers; a returned descriptor has no other owner.
     let descriptor =
         unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     check(descriptor)?;

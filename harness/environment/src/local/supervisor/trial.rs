@@ -8,8 +8,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
 use nix::sys::wait::{WaitStatus, waitpid};
 
+use super::network;
+use super::pod_init::{SupervisorError, failed_to, own_mounts};
 use super::system::{self, MountScope, Restriction};
-use super::{SupervisorError, failed_to, network, own_mounts};
 
 /// Runs the trial. What it mounts goes with its namespaces.
 pub(super) fn run() -> Result<(), SupervisorError> {

@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 ///
-/// When the first process cannot be looked into. Another one may have ended meanwhile, and then takes nothing.
+/// When the first process cannot be read. Another one may have ended meanwhile, and then takes nothing.
 pub(super) fn of(first: Pid) -> io::Result<ContainerUsage> {
     let mut sum = ContainerUsage {
         first_process: first.as_raw(),
@@ -50,7 +50,7 @@ fn of_process(process: Pid) -> io::Result<ContainerUsage> {
     })
 }
 
-/// Sums over the threads: the process's own `schedstat` tells of its first one alone. A thread that has ended meanwhile waits no more.
+/// Sums over the threads: the process's own `schedstat` covers its first one alone. A thread that has ended meanwhile waits no more.
 fn processor_wait(process: Pid) -> io::Result<Duration> {
     let threads = fs_err::read_dir(format!("/proc/{process}/task"))?;
     Ok(threads

@@ -12,8 +12,11 @@ use tokio::time::{self, Instant};
 use super::*;
 use harness_core::model::timeline::LifecycleEvent as E;
 
+#[path = "deletion_tests.rs"]
 mod deletion;
+#[path = "probes_tests.rs"]
 mod probes;
+#[path = "restarts_tests.rs"]
 mod restarts;
 
 /// How a fake container behaves.
@@ -74,7 +77,7 @@ struct FakeRuntime {
 }
 
 impl ContainerRuntime for FakeRuntime {
-    type Process = FakeProcess;
+    type StartedContainer = FakeProcess;
 
     async fn start(&self, container: usize) -> Result<FakeProcess, StartFault> {
         let script = {
@@ -239,7 +242,7 @@ impl World {
             }
         });
         let grace = rules.grace;
-        local.spawn_local(Kubelet::new(runtime, rules, Rc::clone(&state)).run());
+        local.spawn_local(RehearsedKubelet::new(runtime, rules, Rc::clone(&state)).run());
         local
             .run_until(async {
                 if let Some(second) = deletion_at {
@@ -262,7 +265,7 @@ fn container(name: &str) -> ContainerRules {
 }
 
 fn http(port: u16) -> ProbeRules {
-    probe(Check::Dial(Dial::Http {
+    probe(ProbeCheck::Dial(Dial::Http {
         host: "10.244.0.2".into(),
         port,
         path: "/".into(),
@@ -271,10 +274,10 @@ fn http(port: u16) -> ProbeRules {
 }
 
 fn exec() -> ProbeRules {
-    probe(Check::Exec(vec!["probe".into()]))
+    probe(ProbeCheck::Exec(vec!["probe".into()]))
 }
 
-fn probe(check: Check) -> ProbeRules {
+fn probe(check: ProbeCheck) -> ProbeRules {
     ProbeRules {
         initial_delay: Duration::ZERO,
         period: Duration::from_secs(10),
@@ -286,8 +289,8 @@ fn probe(check: Check) -> ProbeRules {
     }
 }
 
-fn hook() -> Hook {
-    Hook::Exec(vec!["hook".into()])
+fn hook() -> PreStopHook {
+    PreStopHook::Exec(vec!["hook".into()])
 }
 
 fn obedient() -> Script {

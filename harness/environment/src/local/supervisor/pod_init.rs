@@ -1,4 +1,4 @@
-//! The supervisor: process 1 of a pod, which runs the kubelet's rules inside the pod's namespaces.
+//! `conformance pod-init`: brings a pod up inside its namespaces and serves it to its end.
 //!
 //! It has one thread. It lives as long as its standard input stays open: the harness holds the
 //! other end, so a harness that is gone takes the pod with it.
@@ -17,45 +17,27 @@ use tokio::net::UnixListener;
 use tokio::net::unix::pipe;
 use tokio::task::LocalSet;
 
-use self::containers::Containers;
-use self::control::Control;
-use self::logs::ContainerLog;
-use self::reaper::Reaper;
-use super::container_logs::FIRST_LOG_DESCRIPTOR;
-use super::kubelet::{Kubelet, PodState};
-use super::plan::PodPlan;
-use super::protocol::LONGEST_LINE;
-
-pub(super) use self::stage::TRIAL_ARGUMENT;
-pub use self::stage::pod_stage_main;
-
-mod containers;
-mod control;
-mod dial;
-mod inspecting;
-mod logs;
-mod members;
-mod network;
-mod reaper;
-mod root;
-mod service;
-mod spawn;
-mod stage;
-mod system;
-mod trial;
-mod usage;
-mod volumes;
+use super::containers::Containers;
+use super::control::Control;
+use super::logs::ContainerLog;
+use super::reaper::Reaper;
+use super::stage::TRIAL_ARGUMENT;
+use super::{network, service, system, trial, volumes};
+use crate::local::container_logs::FIRST_LOG_DESCRIPTOR;
+use crate::local::kubelet::{PodState, RehearsedKubelet};
+use crate::local::plan::PodPlan;
+use crate::local::protocol::LONGEST_LINE;
 
 /// Why the supervisor could not bring up its pod.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action}")]
-struct SupervisorError {
+pub(super) struct SupervisorError {
     action: String,
     #[source]
     source: io::Error,
 }
 
-fn failed_to(action: impl Into<String>) -> impl FnOnce(io::Error) -> SupervisorError {
+pub(super) fn failed_to(action: impl Into<String>) -> impl FnOnce(io::Error) -> SupervisorError {
     move |source| SupervisorError {
         action: action.into(),
         source,
@@ -138,7 +120,7 @@ async fn supervise() -> Result<(), SupervisorError> {
         (address(&plan.service_ip)?, plan.service_port).into(),
         (address(&plan.pod_ip)?, plan.target_port).into(),
     );
-    let kubelet = Kubelet::new(containers, plan.rules.clone(), Rc::clone(&state));
+    let kubelet = RehearsedKubelet::new(containers, plan.rules.clone(), Rc::clone(&state));
     let reaping = tokio::task::spawn_local(async move { reaper.run(ended).await });
     tokio::task::spawn_local(service::run(service, target, state.readiness()));
     tokio::task::spawn_local(kubelet.run());
@@ -188,7 +170,7 @@ fn raise_descriptor_limit() -> io::Result<()> {
 }
 
 /// Separates the mounts from the host's and shows this namespace's own processes.
-fn own_mounts() -> Result<(), SupervisorError> {
+pub(super) fn own_mounts() -> Result<(), SupervisorError> {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
         .map_err(io::Error::from)

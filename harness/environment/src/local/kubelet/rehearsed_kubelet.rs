@@ -1,43 +1,28 @@
-//! The kubelet's rules for one pod: start, probe, restart, delete.
-//!
-//! The rules know nothing of processes; they act through [`ContainerRuntime`] and report through
-//! [`PodState`]. Everything runs in one thread, inside a `LocalSet`.
+//! One pod under the kubelet's rules: its containers are started in order, attended, restarted and ended.
 
 use std::rc::Rc;
 
 use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
 
-use self::back_off::BackOff;
-use self::probing::{ProbeFailed, Probing};
-use self::termination::Termination;
+use super::back_off::BackOff;
+use super::probing::{ProbeFailed, Probing};
+use super::rules::{ContainerRole, PodRules, RestartPolicy};
+use super::runtime::{ContainerRuntime, StartFault};
+use super::state::{ContainerActivity, PodState};
+use super::termination::Termination;
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind};
 use harness_core::model::timespan::TimeSpan;
-
-pub(super) use self::rules::{
-    Check, ContainerRules, Dial, Hook, Place, PodRules, ProbeRules, RestartPolicy,
-};
-pub(super) use self::runtime::{ContainerRuntime, DialAnswer, ExecOutcome, StartFault, StopSignal};
-pub(super) use self::state::{Phase, PodState};
-
-mod back_off;
-mod probing;
-mod rules;
-mod runtime;
-mod state;
-mod termination;
-#[cfg(test)]
-mod tests;
 
 /// The exit code that Kubernetes reports for a container whose process could not be made.
 const START_ERROR_EXIT_CODE: i32 = 128;
 
 /// One pod under the kubelet's care.
 #[derive(Debug)]
-pub(super) struct Kubelet<R: ContainerRuntime> {
+pub(in crate::local) struct RehearsedKubelet<R: ContainerRuntime> {
     runtime: Rc<R>,
     rules: PodRules,
-    state: Rc<PodState<R::Process>>,
+    state: Rc<PodState<R::StartedContainer>>,
 }
 
 /// Why a container ended.
@@ -48,8 +33,12 @@ enum EndCause {
     Probe(ProbeFailed),
 }
 
-impl<R: ContainerRuntime> Kubelet<R> {
-    pub(super) fn new(runtime: Rc<R>, rules: PodRules, state: Rc<PodState<R::Process>>) -> Self {
+impl<R: ContainerRuntime> RehearsedKubelet<R> {
+    pub(in crate::local) fn new(
+        runtime: Rc<R>,
+        rules: PodRules,
+        state: Rc<PodState<R::StartedContainer>>,
+    ) -> Self {
         Self {
             runtime,
             rules,
@@ -58,7 +47,7 @@ impl<R: ContainerRuntime> Kubelet<R> {
     }
 
     /// Runs the pod until it has been deleted and nothing of it runs any more.
-    pub(super) async fn run(self) {
+    pub(in crate::local) async fn run(self) {
         let kubelet = Rc::new(self);
         kubelet.state.record_for_pod(LifecycleEvent::PodCreated);
         let mut containers = JoinSet::new();
@@ -69,9 +58,9 @@ impl<R: ContainerRuntime> Kubelet<R> {
             let first = kubelet.start(container, 0).await;
             let keeper = Rc::clone(&kubelet);
             containers.spawn_local(async move { keeper.keep_running(container, first).await });
-            match kubelet.rules.containers[container].place {
-                Place::Main => {}
-                Place::Sidecar => kubelet.state.started_up(container).await,
+            match kubelet.rules.containers[container].role {
+                ContainerRole::Main => {}
+                ContainerRole::Sidecar => kubelet.state.started_up(container).await,
             }
         }
         while containers.join_next().await.is_some() {}
@@ -80,25 +69,31 @@ impl<R: ContainerRuntime> Kubelet<R> {
         kubelet.state.record_for_pod(LifecycleEvent::PodGone);
     }
 
-    async fn start(&self, container: usize, restart_count: u32) -> Result<R::Process, StartFault> {
+    async fn start(
+        &self,
+        container: usize,
+        restart_count: u32,
+    ) -> Result<R::StartedContainer, StartFault> {
         let started = self.runtime.start(container).await;
         match &started {
             Ok(process) => {
                 self.state
-                    .set_phase(container, Phase::Running(process.clone()));
+                    .set_activity(container, ContainerActivity::Running(process.clone()));
                 self.state
                     .record(container, LifecycleEvent::Started { restart_count });
             }
             Err(StartFault::Configuration { reason } | StartFault::Process { reason }) => {
-                self.state
-                    .set_phase(container, Phase::Waiting(format!("does not run: {reason}")));
+                self.state.set_activity(
+                    container,
+                    ContainerActivity::Waiting(format!("does not run: {reason}")),
+                );
             }
         }
         started
     }
 
     /// Starts the container again and again, as its restart policy says, until the pod's deletion.
-    async fn keep_running(&self, container: usize, first: Result<R::Process, StartFault>) {
+    async fn keep_running(&self, container: usize, first: Result<R::StartedContainer, StartFault>) {
         let mut back_off = BackOff::default();
         let mut restart_count = 0;
         let mut started = first;
@@ -135,8 +130,10 @@ impl<R: ContainerRuntime> Kubelet<R> {
                     TimeSpan::new(delay)
                 )
             };
-            self.state
-                .set_phase(container, Phase::Waiting(format!("does not run: {reason}")));
+            self.state.set_activity(
+                container,
+                ContainerActivity::Waiting(format!("does not run: {reason}")),
+            );
             self.state
                 .record(container, LifecycleEvent::Restarting { reason });
             tokio::select! {
@@ -149,8 +146,12 @@ impl<R: ContainerRuntime> Kubelet<R> {
         }
     }
 
-    /// Looks after a running container until it has ended.
-    async fn attend(&self, container: usize, process: &R::Process) -> (ExitStatus, EndCause) {
+    /// Attends a running container until it has ended.
+    async fn attend(
+        &self,
+        container: usize,
+        process: &R::StartedContainer,
+    ) -> (ExitStatus, EndCause) {
         let rules = &self.rules.containers[container];
         let probing = Probing {
             runtime: &*self.runtime,
@@ -178,7 +179,7 @@ impl<R: ContainerRuntime> Kubelet<R> {
             container,
             process,
             pre_stop: rules.pre_stop.as_ref(),
-            place: rules.place,
+            role: rules.role,
             grace,
         };
         let status = termination.run().await;
@@ -188,9 +189,9 @@ impl<R: ContainerRuntime> Kubelet<R> {
 
     fn record_end(&self, container: usize, status: ExitStatus) {
         let code = status.as_container_exit_code();
-        self.state.set_phase(
+        self.state.set_activity(
             container,
-            Phase::Waiting(format!("does not run: it ended with exit code {code}")),
+            ContainerActivity::Waiting(format!("does not run: it ended with exit code {code}")),
         );
         self.state.record(container, LifecycleEvent::Exited(status));
         self.state.mark_not_ready(container);
@@ -198,9 +199,9 @@ impl<R: ContainerRuntime> Kubelet<R> {
 
     /// A native sidecar restarts always, whatever the pod's policy.
     fn restart_policy_of(&self, container: usize) -> RestartPolicy {
-        match self.rules.containers[container].place {
-            Place::Main => self.rules.restart_policy,
-            Place::Sidecar => RestartPolicy::Always,
+        match self.rules.containers[container].role {
+            ContainerRole::Main => self.rules.restart_policy,
+            ContainerRole::Sidecar => RestartPolicy::Always,
         }
     }
 
@@ -233,3 +234,7 @@ impl<R: ContainerRuntime> Kubelet<R> {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "rehearsed_kubelet_tests.rs"]
+mod tests;

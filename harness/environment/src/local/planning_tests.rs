@@ -6,7 +6,7 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::super::kubelet::{Check, Dial};
+use super::super::kubelet::{Dial, ProbeCheck};
 use super::super::plan::VolumeContent;
 use super::*;
 use harness_core::stack::secret::SecretText;
@@ -183,7 +183,7 @@ fn a_probe_has_kubernetes_defaults_and_dials_the_pods_address() {
     assert_eq!((probe.failure_threshold, probe.success_threshold), (3, 1));
     assert_eq!(
         probe.check,
-        Check::Dial(Dial::Http {
+        ProbeCheck::Dial(Dial::Http {
             host: "10.244.0.2".into(),
             port: 9901,
             path: "/ready".into(),
@@ -198,9 +198,9 @@ fn a_user_is_refused_where_there_is_one_only_and_root_is_taken_as_that_one() {
     let fault = planned_as(pod(1000), Privileges::User).expect_err("refused");
     assert!(fault.to_string().contains("runAsUser: 1000"), "{fault}");
     let plan = planned_as(pod(0), Privileges::User).expect("planned");
-    assert_eq!(plan.containers[0].identity.user, None);
+    assert_eq!(plan.containers[0].credentials.user, None);
     let plan = planned_as(pod(1000), Privileges::Root).expect("planned");
-    assert_eq!(plan.containers[0].identity.user, Some(1000));
+    assert_eq!(plan.containers[0].credentials.user, Some(1000));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn capabilities_are_dropped_by_name_and_all_at_once() {
     };
     let kept = |pod| {
         planned(pod).expect("planned").containers[0]
-            .identity
+            .credentials
             .capabilities
             .clone()
     };

@@ -136,11 +136,11 @@ async fn a_missing_or_failing_hook_is_reported_and_term_follows_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sleep_hook_and_an_http_hook_finish_without_an_exit_code() {
-    let sleep = Hook::Sleep(Duration::from_secs(3));
-    let Check::Dial(dial) = http(0).check else {
+    let sleep = PreStopHook::Sleep(Duration::from_secs(3));
+    let ProbeCheck::Dial(dial) = http(0).check else {
         unreachable!("an HTTP probe dials");
     };
-    for (pre_stop, at) in [(sleep, 4000), (Hook::Dial(dial), 1000)] {
+    for (pre_stop, at) in [(sleep, 4000), (PreStopHook::Dial(dial), 1000)] {
         let rules = ContainerRules {
             pre_stop: Some(pre_stop),
             ..container("app")
