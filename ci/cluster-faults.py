@@ -1,21 +1,19 @@
 #!/usr/bin/env python3
-"""Lets a kind cluster misbehave while scenarios run in it, and looks at how the harness takes it.
+"""Lets a kind cluster misbehave while scenarios run in it, and checks how the harness takes it.
 
-One line for each fault: what became of the run, and what was wrong. Looked at each time: the exit code, the cluster's own words and a hint in
+One line for each fault: what became of the run, and what was wrong. Checked each time: the exit code, the cluster's own message and a hint in
 the output, that the report is there where scenarios began, that the scenarios which the fault does not concern went on, that nothing of the
-run is left, and that what is somebody else's has not changed. Ends with 1 when anything was wrong.
+run is left, and that what belongs to others has not changed. Ends with 1 when anything was wrong.
 
-Needs the release binary (`cargo build --release`), Docker, kubectl, and a context of a kind cluster that has the images and that nobody else
-uses: its API server is stopped and its node paused. Arguments after `--` are passed to `conformance run`: the names of the images.
+Needs the dev build (`cargo build`), Docker, kubectl, and a context of a kind cluster that has the images and no other user: its API server is
+stopped and its node paused. Arguments after `--` are passed to `conformance run`: the names of the images.
 """
 
 import argparse
-import base64
 import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -23,20 +21,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
+from arguments import split_arguments
 from built import CONFORMANCE
+from fault_cluster import GONE_WITHIN_SECONDS, LOOKALIKES, Cluster, Ran
+from leftovers import added, changed, left_after
 
 FEW = ["blocks-sqli", "blocks-xss", "blocks-traversal", "agent-outlives-the-proxy"]
 ONE = ["blocks-sqli"]
-# Namespaces of somebody else that look like ours: one by its name, one by its name and label, without an owner.
-LOOKALIKES = {"conformance-somebody": {}, "conformance-h0abcdefgh": {"conformance/run": "h0abcdefgh"}}
-# How the harness calls the purpose of that scenario's namespace, of which the digest is in the name.
+# The purpose of the namespace of `blocks-xss`; its digest is in the namespace's name.
 PURPOSE = "decisions-blocks-xss"
 # The user that may do little, and everything that belongs to it.
 USER = "conformance-faults"
-GONE_WITHIN_SECONDS = 120
-RUN_WITHIN_SECONDS = 600
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 WEBHOOK = """
 apiVersion: admissionregistration.k8s.io/v1
@@ -54,148 +50,11 @@ webhooks:
 """
 
 
-@dataclass
-class Ran:
-    code: int
-    text: str
-    results: dict[str, str]
-
-
-@dataclass
-class Cluster:
-    context: str
-    node: str
-    folder: pathlib.Path
-    binary: pathlib.Path
-    rest: list[str]
-    found: list[str] = field(default_factory=list)
-    running: subprocess.Popen[str] | None = None
-
-    def kubectl(self, *words: str, text: str | None = None) -> str:
-        command = ["kubectl", "--context", self.context, "--request-timeout", "20s", *words]
-        ran = subprocess.run(command, capture_output=True, text=True, input=text, timeout=120)
-        if ran.returncode != 0:
-            raise RuntimeError(f"{' '.join(words)}: {ran.stderr.strip()}")
-        return ran.stdout
-
-    def on_node(self, script: str) -> None:
-        subprocess.run(["docker", "exec", self.node, "sh", "-c", script], check=True, capture_output=True, timeout=120)
-
-    def namespaces(self) -> dict[str, str]:
-        items = json.loads(self.kubectl("get", "namespaces", "--output", "json"))["items"]
-        return {item["metadata"]["name"]: f"{item['metadata']['uid']} {item['metadata']['resourceVersion']}" for item in items}
-
-    def answers(self) -> bool:
-        command = ["kubectl", "--context", self.context, "--request-timeout", "1s", "get", "--raw", "/readyz"]
-        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
-
-    def await_api(self) -> None:
-        """Waits until the API has answered three times in a row."""
-        deadline, in_a_row = time.monotonic() + 180, 0
-        while in_a_row < 3:
-            try:
-                self.kubectl("get", "nodes")
-                in_a_row += 1
-            except RuntimeError as error:
-                in_a_row = 0
-                if time.monotonic() > deadline:
-                    sys.exit(f"the API does not come back: {error}")
-            time.sleep(1)
-
-    def start(self, scenarios: list[str], *more: str, kubeconfig: str | None = None) -> subprocess.Popen[str]:
-        reports = self.folder / "reports"
-        subprocess.run(["rm", "-rf", str(reports)], check=True)
-        command = [str(self.binary), "run", *scenarios, "--environment", "existing", "--output", str(reports), *self.rest, *more]
-        environment = dict(os.environ, TMPDIR=str(self.folder))
-        if kubeconfig:
-            environment["KUBECONFIG"] = kubeconfig
-        else:
-            command += ["--context", self.context]
-        self.running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-        return self.running
-
-    def end_what_runs(self) -> None:
-        """Ends a run that was given up, in its orderly way: it removes what it has made."""
-        if self.running and self.running.poll() is None:
-            self.running.terminate()
-            self.running.communicate(timeout=GONE_WITHIN_SECONDS)
-
-    def finish(self, process: subprocess.Popen[str]) -> Ran:
-        try:
-            text, _ = process.communicate(timeout=RUN_WITHIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            text, _ = process.communicate()
-            self.found.append(f"the run had not ended after {RUN_WITHIN_SECONDS} s")
-        results = {}
-        for report in (self.folder / "reports").glob("*/report.json"):
-            for scenario in json.loads(report.read_text())["scenarios"]:
-                result = scenario["result"]
-                results[scenario["name"].split("::")[-1]] = result if isinstance(result, str) else next(iter(result))
-        return Ran(process.returncode, text, results)
-
-    def await_namespace(self, pattern: str, process: subprocess.Popen[str]) -> str:
-        """Waits until a namespace of the run is there; returns its name."""
-        deadline = time.monotonic() + RUN_WITHIN_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(RuntimeError):
-                for name in self.namespaces():
-                    if re.fullmatch(pattern, name) and name not in LOOKALIKES:
-                        return name
-            time.sleep(0.1)
-        raise RuntimeError(f"{pattern} was not there before the run, or its time, ended")
-
-    def expect(self, right: bool, what: str) -> None:
-        if not right:
-            self.found.append(what)
-
-    def expect_words(self, ran: Ran, *words: str) -> None:
-        for word in words:
-            self.expect(word in ran.text, f"`{word}` is not in the output")
-
-    def restricted(self, name: str, rules: str) -> str:
-        """Makes a user who may only do what the rules say; returns its kubeconfig."""
-        self.kubectl("apply", "--filename", "-", text=f"""
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{ name: {name}, namespace: default }}
----
-apiVersion: v1
-kind: Secret
-metadata: {{ name: {name}, namespace: default, annotations: {{ kubernetes.io/service-account.name: {name} }} }}
-type: kubernetes.io/service-account-token
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {{ name: {name} }}
-rules: {rules}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {{ name: {name} }}
-roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name} }}
-subjects: [{{ kind: ServiceAccount, name: {name}, namespace: default }}]
-""")
-        deadline = time.monotonic() + 30
-        while not (token := self.kubectl("get", "secret", name, "--output", "jsonpath={.data.token}")):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"the account {name} gets no token")
-            time.sleep(0.2)
-        return self.with_token(base64.b64decode(token).decode())
-
-    def with_token(self, token: str) -> str:
-        config = json.loads(self.kubectl("config", "view", "--raw", "--minify", "--output", "json"))
-        config["users"][0]["user"] = {"token": token}
-        path = self.folder / "kubeconfig"
-        path.write_text(json.dumps(config))
-        return str(path)
-
-
 def api_server_away(seconds: int) -> Callable[[Cluster], Ran]:
     def inject(cluster: Cluster) -> Ran:
         process = cluster.start(FEW)
         cluster.await_namespace(r"conformance-\w+-\w{10}", process)
-        # The kubelet starts a static pod again by itself; without its manifest it does not. It may have ended it before it is told to end.
+        # The kubelet starts a static pod again by itself; without its manifest it does not. It may have ended it before it is asked to end.
         away = False
         try:
             cluster.on_node(f"mv {MANIFEST} /var/tmp/; kill -KILL $(pidof kube-apiserver) || true")
@@ -221,14 +80,20 @@ def node_paused(cluster: Cluster) -> Ran:
     return recovered(cluster, process)
 
 
+def wrong_after_recovery(code: int | None, results: dict[str, str]) -> list[str]:
+    """Returns what is wrong about a run that went on after a fault: a result that judges, or an exit code that the results do not have."""
+    wrong = [f"{name} {result}" for name, result in results.items() if result not in ("passed", "errored")]
+    if code != (3 if "errored" in results.values() else 0):
+        wrong.append(f"exit code {code}")
+    return wrong
+
+
 def recovered(cluster: Cluster, process: subprocess.Popen[str]) -> Ran:
     """Whatever the fault met may be errored, with a cause. Nothing may be judged wrong because of it, and all have a result."""
     ran = cluster.finish(process)
     cluster.expect(sorted(ran.results) == sorted(FEW), f"the report has {sorted(ran.results)}")
-    for name, result in ran.results.items():
-        cluster.expect(result in ("passed", "errored"), f"{name} {result}")
-    errored = "errored" in ran.results.values()
-    cluster.expect(ran.code == (3 if errored else 0), f"exit code {ran.code}")
+    for what in wrong_after_recovery(ran.code, ran.results):
+        cluster.expect(False, what)
     return ran
 
 
@@ -250,34 +115,38 @@ def pod_evicted(cluster: Cluster) -> Ran:
     return ran
 
 
+def without_option(arguments: list[str], option: str) -> list[str]:
+    """Returns the arguments without an option and its value."""
+    if option not in arguments:
+        return arguments
+    position = arguments.index(option)
+    return arguments[:position] + arguments[position + 2 :]
+
+
 def image_missing(cluster: Cluster) -> Ran:
-    words = cluster.rest
-    if "--app-image" in words:
-        position = words.index("--app-image")
-        words = words[:position] + words[position + 2 :]
-    other = dataclasses.replace(cluster, rest=words)
+    other = dataclasses.replace(cluster, rest=without_option(cluster.rest, "--app-image"))
     ran = cluster.finish(other.start(ONE, "--app-image", "conformance.local/absent:1"))
     cluster.expect(ran.code == 3, f"exit code {ran.code}")
     cluster.expect(ran.results == {"blocks-sqli": "errored"}, f"{ran.results}")
-    cluster.expect_words(ran, "conformance.local/absent:1", "hint")
+    cluster.expect_texts(ran, "conformance.local/absent:1", "hint")
     return ran
 
 
-def refused(rules: str, *words: str) -> Callable[[Cluster], Ran]:
+def refused(rules: str, *texts: str) -> Callable[[Cluster], Ran]:
     def inject(cluster: Cluster) -> Ran:
         try:
             kubeconfig = cluster.restricted(USER, rules)
-            return refusal(cluster, cluster.start(ONE, kubeconfig=kubeconfig), *words)
+            return refusal(cluster, cluster.start(ONE, kubeconfig=kubeconfig), *texts)
         finally:
             for kind in ["serviceaccount", "secret", "clusterrole", "clusterrolebinding"]:
                 cluster.kubectl("delete", kind, USER, "--ignore-not-found")
     return inject
 
 
-def refusal(cluster: Cluster, process: subprocess.Popen[str], *words: str) -> Ran:
+def refusal(cluster: Cluster, process: subprocess.Popen[str], *texts: str) -> Ran:
     ran = cluster.finish(process)
     cluster.expect(ran.code == 3, f"exit code {ran.code}")
-    cluster.expect_words(ran, "hint", *words)
+    cluster.expect_texts(ran, "hint", *texts)
     return ran
 
 
@@ -328,7 +197,7 @@ def name_taken(cluster: Cluster) -> Ran:
     cluster.expect(all(after.get(name) == before[name] for name in taken), "the namespace that was taken has changed")
     cluster.expect(ran.results == {"blocks-sqli": "passed", "blocks-xss": "errored"}, f"{ran.results}")
     cluster.expect(ran.code == 3, f"exit code {ran.code}")
-    cluster.expect_words(ran, "already exists", "it was left as it is")
+    cluster.expect_texts(ran, "already exists", "it was left as it is")
     return ran
 
 
@@ -369,15 +238,14 @@ def lookalikes(cluster: Cluster) -> Iterator[None]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=pathlib.Path, default=CONFORMANCE)
-    parser.add_argument("--context", required=True, help="of a kind cluster that nobody else uses")
+    parser.add_argument("--context", required=True, help="of a kind cluster that has no other user")
     parser.add_argument("--only", nargs="*", default=list(FAULTS), choices=list(FAULTS))
-    words = sys.argv[1:]
-    split = words.index("--") if "--" in words else len(words)
-    options = parser.parse_args(words[:split])
+    own, passed_on = split_arguments(sys.argv[1:])
+    options = parser.parse_args(own)
     node = options.context.removeprefix("kind-") + "-control-plane"
     leaked = bad = 0
     with tempfile.TemporaryDirectory(prefix="cluster-faults-") as folder:
-        cluster = Cluster(options.context, node, pathlib.Path(folder), options.binary, words[split + 1 :])
+        cluster = Cluster(options.context, node, pathlib.Path(folder), options.binary, passed_on)
         with lookalikes(cluster):
             untouched = cluster.namespaces()
             for name in options.only:
@@ -392,15 +260,13 @@ def main() -> int:
                     cluster.end_what_runs()
                 took = time.monotonic() - began
                 cluster.await_api()
-                deadline = time.monotonic() + GONE_WITHIN_SECONDS
-                while (left := sorted(set(cluster.namespaces()) - set(untouched))) and time.monotonic() < deadline:
-                    time.sleep(1)
-                changed = [namespace for namespace, version in untouched.items() if cluster.namespaces().get(namespace) != version]
+                left = left_after(lambda: added(untouched, cluster.namespaces()), GONE_WITHIN_SECONDS, 1)
+                touched = changed(untouched, cluster.namespaces())
                 leaked += len(left)
-                bad += bool(cluster.found or left or changed)
+                bad += bool(cluster.found or left or touched)
                 results = " ".join(f"{scenario}={result}" for scenario, result in ran.results.items())
-                print(f"{name:<28} exit {ran.code:>3} {took:5.0f} s  {'WRONG' if cluster.found or left or changed else 'right'}  {results}", flush=True)
-                for what in cluster.found + [f"LEFT {name}" for name in left] + [f"CHANGED {name}" for name in changed]:
+                print(f"{name:<28} exit {ran.code:>3} {took:5.0f} s  {'WRONG' if cluster.found or left or touched else 'right'}  {results}", flush=True)
+                for what in cluster.found + [f"LEFT {name}" for name in left] + [f"CHANGED {name}" for name in touched]:
                     print(f"  {what}", flush=True)
                 if cluster.found:
                     print("    | " + "\n    | ".join(ran.text.strip().split("\n")[-25:]), flush=True)

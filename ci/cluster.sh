@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 tool=$1
 shift
 
-# What there is of clusters of ours, one line each. The engine is asked, since the tool would not know half a cluster.
+# What there is of clusters of ours, one line each. The engine is asked, since the tool does not know a cluster that is half made.
 clusters_of_ours() {
   docker ps --all --format 'container {{.Names}}' >"$1"
   docker volume ls --format 'volume {{.Name}}' >>"$1"

@@ -2,11 +2,12 @@
 """Kills the harness with SIGKILL at random moments of a run in a cluster, and counts what is left of it once the next run, or `conformance
 clean`, has ended: they take turns.
 
-Everything that belongs to these runs is told apart by folders of their own (TMPDIR, XDG_STATE_HOME) and by the names of the clusters that
+Everything that belongs to these runs is distinguished by folders of their own (TMPDIR, XDG_STATE_HOME) and by the names of the clusters that
 they say they make, so that other runs on the machine do not count. Ends with 1 when anything is left, when something that is not ours
 has changed, or when fewer than half of the runs were there to be killed. A cluster of ours that is not there any more is not looked for: that is what is wanted.
 
-Needs the release binary (`cargo build --release`), Docker and kind; with `--environment existing` a context, and kubectl. Arguments after `--` are passed to `conformance run`.
+Needs the dev build (`cargo build`), Docker and kind; with `--environment existing` a context, and kubectl. Arguments after `--` are passed to
+`conformance run`.
 """
 
 import argparse
@@ -20,9 +21,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
+from typing import Any
 
+from arguments import split_arguments
 from built import CONFORMANCE
+from leftovers import added, changed, files_below, left_after, living_processes, mentions
 
 BYSTANDER = "kill-nine-bystander"
 GONE_WITHIN_SECONDS = 120
@@ -50,15 +53,24 @@ def namespaces(context: str) -> set[str]:
     return {line for line in lines if line}
 
 
-def others(context: str) -> list[str]:
-    """Every namespace that is nobody's run's, with its version: it changes when the namespace does."""
+def others(context: str) -> dict[str, str]:
+    """Every namespace that belongs to no run, with its version: it changes when the namespace does."""
     text = output(["kubectl", "--context", context, "get", "namespaces", "--output", "json"])
-    items = json.loads("\n".join(text))["items"]
-    return sorted(
-        f"{item['metadata']['name']} {item['metadata']['uid']} {item['metadata']['resourceVersion']}"
+    return versions_of_others(json.loads("\n".join(text))["items"])
+
+
+def versions_of_others(items: list[dict[str, Any]]) -> dict[str, str]:
+    """Returns the namespaces without a run's label, with what changes when they do."""
+    return {
+        item["metadata"]["name"]: f"{item['metadata']['uid']} {item['metadata']['resourceVersion']}"
         for item in items
         if "conformance/run" not in item["metadata"].get("labels", {})
-    )
+    }
+
+
+def clusters_made_by(line: str) -> list[str]:
+    """Returns the clusters that a line of a run's output says it makes."""
+    return re.findall(r"makes the cluster (conformance-\w+)", line)
 
 
 class Bench:
@@ -88,7 +100,7 @@ class Bench:
             assert process.stdout
             for line in process.stdout:
                 lines.append(line.rstrip())
-                self.seen.update(re.findall(r"makes the cluster (conformance-\w+)", line))
+                self.seen.update(clusters_made_by(line))
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
@@ -121,30 +133,23 @@ class Bench:
     def left(self) -> list[str]:
         """Everything that is there of our runs, by name."""
         found = [f"cluster {name}" for name in clusters() & self.seen]
-        found += [f"container {name}" for name in containers() if any(own in name for own in self.seen)]
+        found += [f"container {name}" for name in containers() if mentions(name, self.seen)]
         state = self.temporary.parent / "state"
         found += [f"file {path.relative_to(state)}" for path in state.rglob("*") if path.is_file()]
-        for path in self.temporary.rglob("*"):
-            # The folder of records stays, and is empty.
-            if not (path.is_dir() and path.name in {f"conformance-{os.getuid()}", "made-clusters"}):
-                found.append(f"file {path.relative_to(self.temporary)}")
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace") if entry.name.isdigit() else ""
-            except OSError:
-                continue
-            if any(own in line for own in self.seen) and int(entry.name) != os.getpid():
-                found.append(f"process {entry.name}: {line[:100]}")
+        # The folder of records stays, and is empty.
+        found += files_below(self.temporary, {f"conformance-{os.getuid()}", "made-clusters"})
+        found += [
+            f"process {pid}: {line[:100]}"
+            for pid, (_, line) in living_processes().items()
+            if mentions(line, self.seen) and pid != os.getpid()
+        ]
         if self.options.context:
-            found += sorted(namespaces(self.options.context) - self.options.before)
+            found += added(self.options.before, namespaces(self.options.context))
         return found
 
     def left_for_good(self) -> list[str]:
-        """What is left once the cluster has had its time to remove what it was told to."""
-        deadline = time.monotonic() + GONE_WITHIN_SECONDS
-        while (found := self.left()) and time.monotonic() < deadline:
-            time.sleep(1)
-        return found
+        """What is left once the cluster has had its time to remove what it was asked to."""
+        return left_after(self.left, GONE_WITHIN_SECONDS, 1)
 
 
 def main() -> int:
@@ -158,10 +163,9 @@ def main() -> int:
     parser.add_argument("--node-image")
     parser.add_argument("--bystander", action="store_true", help="make a cluster beforehand that must stay as it is")
     parser.add_argument("--filters", nargs="*", default=["A02-sqli", "A02-xss"])
-    words = sys.argv[1:]
-    split = words.index("--") if "--" in words else len(words)
-    options = parser.parse_args(words[:split])
-    options.rest = words[split + 1 :]
+    own, passed_on = split_arguments(sys.argv[1:])
+    options = parser.parse_args(own)
+    options.rest = passed_on
     options.before = namespaces(options.context) if options.context else set()
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
     moments = random.Random(seed)
@@ -178,9 +182,14 @@ def main() -> int:
                 output(["kind", "delete", "cluster", "--name", BYSTANDER, "--kubeconfig", f"{folder}/bystander"])
 
 
+def too_few_killed(kills: int, rounds: int) -> bool:
+    """Whether fewer than half of the runs were there to be killed: the moments were spread over a longer time than a run takes."""
+    return kills * 2 < rounds
+
+
 def rounds(options: argparse.Namespace, bench: Bench, moments: random.Random) -> int:
     bystanders = {name: number for name, number in containers().items() if name.startswith(BYSTANDER)}
-    untouched = others(options.context) if options.context else []
+    untouched = others(options.context) if options.context else {}
     bad = kills = 0
     for number in range(1, options.rounds + 1):
         moment = moments.uniform(0, options.span)
@@ -194,9 +203,9 @@ def rounds(options: argparse.Namespace, bench: Bench, moments: random.Random) ->
             process.wait()
             kills += 1
             fate = "killed"
-        # What it had said names its cluster.
+        # Its output names its cluster.
         reader.join(timeout=10)
-        last = next((line for line in reversed(lines) if line.strip()), "nothing said yet")
+        last = next((line for line in reversed(lines) if line.strip()), "no output yet")
         there = len(bench.left())
         way, removal = ("clean", bench.clean()) if number % 2 else ("run", bench.whole_run())
         found = bench.left_for_good()
@@ -204,15 +213,17 @@ def rounds(options: argparse.Namespace, bench: Bench, moments: random.Random) ->
         print(f"round {number:>2}  {moment:5.1f} s  {fate:<18} {there:>3} left, after a {way:<5} {len(found)}  | {last[:70]}", flush=True)
         for what in found:
             print(f"  LEFT {what}", flush=True)
-    if kills * 2 < options.rounds:
+    if too_few_killed(kills, options.rounds):
         print(f"only {kills} runs were there to be killed: lower --span")
         bad += 1
     if bystanders != {name: number for name, number in containers().items() if name.startswith(BYSTANDER)}:
         print("the bystander has changed")
         bad += 1
-    if options.context and untouched != others(options.context):
-        print("namespaces that are not ours have changed")
-        bad += 1
+    if options.context:
+        now = others(options.context)
+        if touched := changed(untouched, now) + added(untouched, now):
+            print(f"namespaces that are not ours have changed: {touched}")
+            bad += 1
     print(f"{options.rounds} rounds, {kills} runs killed, {bad} bad")
     return int(bad > 0)
 
