@@ -56,7 +56,7 @@ pub async fn carry_out(
             .insert(format!("port {} from outside", trial.port), words.clone());
         if found != Some(trial.wanted) {
             results.findings.push(Finding::new(
-                FindingKind::Exposure,
+                FindingKind::PortExposure,
                 trial.position,
                 format!("port {} {}", trial.port, expected(trial.wanted)),
                 words,

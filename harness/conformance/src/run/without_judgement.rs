@@ -141,5 +141,5 @@ fn asked_of_the_start(scenario: &Scenario) -> Option<(FindingKind, Position, &'s
         Procedure::Filesystem(_) | Procedure::Startup(_)
     );
     let expected = "the agent starts and goes on running";
-    is_about_the_start.then_some((FindingKind::Start, scenario.spec.id.position, expected))
+    is_about_the_start.then_some((FindingKind::AgentStart, scenario.spec.id.position, expected))
 }

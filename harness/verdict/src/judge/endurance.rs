@@ -85,7 +85,7 @@ fn judge_restart(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding> {
     let [before, after, rested] = processes;
     (before != after || after != rested).then(|| {
         Finding::new(
-            FindingKind::Restarted,
+            FindingKind::AgentRestarted,
             spec.requests.position,
             "the agent is one process from the first look to the last",
             format!("process {before}, then {after}, then {rested}"),
@@ -99,7 +99,7 @@ fn judge_memory(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding> {
     let growth = after.beyond(before);
     (growth > *spec.memory_growth).then(|| {
         Finding::new(
-            FindingKind::Memory,
+            FindingKind::MemoryGrowth,
             spec.memory_growth.position,
             format!(
                 "it grows by at most {} over {}",
@@ -116,7 +116,7 @@ fn judge_descriptors(spec: &EnduranceSpec, readings: &Readings) -> Option<Findin
     let growth = after.saturating_sub(before);
     (growth > *spec.descriptors_growth).then(|| {
         Finding::new(
-            FindingKind::Descriptors,
+            FindingKind::DescriptorGrowth,
             spec.descriptors_growth.position,
             format!(
                 "at most {} more are open after {}",
@@ -132,7 +132,7 @@ fn judge_processor(spec: &EnduranceSpec, readings: &Readings) -> Option<Finding>
     let share = readings.idle_share();
     (share > *spec.idle_processor_share).then(|| {
         Finding::new(
-            FindingKind::Processor,
+            FindingKind::IdleProcessor,
             spec.idle_processor_share.position,
             format!(
                 "at most {:.2} of a core is used while no request is under way",
