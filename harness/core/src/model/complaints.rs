@@ -8,19 +8,19 @@ use super::diagnostic::Diagnostic;
 use super::located::Position;
 
 /// Collects complaints about one file.
-pub(super) struct Complaints<'a> {
-    pub(super) file: &'a Utf8Path,
-    pub(super) text: &'a Arc<str>,
-    pub(super) list: &'a mut Vec<Diagnostic>,
+#[derive(Debug)]
+pub struct Complaints<'a> {
+    /// The file, as messages show it.
+    pub file: &'a Utf8Path,
+    /// The file's text.
+    pub text: &'a Arc<str>,
+    /// The complaints so far.
+    pub list: &'a mut Vec<Diagnostic>,
 }
 
 impl Complaints<'_> {
-    pub(super) fn add(
-        &mut self,
-        position: Position,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
+    /// Adds a complaint about a place in the file.
+    pub fn add(&mut self, position: Position, message: impl Into<String>, hint: impl Into<String>) {
         self.list.push(Diagnostic {
             file: self.file.into(),
             text: self.text.clone(),

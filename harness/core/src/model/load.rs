@@ -18,7 +18,7 @@ use super::validate;
 /// The largest scenario or payload file, in bytes.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
 
-/// The folders of a project: where scenarios, payloads, manifests and proxy configurations lie.
+/// The folders of a project: where scenarios, payloads, manifests, proxy configurations and mutants lie.
 #[derive(Clone, Debug)]
 pub struct Project {
     /// The folder that holds the others.
@@ -35,6 +35,8 @@ pub struct Project {
     pub manifests: Utf8PathBuf,
     /// `envoy-configs/`.
     pub envoy_configs: Utf8PathBuf,
+    /// `mutants/`.
+    pub mutants: Utf8PathBuf,
 }
 
 impl Project {
@@ -48,6 +50,7 @@ impl Project {
             seeds: root.join("fixtures/payloads/seeds"),
             manifests: root.join("fixtures/kubernetes"),
             envoy_configs: root.join("envoy-configs"),
+            mutants: root.join("mutants"),
         }
     }
 
@@ -222,7 +225,7 @@ fn fingerprint(text: &str, procedure: &Procedure, corpora: &Corpora) -> String {
 }
 
 /// Parses one file into its type; a complaint says where it cannot.
-pub(super) fn parse<T: DeserializeOwned>(
+pub fn parse<T: DeserializeOwned>(
     file: &Utf8Path,
     text: &Arc<str>,
     complaints: &mut Vec<Diagnostic>,
@@ -280,7 +283,12 @@ fn strip_location(message: &str) -> &str {
     message.strip_prefix("error: ").unwrap_or(message)
 }
 
-pub(super) fn read_bounded(
+/// Reads a file that is not too large; a complaint says so where it is, or where it is not UTF-8, and its text is empty then.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn read_bounded(
     project: &Project,
     path: &Utf8Path,
     complaints: &mut Vec<Diagnostic>,
@@ -327,7 +335,12 @@ fn groups(project: &Project) -> Result<Vec<Utf8PathBuf>, LoadError> {
     })
 }
 
-pub(super) fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
+/// Returns the YAML files of a folder, sorted.
+///
+/// # Errors
+///
+/// The folder cannot be read.
+pub fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
     entries(root, |entry| entry.extension() == Some("yaml"))
 }
 

@@ -5,7 +5,7 @@
 pub mod admission;
 pub mod byte_size;
 pub mod causes;
-mod complaints;
+pub mod complaints;
 pub mod container;
 pub mod container_usage;
 pub mod contract;
