@@ -6,6 +6,7 @@ use crate::report::files::ReportsError;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
 use crate::run::setup_error::SetupError;
+use crate::self_test::attempt::AttemptError;
 use crate::self_test::edit::EditError;
 use crate::self_test::listing::ListingError;
 use harness_artifacts::image::ImageError;
@@ -48,7 +49,7 @@ pub(super) enum CliError {
     Edit(#[from] EditError),
     /// It is not known which mutants there are.
     #[error(transparent)]
-    Listing(#[from] ListingError),
+    Listing(ListingError),
     /// An image cannot be made.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -160,10 +161,7 @@ impl CliError {
             Self::NoMutant { .. } => {
                 vec!["`conformance self-test --markdown` lists them".into()]
             }
-            Self::Edit(_) => vec![
-                "the matrix in harness/src/self_test/deployments and the project's files disagree"
-                    .into(),
-            ],
+            Self::Edit(EditError::Change(error)) => vec![error.hint().into()],
             Self::Listing(_) => {
                 vec![
                     "the self-test needs the reference stub, or an agent with its `--mutants`"
@@ -183,12 +181,34 @@ impl CliError {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }
             Self::Load(_)
+            | Self::Edit(EditError::Io(_))
             | Self::Output(_)
             | Self::Reports(_)
             | Self::Runtime(_)
             | Self::Report { .. }
             | Self::Drive(_)
             | Self::Clean { .. } => Vec::new(),
+        }
+    }
+}
+
+impl From<AttemptError> for CliError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Load(error) => Self::Load(error),
+            AttemptError::Setup(error) => Self::Setup(error),
+            AttemptError::Environment(fault) => Self::Setup(fault.into()),
+            AttemptError::Reports(error) => Self::Reports(error),
+            AttemptError::Edit(error) => Self::Edit(error),
+        }
+    }
+}
+
+impl From<ListingError> for CliError {
+    fn from(error: ListingError) -> Self {
+        match error {
+            ListingError::Unknown(error) => Self::Load(error),
+            ListingError::NoAnswer { .. } | ListingError::NotTheStub => Self::Listing(error),
         }
     }
 }

@@ -21,10 +21,11 @@ use crate::run::setup::SetupOptions;
 use crate::run::setup_error::SetupError;
 use crate::run::subjects::Subjects;
 use crate::run::{Going, exit_code};
-use crate::self_test::attempt::{Attempt, AttemptError, Bench, Scope};
+use crate::self_test::attempt::{Attempt, Bench, Scope};
 use crate::self_test::document;
 use crate::self_test::listing;
-use crate::self_test::matrix::{Mutant, SENTINELS, all, scenarios_for};
+use crate::self_test::load::load_matrix;
+use crate::self_test::matrix::{Matrix, Mutant, SENTINELS};
 use crate::self_test::record::{MutantRecord, SelfTestRecord, line_of, summary};
 use crate::self_test::verdict::{Fate, Verdict, judge, not_run};
 use harness_core::model::causes::chain;
@@ -70,11 +71,12 @@ pub(super) struct Arguments {
 /// Runs the self-test, or prints its matrix.
 pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
     let (project, catalogue) = arguments.project.load()?;
+    let matrix = load_matrix(&project, &catalogue.scenarios)?;
     if arguments.markdown {
-        say(document::render(&catalogue.scenarios).trim_end())?;
+        say(document::render(&matrix, &catalogue.scenarios).trim_end())?;
         return Ok(exit_code::PASSED);
     }
-    let mutants = arguments.chosen()?;
+    let mutants = arguments.chosen(&matrix)?;
     let runtime = runtime().map_err(CliError::Runtime)?;
     let place = arguments.cluster.place()?;
     refuse_a_cluster_for_each_mutant(&place)?;
@@ -92,8 +94,10 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         app_binary: arguments.executables.app_binary.clone(),
         ..SetupOptions::default()
     };
+    let subjects = Subjects::find(&options, &|what: &str| remark(what))?;
+    let without_an_entry = listing::without_an_entry(subjects.agent_path(), &matrix)?;
     let bench = Bench {
-        subjects: Subjects::find(&options, &|what: &str| remark(what))?,
+        subjects,
         options,
         output: project.root.join(OUTPUT),
         project,
@@ -105,6 +109,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         let self_test = SelfTest {
             bench: Arc::new(bench),
             full: arguments.full,
+            without_an_entry,
             colour,
         };
         // Each mutant's own scenarios are tasks of the runtime; what is around them is light and stays on this thread.
@@ -133,44 +138,41 @@ fn refuse_a_cluster_for_each_mutant(place: &Place) -> Result<(), CliError> {
 }
 
 impl Arguments {
-    fn chosen(&self) -> Result<Vec<&'static Mutant>, CliError> {
+    fn chosen(&self, matrix: &Matrix) -> Result<Vec<Arc<Mutant>>, CliError> {
+        let has = |mutant: &Mutant, part: &String| mutant.name.contains(part.as_str());
         for part in &self.mutants {
-            if !all().any(|mutant| mutant.name.contains(part.as_str())) {
+            if !matrix.all().any(|mutant| has(mutant, part)) {
                 return Err(CliError::NoMutant { name: part.clone() });
             }
         }
-        let chosen = all().filter(|mutant| {
-            self.mutants.is_empty()
-                || self
-                    .mutants
-                    .iter()
-                    .any(|part| mutant.name.contains(part.as_str()))
+        let chosen = matrix.all().filter(|mutant| {
+            self.mutants.is_empty() || self.mutants.iter().any(|part| has(mutant, part))
         });
-        Ok(chosen.collect())
+        Ok(chosen.cloned().collect())
     }
 }
 
 struct SelfTest {
     bench: Arc<Bench>,
     full: bool,
+    /// Mutants of the agent that no entry is for.
+    without_an_entry: Vec<String>,
     colour: Colour,
 }
 
 impl SelfTest {
-    async fn run(&self, mutants: &[&'static Mutant], at_a_time: usize) -> Result<u8, CliError> {
+    async fn run(&self, mutants: &[Arc<Mutant>], at_a_time: usize) -> Result<u8, CliError> {
         let began = Instant::now();
         let scope = self.scope_of(mutants);
-        remark("running what is right: a scenario that fails for it kills nobody");
+        remark("running what is right: a scenario that fails for it proves nothing of a mutant");
         let right = self.bench.with_nothing_wrong(&scope, at_a_time).await?;
         if self.interrupted() {
             return Ok(exit_code::INTERRUPTED);
         }
         if right.record.exit_code != exit_code::PASSED {
-            self.tell_of_what_is_right(&right)?;
+            self.show_what_is_right(&right)?;
             return Ok(right.record.exit_code);
         }
-        let agent = &right.record.subjects["agent"].path;
-        let unlisted = listing::without_a_row(agent)?;
         remark(format_args!(
             "running {} mutants, {at_a_time} at a time",
             mutants.len()
@@ -181,7 +183,7 @@ impl SelfTest {
         }
         let record = SelfTestRecord {
             mutants,
-            without_a_row: unlisted,
+            without_an_entry: self.without_an_entry.clone(),
             elapsed_milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         let path = record.write(&self.bench.output)?;
@@ -190,28 +192,28 @@ impl SelfTest {
         Ok(record.exit_code())
     }
 
-    fn scope_of(&self, mutants: &[&'static Mutant]) -> Scope {
+    fn scope_of(&self, mutants: &[Arc<Mutant>]) -> Scope {
         if self.full {
             return Scope::All;
         }
-        let ids: BTreeSet<&'static str> = mutants
+        let ids: BTreeSet<String> = mutants
             .iter()
-            .flat_map(|mutant| scenarios_for(mutant))
-            .chain(SENTINELS)
+            .flat_map(|mutant| mutant.scenarios())
+            .chain(SENTINELS.map(str::to_owned))
             .collect();
         Scope::Ids(ids)
     }
 
     async fn run_mutants(
         &self,
-        mutants: &[&'static Mutant],
+        mutants: &[Arc<Mutant>],
         at_a_time: usize,
         right: &BTreeMap<String, ScenarioResult>,
     ) -> Result<Vec<MutantRecord>, CliError> {
         let permits = Arc::new(Semaphore::new(at_a_time));
         let mut tasks = JoinSet::new();
         let mut records = Vec::new();
-        for mutant in mutants.iter().copied() {
+        for mutant in mutants {
             // A mutant without a scenario here need not run.
             let verdict = judge(mutant, right);
             if verdict.fate() == Fate::NotHere {
@@ -220,14 +222,15 @@ impl SelfTest {
             }
             let bench = self.bench.clone();
             let permits = permits.clone();
-            let scope = self.scope_of(&[mutant]);
+            let scope = self.scope_of(std::slice::from_ref(mutant));
+            let mutant = mutant.clone();
             tasks.spawn_local(async move {
                 let _permit = permits.acquire_owned().await;
                 if *bench.going.borrow() == Going::Interrupted {
                     return None;
                 }
                 let began = Instant::now();
-                let attempt = bench.with_mutant(mutant, &scope).await;
+                let attempt = bench.with_mutant(&mutant, &scope).await;
                 Some((mutant, attempt, began.elapsed()))
             });
         }
@@ -238,10 +241,10 @@ impl SelfTest {
             };
             let record = match attempt {
                 Ok(attempt) => {
-                    let verdict = judge(mutant, &attempt.results);
-                    record_of(mutant, verdict, elapsed, Some(attempt.report))
+                    let verdict = judge(&mutant, &attempt.results);
+                    record_of(&mutant, verdict, elapsed, Some(attempt.report))
                 }
-                Err(error) => record_of(mutant, not_run(mutant, &chain(&error)), elapsed, None),
+                Err(error) => record_of(&mutant, not_run(&mutant, &chain(&error)), elapsed, None),
             };
             if !self.interrupted() {
                 say(line_of(&record, self.colour))?;
@@ -252,7 +255,7 @@ impl SelfTest {
         Ok(records)
     }
 
-    fn tell_of_what_is_right(&self, right: &Attempt) -> Result<(), CliError> {
+    fn show_what_is_right(&self, right: &Attempt) -> Result<(), CliError> {
         let folder = right.report.parent().map(Utf8PathBuf::from);
         for scenario in &right.record.scenarios {
             if let Some(text) = details(
@@ -282,21 +285,9 @@ fn record_of(
     report: Option<Utf8PathBuf>,
 ) -> MutantRecord {
     MutantRecord {
-        name: mutant.name.into(),
+        name: mutant.name.clone(),
         verdict,
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         report,
-    }
-}
-
-impl From<AttemptError> for CliError {
-    fn from(error: AttemptError) -> Self {
-        match error {
-            AttemptError::Load(error) => Self::Load(error),
-            AttemptError::Setup(error) => Self::Setup(error),
-            AttemptError::Environment(fault) => Self::Setup(fault.into()),
-            AttemptError::Reports(error) => Self::Reports(error),
-            AttemptError::Edit(error) => Self::Edit(error),
-        }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn judge_access_log(
     }
     match expect {
         AccessLogExpectation::Lossy if lost == 0 => results.findings.push(Finding::new(
-            FindingKind::AccessLog,
+            FindingKind::NotExercised,
             Position::default(),
             "response data is lost on the way to the agent",
             "none was: the meter saw nothing",

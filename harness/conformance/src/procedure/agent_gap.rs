@@ -64,7 +64,7 @@ impl Gap {
         observations.insert(format!("requests {}", *spec.during), met.to_string());
         if met == 0 {
             results.findings.push(Finding::new(
-                FindingKind::Outage,
+                FindingKind::FailureMode,
                 spec.during.position,
                 format!("requests are {} while the agent is away", *spec.during),
                 "none was: the failure mode was not seen",

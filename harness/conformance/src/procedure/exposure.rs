@@ -122,7 +122,7 @@ impl CarryOut<OnePod> for ExposureSpec {
                 .insert(format!("port {} from outside", trial.port), words.clone());
             if found != Some(trial.wanted) {
                 results.findings.push(Finding::new(
-                    FindingKind::Exposure,
+                    FindingKind::PortExposure,
                     trial.position,
                     format!("port {} {}", trial.port, expected(trial.wanted)),
                     words,

@@ -145,7 +145,7 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
     };
     if !is_as_wanted {
         findings.push(Finding::new(
-            FindingKind::ReadOnlyRoot,
+            FindingKind::RootFilesystem,
             Position::default(),
             format!("the kernel has the container's root mounted {wanted}"),
             otherwise,
@@ -162,7 +162,7 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
         .collect();
     if !strays.is_empty() {
         findings.push(Finding::new(
-            FindingKind::StrayFiles,
+            FindingKind::UnexpectedFiles,
             spec.writable.position,
             format!("files below {} only", spec.writable.join(", ")),
             strays.join(", "),
@@ -192,7 +192,7 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
         if kind != Some(*file.kind) {
             findings.push(
                 Finding::new(
-                    FindingKind::File,
+                    FindingKind::ExpectedFile,
                     file.path.position,
                     format!("a {} at {}", *file.kind, *file.path),
                     kind.map_or_else(|| "nothing".into(), |kind| format!("a {kind}")),
@@ -204,7 +204,7 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
     let size = total_size(view);
     if size > *spec.size_limit {
         findings.push(Finding::new(
-            FindingKind::FileSize,
+            FindingKind::StorageUsage,
             spec.size_limit.position,
             format!("at most {} bytes", *spec.size_limit),
             format!("{size} bytes"),
@@ -214,7 +214,7 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
         && !view.privileges.are_within(**security)
     {
         findings.push(Finding::new(
-            FindingKind::Security,
+            FindingKind::ContainerPrivileges,
             security.position,
             kept_from(**security),
             view.privileges.to_string(),

@@ -110,7 +110,7 @@ impl CarryOut<OnePod> for PullSpec {
                 if let Some(reason) = await_running(deployment).await? {
                     results.findings.push(
                         Finding::new(
-                            FindingKind::Pull,
+                            FindingKind::ImagePull,
                             spec.agent.position,
                             "the agent runs",
                             reason,
@@ -184,7 +184,7 @@ async fn await_reason(spec: &PullSpec, deployment: &Deployment, results: &mut Pr
         .map_or(spec.agent.position, |reason| reason.position);
     let expected = format!("the kubelet says {} within {budget}", wanted.join(" or "));
     results.findings.push(
-        Finding::new(FindingKind::PullReason, position, expected, observed)
+        Finding::new(FindingKind::ImagePullReason, position, expected, observed)
             .note(render(&deployment.pod().timeline(), None)),
     );
 }
@@ -204,7 +204,7 @@ fn judge_never_started(spec: &PullSpec, deployment: &Deployment, results: &mut P
     };
     results.findings.push(
         Finding::new(
-            FindingKind::Pull,
+            FindingKind::ImagePull,
             spec.agent.position,
             "the agent never starts, and the pod is never ready",
             observed,

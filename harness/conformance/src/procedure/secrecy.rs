@@ -85,7 +85,7 @@ impl CarryOut<OnePod> for SecrecySpec {
         for (place, text) in &places {
             if redactor.finds_secret(text) {
                 results.findings.push(Finding::new(
-                    FindingKind::Secret,
+                    FindingKind::SecretExposure,
                     Position::default(),
                     "the agent's keys show nowhere",
                     format!("one of them stands in {place}"),
@@ -115,7 +115,7 @@ fn judge_answers(spec: &SecrecySpec, results: &mut ProcedureResults) {
         let mut found = judge_client(&spec.client, response);
         if response.body_length > KEPT_BODY_BYTES {
             found.push(Finding::new(
-                FindingKind::Secret,
+                FindingKind::NotExercised,
                 Position::default(),
                 format!("an answer of at most {KEPT_BODY_BYTES} bytes, which is searched whole"),
                 format!("{} bytes", response.body_length),

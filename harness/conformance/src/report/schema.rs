@@ -6,12 +6,15 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use super::record::RunRecord;
 use crate::catalogue::profile::ProfileFile;
 use crate::procedure::registry::ScenarioFile;
+use crate::self_test::mutant_file::MutantFile;
 use harness_core::model::payload::PayloadFile;
 use harness_core::model::seed::SeedFile;
 
 /// The formats that have a schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Format {
+    /// `mutants/*.yaml`.
+    Mutants,
     /// `fixtures/payloads/*.yaml`.
     Payloads,
     /// `scenarios/profiles/*.yaml`.
@@ -26,7 +29,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Mutants,
         Self::Payloads,
         Self::Profile,
         Self::Report,
@@ -37,6 +41,7 @@ impl Format {
     /// Returns the name of the schema's file below `docs/schemas/`.
     pub const fn file_name(self) -> &'static str {
         match self {
+            Self::Mutants => "mutants.v1.json",
             Self::Payloads => "payloads.v1.json",
             Self::Profile => "profile.v1.json",
             Self::Report => "report.v1.json",
@@ -49,6 +54,8 @@ impl Format {
     pub fn schema(self) -> Schema {
         match self {
             // Files are read: what has a default may be left out.
+            Self::Mutants => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                .into_root_schema_for::<MutantFile>(),
             Self::Payloads => {
                 SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                     .into_root_schema_for::<PayloadFile>()

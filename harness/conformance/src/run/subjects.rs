@@ -53,6 +53,11 @@ impl Subjects {
         })
     }
 
+    /// Returns the executable of the agent under test.
+    pub fn agent_path(&self) -> &Utf8Path {
+        &self.agent().path
+    }
+
     /// Returns the agent under test.
     pub(super) fn agent(&self) -> &Identity {
         &self.identities[AGENT]

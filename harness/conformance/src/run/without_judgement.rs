@@ -138,5 +138,5 @@ fn asked_of_the_start(scenario: &Scenario) -> Option<(FindingKind, Position, &'s
     }
     let is_about_the_start = scenario.procedure.judges_start();
     let expected = "the agent starts and goes on running";
-    is_about_the_start.then_some((FindingKind::Start, scenario.spec.id.position, expected))
+    is_about_the_start.then_some((FindingKind::AgentStart, scenario.spec.id.position, expected))
 }

@@ -32,7 +32,7 @@ pub enum Scope {
     /// All of the project.
     All,
     /// These, by their ids; what the project has not is not run.
-    Ids(BTreeSet<&'static str>),
+    Ids(BTreeSet<String>),
 }
 
 /// Where and how mutants run.
@@ -83,7 +83,7 @@ pub enum AttemptError {
     Reports(#[from] ReportsError),
 }
 
-/// Nobody listens to a mutant's scenarios: what they come to is told for the mutant as a whole.
+/// Reports nothing of a mutant's scenarios while they run: the result is reported for the mutant as a whole.
 struct Silent;
 
 impl RunObserver for Silent {
@@ -103,24 +103,25 @@ impl Bench {
             jobs: Some(self.jobs),
             ..self.options.clone()
         };
-        match mutant.wrong {
-            Wrong::Agent => {
-                let name = mutant.name.to_owned();
-                options.overrides.variables = BTreeMap::from([(MUTANT_VARIABLE.into(), name)]);
-                self.run(&self.project, options, mutant.name, scope).await
+        let name = mutant.name.as_str();
+        match &mutant.wrong {
+            Wrong::Agent(agent) => {
+                options.overrides.variables =
+                    BTreeMap::from([(MUTANT_VARIABLE.into(), agent.value.clone())]);
+                self.run(&self.project, options, name, scope).await
             }
-            Wrong::Deployment { edits, .. } => {
-                let wrong = edited(&self.project, edits, &self.output.join(mutant.name))?;
-                self.run(&wrong.project, options, mutant.name, scope).await
+            Wrong::Deployment(changes) => {
+                let wrong = edited(&self.project, changes, &self.output.join(name))?;
+                self.run(&wrong.project, options, name, scope).await
             }
-            Wrong::Image { role, .. } => {
+            Wrong::Image(role) => {
                 // Where nothing runs from an image, the scenarios of these mutants are unsupported.
                 if let Place::Kubernetes(place) = &mut options.place {
                     // That another image runs than was named, and that another was named than runs, is one fault.
                     let expected = &mut place.images.expected_digests;
-                    expected.insert(role, ImageDigest::of_no_image());
+                    expected.insert(*role, ImageDigest::of_no_image());
                 }
-                self.run(&self.project, options, mutant.name, scope).await
+                self.run(&self.project, options, name, scope).await
             }
         }
     }

@@ -3,48 +3,32 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::matrix::{Mutant, SENTINELS, Wrong, all, mutants_by_scenario};
+use super::matrix::{Family, Kill, Matrix, SENTINELS};
 use crate::catalogue::scenario::Scenario;
 
 const HEAD: &str = "\
 # The kill matrix
 
-Made by `conformance self-test --markdown`; a test compares it with the code. `conformance self-test` runs every mutant and fails where one
-of the scenarios that are named for it does not fail, or fails without saying what it must. `agent-stub --mutants` says what is wrong
-with each agent.
+Made of `mutants/*.yaml` by `conformance self-test --markdown`; a test compares it with them. `conformance self-test` runs every mutant and fails
+where one of the scenarios that are named for it does not fail, or has no finding of this case and kind.
 
 ";
 
 /// Renders the matrix, with the scenarios that no mutant is named for.
-pub fn render(scenarios: &[Scenario]) -> String {
+pub fn render(matrix: &Matrix, scenarios: &[Scenario]) -> String {
     let mut text = String::from(HEAD);
     let _ = writeln!(
         text,
-        "{} mutants. With each run the scenarios that are named for it and {} besides: {}.\n",
-        all().count(),
+        "{} mutants. With each run the scenarios that are named for it and {} besides: {}.",
+        matrix.all().count(),
         SENTINELS.len(),
         SENTINELS.join(", ")
     );
-    text.push_str(
-        "| mutant | what is wrong | killed by | which says |\n| --- | --- | --- | --- |\n",
-    );
-    for mutant in all() {
-        for (position, kill) in mutant.kills.iter().enumerate() {
-            let (name, fault) = match position {
-                0 => (format!("`{}`", mutant.name), fault_of(mutant)),
-                _ => (String::new(), ""),
-            };
-            let _ = writeln!(
-                text,
-                "| {name} | {} | {} | {} |",
-                cell(fault),
-                kill.scenario,
-                cell(kill.says)
-            );
-        }
+    for family in &matrix.families {
+        write_family(&mut text, family);
     }
     text.push_str("\n## By scenario\n\n| scenario | mutants that it must kill |\n| --- | --- |\n");
-    let named = mutants_by_scenario();
+    let named = matrix.mutants_by_scenario();
     let (killers, others): (Vec<&Scenario>, Vec<&Scenario>) = scenarios
         .iter()
         .partition(|scenario| named.contains_key(scenario.spec.id.as_str()));
@@ -68,11 +52,36 @@ pub fn render(scenarios: &[Scenario]) -> String {
     text
 }
 
-fn fault_of(mutant: &Mutant) -> &'static str {
-    match mutant.wrong {
-        Wrong::Agent => "agent",
-        Wrong::Deployment { fault, .. } | Wrong::Image { fault, .. } => fault,
+fn write_family(text: &mut String, family: &Family) {
+    let _ = writeln!(
+        text,
+        "\n## {}\n\n{}\n\n| mutant | what is wrong | killed by | case | finding |\n| --- | --- | --- | --- | --- |",
+        family.source.file, family.summary
+    );
+    for mutant in &family.mutants {
+        for (position, kill) in mutant.kills.iter().enumerate() {
+            let (name, fault) = match position {
+                0 => (format!("`{}`", mutant.name), mutant.fault.as_str()),
+                _ => (String::new(), ""),
+            };
+            let _ = writeln!(
+                text,
+                "| {name} | {} | {} | {} | {} |",
+                cell(fault),
+                kill.scenario,
+                cell(kill.case.as_deref().unwrap_or_default()),
+                cell(&finding_of(kill))
+            );
+        }
     }
+}
+
+fn finding_of(kill: &Kill) -> String {
+    Kill {
+        case: None,
+        ..kill.clone()
+    }
+    .to_string()
 }
 
 /// Groups scenarios by the features that they need.

@@ -1,18 +1,11 @@
-//! A copy of the project in which one thing is written otherwise.
-
-use std::borrow::Cow;
+//! A copy of the project in which some documents are written otherwise.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use regex::Regex;
 use tempfile::TempDir;
 
-use super::matrix::Edit;
+use super::documents::{ChangeError, Documents, PARTS, PROXY_CONFIGURATIONS};
+use super::mutant_file::Change;
 use harness_core::model::project::Project;
-
-/// What a project consists of, besides the proxy's configurations.
-const PARTS: [&str; 2] = ["scenarios", "fixtures"];
-/// Where the proxy's configurations lie in a copy.
-const PROXY_CONFIGURATIONS: &str = "envoy-configs";
 
 /// Why there is no such copy.
 #[derive(Debug, thiserror::Error)]
@@ -20,23 +13,9 @@ pub enum EditError {
     /// A file cannot be copied or written.
     #[error("cannot copy the project")]
     Io(#[from] std::io::Error),
-    /// The pattern is no regular expression.
-    #[error("`{pattern}` is not a regular expression")]
-    Pattern {
-        /// The pattern.
-        pattern: &'static str,
-        /// Why.
-        #[source]
-        source: Box<regex::Error>,
-    },
-    /// Nothing in the project is as the edit expects it.
-    #[error("nothing in {place} matches `{pattern}`, so the deployment would not be wrong")]
-    ChangesNothing {
-        /// The folder or file.
-        place: &'static str,
-        /// The pattern.
-        pattern: &'static str,
-    },
+    /// A document cannot be changed.
+    #[error("cannot make the deployment wrong")]
+    Change(#[from] ChangeError),
 }
 
 /// A project that is removed with this value.
@@ -47,12 +26,17 @@ pub struct EditedProject {
     _folder: TempDir,
 }
 
-/// Copies a project into a new folder, and writes some of it otherwise.
+/// Copies a project into a new folder, and makes these changes there. What is changed is written as JSON, which is YAML.
+///
+/// # Errors
+///
+/// The project cannot be copied, or a change cannot be made.
 pub fn edited(
     original: &Project,
-    edits: &[Edit],
+    changes: &[Change],
     place: &Utf8Path,
 ) -> Result<EditedProject, EditError> {
+    let changed = Documents::of(original).changed(changes)?;
     fs_err::create_dir_all(place)?;
     let folder = TempDir::with_prefix_in("project-", place)?;
     let root = Utf8PathBuf::try_from(folder.path().to_owned()).map_err(std::io::Error::other)?;
@@ -61,55 +45,14 @@ pub fn edited(
     }
     // The proxy's configurations may lie elsewhere.
     copy_folder(&original.envoy_configs, &root.join(PROXY_CONFIGURATIONS))?;
-    for edit in edits {
-        apply(&root, edit)?;
+    for (file, document) in changed {
+        let text = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
+        fs_err::write(root.join(file), text)?;
     }
     Ok(EditedProject {
         project: Project::at(&root),
         _folder: folder,
     })
-}
-
-fn apply(root: &Utf8Path, edit: &Edit) -> Result<(), EditError> {
-    let pattern = Regex::new(edit.pattern).map_err(|source| EditError::Pattern {
-        pattern: edit.pattern,
-        source: Box::new(source),
-    })?;
-    let place = root.join(edit.place);
-    let files = if place.is_dir() {
-        files_in(&place)?
-    } else {
-        vec![place]
-    };
-    let mut changed = false;
-    for file in files {
-        let text = fs_err::read_to_string(&file)?;
-        if let Cow::Owned(other) = pattern.replace_all(&text, edit.replacement)
-            && other != text
-        {
-            fs_err::write(&file, other)?;
-            changed = true;
-        }
-    }
-    if changed {
-        Ok(())
-    } else {
-        Err(EditError::ChangesNothing {
-            place: edit.place,
-            pattern: edit.pattern,
-        })
-    }
-}
-
-fn files_in(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, std::io::Error> {
-    let mut files = Vec::new();
-    for entry in folder.read_dir_utf8()? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            files.push(entry.into_path());
-        }
-    }
-    Ok(files)
 }
 
 fn copy_folder(from: &Utf8Path, to: &Utf8Path) -> Result<(), std::io::Error> {
@@ -128,52 +71,49 @@ fn copy_folder(from: &Utf8Path, to: &Utf8Path) -> Result<(), std::io::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::matrix::{Wrong, all};
     use super::*;
-
-    fn of_shipped(edits: &[Edit]) -> Result<EditedProject, EditError> {
-        let place = Utf8PathBuf::try_from(std::env::temp_dir()).expect("UTF-8");
-        edited(&shipped(), edits, &place)
-    }
+    use crate::catalogue::load::load_catalogue;
 
     fn shipped() -> Project {
         Project::at(Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")))
     }
 
-    #[test]
-    fn every_edit_of_the_matrix_changes_the_shipped_project() {
-        for mutant in all() {
-            if let Wrong::Deployment { edits, .. } = mutant.wrong {
-                let outcome = of_shipped(edits);
-                assert!(outcome.is_ok(), "{}: {outcome:?}", mutant.name);
-            }
-        }
+    fn with_change(change: &str) -> Result<EditedProject, EditError> {
+        let change: Change = serde_saphyr::from_str(change).expect("a change");
+        let place = Utf8PathBuf::try_from(std::env::temp_dir()).expect("UTF-8");
+        edited(&shipped(), &[change], &place)
     }
 
     #[test]
-    fn an_edit_that_changes_nothing_is_an_error() {
-        let edit = Edit {
-            place: "envoy-configs",
-            pattern: "no such setting",
-            replacement: "",
-        };
-        let outcome = of_shipped(&[edit]);
-        assert!(matches!(outcome, Err(EditError::ChangesNothing { .. })));
+    fn a_change_that_changes_nothing_is_an_error() {
+        let outcome = with_change("{in: [envoy-configs], at: no/such/key, do: remove}");
+        let is_so = matches!(
+            outcome,
+            Err(EditError::Change(ChangeError::ChangesNothing { .. }))
+        );
+        assert!(is_so, "{outcome:?}");
     }
 
     #[test]
     fn the_original_stays_as_it_is() {
-        let edit = Edit {
-            place: "scenarios/profiles/quick.yaml",
-            pattern: "summary: .*",
-            replacement: "summary: other",
+        let copy =
+            with_change("{in: [scenarios/profiles/quick.yaml], at: summary, do: {set: other}}");
+        let copy = copy.expect("a copy");
+        let summary = |project: &Project| {
+            let catalogue = load_catalogue(project).expect("a project");
+            catalogue.profiles["quick"].summary.clone()
         };
-        let copy = of_shipped(&[edit]).expect("a copy");
-        let name = "quick.yaml";
-        let read = |project: &Project| {
-            fs_err::read_to_string(project.profiles.join(name)).expect("a profile")
-        };
-        assert!(read(&copy.project).contains("summary: other"));
-        assert!(!read(&shipped()).contains("summary: other"));
+        assert_eq!(summary(&copy.project), "other");
+        assert_ne!(summary(&shipped()), "other");
+    }
+
+    #[test]
+    fn the_copy_goes_with_its_value() {
+        let copy = with_change("{in: [fixtures/kubernetes], at: kind, do: {set: Pod}}");
+        let copy = copy.expect("a copy");
+        let root = copy.project.root.clone();
+        assert!(root.is_dir());
+        drop(copy);
+        assert!(!root.exists());
     }
 }

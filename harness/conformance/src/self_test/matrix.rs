@@ -1,154 +1,189 @@
-//! The kill matrix: every mutant, and what each of the scenarios that are named for it must say.
+//! The kill matrix: every mutant, and the finding that each of the scenarios that are named for it must have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
-use super::agents::AGENTS;
-use super::deployments::DEPLOYMENTS;
+use camino::Utf8PathBuf;
+
+use super::mutant_file::Change;
 use harness_artifacts::image::ImageRole;
+use harness_core::model::diagnostic::Diagnostic;
+use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::located::{Located, Position};
 
-/// Scenarios that run with every mutant besides those that are named for it: one for each witness and each part of a pod's life. How far a
-/// wrong agent reaches is told by them, and decides nothing.
+/// Scenarios that run with every mutant besides those that are named for it: one for each witness and each part of a pod's life. They show how
+/// far a wrong agent reaches, and decide nothing.
 pub const SENTINELS: [&str; 5] = ["A01", "A02-xss", "B01", "F01-closed", "L01"];
 
+/// Every mutant of a project, by families.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    /// The families, by name.
+    pub families: Vec<Family>,
+}
+
+/// The mutants of one file.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// The file.
+    pub source: Source,
+    /// What its mutants have in common, in one sentence.
+    pub summary: String,
+    /// The mutants, as the file has them.
+    pub mutants: Vec<Arc<Mutant>>,
+}
+
+/// A file and its text, for complaints about it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file, as messages show it.
+    pub file: Utf8PathBuf,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
 /// One agent or one deployment that is wrong in one way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Mutant {
     /// The name, as the command line takes it.
-    pub name: &'static str,
-    /// What is wrong.
+    pub name: String,
+    /// What is wrong, in one sentence.
+    pub fault: String,
+    /// What makes it so.
     pub wrong: Wrong,
     /// The scenarios that must fail for it; each of them.
-    pub kills: &'static [Kill],
+    pub kills: Vec<Kill>,
 }
 
 /// What is wrong with a mutant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Wrong {
-    /// The agent: `STUB_MUTANT` has the mutant's name.
-    Agent,
-    /// The deployment.
-    Deployment {
-        /// What is wrong, in a few words.
-        fault: &'static str,
-        /// What is written otherwise; each must change something.
-        edits: &'static [Edit],
-    },
-    /// What runs: the image of a role is another than the one that was named.
-    Image {
-        /// What is wrong, in a few words.
-        fault: &'static str,
-        /// Whose image it is.
-        role: ImageRole,
-    },
+    /// The agent: `STUB_MUTANT` has this name.
+    Agent(Located<String>),
+    /// The deployment: this is written otherwise.
+    Deployment(Vec<Change>),
+    /// What runs: the image of this role is another than the one that was named.
+    Image(ImageRole),
 }
 
-/// One thing that is written otherwise in the project's files.
-#[derive(Clone, Copy, Debug)]
-pub struct Edit {
-    /// A folder or a file of the project.
-    pub place: &'static str,
-    /// What is replaced, as a regular expression over the whole of a file.
-    pub pattern: &'static str,
-    /// What stands there then; `$1` and so on are the pattern's groups.
-    pub replacement: &'static str,
-}
-
-/// A scenario that must fail, and why.
-#[derive(Clone, Copy, Debug)]
+/// A scenario that must fail, and the finding that it must have: another failure is no kill.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Kill {
     /// The scenario's id.
-    pub scenario: &'static str,
-    /// A part of what one of its findings must say: another failure is no kill.
-    pub says: &'static str,
+    pub scenario: String,
+    /// The case; any where there is none.
+    pub case: Option<String>,
+    /// The kind of the finding.
+    pub kind: FindingKind,
+    /// What had to be seen; anything where it is not said.
+    pub expected: Option<String>,
+    /// What was seen; anything where it is not said.
+    pub observed: Option<String>,
 }
 
-/// Names a scenario and what it must say.
-pub(super) const fn by(scenario: &'static str, says: &'static str) -> Kill {
-    Kill { scenario, says }
+impl fmt::Display for Kill {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(case) = &self.case {
+            write!(formatter, "{case}: ")?;
+        }
+        write!(formatter, "{}", self.kind)?;
+        if let Some(expected) = &self.expected {
+            write!(formatter, ": expected {expected}")?;
+        }
+        if let Some(observed) = &self.observed {
+            let separator = if self.expected.is_some() { ", " } else { ": " };
+            write!(formatter, "{separator}observed {observed}")?;
+        }
+        Ok(())
+    }
 }
 
-/// Returns every mutant: agents first, then deployments.
-pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    AGENTS.iter().chain(DEPLOYMENTS.into_iter().flatten())
-}
-
-/// Returns the mutants that each scenario is named for.
-pub fn mutants_by_scenario() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let mut named: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for mutant in all() {
-        for kill in mutant.kills {
-            named.entry(kill.scenario).or_default().push(mutant.name);
+impl Source {
+    /// Makes a complaint about a place in the file.
+    pub fn complaint(&self, position: Position, message: String, hint: String) -> Diagnostic {
+        Diagnostic {
+            file: self.file.clone(),
+            text: self.text.clone(),
+            position,
+            message,
+            label: String::new(),
+            hint: Some(hint),
         }
     }
-    named
 }
 
-/// Returns the ids of the scenarios that run with a mutant.
-pub fn scenarios_for(mutant: &Mutant) -> BTreeSet<&'static str> {
-    let named = mutant.kills.iter().map(|kill| kill.scenario);
-    named.chain(SENTINELS).collect()
+impl Matrix {
+    /// Returns every mutant, family by family.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Mutant>> {
+        self.families.iter().flat_map(|family| &family.mutants)
+    }
+
+    /// Returns the names of the mutants that each scenario is named for.
+    pub fn mutants_by_scenario(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for mutant in self.all() {
+            for kill in &mutant.kills {
+                let names = named.entry(&kill.scenario).or_default();
+                // A scenario may have to have several findings for one mutant.
+                if names.last() != Some(&mutant.name.as_str()) {
+                    names.push(&mutant.name);
+                }
+            }
+        }
+        named
+    }
+}
+
+impl Mutant {
+    /// Returns the ids of the scenarios that run with the mutant.
+    pub fn scenarios(&self) -> BTreeSet<String> {
+        let named = self.kills.iter().map(|kill| kill.scenario.clone());
+        named.chain(SENTINELS.map(str::to_owned)).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use camino::Utf8Path;
-    use harness_core::model::finding_kind::FindingKind;
 
-    use super::super::verdict::words_of;
+    use super::super::load::load_matrix;
     use super::*;
     use crate::catalogue::load::load_catalogue;
-    use harness_core::model::finding::Finding;
-    use harness_core::model::located::Position;
     use harness_core::model::project::Project;
-
-    #[test]
-    fn no_two_mutants_share_a_name_and_each_has_a_scenario_that_must_say_something() {
-        let names: BTreeSet<&str> = all().map(|mutant| mutant.name).collect();
-        assert_eq!(names.len(), all().count());
-        for mutant in all() {
-            assert!(!mutant.kills.is_empty(), "{}", mutant.name);
-            for kill in mutant.kills {
-                assert!(kill.says.len() > 3, "{}: {}", mutant.name, kill.scenario);
-            }
-        }
-    }
 
     #[test]
     fn every_scenario_of_the_project_has_a_mutant() {
         let root = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        let catalogue = load_catalogue(&Project::at(root)).expect("the project is valid");
-        let named = mutants_by_scenario();
+        let project = Project::at(root);
+        let catalogue = load_catalogue(&project).expect("the project is valid");
+        let matrix = load_matrix(&project, &catalogue.scenarios).expect("the mutants are valid");
+        let named = matrix.mutants_by_scenario();
         for scenario in &catalogue.scenarios {
             let id = scenario.spec.id.as_str();
-            assert!(named.contains_key(id), "nobody has seen {id} fail");
+            assert!(
+                named.contains_key(id),
+                "no mutant shows that {id} can fail: name it under `killed-by` of a mutant in mutants/*.yaml, or add a mutant there; \
+                 docs/writing-a-scenario.md has an example"
+            );
         }
     }
 
     #[test]
-    fn no_kill_is_satisfied_by_words_that_every_finding_has() {
-        let empty = words_of(&Finding::new(
-            FindingKind::Outcome,
-            Position::default(),
-            "",
-            "",
-        ));
-        for mutant in all() {
-            for kill in mutant.kills {
-                let says = kill.says;
-                assert!(!empty.contains(says.trim()), "{}: {says}", mutant.name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_pattern_is_a_regular_expression() {
-        for mutant in all() {
-            if let Wrong::Deployment { edits, .. } = mutant.wrong {
-                assert!(!edits.is_empty(), "{}", mutant.name);
-                for edit in edits {
-                    assert!(regex::Regex::new(edit.pattern).is_ok(), "{}", mutant.name);
-                }
-            }
-        }
+    fn a_kill_is_described_by_what_it_asks_for() {
+        let mut kill = Kill {
+            scenario: "B01".into(),
+            case: None,
+            kind: FindingKind::Outcome,
+            expected: None,
+            observed: Some("allowed".into()),
+        };
+        assert_eq!(kill.to_string(), "outcome: observed allowed");
+        kill.case = Some("form".into());
+        kill.expected = Some("blocked-by-agent".into());
+        assert_eq!(
+            kill.to_string(),
+            "form: outcome: expected blocked-by-agent, observed allowed"
+        );
     }
 }

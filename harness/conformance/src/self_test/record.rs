@@ -20,7 +20,7 @@ const FILE: &str = "self-test.json";
 pub struct MutantRecord {
     /// The mutant.
     pub name: String,
-    /// Who killed it and who did not.
+    /// Which scenarios killed it and which did not.
     pub verdict: Verdict,
     /// How long its run took, in milliseconds.
     pub elapsed_milliseconds: u64,
@@ -34,8 +34,8 @@ pub struct MutantRecord {
 pub struct SelfTestRecord {
     /// Its mutants, by name.
     pub mutants: Vec<MutantRecord>,
-    /// Mutants that the agent has and the matrix has not, or the other way round.
-    pub without_a_row: Vec<String>,
+    /// Mutants of the agent that no entry below `mutants/` is for.
+    pub without_an_entry: Vec<String>,
     /// How long it took, in milliseconds.
     pub elapsed_milliseconds: u64,
 }
@@ -45,7 +45,7 @@ impl SelfTestRecord {
     /// can run, and there were some.
     pub fn exit_code(&self) -> u8 {
         let let_pass = self.count(Fate::KilledByAnother) + self.count(Fate::Survived);
-        if let_pass > 0 || !self.without_a_row.is_empty() {
+        if let_pass > 0 || !self.without_an_entry.is_empty() {
             exit_code::FAILED
         } else if self.count(Fate::NotProven) > 0 {
             exit_code::ERRORED
@@ -144,10 +144,10 @@ pub fn summary(record: &SelfTestRecord, colour: Colour) -> String {
             let _ = write!(text, "\nescaped: {}: {}", mutant.name, describe(escape));
         }
     }
-    for name in &record.without_a_row {
+    for name in &record.without_an_entry {
         let _ = write!(
             text,
-            "\nescaped: {name}: the agent's list and the matrix do not both have it"
+            "\nescaped: {name}: the agent lists it, and no entry below `mutants/` is for it"
         );
     }
     text
@@ -159,9 +159,9 @@ fn describe(escape: &Escape) -> String {
         HowEscaped::NoSuchScenario => format!("no scenario has the id {scenario}"),
         HowEscaped::Passed => format!("{scenario} passed"),
         HowEscaped::NotRun { why } => format!("{scenario} came to no end: {}", why.join(": ")),
-        HowEscaped::OtherReason { wanted, said } => format!(
-            "{scenario} failed, and no finding says `{wanted}`; the first says `{}`",
-            said.escape_debug()
+        HowEscaped::OtherReason { wanted, found } => format!(
+            "{scenario} failed, and has no finding `{wanted}`; the first is `{}`",
+            found.escape_debug()
         ),
     }
 }
@@ -177,7 +177,7 @@ fn paint(text: &str, style: Style, colour: Colour) -> String {
 mod tests {
     use super::*;
 
-    fn record(verdict: Verdict, without_a_row: Vec<String>) -> SelfTestRecord {
+    fn record(verdict: Verdict, without_an_entry: Vec<String>) -> SelfTestRecord {
         SelfTestRecord {
             mutants: vec![MutantRecord {
                 name: "ignores-body".into(),
@@ -185,7 +185,7 @@ mod tests {
                 elapsed_milliseconds: 1,
                 report: None,
             }],
-            without_a_row,
+            without_an_entry,
             elapsed_milliseconds: 1,
         }
     }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mutant_without_a_row_is_an_escape() {
+    fn a_mutant_without_an_entry_is_an_escape() {
         let record = record(killed(), vec!["leaks-memory".into()]);
         assert_eq!(record.exit_code(), exit_code::FAILED);
         assert!(summary(&record, Colour::Plain).contains("escaped: leaks-memory"));

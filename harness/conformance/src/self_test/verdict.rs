@@ -1,4 +1,4 @@
-//! What a run with a mutant proves: who killed it, who should have, and who was not there.
+//! What a run with a mutant proves: which scenarios killed it, which should have, and which could not run.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Verdict {
     pub escapes: Vec<Escape>,
     /// The scenarios that are named for it and need what the environment has not.
     pub not_here: Vec<String>,
-    /// Scenarios that failed, or came to no end, though nobody named them.
+    /// Scenarios that failed, or came to no end, and are not named for it.
     pub also_by: Vec<String>,
 }
 
@@ -44,12 +44,12 @@ pub enum HowEscaped {
         /// The causes.
         why: Vec<String>,
     },
-    /// It failed, and no finding says what it must.
+    /// It failed, and has not the finding that it must have.
     OtherReason {
-        /// What a finding had to say.
+        /// The finding that it must have.
         wanted: String,
-        /// What the first finding says.
-        said: String,
+        /// The first finding that it has.
+        found: String,
     },
 }
 
@@ -59,7 +59,7 @@ pub enum HowEscaped {
 pub enum Fate {
     /// Every scenario that is named for it failed as it must.
     Killed,
-    /// A scenario failed, and not all of those that had to, or not for the reason that they must.
+    /// A scenario failed, and not all of those that had to, or not with the finding that they must have.
     KilledByAnother,
     /// No scenario failed.
     Survived,
@@ -76,13 +76,13 @@ impl Verdict {
             .escapes
             .iter()
             .any(|escape| !matches!(escape.how, HowEscaped::NotRun { .. }));
-        let somebody_failed = !self.killed_by.is_empty()
+        let a_scenario_failed = !self.killed_by.is_empty()
             || !self.also_by.is_empty()
             || self
                 .escapes
                 .iter()
                 .any(|escape| matches!(escape.how, HowEscaped::OtherReason { .. }));
-        match (was_let_pass, somebody_failed) {
+        match (was_let_pass, a_scenario_failed) {
             (true, true) => Fate::KilledByAnother,
             (true, false) => Fate::Survived,
             (false, _) if !self.escapes.is_empty() => Fate::NotProven,
@@ -95,16 +95,16 @@ impl Verdict {
 /// Judges a run with a mutant by the results of its scenarios, by their ids.
 pub fn judge(mutant: &Mutant, results: &BTreeMap<String, ScenarioResult>) -> Verdict {
     let mut verdict = Verdict::default();
-    for kill in mutant.kills {
-        let scenario = kill.scenario.to_owned();
-        match what_came_of(kill, results.get(kill.scenario)) {
+    for kill in &mutant.kills {
+        let scenario = kill.scenario.clone();
+        match what_came_of(kill, results.get(&kill.scenario)) {
             Came::Killed => verdict.killed_by.push(scenario),
             Came::NotHere => verdict.not_here.push(scenario),
             Came::Escaped(how) => verdict.escapes.push(Escape { scenario, how }),
         }
     }
     for (id, result) in results {
-        let named = mutant.kills.iter().any(|kill| kill.scenario == id);
+        let named = mutant.kills.iter().any(|kill| kill.scenario == *id);
         match result {
             ScenarioResult::Failed(_) if !named => verdict.also_by.push(id.clone()),
             ScenarioResult::Errored(_) if !named => verdict.also_by.push(format!("{id}, errored")),
@@ -121,7 +121,7 @@ pub fn judge(mutant: &Mutant, results: &BTreeMap<String, ScenarioResult>) -> Ver
 /// Makes the verdict on a mutant whose run could not begin.
 pub fn not_run(mutant: &Mutant, why: &[String]) -> Verdict {
     let escapes = mutant.kills.iter().map(|kill| Escape {
-        scenario: kill.scenario.into(),
+        scenario: kill.scenario.clone(),
         how: HowEscaped::NotRun { why: why.to_vec() },
     });
     Verdict {
@@ -150,135 +150,50 @@ fn what_came_of(kill: &Kill, result: Option<&ScenarioResult>) -> Came {
             return Came::NotHere;
         }
     };
-    let said: Vec<String> = findings.iter().map(words_of).collect();
-    if said.iter().any(|words| words.contains(kill.says)) {
+    if findings.iter().any(|finding| is_met(kill, finding)) {
         return Came::Killed;
     }
     Came::Escaped(HowEscaped::OtherReason {
-        wanted: kill.says.into(),
-        said: said.into_iter().next().unwrap_or_default(),
+        wanted: kill.to_string(),
+        found: findings.first().map(describe).unwrap_or_default(),
     })
 }
 
-/// Returns what a finding says, without its place in the file.
-pub(super) fn words_of(finding: &Finding) -> String {
-    let subject = finding
+/// Says whether a finding is the one that a kill asks for.
+fn is_met(kill: &Kill, finding: &Finding) -> bool {
+    let Kill {
+        scenario: _,
+        case,
+        kind,
+        expected,
+        observed,
+    } = kill;
+    *kind == finding.kind
+        && case
+            .as_ref()
+            .is_none_or(|case| finding.case.as_ref() == Some(case))
+        && is_datum(expected.as_deref(), &finding.expected)
+        && is_datum(observed.as_deref(), &finding.observed)
+}
+
+/// Says whether a finding's datum is the one that is asked for, where one is.
+fn is_datum(wanted: Option<&str>, found: &str) -> bool {
+    wanted.is_none_or(|wanted| wanted == found)
+}
+
+/// Returns what a finding is, without its place in the file and its notes.
+fn describe(finding: &Finding) -> String {
+    let case = finding
         .case
         .as_ref()
         .map(|case| format!("{case}: "))
         .unwrap_or_default();
-    let mut words = format!(
-        "{subject}{}: expected {}, observed {}",
+    format!(
+        "{case}{}: expected {}, observed {}",
         finding.kind, finding.expected, finding.observed
-    );
-    for note in &finding.notes {
-        words.push('\n');
-        words.push_str(note);
-    }
-    words
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use harness_core::model::finding_kind::FindingKind;
-    use rstest::rstest;
-
-    use super::super::matrix::{Wrong, by};
-    use super::*;
-    use harness_core::model::finding::Fault;
-    use harness_core::model::located::Position;
-
-    const MUTANT: Mutant = Mutant {
-        name: "m",
-        wrong: Wrong::Agent,
-        kills: &[by("A02-sqli", "expected blocked-by-agent")],
-    };
-
-    fn failed(observed: &str) -> ScenarioResult {
-        ScenarioResult::Failed(vec![Finding::new(
-            FindingKind::Outcome,
-            Position::default(),
-            "blocked-by-agent",
-            observed,
-        )])
-    }
-
-    fn other_failure() -> ScenarioResult {
-        ScenarioResult::Failed(vec![Finding::new(
-            FindingKind::Reconciliation,
-            Position::default(),
-            "4",
-            "3",
-        )])
-    }
-
-    fn errored() -> ScenarioResult {
-        ScenarioResult::Errored(Fault {
-            causes: vec!["no pod".into()],
-            hints: Vec::new(),
-        })
-    }
-
-    fn unsupported() -> ScenarioResult {
-        ScenarioResult::Unsupported {
-            missing: Vec::new(),
-            reasons: BTreeMap::new(),
-        }
-    }
-
-    fn fate(results: impl IntoIterator<Item = (&'static str, ScenarioResult)>) -> Fate {
-        let results = results
-            .into_iter()
-            .map(|(id, result)| (id.to_owned(), result))
-            .collect();
-        judge(&MUTANT, &results).fate()
-    }
-
-    #[rstest]
-    #[case::as_it_must(failed("allowed"), Fate::Killed)]
-    #[case::for_another_reason(other_failure(), Fate::KilledByAnother)]
-    #[case::not_at_all(ScenarioResult::Passed, Fate::Survived)]
-    #[case::by_an_error_of_the_environment(errored(), Fate::NotProven)]
-    #[case::not_here(unsupported(), Fate::NotHere)]
-    fn only_the_named_reason_kills(#[case] result: ScenarioResult, #[case] expected: Fate) {
-        assert_eq!(fate([("A02-sqli", result)]), expected);
-    }
-
-    #[test]
-    fn a_scenario_that_is_gone_lets_its_mutants_escape() {
-        assert_eq!(fate([("A01", ScenarioResult::Passed)]), Fate::Survived);
-        let verdict = judge(&MUTANT, &BTreeMap::new());
-        assert_eq!(verdict.escapes[0].how, HowEscaped::NoSuchScenario);
-    }
-
-    #[test]
-    fn what_another_environment_has_to_show_does_not_undo_what_was_seen_here() {
-        const BOTH: Mutant = Mutant {
-            name: "m",
-            wrong: Wrong::Agent,
-            kills: &[by("A01", "observed allowed"), by("R11", "observed allowed")],
-        };
-        let results = BTreeMap::from([
-            ("A01".to_owned(), failed("allowed")),
-            ("R11".to_owned(), unsupported()),
-        ]);
-        let verdict = judge(&BOTH, &results);
-        assert_eq!(verdict.fate(), Fate::Killed);
-        assert_eq!(verdict.not_here, ["R11"]);
-    }
-
-    #[test]
-    fn a_run_that_could_not_begin_proves_nothing() {
-        let verdict = not_run(&MUTANT, &["no disk".into()]);
-        assert_eq!(verdict.fate(), Fate::NotProven);
-    }
-
-    #[test]
-    fn another_scenario_that_fails_is_no_substitute() {
-        let results = [
-            ("A02-sqli", ScenarioResult::Passed),
-            ("L01", other_failure()),
-        ];
-        assert_eq!(fate(results), Fate::KilledByAnother);
-    }
-}
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -79,6 +79,7 @@ fn every_shipped_file_fits_its_schema() {
         (Format::Profile, "scenarios/profiles"),
         (Format::Payloads, "fixtures/payloads"),
         (Format::Seeds, "fixtures/payloads/seeds"),
+        (Format::Mutants, "mutants"),
     ] {
         let validator = validator(format);
         let files = yaml_files(&Path::new(ROOT).join(folder));

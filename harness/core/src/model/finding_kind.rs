@@ -1,396 +1,212 @@
 //! The kinds of findings: one stable name for each way in which what was seen can differ from what had to be seen.
+//!
+//! The kinds themselves stand in one table, `finding_kind/table.rs`: name, severity, what it means, and what to look at next.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What kind of expectation was not met.
+pub use self::table::FindingKind;
+
+/// Makes the enum and its attributes from the table, so that no kind can lack one.
+macro_rules! finding_kinds {
+    ($($variant:ident $name:tt $severity:ident $meaning:tt $next:tt)+) => {
+        /// What kind of expectation was not met.
+        #[derive(
+            Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+        )]
+        #[serde(rename_all = "kebab-case")]
+        pub enum FindingKind {
+            $(
+                #[doc = $meaning]
+                $variant,
+            )+
+        }
+
+        impl FindingKind {
+            /// Every kind, in the order of their names.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Returns the name as reports write it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// Returns how much a finding of this kind matters.
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $(Self::$variant => Severity::$severity,)+
+                }
+            }
+
+            /// Returns the sentence that says what a finding of this kind means.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $meaning,)+
+                }
+            }
+
+            /// Returns the sentence that says what to look at next.
+            pub const fn next_step(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $next,)+
+                }
+            }
+        }
+    };
+}
+
+mod table;
+
+/// How much a finding matters.
 #[derive(
     Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum FindingKind {
-    /// `access-log`.
-    AccessLog,
-    /// `admission`.
-    Admission,
-    /// `agent-client-address`.
-    AgentClientAddress,
-    /// `agent-container`.
-    AgentContainer,
-    /// `agent-decision`.
-    AgentDecision,
-    /// `agent-locations`.
-    AgentLocations,
-    /// `agent-log`.
-    AgentLog,
-    /// `agent-method`.
-    AgentMethod,
-    /// `agent-path`.
-    AgentPath,
-    /// `agent-record`.
-    AgentRecord,
-    /// `agent-response-code`.
-    AgentResponseCode,
-    /// `agent-signals`.
-    AgentSignals,
-    /// `answer-header`.
-    AnswerHeader,
-    /// `answer-time`.
-    AnswerTime,
-    /// `attempts`.
-    Attempts,
-    /// `authorization-wait`.
-    AuthorizationWait,
-    /// `call-outcome`.
-    CallOutcome,
-    /// `calls-at-once`.
-    CallsAtOnce,
-    /// `client-body`.
-    ClientBody,
-    /// `client-header`.
-    ClientHeader,
-    /// `client-status`.
-    ClientStatus,
-    /// `client-stream`.
-    ClientStream,
-    /// `client-trailer`.
-    ClientTrailer,
-    /// `connection`.
-    Connection,
-    /// `correlation-header`.
-    CorrelationHeader,
-    /// `denial-status`.
-    DenialStatus,
-    /// `denied-status`.
-    DeniedStatus,
-    /// `descriptors`.
-    Descriptors,
-    /// `drain`.
-    Drain,
-    /// `enforcement`.
-    Enforcement,
-    /// `exit-code`.
-    ExitCode,
-    /// `exposure`.
-    Exposure,
-    /// `fate`.
-    Fate,
-    /// `file`.
-    File,
-    /// `file-size`.
-    FileSize,
-    /// `gate`.
-    Gate,
-    /// `grpc-status`.
-    GrpcStatus,
-    /// `image-digest`.
-    ImageDigest,
-    /// `image-drift`.
-    ImageDrift,
-    /// `inspection-gap`.
-    InspectionGap,
-    /// `joining`.
-    Joining,
-    /// `kept-connection`.
-    KeptConnection,
-    /// `kill-after`.
-    KillAfter,
-    /// `late-record`.
-    LateRecord,
-    /// `leaked-attack`.
-    LeakedAttack,
-    /// `leaked-attacks`.
-    LeakedAttacks,
-    /// `lifecycle`.
-    Lifecycle,
-    /// `lifecycle-order`.
-    LifecycleOrder,
-    /// `lint`.
-    Lint,
-    /// `lost-requests`.
-    LostRequests,
-    /// `memory`.
-    Memory,
-    /// `mirrored-copies`.
-    MirroredCopies,
-    /// `negotiated-protocol`.
-    NegotiatedProtocol,
-    /// `no-connection`.
-    NoConnection,
-    /// `out-of-memory`.
-    OutOfMemory,
-    /// `outage`.
-    Outage,
-    /// `outcome`.
-    Outcome,
-    /// `outlives`.
-    Outlives,
-    /// `overload`.
-    Overload,
-    /// `pod-security`.
-    PodSecurity,
-    /// `pre-stop`.
-    PreStop,
-    /// `processor`.
-    Processor,
-    /// `proxy-asked`.
-    ProxyAsked,
-    /// `proxy-details`.
-    ProxyDetails,
-    /// `proxy-flag`.
-    ProxyFlag,
-    /// `pull`.
-    Pull,
-    /// `pull-reason`.
-    PullReason,
-    /// `read-only-root`.
-    ReadOnlyRoot,
-    /// `readiness`.
-    Readiness,
-    /// `ready-within`.
-    ReadyWithin,
-    /// `reconciliation`.
-    Reconciliation,
-    /// `recovery`.
-    Recovery,
-    /// `redirects`.
-    Redirects,
-    /// `refusal`.
-    Refusal,
-    /// `reload`.
-    Reload,
-    /// `reload-decision`.
-    ReloadDecision,
-    /// `restarted`.
-    Restarted,
-    /// `secret`.
-    Secret,
-    /// `security`.
-    Security,
-    /// `slowdown`.
-    Slowdown,
-    /// `smuggled-request`.
-    SmuggledRequest,
-    /// `start`.
-    Start,
-    /// `startup-probe`.
-    StartupProbe,
-    /// `stray-files`.
-    StrayFiles,
-    /// `undeliverable`.
-    Undeliverable,
-    /// `upgrade`.
-    Upgrade,
-    /// `upstream-body`.
-    UpstreamBody,
-    /// `upstream-header`.
-    UpstreamHeader,
-    /// `upstream-method`.
-    UpstreamMethod,
-    /// `upstream-target`.
-    UpstreamTarget,
-    /// `writable-mounts`.
-    WritableMounts,
+pub enum Severity {
+    /// Something that is reported is wrong, while requests are decided as they have to be.
+    Minor,
+    /// Legitimate traffic breaks, or a promise of the deployment does not hold.
+    Major,
+    /// Attacks pass, or secrets leak.
+    Critical,
 }
 
-impl FindingKind {
-    /// Every kind, in the order of their names.
-    pub const ALL: [Self; 91] = [
-        Self::AccessLog,
-        Self::Admission,
-        Self::AgentClientAddress,
-        Self::AgentContainer,
-        Self::AgentDecision,
-        Self::AgentLocations,
-        Self::AgentLog,
-        Self::AgentMethod,
-        Self::AgentPath,
-        Self::AgentRecord,
-        Self::AgentResponseCode,
-        Self::AgentSignals,
-        Self::AnswerHeader,
-        Self::AnswerTime,
-        Self::Attempts,
-        Self::AuthorizationWait,
-        Self::CallOutcome,
-        Self::CallsAtOnce,
-        Self::ClientBody,
-        Self::ClientHeader,
-        Self::ClientStatus,
-        Self::ClientStream,
-        Self::ClientTrailer,
-        Self::Connection,
-        Self::CorrelationHeader,
-        Self::DenialStatus,
-        Self::DeniedStatus,
-        Self::Descriptors,
-        Self::Drain,
-        Self::Enforcement,
-        Self::ExitCode,
-        Self::Exposure,
-        Self::Fate,
-        Self::File,
-        Self::FileSize,
-        Self::Gate,
-        Self::GrpcStatus,
-        Self::ImageDigest,
-        Self::ImageDrift,
-        Self::InspectionGap,
-        Self::Joining,
-        Self::KeptConnection,
-        Self::KillAfter,
-        Self::LateRecord,
-        Self::LeakedAttack,
-        Self::LeakedAttacks,
-        Self::Lifecycle,
-        Self::LifecycleOrder,
-        Self::Lint,
-        Self::LostRequests,
-        Self::Memory,
-        Self::MirroredCopies,
-        Self::NegotiatedProtocol,
-        Self::NoConnection,
-        Self::OutOfMemory,
-        Self::Outage,
-        Self::Outcome,
-        Self::Outlives,
-        Self::Overload,
-        Self::PodSecurity,
-        Self::PreStop,
-        Self::Processor,
-        Self::ProxyAsked,
-        Self::ProxyDetails,
-        Self::ProxyFlag,
-        Self::Pull,
-        Self::PullReason,
-        Self::ReadOnlyRoot,
-        Self::Readiness,
-        Self::ReadyWithin,
-        Self::Reconciliation,
-        Self::Recovery,
-        Self::Redirects,
-        Self::Refusal,
-        Self::Reload,
-        Self::ReloadDecision,
-        Self::Restarted,
-        Self::Secret,
-        Self::Security,
-        Self::Slowdown,
-        Self::SmuggledRequest,
-        Self::Start,
-        Self::StartupProbe,
-        Self::StrayFiles,
-        Self::Undeliverable,
-        Self::Upgrade,
-        Self::UpstreamBody,
-        Self::UpstreamHeader,
-        Self::UpstreamMethod,
-        Self::UpstreamTarget,
-        Self::WritableMounts,
-    ];
+impl Severity {
+    /// Every severity, the worst first.
+    pub const ALL: [Self; 3] = [Self::Critical, Self::Major, Self::Minor];
 
     /// Returns the name as reports write it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::AccessLog => "access-log",
-            Self::Admission => "admission",
-            Self::AgentClientAddress => "agent-client-address",
-            Self::AgentContainer => "agent-container",
-            Self::AgentDecision => "agent-decision",
-            Self::AgentLocations => "agent-locations",
-            Self::AgentLog => "agent-log",
-            Self::AgentMethod => "agent-method",
-            Self::AgentPath => "agent-path",
-            Self::AgentRecord => "agent-record",
-            Self::AgentResponseCode => "agent-response-code",
-            Self::AgentSignals => "agent-signals",
-            Self::AnswerHeader => "answer-header",
-            Self::AnswerTime => "answer-time",
-            Self::Attempts => "attempts",
-            Self::AuthorizationWait => "authorization-wait",
-            Self::CallOutcome => "call-outcome",
-            Self::CallsAtOnce => "calls-at-once",
-            Self::ClientBody => "client-body",
-            Self::ClientHeader => "client-header",
-            Self::ClientStatus => "client-status",
-            Self::ClientStream => "client-stream",
-            Self::ClientTrailer => "client-trailer",
-            Self::Connection => "connection",
-            Self::CorrelationHeader => "correlation-header",
-            Self::DenialStatus => "denial-status",
-            Self::DeniedStatus => "denied-status",
-            Self::Descriptors => "descriptors",
-            Self::Drain => "drain",
-            Self::Enforcement => "enforcement",
-            Self::ExitCode => "exit-code",
-            Self::Exposure => "exposure",
-            Self::Fate => "fate",
-            Self::File => "file",
-            Self::FileSize => "file-size",
-            Self::Gate => "gate",
-            Self::GrpcStatus => "grpc-status",
-            Self::ImageDigest => "image-digest",
-            Self::ImageDrift => "image-drift",
-            Self::InspectionGap => "inspection-gap",
-            Self::Joining => "joining",
-            Self::KeptConnection => "kept-connection",
-            Self::KillAfter => "kill-after",
-            Self::LateRecord => "late-record",
-            Self::LeakedAttack => "leaked-attack",
-            Self::LeakedAttacks => "leaked-attacks",
-            Self::Lifecycle => "lifecycle",
-            Self::LifecycleOrder => "lifecycle-order",
-            Self::Lint => "lint",
-            Self::LostRequests => "lost-requests",
-            Self::Memory => "memory",
-            Self::MirroredCopies => "mirrored-copies",
-            Self::NegotiatedProtocol => "negotiated-protocol",
-            Self::NoConnection => "no-connection",
-            Self::OutOfMemory => "out-of-memory",
-            Self::Outage => "outage",
-            Self::Outcome => "outcome",
-            Self::Outlives => "outlives",
-            Self::Overload => "overload",
-            Self::PodSecurity => "pod-security",
-            Self::PreStop => "pre-stop",
-            Self::Processor => "processor",
-            Self::ProxyAsked => "proxy-asked",
-            Self::ProxyDetails => "proxy-details",
-            Self::ProxyFlag => "proxy-flag",
-            Self::Pull => "pull",
-            Self::PullReason => "pull-reason",
-            Self::ReadOnlyRoot => "read-only-root",
-            Self::Readiness => "readiness",
-            Self::ReadyWithin => "ready-within",
-            Self::Reconciliation => "reconciliation",
-            Self::Recovery => "recovery",
-            Self::Redirects => "redirects",
-            Self::Refusal => "refusal",
-            Self::Reload => "reload",
-            Self::ReloadDecision => "reload-decision",
-            Self::Restarted => "restarted",
-            Self::Secret => "secret",
-            Self::Security => "security",
-            Self::Slowdown => "slowdown",
-            Self::SmuggledRequest => "smuggled-request",
-            Self::Start => "start",
-            Self::StartupProbe => "startup-probe",
-            Self::StrayFiles => "stray-files",
-            Self::Undeliverable => "undeliverable",
-            Self::Upgrade => "upgrade",
-            Self::UpstreamBody => "upstream-body",
-            Self::UpstreamHeader => "upstream-header",
-            Self::UpstreamMethod => "upstream-method",
-            Self::UpstreamTarget => "upstream-target",
-            Self::WritableMounts => "writable-mounts",
+            Self::Minor => "minor",
+            Self::Major => "major",
+            Self::Critical => "critical",
         }
+    }
+
+    /// Returns the sentence that says what it means.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Minor => {
+                "Something that is reported is wrong, while requests are decided as they have to be."
+            }
+            Self::Major => {
+                "Legitimate traffic breaks, or a promise of the deployment does not hold."
+            }
+            Self::Critical => "Attacks pass, or secrets leak.",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
     }
 }
 
 impl fmt::Display for FindingKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
+        formatter.pad(self.as_str())
+    }
+}
+
+/// A text is not the name of a kind.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{text}` is not a kind of finding")]
+pub struct ParseFindingKindError {
+    /// What was written.
+    pub text: String,
+}
+
+impl FromStr for FindingKind {
+    type Err = ParseFindingKindError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| ParseFindingKindError { text: text.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Words that no sentence about a kind may have: each has a term that the field uses.
+    const PRIVATE_WORDS: [&str; 14] = [
+        "books",
+        "conduct",
+        "fate",
+        "gate",
+        "journey",
+        "kept",
+        "legs",
+        "looks",
+        "nobody",
+        "somebody",
+        "tells",
+        "testimony",
+        "told",
+        "word",
+    ];
+
+    #[test]
+    fn names_are_unique_sorted_and_those_that_serde_writes() {
+        let names: Vec<&str> = FindingKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let sorted: BTreeSet<&str> = names.iter().copied().collect();
+        assert!(names.iter().eq(&sorted), "{names:?}");
+        for kind in FindingKind::ALL {
+            let written = serde_json::to_value(kind).expect("a name");
+            assert_eq!(written, kind.as_str());
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_is_no_kind() {
+        let error = "outcom".parse::<FindingKind>().expect_err("no kind");
+        assert_eq!(error.to_string(), "`outcom` is not a kind of finding");
+    }
+
+    #[test]
+    fn each_kind_has_two_sentences_of_its_own() {
+        let mut meanings = BTreeSet::new();
+        for kind in FindingKind::ALL {
+            for sentence in [kind.meaning(), kind.next_step()] {
+                let begins = sentence.chars().next().is_some_and(char::is_uppercase);
+                assert!(begins, "{kind}: {sentence}");
+                assert!(sentence.ends_with('.'), "{kind}: {sentence}");
+                assert!(!sentence.contains(". "), "one sentence: {kind}: {sentence}");
+            }
+            assert!(meanings.insert(kind.meaning()), "{kind} means the same");
+        }
+    }
+
+    #[test]
+    fn neither_names_nor_sentences_have_private_words() {
+        for kind in FindingKind::ALL {
+            let text = format!("{kind} {} {}", kind.meaning(), kind.next_step()).to_lowercase();
+            let used = text
+                .split(|character: char| !character.is_alphanumeric())
+                .find(|word| PRIVATE_WORDS.contains(word));
+            assert_eq!(used, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attack_that_passes_is_critical_and_a_wrong_figure_is_not() {
+        assert_eq!(FindingKind::LeakedAttack.severity(), Severity::Critical);
+        assert_eq!(FindingKind::LostRequests.severity(), Severity::Major);
+        assert_eq!(FindingKind::AgentSignals.severity(), Severity::Minor);
+        assert!(Severity::Critical > Severity::Major && Severity::Major > Severity::Minor);
     }
 }

@@ -10,7 +10,7 @@ use super::located::Position;
 /// The largest scenario or payload file, in bytes.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
 
-/// The folders of a project: where scenarios, payloads, manifests and proxy configurations lie.
+/// The folders of a project: where scenarios, payloads, manifests, proxy configurations and mutants lie.
 #[derive(Clone, Debug)]
 pub struct Project {
     /// The folder that holds the others.
@@ -27,6 +27,8 @@ pub struct Project {
     pub manifests: Utf8PathBuf,
     /// `envoy-configs/`.
     pub envoy_configs: Utf8PathBuf,
+    /// `mutants/`.
+    pub mutants: Utf8PathBuf,
 }
 
 impl Project {
@@ -40,6 +42,7 @@ impl Project {
             seeds: root.join("fixtures/payloads/seeds"),
             manifests: root.join("fixtures/kubernetes"),
             envoy_configs: root.join("envoy-configs"),
+            mutants: root.join("mutants"),
         }
     }
 

@@ -92,7 +92,7 @@ fn judge_answer(expect: &CallExpectation, answer: &CallAnswer) -> Vec<Finding> {
         && answer.denied_status != Some(i32::from(**status))
     {
         findings.push(Finding::new(
-            FindingKind::DeniedStatus,
+            FindingKind::DenialStatus,
             status.position,
             status.to_string(),
             answer
@@ -102,14 +102,14 @@ fn judge_answer(expect: &CallExpectation, answer: &CallAnswer) -> Vec<Finding> {
     }
     for field in &expect.headers {
         findings.extend(missing_header(
-            FindingKind::AnswerHeader,
+            FindingKind::CheckResponseHeader,
             field,
             &answer.headers,
         ));
     }
     for name in &expect.absent_headers {
         findings.extend(present_header(
-            FindingKind::AnswerHeader,
+            FindingKind::CheckResponseHeader,
             name,
             &answer.headers,
         ));
@@ -118,7 +118,7 @@ fn judge_answer(expect: &CallExpectation, answer: &CallAnswer) -> Vec<Finding> {
         && !answer.detail.contains(reason.as_str())
     {
         findings.push(Finding::new(
-            FindingKind::NoConnection,
+            FindingKind::ConnectionFailureReason,
             reason.position,
             format!("`{}` in the reason", **reason),
             &*answer.detail,
@@ -250,7 +250,7 @@ fn judge_denial(answer: &CallAnswer, record: &AgentRecord, position: Position) -
         position,
     };
     let mut findings: Vec<Finding> =
-        present_header(FindingKind::AnswerHeader, &absent, &answer.headers)
+        present_header(FindingKind::CheckResponseHeader, &absent, &answer.headers)
             .into_iter()
             .collect();
     if answer.denied_status != Some(record.decision) {

@@ -103,7 +103,7 @@ fn judge_restart(bounds: &EnduranceBounds, readings: &Readings) -> Option<Findin
     let [before, after, rested] = processes;
     (before != after || after != rested).then(|| {
         Finding::new(
-            FindingKind::Restarted,
+            FindingKind::AgentRestarted,
             bounds.requests.position,
             "the agent is one process from the first look to the last",
             format!("process {before}, then {after}, then {rested}"),
@@ -117,7 +117,7 @@ fn judge_memory(bounds: &EnduranceBounds, readings: &Readings) -> Option<Finding
     let growth = after.beyond(before);
     (growth > *bounds.memory_growth).then(|| {
         Finding::new(
-            FindingKind::Memory,
+            FindingKind::MemoryGrowth,
             bounds.memory_growth.position,
             format!(
                 "it grows by at most {} over {}",
@@ -134,7 +134,7 @@ fn judge_descriptors(bounds: &EnduranceBounds, readings: &Readings) -> Option<Fi
     let growth = after.saturating_sub(before);
     (growth > *bounds.descriptors_growth).then(|| {
         Finding::new(
-            FindingKind::Descriptors,
+            FindingKind::DescriptorGrowth,
             bounds.descriptors_growth.position,
             format!(
                 "at most {} more are open after {}",
@@ -150,7 +150,7 @@ fn judge_processor(bounds: &EnduranceBounds, readings: &Readings) -> Option<Find
     let share = readings.idle_share();
     (share > *bounds.idle_processor_share).then(|| {
         Finding::new(
-            FindingKind::Processor,
+            FindingKind::IdleProcessor,
             bounds.idle_processor_share.position,
             format!(
                 "at most {:.2} of a core is used while no request is under way",

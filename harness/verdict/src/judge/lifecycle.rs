@@ -20,7 +20,7 @@ pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Findi
         .position(|event| matches!(event.event, LifecycleEvent::DeletionRequested { .. }));
     let Some(deletion) = deletion else {
         return vec![Finding::new(
-            FindingKind::Lifecycle,
+            FindingKind::NotExercised,
             expect.name.position,
             "a deletion in the timeline",
             "none",
@@ -81,7 +81,7 @@ fn judge_survival(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Find
     let (own, others) = (exit_of(&expect.name), exit_of(other));
     (own.is_none() || others.is_none() || own < others).then(|| {
         Finding::new(
-            FindingKind::Outlives,
+            FindingKind::ExitOrder,
             other.position,
             format!("`{}` ends after `{}`", *expect.name, **other),
             "it does not",
@@ -104,7 +104,7 @@ fn judge_kill_after(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Fi
     });
     (given.map(u128::from) != Some(wanted.as_duration().as_millis())).then(|| {
         Finding::new(
-            FindingKind::KillAfter,
+            FindingKind::KillDelay,
             wanted.position,
             format!("KILL {} after TERM", **wanted),
             given.map_or_else(

@@ -20,7 +20,12 @@ pub(super) fn judge_redirect_chain(expect: &Expectation, joined: &Joined) -> Vec
     let mut findings = Vec::new();
     if joined.upstream.len() > 1 || attempts.is_some() {
         let seen = joined.upstream.len();
-        findings.extend(differing_count(FindingKind::Attempts, attempts, 1, seen));
+        findings.extend(differing_count(
+            FindingKind::UpstreamAttempts,
+            attempts,
+            1,
+            seen,
+        ));
     }
     let followed = joined.earlier.len();
     findings.extend(differing_count(
@@ -106,7 +111,7 @@ pub fn judge_undeliverable(text: &Located<String>, joined: &Joined) -> Vec<Findi
         .filter(|(_, (_, value))| value.contains(text.as_str()))
         .map(|(receiver, (place, value))| {
             Finding::new(
-                FindingKind::Undeliverable,
+                FindingKind::UnexpectedDelivery,
                 text.position,
                 format!("`{}` is delivered to nobody", **text),
                 format!("{receiver} received it in {place}: {value}"),

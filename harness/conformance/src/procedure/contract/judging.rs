@@ -145,7 +145,7 @@ fn judge_groups(course: &Course, results: &mut ProcedureResults) {
             results.findings.push(Finding {
                 case: Some(group.group.clone()),
                 ..Finding::new(
-                    FindingKind::CallsAtOnce,
+                    FindingKind::ConcurrentCalls,
                     *position,
                     format!(
                         "{} calls open at the same time on one connection",
@@ -188,7 +188,7 @@ fn judge_container(deployment: &Deployment) -> Option<Finding> {
     let status = exit_after(&timeline, AGENT_CONTAINER)?;
     Some(
         Finding::new(
-            FindingKind::AgentContainer,
+            FindingKind::AgentExited,
             Position::default(),
             "the agent runs from the first call to the last",
             format!(

@@ -140,7 +140,7 @@ pub(super) async fn finish(
         let fate = account.enter(&joined, judgement.outcome);
         if let Some(expected) = wrong(fate, kept) {
             let finding = Finding::new(
-                FindingKind::KeptConnection,
+                FindingKind::PersistentConnection,
                 kept.cut.position,
                 expected,
                 format!("{} {}", fate.describe(), judgement.outcome),
@@ -330,16 +330,14 @@ impl Account {
         ] {
             results.observations.insert(name.into(), figure.to_string());
         }
-        let mut find = |position, expected: &str, observed: String| {
-            results.findings.push(Finding::new(
-                FindingKind::KeptConnection,
-                position,
-                expected,
-                observed,
-            ));
+        let mut find = |kind, position, expected: &str, observed: String| {
+            results
+                .findings
+                .push(Finding::new(kind, position, expected, observed));
         };
         if *kept.cut == CutExpectation::Some && after == 0 {
             find(
+                FindingKind::NotExercised,
                 kept.cut.position,
                 "the proxy's TERM cuts requests",
                 "it cut none: the meter saw nothing".into(),
@@ -348,11 +346,13 @@ impl Account {
         let gone = self.left_before_term.len();
         match *kept.released {
             ReleaseExpectation::All if gone < clients => find(
+                FindingKind::PersistentConnection,
                 kept.released.position,
                 "every client is asked to leave before the proxy's TERM",
                 format!("{gone} of {clients} left"),
             ),
             ReleaseExpectation::None if gone > 0 || self.told_by_header > 0 => find(
+                FindingKind::PersistentConnection,
                 kept.released.position,
                 "no client is asked to leave before the proxy's TERM",
                 format!(
@@ -368,11 +368,13 @@ impl Account {
         let lacking = self.without_response_data;
         match **wanted {
             ResponseDataExpectation::Complete if lacking > 0 => find(
+                FindingKind::ResponseData,
                 wanted.position,
                 "each answered request has its response data at the agent",
                 format!("{lacking} of {} have none", self.answered),
             ),
             ResponseDataExpectation::Lost if lacking == 0 || lacking < self.answered => find(
+                FindingKind::ResponseData,
                 wanted.position,
                 "the response data of every answered request is lost at the proxy's end",
                 format!("{lacking} of {} have none", self.answered),

@@ -101,14 +101,14 @@ impl Draining {
         {
             if intended == 0 {
                 results.findings.push(Finding::new(
-                    FindingKind::Drain,
+                    FindingKind::NotExercised,
                     position,
                     format!("{kind} requests are sent while the preStop hooks run"),
                     "none was due well before the proxy had its TERM: nothing was tested",
                 ));
             } else if over * 100 < intended * LEAST_SHARE_PERCENT {
                 results.findings.push(Finding::new(
-                    FindingKind::Drain,
+                    FindingKind::DrainStall,
                     position,
                     format!(
                         "{kind} requests that are due well before the proxy's TERM are over by then"

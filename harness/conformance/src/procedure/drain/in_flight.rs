@@ -116,7 +116,7 @@ fn judge_under_way(
     let observed = format!("{under_way} were");
     let position = Position::default();
     Ok(Some(Finding::new(
-        FindingKind::Drain,
+        FindingKind::NotExercised,
         position,
         expected,
         observed,

@@ -108,7 +108,7 @@ pub(super) async fn judge(
         );
         if without_agent == 0 {
             results.findings.push(Finding::new(
-                FindingKind::Drain,
+                FindingKind::FailureMode,
                 wanted.position,
                 format!("requests are {} once the agent has ended", **wanted),
                 "none was",

@@ -172,7 +172,7 @@ fn judge_connection(joined: &[Joined]) -> Option<Finding> {
         .collect();
     (connections.len() > 1).then(|| {
         Finding::new(
-            FindingKind::Connection,
+            FindingKind::ConnectionReuse,
             Position::default(),
             "all requests on one connection",
             format!("the proxy saw {} connections", connections.len()),

@@ -79,7 +79,7 @@ async fn await_limit(
         .as_ref()
         .map_or(spec.fault.position, |admits| admits.position);
     Ok(Some(Finding::new(
-        FindingKind::Overload,
+        FindingKind::CircuitBreaker,
         position,
         "with these requests in the agent's hands the proxy admits no more",
         format!("its limit was not reached within {budget}"),

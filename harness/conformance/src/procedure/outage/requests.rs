@@ -204,7 +204,7 @@ fn judge_waiting<'a>(
         .into_iter()
         .chain(too_long.map(|most| {
             Finding::new(
-                FindingKind::AnswerTime,
+                FindingKind::ResponseTime,
                 most.position,
                 format!("an answer within {}", **most),
                 format!("{} µs", client.elapsed_microseconds),

@@ -153,7 +153,7 @@ pub(super) async fn judge(
     let newcomers: Vec<Newcomer> = taken.into_iter().flat_map(|step| step.newcomers).collect();
     if newcomers.is_empty() {
         results.findings.push(Finding::new(
-            FindingKind::Joining,
+            FindingKind::NotExercised,
             joining.position,
             "pods join the fleet",
             "none did: nothing was tested",
@@ -283,13 +283,19 @@ impl Enforcement {
                 "{} attacks that were sent to the ready pod got through",
                 self.through_when_ready.len()
             );
-            let finding = Finding::new(FindingKind::Joining, position, expected, observed);
+            let finding =
+                Finding::new(FindingKind::NewPodEnforcement, position, expected, observed);
             return Some(finding.about("straight-to-pod", &RequestId::from_witness(id)));
         }
         if self.first_denied.is_some() && self.ready.is_some() {
             return None;
         }
-        let finding = Finding::new(FindingKind::Joining, position, expected, self.describe());
+        let finding = Finding::new(
+            FindingKind::NewPodEnforcement,
+            position,
+            expected,
+            self.describe(),
+        );
         Some(match &self.last {
             Some(id) => finding.about("straight-to-pod", &RequestId::from_witness(id)),
             None => finding,

@@ -154,34 +154,34 @@ impl Reported {
     fn judge_totals(&self, spec: &RolloutSpec, results: &mut ProcedureResults) {
         let expected = match *spec.lost {
             LossExpectation::Allowed => None,
-            LossExpectation::None => (self.lost.count > 0).then_some("no benign request is lost"),
-            LossExpectation::Some => {
-                (self.lost.count == 0).then_some("benign requests are lost, and are seen to be")
-            }
+            LossExpectation::None => (self.lost.count > 0)
+                .then_some((FindingKind::LostRequests, "no benign request is lost")),
+            LossExpectation::Some => (self.lost.count == 0).then_some((
+                FindingKind::NotExercised,
+                "benign requests are lost, and are seen to be",
+            )),
         };
-        if let Some(expected) = expected {
-            let mut finding = Finding::new(
-                FindingKind::LostRequests,
-                spec.lost.position,
-                expected,
-                self.lost.to_string(),
-            );
+        if let Some((kind, expected)) = expected {
+            let mut finding =
+                Finding::new(kind, spec.lost.position, expected, self.lost.to_string());
             if !self.lost_in.is_empty() {
                 finding = finding.note(format!("lost in: {}", self.lost_in));
             }
             results.findings.push(finding);
         }
         let expected = match *spec.leaked {
-            LeakedExpectation::None => {
-                (self.leaked.count > 0).then_some("no attack reaches the application")
-            }
-            LeakedExpectation::Some => {
-                (self.leaked.count == 0).then_some("attacks reach the application, and are seen to")
-            }
+            LeakedExpectation::None => (self.leaked.count > 0).then_some((
+                FindingKind::LeakedAttack,
+                "no attack reaches the application",
+            )),
+            LeakedExpectation::Some => (self.leaked.count == 0).then_some((
+                FindingKind::NotExercised,
+                "attacks reach the application, and are seen to",
+            )),
         };
-        if let Some(expected) = expected {
+        if let Some((kind, expected)) = expected {
             let mut finding = Finding::new(
-                FindingKind::LeakedAttacks,
+                kind,
                 spec.leaked.position,
                 expected,
                 self.leaked.to_string(),
@@ -244,7 +244,7 @@ fn judge_each(
             "{}: {} ({})",
             placed.fate, placed.phase, placed.judgement.outcome
         );
-        let finding = Finding::new(FindingKind::Fate, position, expected, observed)
+        let finding = Finding::new(FindingKind::RolloutRequest, position, expected, observed)
             .about(placed.stream.case, &RequestId::from_witness(&client.id));
         results.findings.push(explain(finding, placed, timelines));
     }

@@ -175,7 +175,7 @@ fn losses_that_are_allowed_are_no_finding_and_a_leak_among_them_is() {
     let allowed = spec("allowed", "none");
     assert_eq!(findings(&allowed, &requests, &timelines(20)), []);
     let found = findings(&allowed, &[leaked(1)], &timelines(20));
-    assert_eq!(found[0].kind, FindingKind::LeakedAttacks);
+    assert_eq!(found[0].kind, FindingKind::LeakedAttack);
     assert_eq!(found[1].observed, "leaked: ready (allowed)");
 }
 

@@ -93,7 +93,7 @@ pub(super) fn judge_attacks(
                     && served
                 {
                     let mut finding = Finding::new(
-                        FindingKind::Gate,
+                        FindingKind::ReadyTooEarly,
                         spec.leaks.position,
                         "once the pod is ready every attack is denied by the agent",
                         judgement.outcome.as_str(),

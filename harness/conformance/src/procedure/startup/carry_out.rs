@@ -124,7 +124,7 @@ fn judge_time_to_ready(spec: &StartupSpec, timeline: &[TimelineEvent]) -> Option
     let took = ready.duration_since(started);
     (took.unsigned_abs() > bound.as_duration()).then(|| {
         Finding::new(
-            FindingKind::ReadyWithin,
+            FindingKind::TimeToReady,
             bound.position,
             format!("the pod is ready within {} of the agent's start", **bound),
             format!("after {} ms", took.as_millis()),
@@ -190,7 +190,7 @@ fn judge_closed(
         .count();
     if attacks.outcomes.is_empty() {
         results.findings.push(Finding::new(
-            FindingKind::Readiness,
+            FindingKind::NotExercised,
             spec.leaks.position,
             "attacks are sent while the pod is not ready",
             "none was: nothing was tested",

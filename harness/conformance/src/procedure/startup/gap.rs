@@ -61,7 +61,7 @@ pub(super) fn judge_gap(
             results.findings.push(finding);
         }
         (LeakExpectation::Some, None) => results.findings.push(Finding::new(
-            FindingKind::InspectionGap,
+            FindingKind::NotExercised,
             spec.leaks.position,
             "without a gate, attacks reach the application before the rules apply",
             "none did: the meter saw nothing",
