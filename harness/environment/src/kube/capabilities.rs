@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::admission_trial::PodAdmission;
-use super::connection::Release;
-use super::image_census::Digests;
-use super::images::ImageNames;
-use super::observing::Observing;
-use super::options::Presence;
-use super::service_trial::ServiceReach;
+use crate::kube::api::connection::Release;
+use crate::kube::api::image_names::ImageNames;
+use crate::kube::delivery::image_census::Digests;
+use crate::kube::space::observing::Observing;
+use crate::kube::trials::admission_trial::PodAdmission;
+use crate::kube::trials::service_trial::ServiceReach;
 use harness_artifacts::image::{ImageRole, is_in_no_registry};
 use harness_core::model::feature::{Feature, FeatureSet};
+
+/// Whether the agent's image is on the nodes before its first pod is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Presence {
+    OnNodes,
+    Unknown,
+}
 
 /// What every cluster can do.
 const ALWAYS: [Feature; 6] = [

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
-use super::cluster::{Cluster, ClusterChoice};
-use super::connection::Connection;
-use super::delivery::ImageDelivery;
-use super::image_census::{ImageCensus, expected_digests};
-use super::images::ImageNames;
-use super::lease_folder::LeaseFolder;
-use super::pulls::{ImagePulls, PullSecretName};
-use super::run_space::{Keeping, RunImages};
 use crate::EnvironmentFault;
+use crate::kube::api::connection::Connection;
+use crate::kube::api::image_names::ImageNames;
+use crate::kube::capabilities::Presence;
+use crate::kube::cluster::choice::ClusterChoice;
+use crate::kube::cluster::keeping::Keeping;
+use crate::kube::cluster::lease_folder::LeaseFolder;
+use crate::kube::cluster::run_cluster::{Cluster, ClusterRequest};
+use crate::kube::delivery::image_census::{ImageCensus, expected_digests};
+use crate::kube::delivery::image_delivery::ImageDelivery;
+use crate::kube::delivery::pulls::{ImagePulls, PullSecretName};
+use crate::kube::space::run_space::RunImages;
+use crate::kube::trials::trial::Trial;
 use harness_artifacts::image::{ImageRole, Images};
-use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::RunId;
 use harness_core::model::image_digest::ImageDigest;
 use harness_core::model::pull_policy::PullPolicy;
@@ -44,26 +47,6 @@ pub struct KubeOptions {
     pub records: Utf8PathBuf,
 }
 
-/// Whether what takes time to try has to be tried.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Trial {
-    /// A scenario of the run needs it.
-    Needed,
-    /// None does.
-    NotNeeded,
-}
-
-impl Trial {
-    /// Returns what follows for a feature from the features that the scenarios of a run need.
-    pub fn of(feature: Feature, needed: &FeatureSet) -> Self {
-        if needed.contains(&feature) {
-            Self::Needed
-        } else {
-            Self::NotNeeded
-        }
-    }
-}
-
 /// What the user says of images.
 #[derive(Clone, Debug)]
 pub struct ImageChoice {
@@ -91,14 +74,19 @@ impl Default for ImageChoice {
     }
 }
 
-/// Whether the agent's image is on the nodes before its first pod is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Presence {
-    OnNodes,
-    Unknown,
-}
-
 impl KubeOptions {
+    /// Returns what decides which cluster is used; the credentials of one that goes with the run are kept in the folder.
+    pub(super) fn cluster_request<'a>(&'a self, folder: &'a Utf8Path) -> ClusterRequest<'a> {
+        ClusterRequest {
+            choice: &self.cluster,
+            run: &self.run,
+            keeping: self.keeping,
+            leases: &self.leases,
+            records: &self.records,
+            folder,
+        }
+    }
+
     /// Returns how images get to the nodes besides by the tool that makes the cluster.
     pub(super) fn delivery(&self) -> &ImageDelivery {
         match self.cluster {

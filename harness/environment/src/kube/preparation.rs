@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::admission_trial::{PodAdmission, try_admission};
-use super::agent_probe::{AgentTraits, probe_agent};
-use super::capabilities::Capabilities;
-use super::cluster::Cluster;
-use super::connection::Connection;
-use super::environment::KubeEnvironment;
-use super::late_look::KubeletActs;
-use super::observer::Observers;
-use super::observing::Observing;
-use super::options::KubeOptions;
-use super::pod_maker::PodMaker;
-use super::run_space::RunSpace;
-use super::service_trial::{ServiceReach, try_service};
-use super::sweep::sweep_namespaces;
 use crate::EnvironmentFault;
+use crate::kube::api::connection::Connection;
+use crate::kube::capabilities::Capabilities;
+use crate::kube::cluster::run_cluster::Cluster;
+use crate::kube::environment::KubeEnvironment;
+use crate::kube::options::KubeOptions;
+use crate::kube::pod::pod_maker::PodMaker;
+use crate::kube::space::observer::Observers;
+use crate::kube::space::observing::Observing;
+use crate::kube::space::run_space::RunSpace;
+use crate::kube::space::sweep::sweep_namespaces;
+use crate::kube::timeline::late_look::KubeletActs;
+use crate::kube::trials::admission_trial::{PodAdmission, try_admission};
+use crate::kube::trials::agent_probe::{AgentTraits, probe_agent};
+use crate::kube::trials::service_trial::{ServiceReach, try_service};
 use crate::run_folder::RunFolder;
 use harness_artifacts::image::ImageRole;
 
@@ -38,7 +38,8 @@ impl KubeEnvironment {
                 source,
             }
         })?;
-        let mut cluster = Box::pin(Cluster::have(&options, folder.path(), say)).await?;
+        let mut cluster =
+            Box::pin(Cluster::have(options.cluster_request(folder.path()), say)).await?;
         let prepared = async {
             if let Some(built) = &options.built {
                 cluster.load(built, named, say).await?;

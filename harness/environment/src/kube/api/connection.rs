@@ -1,0 +1,135 @@
+//! The way to a cluster's API, and what its server says of itself.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use crate::EnvironmentFault;
+use crate::kube::api::fault::ask;
+use harness_core::model::causes::chain;
+
+/// Where a cluster's address and credentials are.
+#[derive(Clone, Debug)]
+pub(in crate::kube) enum Source {
+    /// A context of the user's kubeconfig; the current one when none is named.
+    Context(Option<String>),
+    /// A file that holds this one cluster.
+    File(Utf8PathBuf),
+}
+
+/// A cluster that has answered.
+#[derive(Clone)]
+pub(in crate::kube) struct Connection {
+    pub client: Client,
+    /// Asks once. The other asks again by itself where the API says that it is busy, and so hides that an eviction was refused.
+    pub asks_once: Client,
+    /// What the API calls itself: `v1.20.2`.
+    pub version: String,
+    pub release: Release,
+    /// The address, for the report.
+    pub server: String,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("server", &self.server)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Opens the way to a cluster and asks for its version.
+    pub(in crate::kube) async fn open(source: &Source) -> Result<Self, EnvironmentFault> {
+        let config = read_config(source).await?;
+        let server = config.cluster_url.to_string();
+        let unusable = |error| crate::kube::api::fault::fault("use the kubeconfig", &error);
+        let mut once = config.clone();
+        once.default_retry = false;
+        let client = Client::try_from(config).map_err(unusable)?;
+        let asks_once = Client::try_from(once).map_err(unusable)?;
+        let action = format!("ask the Kubernetes API at {server} for its version");
+        let version = ask(&action, client.apiserver_version()).await?;
+        Ok(Self {
+            client,
+            asks_once,
+            release: Release::of(
+                leading_number(&version.major),
+                leading_number(&version.minor),
+            ),
+            version: version.git_version,
+            server,
+        })
+    }
+
+    /// Returns what a report says of the cluster.
+    pub(in crate::kube) fn facts(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("kubernetes".to_owned(), self.version.clone()),
+            ("api server".to_owned(), self.server.clone()),
+        ])
+    }
+}
+
+/// Major and minor version of Kubernetes.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::kube) struct Release(u32, u32);
+
+impl Release {
+    /// Takes the two numbers.
+    pub(in crate::kube) const fn of(major: u32, minor: u32) -> Self {
+        Self(major, minor)
+    }
+
+    /// Tells whether it is this release of Kubernetes 1, or a later one.
+    pub(in crate::kube) fn is_at_least(self, minor: u32) -> bool {
+        self >= Self(1, minor)
+    }
+}
+
+async fn read_config(source: &Source) -> Result<Config, EnvironmentFault> {
+    let (kubeconfig, context) = match source {
+        Source::Context(context) => (Kubeconfig::read(), context.clone()),
+        Source::File(path) => (Kubeconfig::read_from(path), None),
+    };
+    let unusable = |error: &dyn std::error::Error| {
+        EnvironmentFault::Cluster {
+        action: "use the kubeconfig".into(),
+        detail: chain(error).join(": "),
+        hint: Some(
+            "`kubectl config get-contexts` lists the contexts; `--context NAME` chooses one, KUBECONFIG another file"
+                .into(),
+        ),
+    }
+    };
+    let kubeconfig = kubeconfig.map_err(|error| unusable(&error))?;
+    let options = KubeConfigOptions {
+        context,
+        ..KubeConfigOptions::default()
+    };
+    Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| unusable(&error))
+}
+
+/// Reads `20` and, as some clouds write it, `20+`.
+fn leading_number(text: &str) -> u32 {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    text[..digits].parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clouds_plus_is_no_part_of_the_version() {
+        assert_eq!(leading_number("27+"), 27);
+        assert_eq!(leading_number("20"), 20);
+        assert_eq!(leading_number(""), 0);
+    }
+}

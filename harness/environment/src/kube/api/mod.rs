@@ -1,0 +1,14 @@
+//! What the harness gives the Kubernetes API and what the API answers: connection, requests, objects, statuses.
+//!
+//! It uses no other module of [`super`]; all others use it.
+
+pub(super) mod connection;
+pub(super) mod exec;
+pub(super) mod fault;
+pub(super) mod image_names;
+pub(super) mod labels;
+pub(super) mod latest;
+pub(super) mod objects;
+pub(super) mod ownership;
+pub(super) mod processor;
+pub(super) mod status;

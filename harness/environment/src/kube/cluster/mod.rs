@@ -1,0 +1,19 @@
+//! Clusters of `kind` and `k3d`: made, kept between runs by a lease, attached to, and removed.
+//!
+//! It uses [`super::api`] and [`super::command`].
+
+pub(super) mod choice;
+pub(super) mod down;
+pub(super) mod keeping;
+pub(super) mod kept;
+pub(super) mod lease;
+pub(super) mod lease_folder;
+pub(super) mod made;
+pub(super) mod node_image;
+pub(super) mod owner_record;
+pub(super) mod removal;
+pub(super) mod run_cluster;
+pub(super) mod sweep;
+pub(super) mod tool;
+pub(super) mod tool_processes;
+pub(super) mod up;

@@ -1,0 +1,264 @@
+//! The tools that make clusters: what they are told, and what they say when they cannot.
+
+use std::time::Duration;
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+
+use crate::EnvironmentFault;
+use crate::kube::command::{CommandFault, run_command};
+use harness_core::model::environment_kind::EnvironmentKind;
+
+/// How long a cluster may take to come up.
+const MADE_WITHIN: Duration = Duration::from_mins(5);
+/// How long an image may take to be loaded.
+const LOADED_WITHIN: Duration = Duration::from_mins(3);
+/// How long a tool may take to say which clusters there are.
+const LISTED_WITHIN: Duration = Duration::from_secs(30);
+/// How long a tool may take to say where a cluster is.
+pub(super) const READ_WITHIN: Duration = Duration::from_secs(30);
+/// How long a cluster may take to be removed.
+pub(in crate::kube) const REMOVED_WITHIN: Duration = Duration::from_mins(2);
+/// A kubelet may ask the API as often, and tell of as many events, as one of Kubernetes 1.27 does by default. Before that it was ten times less:
+/// with a few pods at once its word of a container came seconds late, and the container, its log and its end were gone by then.
+const KIND_SETTINGS: &str = "\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+kubeadmConfigPatches:
+  - |
+    kind: KubeletConfiguration
+    kubeAPIQPS: 50
+    kubeAPIBurst: 100
+    eventRecordQPS: 50
+    eventBurst: 100
+";
+
+/// What makes clusters.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterTool {
+    /// k3s in Docker.
+    K3d,
+    /// Kubernetes in Docker.
+    Kind,
+}
+
+impl ClusterTool {
+    /// Every tool.
+    pub const ALL: [Self; 2] = [Self::Kind, Self::K3d];
+
+    /// Returns the name of its command.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::K3d => "k3d",
+            Self::Kind => "kind",
+        }
+    }
+
+    /// Returns which environment the clusters are that it makes.
+    pub const fn kind(self) -> EnvironmentKind {
+        match self {
+            Self::K3d => EnvironmentKind::K3d,
+            Self::Kind => EnvironmentKind::Kind,
+        }
+    }
+
+    fn create(self, name: &str, image: Option<&str>, kubeconfig: &Utf8Path) -> Vec<String> {
+        let mut words: Vec<&str> = match self {
+            Self::K3d => vec![
+                "cluster",
+                "create",
+                name,
+                "--wait",
+                "--kubeconfig-update-default=false",
+                "--kubeconfig-switch-context=false",
+            ],
+            Self::Kind => vec![
+                "create",
+                "cluster",
+                "--name",
+                name,
+                "--wait",
+                "120s",
+                "--kubeconfig",
+                kubeconfig.as_str(),
+                "--config",
+                "-",
+            ],
+        };
+        if let Some(image) = image {
+            words.extend(["--image", image]);
+        }
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Returns what its command reads from the standard input when it makes a cluster.
+    const fn settings(self) -> &'static str {
+        match self {
+            Self::K3d => "",
+            Self::Kind => KIND_SETTINGS,
+        }
+    }
+
+    pub(in crate::kube) fn delete(self, name: &str, kubeconfig: &Utf8Path) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::K3d => &["cluster", "delete", name],
+            Self::Kind => &[
+                "delete",
+                "cluster",
+                "--name",
+                name,
+                "--kubeconfig",
+                kubeconfig.as_str(),
+            ],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn list(self) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::K3d => &["cluster", "list", "--no-headers"],
+            Self::Kind => &["get", "clusters"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn load(self, name: &str, archive: &Utf8Path) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::K3d => &["image", "import", archive.as_str(), "--cluster", name],
+            Self::Kind => &["load", "image-archive", archive.as_str(), "--name", name],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+/// Asks a tool for its clusters, so that one that is missing, or has no engine, is known of before anything is built for it.
+///
+/// # Errors
+///
+/// When it does not answer.
+pub async fn try_tool(tool: ClusterTool) -> Result<(), EnvironmentFault> {
+    clusters_of(tool).await.map(|_| ())
+}
+
+/// Removes a cluster by its name.
+pub(super) async fn remove_made(
+    tool: ClusterTool,
+    name: &str,
+    kubeconfig: &Utf8Path,
+) -> Result<(), EnvironmentFault> {
+    let words = tool.delete(name, kubeconfig);
+    run_tool(tool, "remove the cluster", &words, REMOVED_WITHIN)
+        .await
+        .map(|_| ())
+}
+
+/// Loads an image from its archive.
+pub(super) async fn load_image(
+    tool: ClusterTool,
+    cluster: &str,
+    archive: &Utf8Path,
+) -> Result<(), EnvironmentFault> {
+    let words = tool.load(cluster, archive);
+    run_tool(tool, "load an image", &words, LOADED_WITHIN)
+        .await
+        .map(|_| ())
+}
+
+/// Returns the names of the clusters that a tool knows.
+pub(super) async fn clusters_of(tool: ClusterTool) -> Result<Vec<String>, EnvironmentFault> {
+    let output = run_tool(tool, "list the clusters", &tool.list(), LISTED_WITHIN).await?;
+    let names = String::from_utf8_lossy(&output)
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    Ok(names)
+}
+
+pub(super) async fn run_tool(
+    tool: ClusterTool,
+    action: &str,
+    words: &[String],
+    within: Duration,
+) -> Result<Vec<u8>, EnvironmentFault> {
+    run_with_settings(tool, action, words, "", within).await
+}
+
+async fn run_with_settings(
+    tool: ClusterTool,
+    action: &str,
+    words: &[String],
+    settings: &str,
+    within: Duration,
+) -> Result<Vec<u8>, EnvironmentFault> {
+    let ran = run_command(tool.name(), action, words, settings, within).await;
+    ran.map_err(|fault| {
+        let hint = hint_for(tool, &fault);
+        fault.with_hint(hint)
+    })
+}
+
+/// Makes a cluster.
+pub(super) async fn make_cluster(
+    tool: ClusterTool,
+    name: &str,
+    image: Option<&str>,
+    kubeconfig: &Utf8Path,
+) -> Result<(), EnvironmentFault> {
+    let words = tool.create(name, image, kubeconfig);
+    let action = "make a cluster";
+    run_with_settings(tool, action, &words, tool.settings(), MADE_WITHIN)
+        .await
+        .map(|_| ())
+}
+
+fn hint_for(tool: ClusterTool, fault: &CommandFault) -> Option<String> {
+    match fault {
+        CommandFault::Missing { .. } => Some(format!(
+            "install {}, or use a cluster of yours with `--environment existing`",
+            tool.name()
+        )),
+        CommandFault::Failed { message, .. } => hint_for_message(message).map(Into::into),
+        CommandFault::NotRun { .. } | CommandFault::TimedOut(_) => None,
+    }
+}
+
+fn hint_for_message(message: &str) -> Option<&'static str> {
+    let says = |text: &str| message.to_lowercase().contains(text);
+    if says("docker daemon") || says("docker.sock") || says("docker ps") {
+        return Some("Docker does not answer: `docker info` says why");
+    }
+    if says("pull") || says("not found") || says("no such image") {
+        return Some("the node image cannot be had; `--node-image IMAGE` names another one");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_tool_touches_the_users_kubeconfig() {
+        let own = Utf8Path::new("/run/own.kubeconfig");
+        let kind = ClusterTool::Kind.create("n", Some("i"), own).join(" ");
+        assert!(kind.contains("--kubeconfig /run/own.kubeconfig"), "{kind}");
+        assert!(kind.ends_with("--config - --image i"), "{kind}");
+        let removed = ClusterTool::Kind.delete("n", own).join(" ");
+        assert!(
+            removed.contains("--kubeconfig /run/own.kubeconfig"),
+            "{removed}"
+        );
+        let k3d = ClusterTool::K3d.create("n", None, own).join(" ");
+        assert!(k3d.contains("--kubeconfig-update-default=false"), "{k3d}");
+        assert!(k3d.contains("--kubeconfig-switch-context=false"), "{k3d}");
+    }
+
+    #[test]
+    fn a_docker_that_is_down_is_named() {
+        let message = "ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock";
+        assert!(hint_for_message(message).is_some_and(|hint| hint.contains("docker info")));
+        assert_eq!(hint_for_message("something else"), None);
+    }
+}

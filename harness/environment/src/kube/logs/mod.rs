@@ -1,0 +1,7 @@
+//! What containers write, followed through the API over all restarts.
+//!
+//! It uses [`super::api`] alone.
+
+pub(super) mod container_log;
+pub(super) mod kubelet_words;
+pub(super) mod log_follower;
