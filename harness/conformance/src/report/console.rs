@@ -12,7 +12,6 @@ use super::record::{RunRecord, ScenarioRecord};
 use super::terminal::{remark, say};
 use super::untrusted::harmless;
 use crate::catalogue::scenario::Scenario;
-use crate::catalogue::scenario::Scenario;
 use harness_core::model::diagnostic::{Colour, Diagnostic};
 use harness_core::model::finding::{Finding, ScenarioResult, describe_missing};
 use harness_core::model::finding_kind::FindingKind;

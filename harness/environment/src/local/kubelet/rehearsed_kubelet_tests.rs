@@ -10,6 +10,7 @@ use tokio::task::LocalSet;
 use tokio::time::{self, Instant};
 
 use super::*;
+use crate::local::kubelet::*;
 use harness_core::model::timeline::LifecycleEvent as E;
 
 #[path = "deletion_tests.rs"]
