@@ -42,6 +42,9 @@ for script in ci/*.sh; do bash -n "$script"; done
 python3 ci/documents.py
 python3 -m unittest discover --quiet --start-directory ci/tests
 
+step 'one set of dependencies'
+python3 ci/features.py
+
 step 'lints'
 cargo clippy --workspace --all-targets -- -D warnings
 

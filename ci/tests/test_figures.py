@@ -9,6 +9,7 @@ from arguments import split_arguments
 from built import executable
 
 benchmark = load("benchmark")
+features = load("features")
 false_alarms = load("false-alarms")
 same_decisions = load("same-decisions")
 
@@ -61,6 +62,19 @@ class Decisions(unittest.TestCase):
 
     def test_equal_records_have_no_difference(self) -> None:
         self.assertEqual(same_decisions.differences("a\nb", "a\nb"), [])
+
+
+class Features(unittest.TestCase):
+    def test_marks_of_the_tree_are_no_part_of_a_package(self) -> None:
+        tree = "a v1 [std]\na v1 [std] (*)\nb v2 (proc-macro) []\n\n"
+        self.assertEqual(features.packages_in(tree), {"a v1 [std]", "b v2 []"})
+
+    def test_a_package_with_fewer_features_is_compiled_twice(self) -> None:
+        found = features.compiled_twice({"a v1 [serde,std]", "b v2 []"}, {"a v1 [std]", "b v2 []"})
+        self.assertEqual(found, ["a v1 [std] is compiled apart from the tests' a v1 [serde,std]"])
+
+    def test_what_only_tests_need_does_not_count(self) -> None:
+        self.assertEqual(features.compiled_twice({"a v1 []", "rstest v1 []"}, {"a v1 []"}), [])
 
 
 class Arguments(unittest.TestCase):

@@ -35,7 +35,7 @@ class Steps(unittest.TestCase):
         (self.root / "ci/tests").mkdir(parents=True)
         (self.root / "docs/adr").mkdir(parents=True)
         (self.root / "docs/adr/README.md").write_text("")
-        for script in ("check.sh", "cluster.sh", "documents.py", "same-decisions.py"):
+        for script in ("check.sh", "cluster.sh", "documents.py", "features.py", "same-decisions.py"):
             shutil.copy(CI / script, self.root / "ci" / script)
         (self.root / "ci/tests/test_nothing.py").write_text("import unittest\nclass A(unittest.TestCase):\n def test_a(self): pass\n")
         for run in ("h1", "h2"):
@@ -60,14 +60,14 @@ class Steps(unittest.TestCase):
         steps = [line.split(" s  ")[1] for line in table]
         self.assertEqual(steps[0], "formatting")
         self.assertEqual(steps[-2:], ["every wrong agent and wrong deployment is noticed", "in all"])
-        self.assertEqual(len(steps), 11)
+        self.assertEqual(len(steps), 12)
         self.assertNotIn("failed", ran.stdout)
 
     def test_a_step_that_fails_ends_the_check_and_stands_in_the_table(self) -> None:
         ran = self.run_script("ci/check.sh", FAILS_AT="clippy")
         self.assertEqual(ran.returncode, 1)
         table = ran.stdout.split("== time of each step\n")[1].splitlines()
-        self.assertEqual([line.split(" s  ")[1] for line in table[:-1]], ["formatting", "documents and scripts", "lints", "in all"])
+        self.assertEqual([line.split(" s  ")[1] for line in table[:-1]], ["formatting", "documents and scripts", "one set of dependencies", "lints", "in all"])
         self.assertEqual(table[-1], "failed with exit code 1: lints")
         self.assertNotIn("cargo test", self.calls.read_text())
 
