@@ -128,12 +128,7 @@ impl Suite {
         let record = record_of(setup, self.started_at, records, Ending::Complete);
         let mut whole = WholeRun::Right;
         for finding in &record.findings {
-            anstream::eprintln!(
-                "the run as a whole failed: {}: expected {}, observed {}",
-                finding.kind,
-                finding.expected,
-                finding.observed
-            );
+            anstream::eprintln!("the run as a whole failed: {finding}");
             whole = WholeRun::Wrong;
         }
         if let Err(error) = runtime.block_on(setup.environment.finish()) {

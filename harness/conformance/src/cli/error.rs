@@ -2,7 +2,9 @@
 
 use camino::Utf8PathBuf;
 
+use super::explain::findings::nearest_kinds;
 use crate::report::files::ReportsError;
+use crate::report::record::SCHEMA_VERSION;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
 use crate::run::setup_error::SetupError;
@@ -13,6 +15,7 @@ use harness_artifacts::image::ImageError;
 use harness_core::model::causes::chain;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::environment_kind::EnvironmentKind;
+use harness_core::model::finding_kind::ParseFindingKindError;
 use harness_core::model::project::LoadError;
 
 /// Why a command did not do its work.
@@ -84,6 +87,19 @@ pub(super) enum CliError {
         /// Why.
         reason: String,
     },
+    /// A report of an earlier run has the format of another version.
+    #[error(
+        "cannot use the report {path}: its format is version {found}, and this harness reads version {SCHEMA_VERSION}"
+    )]
+    ReportVersion {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// A name is not that of a kind of finding.
+    #[error(transparent)]
+    UnknownFinding(#[from] ParseFindingKindError),
     /// Standard output takes no more.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
@@ -108,12 +124,14 @@ impl CliError {
             Self::Load(_)
             | Self::NoProject { .. }
             | Self::Report { .. }
+            | Self::ReportVersion { .. }
             | Self::UnfitOption { .. }
             | Self::NoKeptCluster { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
-            Self::NothingSelected(_) | Self::NoProfile { .. } | Self::NoMutant { .. } => {
-                exit_code::NOTHING_SELECTED
-            }
+            Self::NothingSelected(_)
+            | Self::NoProfile { .. }
+            | Self::NoMutant { .. }
+            | Self::UnknownFinding(_) => exit_code::NOTHING_SELECTED,
             Self::Setup(_)
             | Self::Image(_)
             | Self::Output(_)
@@ -157,6 +175,14 @@ impl CliError {
             }
             Self::NoKeptCluster { tool } => vec![format!(
                 "`conformance up --environment {tool}` makes one and keeps it; `--environment existing` takes one of yours"
+            )],
+            Self::ReportVersion { .. } => vec![
+                "run the scenarios again, or use the version of `conformance` that wrote the report"
+                    .into(),
+            ],
+            Self::UnknownFinding(error) => vec![format!(
+                "the nearest kinds are {}; `conformance explain --findings` shows all",
+                nearest_kinds(&error.text).join(", ")
             )],
             Self::NoMutant { .. } => {
                 vec!["`conformance self-test --markdown` lists them".into()]

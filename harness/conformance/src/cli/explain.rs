@@ -1,4 +1,4 @@
-//! `conformance explain`: why a scenario exists, what it deploys and what must be seen.
+//! `conformance explain`: why a scenario exists, what it deploys and what must be seen, and what a kind of finding means.
 
 use clap::Args;
 
@@ -8,23 +8,54 @@ use crate::catalogue::scenario::Scenario;
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::selection::Selection;
+use harness_core::model::finding_kind::FindingKind;
+
+pub(super) mod findings;
 
 /// Options of `explain`.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// A scenario: a part of its name, or its id.
-    #[arg(value_name = "SCENARIO")]
-    scenario: String,
+    #[arg(
+        value_name = "SCENARIO",
+        required_unless_present_any = ["finding", "findings"],
+        conflicts_with_all = ["finding", "findings"]
+    )]
+    scenario: Option<String>,
+
+    /// Explain a kind of finding, as reports name it.
+    #[arg(long, value_name = "KIND", conflicts_with = "findings")]
+    finding: Option<String>,
+
+    /// List every kind of finding with what it means.
+    #[arg(long)]
+    findings: bool,
+
+    /// Print the list of kinds in Markdown, as docs/findings.md has it.
+    #[arg(long, requires = "findings")]
+    markdown: bool,
 
     #[command(flatten)]
     project: ProjectOptions,
 }
 
-/// Explains the scenarios that match.
+/// Explains the scenarios that match, or kinds of findings.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
+    if let Some(name) = &arguments.finding {
+        say(findings::explain(name.parse::<FindingKind>()?))?;
+        return Ok(exit_code::PASSED);
+    }
+    if arguments.findings {
+        say(if arguments.markdown {
+            findings::markdown()
+        } else {
+            findings::list()
+        })?;
+        return Ok(exit_code::PASSED);
+    }
     let (_, catalogue) = arguments.project.load()?;
     let selection = Selection {
-        wanted: vec![arguments.scenario.clone()],
+        wanted: arguments.scenario.iter().cloned().collect(),
         excluded: Vec::new(),
     };
     for (index, scenario) in selection.apply(catalogue.scenarios)?.iter().enumerate() {

@@ -1,9 +1,17 @@
 //! Reads the `report.json` of an earlier run.
 
 use camino::Utf8Path;
+use serde::Deserialize;
 
 use super::error::CliError;
 use crate::report::record::{RunRecord, SCHEMA_VERSION};
+
+/// What a report of any version has.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Version {
+    schema_version: u32,
+}
 
 /// Reads a report.
 ///
@@ -16,14 +24,14 @@ pub(super) fn read_report(path: &Utf8Path) -> Result<RunRecord, CliError> {
         reason,
     };
     let text = fs_err::read(path).map_err(|error| unusable(error.to_string()))?;
-    let record: RunRecord =
+    // The version comes first: what a report of another version lacks is no fault of it.
+    let Version { schema_version } =
         serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))?;
-    if record.schema_version == SCHEMA_VERSION {
-        Ok(record)
-    } else {
-        Err(unusable(format!(
-            "its format is version {}, this harness reads version {SCHEMA_VERSION}",
-            record.schema_version
-        )))
+    if schema_version != SCHEMA_VERSION {
+        return Err(CliError::ReportVersion {
+            path: path.to_owned(),
+            found: schema_version,
+        });
     }
+    serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))
 }

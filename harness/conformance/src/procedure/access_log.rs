@@ -62,7 +62,7 @@ pub(super) fn judge_access_log(
             FindingKind::NotExercised,
             Position::default(),
             "response data is lost on the way to the agent",
-            "none was: the meter saw nothing",
+            "none was, so the scenario cannot show a loss",
         )),
         AccessLogExpectation::Any
         | AccessLogExpectation::Complete

@@ -20,6 +20,7 @@ use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
+use harness_core::model::datum::{Datum, Quantity};
 use harness_core::model::finding::Finding;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::pod_security::PodSecurity;
@@ -165,7 +166,7 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
             FindingKind::UnexpectedFiles,
             spec.writable.position,
             format!("files below {} only", spec.writable.join(", ")),
-            strays.join(", "),
+            Datum::names(strays),
         ));
     }
     let writable: BTreeSet<&str> = view.writable_mounts.keys().map(String::as_str).collect();
@@ -183,8 +184,8 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
         findings.push(Finding::new(
             FindingKind::WritableMounts,
             spec.writable.position,
-            format!("{wanted:?}"),
-            format!("{writable:?}"),
+            Datum::names(wanted),
+            Datum::names(writable),
         ));
     }
     for file in &spec.files {
@@ -206,8 +207,8 @@ fn judge_view(spec: &FilesystemSpec, view: &FileSystemView) -> Vec<Finding> {
         findings.push(Finding::new(
             FindingKind::StorageUsage,
             spec.size_limit.position,
-            format!("at most {} bytes", *spec.size_limit),
-            format!("{size} bytes"),
+            Datum::AtMost(Quantity::Bytes(*spec.size_limit)),
+            Quantity::Bytes(size),
         ));
     }
     if let Some(security) = &spec.security

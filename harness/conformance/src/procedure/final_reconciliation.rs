@@ -82,7 +82,7 @@ pub async fn reconcile_finally(
                 findings.push(Finding::new(
                     FindingKind::LateRecord,
                     Position::default(),
-                    "no records of requests that nobody sent",
+                    "no records of requests that were never sent",
                     format!("{} with unknown ids, {without_id} without", strangers.len()),
                 ));
             }

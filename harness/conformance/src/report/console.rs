@@ -229,10 +229,8 @@ impl Console {
 
 fn of_the_run(finding: &Finding) -> String {
     let mut text = format!(
-        "the run as a whole failed: {}: expected {}, observed {}",
-        finding.kind,
-        escape(&finding.expected),
-        escape(&finding.observed)
+        "the run as a whole failed: {}",
+        escape(&finding.to_string())
     );
     for note in &finding.notes {
         let _ = write!(text, "\n   - {}", escape(note));
@@ -279,7 +277,7 @@ pub fn details(
                 .collect();
             if findings.len() > FINDINGS_SHOWN {
                 parts.push(format!(
-                    "{} more findings of this scenario stand in its evidence folder",
+                    "{} more findings of this scenario are in its evidence folder",
                     findings.len() - FINDINGS_SHOWN
                 ));
             }
@@ -317,11 +315,6 @@ fn render_finding(
     scenario: Option<&Scenario>,
     colour: Colour,
 ) -> String {
-    let subject = finding
-        .case
-        .as_deref()
-        .map(|case| format!("{case}: "))
-        .unwrap_or_default();
     let diagnostic = Diagnostic {
         file: record.file.clone(),
         text: scenario
@@ -329,13 +322,8 @@ fn render_finding(
             .unwrap_or_default()
             .into(),
         position: finding.position,
-        message: format!(
-            "{subject}{}: expected {}, observed {}",
-            finding.kind,
-            escape(&finding.expected),
-            escape(&finding.observed)
-        ),
-        label: format!("observed {}", escape(&finding.observed)),
+        message: escape(&finding.to_string()),
+        label: format!("observed {}", escape(&finding.observed.to_string())),
         hint: None,
     };
     let mut text = diagnostic.render(colour);

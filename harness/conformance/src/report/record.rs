@@ -26,7 +26,9 @@ use harness_core::model::timeline::TimelineEvent;
 use harness_verdict::witness::reconciliation::Reconciliation;
 
 /// The version of the record's format: raised when a reader of the old one would misread the new one.
-pub const SCHEMA_VERSION: u32 = 1;
+///
+/// Version 2: findings carry their severity, and what was expected and observed as data instead of prose.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Everything that a run found out.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]

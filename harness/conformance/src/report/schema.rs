@@ -44,7 +44,7 @@ impl Format {
             Self::Mutants => "mutants.v1.json",
             Self::Payloads => "payloads.v1.json",
             Self::Profile => "profile.v1.json",
-            Self::Report => "report.v1.json",
+            Self::Report => "report.v2.json",
             Self::Scenario => "scenario.v1.json",
             Self::Seeds => "seeds.v1.json",
         }

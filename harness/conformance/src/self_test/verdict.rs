@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::matrix::{Kill, Mutant};
+use harness_core::model::datum::Datum;
 use harness_core::model::finding::{Finding, ScenarioResult};
 
 /// What came of one mutant.
@@ -155,7 +156,10 @@ fn what_came_of(kill: &Kill, result: Option<&ScenarioResult>) -> Came {
     }
     Came::Escaped(HowEscaped::OtherReason {
         wanted: kill.to_string(),
-        found: findings.first().map(describe).unwrap_or_default(),
+        found: findings
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     })
 }
 
@@ -176,22 +180,9 @@ fn is_met(kill: &Kill, finding: &Finding) -> bool {
         && is_datum(observed.as_deref(), &finding.observed)
 }
 
-/// Says whether a finding's datum is the one that is asked for, where one is.
-fn is_datum(wanted: Option<&str>, found: &str) -> bool {
-    wanted.is_none_or(|wanted| wanted == found)
-}
-
-/// Returns what a finding is, without its place in the file and its notes.
-fn describe(finding: &Finding) -> String {
-    let case = finding
-        .case
-        .as_ref()
-        .map(|case| format!("{case}: "))
-        .unwrap_or_default();
-    format!(
-        "{case}{}: expected {}, observed {}",
-        finding.kind, finding.expected, finding.observed
-    )
+/// Says whether a finding's datum is the one that is asked for, where one is: mutant files write data as reports show them.
+fn is_datum(wanted: Option<&str>, found: &Datum) -> bool {
+    wanted.is_none_or(|wanted| wanted == found.to_string())
 }
 
 #[cfg(test)]

@@ -73,6 +73,18 @@ fn the_published_kill_matrix_is_what_the_code_says() {
 }
 
 #[test]
+fn the_published_kinds_of_findings_are_what_the_code_says() {
+    let ran = super::support::conformance(&["explain", "--findings", "--markdown"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.seen());
+    let published =
+        fs::read_to_string(Path::new(ROOT).join("docs/findings.md")).unwrap_or_default();
+    assert!(
+        published == ran.stdout,
+        "docs/findings.md is old: print it anew with `conformance explain --findings --markdown`"
+    );
+}
+
+#[test]
 fn every_shipped_file_fits_its_schema() {
     for (format, folder) in [
         (Format::Scenario, "scenarios"),

@@ -9,6 +9,7 @@ mod canaries;
 mod clusters;
 mod ending;
 mod files;
+mod findings;
 mod hostile;
 mod images;
 mod runs;

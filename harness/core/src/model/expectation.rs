@@ -167,3 +167,17 @@ pub enum UpgradeOutcome {
     /// The upgrade was granted with a wrong `sec-websocket-accept`. No message was sent.
     WrongAccept,
 }
+
+impl UpgradeOutcome {
+    /// Returns the outcome as scenario files write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Altered => "altered",
+            Self::Closed => "closed",
+            Self::Echoed => "echoed",
+            Self::Malformed => "malformed",
+            Self::Silent => "silent",
+            Self::WrongAccept => "wrong-accept",
+        }
+    }
+}

@@ -1,12 +1,14 @@
 //! Findings and results: what a scenario ended with.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::datum::Datum;
 use super::feature::Feature;
-use super::finding_kind::FindingKind;
+use super::finding_kind::{FindingKind, Severity};
 use super::identity::RequestId;
 use super::located::Position;
 
@@ -16,12 +18,14 @@ use super::located::Position;
 pub struct Finding {
     /// What kind of expectation was not met.
     pub kind: FindingKind,
+    /// How much it matters, by its kind.
+    pub severity: Severity,
     /// Where the scenario file asks for it; line 0 where it is implied.
     pub position: Position,
     /// What had to be seen.
-    pub expected: String,
+    pub expected: Datum,
     /// What was seen.
-    pub observed: String,
+    pub observed: Datum,
     /// The case within the scenario.
     pub case: Option<String>,
     /// The request.
@@ -35,11 +39,12 @@ impl Finding {
     pub fn new(
         kind: FindingKind,
         position: Position,
-        expected: impl Into<String>,
-        observed: impl Into<String>,
+        expected: impl Into<Datum>,
+        observed: impl Into<Datum>,
     ) -> Self {
         Self {
             kind,
+            severity: kind.severity(),
             position,
             expected: expected.into(),
             observed: observed.into(),
@@ -62,6 +67,31 @@ impl Finding {
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
+    }
+
+    /// Returns it with every text in it changed, as by a redactor.
+    #[must_use]
+    pub fn map_texts(self, change: &impl Fn(&str) -> String) -> Self {
+        Self {
+            expected: self.expected.map_texts(change),
+            observed: self.observed.map_texts(change),
+            notes: self.notes.iter().map(|note| change(note)).collect(),
+            ..self
+        }
+    }
+}
+
+/// A finding in one line, without its notes: the one place where kind and data become prose.
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(case) = &self.case {
+            write!(formatter, "{case}: ")?;
+        }
+        write!(
+            formatter,
+            "{}: expected {}, observed {}",
+            self.kind, self.expected, self.observed
+        )
     }
 }
 
@@ -123,4 +153,42 @@ pub fn describe_missing(missing: &[Feature], reasons: &BTreeMap<Feature, String>
         })
         .collect();
     described.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::outcome::Outcome;
+
+    fn finding() -> Finding {
+        Finding::new(
+            FindingKind::Outcome,
+            Position::default(),
+            Outcome::BlockedByAgent,
+            Outcome::Allowed,
+        )
+    }
+
+    #[test]
+    fn a_finding_is_one_line_with_its_case_kind_and_data() {
+        assert_eq!(
+            finding().to_string(),
+            "outcome: expected blocked-by-agent, observed allowed"
+        );
+        let finding = finding().about("query-union", &RequestId::from_witness("x.a.0.r"));
+        assert_eq!(
+            finding.to_string(),
+            "query-union: outcome: expected blocked-by-agent, observed allowed"
+        );
+    }
+
+    #[test]
+    fn a_report_has_kind_severity_and_data_of_a_finding() {
+        let written = serde_json::to_value(finding()).expect("JSON");
+        assert_eq!(written["kind"], "outcome");
+        assert_eq!(written["severity"], "critical");
+        assert_eq!(written["observed"]["value"], "allowed");
+        let read: Finding = serde_json::from_value(written).expect("what was written");
+        assert_eq!(read, finding());
+    }
 }

@@ -12,6 +12,7 @@ pub mod container;
 pub mod container_end;
 pub mod container_usage;
 pub mod corpora;
+pub mod datum;
 pub mod diagnostic;
 pub mod digest;
 pub mod environment_kind;

@@ -1,11 +1,12 @@
 //! Holds one call's expectation against what the client and the agent's data log say of it.
 
-use super::exchange::judge_agent;
+use super::agent_record::{data_log_lines, judge_agent};
 use super::header_fields::{missing_header, present_header};
 use crate::witness::agent::{AgentRecord, Decision};
 use crate::witness::call::{CallAnswer, CallKind};
 use harness_core::model::call_expectation::CallExpectation;
 use harness_core::model::call_expectation::CallOutcome;
+use harness_core::model::datum::Datum;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
@@ -59,8 +60,8 @@ pub fn judge(subject: &CallSubject<'_>, expect: &CallExpectation) -> Vec<Finding
         let finding = Finding::new(
             FindingKind::CallOutcome,
             expect.outcome.position,
-            expect.outcome.as_str(),
-            answer.outcome.as_str(),
+            *expect.outcome,
+            answer.outcome,
         );
         vec![
             finding
@@ -81,12 +82,15 @@ fn judge_answer(expect: &CallExpectation, answer: &CallAnswer) -> Vec<Finding> {
             .grpc_status
             .is_some_and(|code| codes.iter().any(|right| u32::from(*right) == code))
     {
-        findings.push(Finding::new(
-            FindingKind::GrpcStatus,
-            codes.position,
-            format!("one of {:?}", **codes),
-            &*answer.detail,
-        ));
+        findings.push(
+            Finding::new(
+                FindingKind::GrpcStatus,
+                codes.position,
+                Datum::any_of(codes.iter().map(|code| Datum::code(*code))),
+                answer.grpc_status.map_or(Datum::Nothing, Datum::code),
+            )
+            .note(&*answer.detail),
+        );
     }
     if let Some(status) = &expect.denied_status
         && answer.denied_status != Some(i32::from(**status))
@@ -94,10 +98,8 @@ fn judge_answer(expect: &CallExpectation, answer: &CallAnswer) -> Vec<Finding> {
         findings.push(Finding::new(
             FindingKind::DenialStatus,
             status.position,
-            status.to_string(),
-            answer
-                .denied_status
-                .map_or_else(|| "none".into(), |status| status.to_string()),
+            Datum::HttpStatus(**status),
+            http_status(answer.denied_status),
         ));
     }
     for field in &expect.headers {
@@ -150,27 +152,29 @@ fn judge_records(subject: &CallSubject<'_>, expect: &CallExpectation) -> Vec<Fin
         ([record], _) if answer.outcome != CallOutcome::NoConnection => record,
         ([], None) => return expected_record(expect, implied),
         (records, _) => {
-            return vec![Finding::new(
-                FindingKind::AgentRecord,
-                implied,
-                match decided {
-                    Some(_) => "one line in the agent's data log",
-                    None => "no line, or one, in the agent's data log",
-                },
-                format!("{} lines; {}", records.len(), agent_line(records)),
-            )];
+            let least = usize::from(decided.is_some());
+            let expected = Datum::any_of((least..=1).map(data_log_lines));
+            let observed = data_log_lines(records.len());
+            let finding = Finding::new(FindingKind::AgentRecord, implied, expected, observed);
+            return vec![finding.note(agent_line(records))];
         }
     };
     let mut findings = Vec::new();
     if let Some(decided) = decided
         && decided != record.decision()
     {
-        findings.push(Finding::new(
-            FindingKind::AgentDecision,
-            implied,
-            format!("the data log says `{}` as the answer does", answer.outcome),
-            agent_line(subject.agent),
-        ));
+        findings.push(
+            Finding::new(
+                FindingKind::AgentDecision,
+                implied,
+                format!(
+                    "a line in the data log with the answer's decision, `{}`",
+                    answer.outcome
+                ),
+                Datum::code(record.decision),
+            )
+            .note(agent_line(subject.agent)),
+        );
     }
     findings.extend(judge_what_the_agent_saw(request, record));
     match answer.outcome {
@@ -257,14 +261,18 @@ fn judge_denial(answer: &CallAnswer, record: &AgentRecord, position: Position) -
         findings.push(Finding::new(
             FindingKind::AgentDecision,
             position,
-            format!(
-                "the data log has the status {} of the denial",
-                answer.denied_status.unwrap_or_default()
-            ),
-            record.decision.to_string(),
+            http_status(answer.denied_status),
+            Datum::code(record.decision),
         ));
     }
     findings
+}
+
+/// Returns the status that a denial gives the client; what is no status of HTTP is a code.
+fn http_status(status: Option<i32>) -> Datum {
+    status.map_or(Datum::Nothing, |status| {
+        u16::try_from(status).map_or(Datum::code(status), Datum::HttpStatus)
+    })
 }
 
 fn agent_line(records: &[AgentRecord]) -> String {

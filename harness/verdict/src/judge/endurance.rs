@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use harness_core::model::byte_size::ByteSize;
 use harness_core::model::container_usage::ContainerUsage;
+use harness_core::model::datum::{Datum, Quantity};
 use harness_core::model::finding::Finding;
 use harness_core::model::located::Located;
 use harness_core::model::timespan::TimeSpan;
@@ -105,7 +106,7 @@ fn judge_restart(bounds: &EnduranceBounds, readings: &Readings) -> Option<Findin
         Finding::new(
             FindingKind::AgentRestarted,
             bounds.requests.position,
-            "the agent is one process from the first look to the last",
+            "the agent is one process from the first reading to the last",
             format!("process {before}, then {after}, then {rested}"),
         )
     })
@@ -119,13 +120,13 @@ fn judge_memory(bounds: &EnduranceBounds, readings: &Readings) -> Option<Finding
         Finding::new(
             FindingKind::MemoryGrowth,
             bounds.memory_growth.position,
-            format!(
-                "it grows by at most {} over {}",
-                *bounds.memory_growth,
-                requests(bounds)
-            ),
-            format!("by {growth}, from {before} to {after}"),
+            Datum::AtMost((*bounds.memory_growth).into()),
+            Quantity::from(growth),
         )
+        .note(format!(
+            "the agent's resident memory: {before} before {}, {after} after",
+            requests(bounds)
+        ))
     })
 }
 
@@ -136,13 +137,13 @@ fn judge_descriptors(bounds: &EnduranceBounds, readings: &Readings) -> Option<Fi
         Finding::new(
             FindingKind::DescriptorGrowth,
             bounds.descriptors_growth.position,
-            format!(
-                "at most {} more are open after {}",
-                *bounds.descriptors_growth,
-                requests(bounds)
-            ),
-            format!("{growth} more, {before} before and {after} after"),
+            Datum::AtMost(Quantity::Count(*bounds.descriptors_growth)),
+            Quantity::Count(growth),
         )
+        .note(format!(
+            "the agent's open file descriptors: {before} before {}, {after} after",
+            requests(bounds)
+        ))
     })
 }
 
@@ -152,48 +153,64 @@ fn judge_processor(bounds: &EnduranceBounds, readings: &Readings) -> Option<Find
         Finding::new(
             FindingKind::IdleProcessor,
             bounds.idle_processor_share.position,
-            format!(
-                "at most {:.2} of a core is used while no request is under way",
-                *bounds.idle_processor_share
-            ),
-            format!(
-                "{share:.2}, over {} ms, in {} of which it waited for one",
-                readings.rest.as_millis(),
-                readings.waited_at_rest().as_millis()
-            ),
+            Datum::AtMost(Quantity::Percent(percent_of(*bounds.idle_processor_share))),
+            Quantity::Percent(percent_of(share)),
         )
+        .note(format!(
+            "of one processor, over {} ms without a request, in {} ms of which the agent waited for a processor",
+            readings.rest.as_millis(),
+            readings.waited_at_rest().as_millis()
+        ))
     })
 }
 
 fn judge_waits(bounds: &EnduranceBounds, waits: Option<Waits>) -> Option<Finding> {
-    let bound = format!(
-        "after {} the proxy waits for the agent at most {} times as long as before them, or {} longer",
-        requests(bounds),
-        *bounds.slowdown,
-        *bounds.slowdown_margin
-    );
-    let observed = match waits {
-        None => "no check that the proxy has measured".into(),
-        Some(waits) if is_slower(bounds, waits) => format!(
-            "slower: {} before, {} after, in the median",
-            milliseconds(waits.before),
-            milliseconds(waits.after)
+    let (expected, observed) = match waits {
+        None => (
+            "a wait for the agent that the proxy measured".into(),
+            Datum::Nothing,
+        ),
+        Some(waits) if waits.after > longest_wait(bounds, waits.before) => (
+            Datum::AtMost(longest_wait(bounds, waits.before).into()),
+            Datum::Quantity(waits.after.into()),
         ),
         Some(_) => return None,
     };
-    Some(Finding::new(
+    let finding = Finding::new(
         FindingKind::Slowdown,
         bounds.slowdown.position,
-        bound,
+        expected,
         observed,
-    ))
+    );
+    Some(finding.note(format!(
+        "after {} the proxy may wait for the agent {} times as long as before them, or {} longer{}",
+        requests(bounds),
+        *bounds.slowdown,
+        *bounds.slowdown_margin,
+        waits.map_or_else(String::new, |waits| format!(
+            "; it waited {} before, {} after, in the median",
+            milliseconds(waits.before),
+            milliseconds(waits.after)
+        ))
+    )))
 }
 
 /// Both bounds have to be passed: twice of next to nothing is next to nothing.
-fn is_slower(bounds: &EnduranceBounds, waits: Waits) -> bool {
-    let Waits { before, after } = waits;
-    after.as_secs_f64() > before.as_secs_f64() * *bounds.slowdown
-        && after > before + bounds.slowdown_margin.as_duration()
+fn longest_wait(bounds: &EnduranceBounds, before: Duration) -> Duration {
+    let multiple = Duration::try_from_secs_f64(before.as_secs_f64() * *bounds.slowdown);
+    let margin = before.saturating_add(bounds.slowdown_margin.as_duration());
+    multiple.unwrap_or(Duration::MAX).max(margin)
+}
+
+/// Returns a share in percent, rounded up: what is over a bound must not be shown as if it kept it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of processors is small and not negative, and the conversion saturates"
+)]
+fn percent_of(share: f64) -> u64 {
+    // Without the rest that a fraction has as a float: 0.07 is 7 %, not 8 %.
+    (share * 100.0 - 1e-9).ceil() as u64
 }
 
 /// Writes a wait in milliseconds, to the microsecond.
@@ -213,190 +230,5 @@ fn median(measures: &[Duration]) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    const MEBIBYTE: u64 = 1 << 20;
-
-    fn bounds() -> EnduranceBounds {
-        EnduranceBounds {
-            requests: Located::unwritten(20),
-            memory_growth: Located::unwritten(ByteSize::new(32 * MEBIBYTE)),
-            descriptors_growth: Located::unwritten(32),
-            idle_processor_share: Located::unwritten(0.5),
-            slowdown: Located::unwritten(2.0),
-            slowdown_margin: Located::unwritten(TimeSpan::new(Duration::from_millis(100))),
-        }
-    }
-
-    /// An agent that uses up exactly what it may.
-    fn at_the_bounds() -> Readings {
-        let before = ContainerUsage {
-            first_process: 7,
-            resident_bytes: 10 * MEBIBYTE,
-            descriptors: 20,
-            processor_time: Duration::from_millis(300),
-            processor_wait: Duration::from_millis(100),
-        };
-        let after = ContainerUsage {
-            resident_bytes: 42 * MEBIBYTE,
-            descriptors: 52,
-            processor_time: Duration::from_millis(900),
-            ..before
-        };
-        let rested = ContainerUsage {
-            processor_time: Duration::from_millis(1_900),
-            ..after
-        };
-        Readings {
-            before,
-            after,
-            rested,
-            rest: Duration::from_secs(2),
-            waits: Some(waits(100, 200)),
-        }
-    }
-
-    fn waits(before: u64, after: u64) -> Waits {
-        Waits {
-            before: Duration::from_millis(before),
-            after: Duration::from_millis(after),
-        }
-    }
-
-    fn only_finding(readings: &Readings) -> (String, String) {
-        let findings = judge(&bounds(), readings);
-        let [finding] = findings.as_slice() else {
-            panic!("one finding, not {findings:?}");
-        };
-        (finding.kind.to_string(), finding.observed.clone())
-    }
-
-    #[test]
-    fn an_agent_at_its_bounds_keeps_them() {
-        assert_eq!(judge(&bounds(), &at_the_bounds()), []);
-    }
-
-    #[test]
-    fn an_agent_that_gives_back_what_it_had_keeps_its_bounds() {
-        let mut readings = at_the_bounds();
-        readings.after.resident_bytes = 0;
-        readings.after.descriptors = 0;
-        assert_eq!(judge(&bounds(), &readings), []);
-    }
-
-    #[test]
-    fn memory_beyond_its_bound_is_named_with_its_figures() {
-        let mut readings = at_the_bounds();
-        readings.after.resident_bytes = 43 * MEBIBYTE;
-        let (expectation, observed) = only_finding(&readings);
-        assert_eq!(expectation, "memory");
-        assert_eq!(observed, "by 33 MiB, from 10 MiB to 43 MiB");
-    }
-
-    #[test]
-    fn descriptors_beyond_their_bound_are_named_with_their_figures() {
-        let mut readings = at_the_bounds();
-        readings.after.descriptors = 53;
-        let (expectation, observed) = only_finding(&readings);
-        assert_eq!(expectation, "descriptors");
-        assert_eq!(observed, "33 more, 20 before and 53 after");
-    }
-
-    #[test]
-    fn an_agent_that_does_not_rest_is_named_with_its_share() {
-        let mut readings = at_the_bounds();
-        readings.rested.processor_time = Duration::from_millis(2_100);
-        let (expectation, observed) = only_finding(&readings);
-        assert_eq!(expectation, "processor");
-        assert_eq!(
-            observed,
-            "0.60, over 2000 ms, in 0 of which it waited for one"
-        );
-    }
-
-    #[rstest]
-    #[case::one_that_spins_where_others_do(
-        1_500,
-        500,
-        "1.00, over 2000 ms, in 1500 of which it waited for one"
-    )]
-    #[case::one_with_threads_that_spin(
-        4_000,
-        200,
-        "0.80, over 2000 ms, in 4000 of which it waited for one"
-    )]
-    fn an_agent_that_does_not_rest_is_named_where_it_gets_little_of_a_processor(
-        #[case] waited: u64,
-        #[case] used: u64,
-        #[case] said: &str,
-    ) {
-        let mut readings = at_the_bounds();
-        let waited = Duration::from_millis(waited);
-        let used = Duration::from_millis(used);
-        readings.rested.processor_wait = readings.after.processor_wait + waited;
-        readings.rested.processor_time = readings.after.processor_time + used;
-        let (expectation, observed) = only_finding(&readings);
-        assert_eq!(expectation, "processor");
-        assert_eq!(observed, said);
-    }
-
-    #[test]
-    fn an_agent_that_rests_on_a_busy_machine_keeps_its_bound() {
-        let mut readings = at_the_bounds();
-        readings.rested.processor_wait += Duration::from_secs(3);
-        readings.rested.processor_time = readings.after.processor_time + Duration::from_millis(100);
-        assert_eq!(judge(&bounds(), &readings), []);
-    }
-
-    #[test]
-    fn an_agent_that_became_slower_is_named_with_both_medians() {
-        let mut readings = at_the_bounds();
-        readings.waits = Some(waits(100, 201));
-        let (expectation, observed) = only_finding(&readings);
-        assert_eq!(expectation, "slowdown");
-        assert_eq!(
-            observed,
-            "slower: 100.000 ms before, 201.000 ms after, in the median"
-        );
-    }
-
-    #[rstest]
-    #[case::many_times_as_long_but_short(1, 101)]
-    #[case::much_longer_but_not_many_times(400, 800)]
-    fn an_agent_that_passes_one_of_two_bounds_is_not_slower(
-        #[case] before: u64,
-        #[case] after: u64,
-    ) {
-        let mut readings = at_the_bounds();
-        readings.waits = Some(waits(before, after));
-        assert_eq!(judge(&bounds(), &readings), []);
-    }
-
-    #[test]
-    fn an_agent_that_nobody_measured_is_not_passed() {
-        let mut readings = at_the_bounds();
-        readings.waits = Waits::of(&[Duration::ZERO], &[]);
-        let (expectation, observed) = only_finding(&readings);
-        assert_eq!(expectation, "slowdown");
-        assert_eq!(observed, "no check that the proxy has measured");
-    }
-
-    #[test]
-    fn an_agent_that_was_started_again_is_named() {
-        let mut readings = at_the_bounds();
-        readings.before.first_process = 5;
-        let (expectation, observed) = only_finding(&readings);
-        assert_eq!(expectation, "restarted");
-        assert_eq!(observed, "process 5, then 7, then 7");
-    }
-
-    #[test]
-    fn one_long_wait_is_no_slowdown() {
-        let before = [9, 1, 2].map(Duration::from_millis);
-        let after = [30, 90, 20].map(Duration::from_millis);
-        assert_eq!(Waits::of(&before, &after), Some(waits(2, 30)));
-    }
-}
+#[path = "endurance_tests.rs"]
+mod tests;

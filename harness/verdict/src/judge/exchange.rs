@@ -1,21 +1,20 @@
 //! Holds one request's expectation against what its witnesses saw.
 
-use harness_core::model::finding_kind::FindingKind;
-use std::collections::BTreeSet;
-
+use super::agent_record::{judge_agent, judge_what_the_agent_saw};
 use super::header_fields::{missing_header, present_header};
 use super::redirect_chain::{judge_redirect_chain, judge_stream};
 use super::upstream::{judge_correlation, judge_upstream};
-use crate::witness::agent::AgentRecord;
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
+use harness_core::model::datum::{Body, Datum};
 use harness_core::model::digest::sha256;
 use harness_core::model::expectation::{
-    AgentExpectation, ClientExpectation, Expectation, PEER, ProxyExpectation,
+    ClientExpectation, Expectation, ProxyExpectation, UpgradeOutcome,
 };
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
-use harness_core::model::located::{Located, Position};
+use harness_core::model::located::Located;
 use harness_traffic::plan::PlannedRequest;
 use harness_traffic::record::{ClientResult, ResponseRecord};
 
@@ -59,11 +58,8 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
                 findings.push(Finding::new(
                     FindingKind::SmuggledRequest,
                     expect.outcome.position,
-                    "one answer to one request",
-                    format!(
-                        "{} more answers on the connection",
-                        response.extra_responses
-                    ),
+                    responses(1),
+                    responses(1 + response.extra_responses as usize),
                 ));
             }
         }
@@ -114,8 +110,8 @@ fn outcome_finding(subject: &Subject<'_>, expect: &Expectation) -> Finding {
     let mut finding = Finding::new(
         FindingKind::Outcome,
         expect.outcome.position,
-        expect.outcome.as_str(),
-        subject.judgement.outcome.as_str(),
+        *expect.outcome,
+        subject.judgement.outcome,
     );
     finding.notes.clone_from(&subject.judgement.reasons);
     finding.notes.extend(describe_witnesses(subject.joined));
@@ -175,8 +171,8 @@ pub fn judge_client(expect: &ClientExpectation, response: &ResponseRecord) -> Ve
         findings.push(Finding::new(
             FindingKind::ClientStatus,
             status.position,
-            status.to_string(),
-            response.status.to_string(),
+            Datum::HttpStatus(**status),
+            Datum::HttpStatus(response.status),
         ));
     }
     for field in &expect.headers {
@@ -206,10 +202,10 @@ pub fn judge_client(expect: &ClientExpectation, response: &ResponseRecord) -> Ve
         findings.push(Finding::new(
             FindingKind::Upgrade,
             upgraded.position,
-            format!("{:?}", **upgraded),
+            upgraded.as_str(),
             response
                 .upgraded
-                .map_or_else(|| "no upgrade".into(), |outcome| format!("{outcome:?}")),
+                .map_or("no upgrade", UpgradeOutcome::as_str),
         ));
     }
     if let Some(body) = &expect.body {
@@ -218,11 +214,14 @@ pub fn judge_client(expect: &ClientExpectation, response: &ResponseRecord) -> Ve
             findings.push(Finding::new(
                 FindingKind::ClientBody,
                 body.position,
-                format!("{} bytes, SHA-256 {expected}", body.len()),
-                format!(
-                    "{} bytes, SHA-256 {}",
-                    response.body_length, response.body_sha256
-                ),
+                Datum::Body(Body {
+                    length: Some(body.len() as u64),
+                    sha256: expected,
+                }),
+                Datum::Body(Body {
+                    length: Some(response.body_length),
+                    sha256: response.body_sha256.clone(),
+                }),
             ));
         }
     }
@@ -268,121 +267,12 @@ fn judge_proxy(expect: &ProxyExpectation, joined: &Joined) -> Vec<Finding> {
             FindingKind::ProxyFlag,
             flag.position,
             flag.as_str(),
-            proxy.flags.join(","),
+            Datum::names(&proxy.flags),
         ));
     }
     findings
 }
 
-/// Holds what the agent must have recorded against its record. `peer` is the address from which the request came, by the proxy's word.
-pub(super) fn judge_agent(
-    expect: &AgentExpectation,
-    agent: Option<&AgentRecord>,
-    peer: Option<&str>,
-    implied: Position,
-) -> Vec<Finding> {
-    let Some(agent) = agent else {
-        return vec![Finding::new(
-            FindingKind::AgentRecord,
-            implied,
-            "a line in the agent's data log",
-            "none",
-        )];
-    };
-    let mut findings = Vec::new();
-    let expected: BTreeSet<&str> = expect.signals.iter().map(|name| name.as_str()).collect();
-    let raised: BTreeSet<&str> = agent.signals.iter().map(String::as_str).collect();
-    if let Some(first) = expect.signals.first()
-        && expected != raised
-    {
-        findings.push(Finding::new(
-            FindingKind::AgentSignals,
-            first.position,
-            format!("{expected:?}"),
-            format!("{raised:?}"),
-        ));
-    }
-    for wanted in &expect.signals_include {
-        if !raised.contains(wanted.as_str()) {
-            findings.push(Finding::new(
-                FindingKind::AgentSignals,
-                wanted.position,
-                format!("`{}` among the signals", **wanted),
-                format!("{raised:?}"),
-            ));
-        }
-    }
-    let expected: BTreeSet<&str> = expect.locations.iter().map(|name| name.as_str()).collect();
-    let stood: BTreeSet<&str> = agent.locations.iter().map(String::as_str).collect();
-    if let Some(first) = expect.locations.first()
-        && expected != stood
-    {
-        findings.push(Finding::new(
-            FindingKind::AgentLocations,
-            first.position,
-            format!("{expected:?}"),
-            format!("{stood:?}"),
-        ));
-    }
-    for (kind, expected, observed) in [
-        (FindingKind::AgentDecision, &expect.decision, agent.decision),
-        (
-            FindingKind::AgentResponseCode,
-            &expect.response_code,
-            agent.response_code,
-        ),
-    ] {
-        if let Some(expected) = expected
-            && **expected != observed
-        {
-            findings.push(Finding::new(
-                kind,
-                expected.position,
-                expected.to_string(),
-                observed.to_string(),
-            ));
-        }
-    }
-    if let Some(expected) = &expect.client_address {
-        let wanted = match expected.as_str() {
-            PEER => peer.unwrap_or("the peer's address, which the proxy does not log"),
-            address => address,
-        };
-        if agent.client_address != wanted {
-            findings.push(Finding::new(
-                FindingKind::AgentClientAddress,
-                expected.position,
-                wanted,
-                &*agent.client_address,
-            ));
-        }
-    }
-    findings
-}
-
-/// Checks that the agent decided about the request that was sent.
-fn judge_what_the_agent_saw(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
-    let Some(agent) = subject.joined.agent.first() else {
-        return Vec::new();
-    };
-    let planned = subject.planned;
-    let sent_path = planned.target.split('?').next().unwrap_or_default();
-    let changed = expect.agent.as_ref().and_then(|agent| agent.path.as_ref());
-    let (path, position) = match changed {
-        Some(path) => (path.as_str(), path.position),
-        None => (sent_path, Position::default()),
-    };
-    [
-        (
-            FindingKind::AgentMethod,
-            planned.method.as_str(),
-            &agent.method,
-            Position::default(),
-        ),
-        (FindingKind::AgentPath, path, &agent.path, position),
-    ]
-    .into_iter()
-    .filter(|(_, wanted, seen, _)| wanted != seen)
-    .map(|(kind, wanted, seen, position)| Finding::new(kind, position, wanted, seen.as_str()))
-    .collect()
+fn responses(count: usize) -> Datum {
+    Datum::counted(count, ["response", "responses"])
 }

@@ -1,5 +1,6 @@
 //! Looks for header fields among those that were received.
 
+use harness_core::model::datum::{Datum, HeaderField};
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Located;
@@ -18,12 +19,9 @@ pub(super) fn missing_header(
         .map(|(_, value)| value.as_str())
         .collect();
     (found != [value.as_str()]).then(|| {
-        Finding::new(
-            kind,
-            field.position,
-            format!("{name}: {value}, once"),
-            values(&name, headers),
-        )
+        let observed = values(&name, headers);
+        let expected = Datum::HeaderOnce(HeaderField { name, value });
+        Finding::new(kind, field.position, expected, observed)
     })
 }
 
@@ -40,23 +38,31 @@ pub(super) fn present_header(
             Finding::new(
                 kind,
                 pattern.position,
-                format!("no header `{}`", **pattern),
-                format!("{name}: {value}"),
+                Datum::NoHeader(pattern.value.clone()),
+                Datum::Headers(vec![header(name, value)]),
             )
         })
 }
 
-/// Returns the fields of a name as text.
-pub(super) fn values(name: &str, headers: &[(String, String)]) -> String {
-    let found: Vec<String> = headers
+/// Returns the fields of a name.
+pub(super) fn values(name: &str, headers: &[(String, String)]) -> Datum {
+    let found: Vec<HeaderField> = headers
         .iter()
         .filter(|(other, _)| other.eq_ignore_ascii_case(name))
-        .map(|(_, value)| format!("{name}: {value}"))
+        .map(|(_, value)| header(name, value))
         .collect();
     if found.is_empty() {
-        format!("no header `{name}`")
+        Datum::NoHeader(name.into())
     } else {
-        found.join("; ")
+        Datum::Headers(found)
+    }
+}
+
+/// Makes a field of a name and a value.
+pub(super) fn header(name: &str, value: &str) -> HeaderField {
+    HeaderField {
+        name: name.into(),
+        value: value.into(),
     }
 }
 
@@ -97,7 +103,7 @@ mod tests {
         ] {
             let finding = missing_header(FindingKind::ClientHeader, &text(wanted), &fields())
                 .expect("a finding");
-            assert_eq!(finding.observed, observed);
+            assert_eq!(finding.observed.to_string(), observed);
         }
     }
 

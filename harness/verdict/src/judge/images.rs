@@ -57,7 +57,7 @@ pub fn judge_container(image: &ContainerImage) -> Option<Finding> {
     let observed = match &image.digest {
         Some(digest) if image.expected.contains(digest) => return None,
         Some(digest) => digest.to_string(),
-        None => "the API tells of no digest".into(),
+        None => "the API reports no digest".into(),
     };
     let finding = Finding::new(
         FindingKind::ImageDigest,
@@ -119,9 +119,9 @@ mod tests {
         let found = agent(&['a'], &[('b', 2)]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].kind, FindingKind::ImageDigest);
-        assert!(found[0].expected.contains(digest('a').as_str()));
-        assert!(found[0].observed.contains(digest('b').as_str()));
-        assert!(found[0].observed.contains("2 pods"));
+        assert!(found[0].expected.to_string().contains(digest('a').as_str()));
+        assert!(found[0].observed.to_string().contains(digest('b').as_str()));
+        assert!(found[0].observed.to_string().contains("2 pods"));
     }
 
     #[test]
@@ -129,7 +129,10 @@ mod tests {
         let found = agent(&[], &[('a', 1), ('b', 2)]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].kind, FindingKind::ImageDrift);
-        assert!(found[0].observed.contains("1 pod, "), "{found:?}");
+        assert!(
+            found[0].observed.to_string().contains("1 pod, "),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -152,6 +155,9 @@ mod tests {
             waiting: None,
         };
         let finding = judge_container(&image).expect("a finding");
-        assert!(finding.observed.contains("no digest"), "{finding:?}");
+        assert!(
+            finding.observed.to_string().contains("no digest"),
+            "{finding:?}"
+        );
     }
 }

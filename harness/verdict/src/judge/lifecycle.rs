@@ -1,5 +1,6 @@
 //! Reads a pod's timeline: how containers ended, what probes saw, in which phase a moment lies.
 
+use harness_core::model::datum::{Datum, Quantity};
 use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
@@ -23,7 +24,7 @@ pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Findi
             FindingKind::NotExercised,
             expect.name.position,
             "a deletion in the timeline",
-            "none",
+            Datum::Nothing,
         )];
     };
     let after = &timeline[deletion..];
@@ -40,30 +41,19 @@ pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Findi
             .note(render(after, Some(name))),
         );
     }
-    match exit_after(after, name) {
-        Some(status) => {
-            let code = status.as_container_exit_code();
-            if !expect.exit_codes.contains(&code) {
-                findings.push(
-                    Finding::new(
-                        FindingKind::ExitCode,
-                        expect.exit_codes.position,
-                        format!("`{name}` exits with one of {:?}", *expect.exit_codes),
-                        format!("it exited with {code}"),
-                    )
-                    .note(render(after, Some(name))),
-                );
-            }
-        }
-        None => findings.push(
+    let code = exit_after(after, name).map(ExitStatus::as_container_exit_code);
+    if !code.is_some_and(|code| expect.exit_codes.contains(&code)) {
+        let right = expect.exit_codes.iter().copied();
+        findings.push(
             Finding::new(
                 FindingKind::ExitCode,
                 expect.exit_codes.position,
-                format!("`{name}` exits"),
-                "no exit in the timeline",
+                Datum::any_of(right.map(Datum::code)),
+                code.map_or("no exit in the timeline".into(), Datum::code),
             )
+            .note(format!("exit code of `{name}`"))
             .note(render(after, Some(name))),
-        ),
+        );
     }
     findings.extend(judge_survival(after, expect));
     findings.extend(judge_kill_after(after, expect));
@@ -84,7 +74,11 @@ fn judge_survival(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Find
             FindingKind::ExitOrder,
             other.position,
             format!("`{}` ends after `{}`", *expect.name, **other),
-            "it does not",
+            match (own, others) {
+                (None, _) => "its end is not in the timeline",
+                (Some(_), None) => "the end of the other is not in the timeline",
+                (Some(_), Some(_)) => "it ends before",
+            },
         )
         .note(render(after, None))
     })
@@ -106,12 +100,12 @@ fn judge_kill_after(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Fi
         Finding::new(
             FindingKind::KillDelay,
             wanted.position,
-            format!("KILL {} after TERM", **wanted),
-            given.map_or_else(
-                || "no TERM in the timeline".into(),
-                |given| format!("{given} ms after TERM"),
-            ),
+            Datum::Quantity((**wanted).into()),
+            given.map_or("no TERM in the timeline".into(), |given| {
+                Datum::Quantity(Quantity::Microseconds(given.saturating_mul(1_000)))
+            }),
         )
+        .note(format!("from TERM to KILL of `{}`", *expect.name))
     })
 }
 
@@ -314,7 +308,7 @@ fn line(event: &TimelineEvent) -> String {
         LifecycleEvent::Started { restart_count: 0 } => "started".into(),
         LifecycleEvent::Started { restart_count } => format!("started again ({restart_count})"),
         LifecycleEvent::Exited(status) => format!("exited {}", status.as_container_exit_code()),
-        LifecycleEvent::EndUnknown { reason } => format!("ended, nobody knows how: {reason}"),
+        LifecycleEvent::EndUnknown { reason } => format!("ended in an unknown way: {reason}"),
         LifecycleEvent::Probed {
             probe,
             success,

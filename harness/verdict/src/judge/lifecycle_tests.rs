@@ -59,7 +59,10 @@ fn a_kill_is_a_finding_with_its_exit_code() {
     events[5].event = LifecycleEvent::Exited(ExitStatus::Signal(9));
     let findings = judge_end(&events, &end(PreStopEnd::Finishes, &[0, 143]));
     assert_eq!(findings.len(), 1, "{findings:?}");
-    assert!(findings[0].observed.contains("137"), "{findings:?}");
+    assert!(
+        findings[0].observed.to_string().contains("137"),
+        "{findings:?}"
+    );
 }
 
 #[test]

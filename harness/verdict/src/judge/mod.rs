@@ -1,5 +1,6 @@
 //! Holds expectations against what was seen, and names every difference.
 
+mod agent_record;
 pub mod agreement;
 pub mod bound;
 pub mod contract;

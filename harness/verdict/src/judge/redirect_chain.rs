@@ -1,6 +1,7 @@
 //! What the proxy does with a request on its own account: retries, redirects that it follows, copies that it mirrors, places that it edits.
 
 use crate::witness::join::Joined;
+use harness_core::model::datum::Datum;
 use harness_core::model::expectation::{Expectation, StreamExpectation};
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
@@ -22,6 +23,7 @@ pub(super) fn judge_redirect_chain(expect: &Expectation, joined: &Joined) -> Vec
         let seen = joined.upstream.len();
         findings.extend(differing_count(
             FindingKind::UpstreamAttempts,
+            ["attempt", "attempts"],
             attempts,
             1,
             seen,
@@ -30,6 +32,7 @@ pub(super) fn judge_redirect_chain(expect: &Expectation, joined: &Joined) -> Vec
     let followed = joined.earlier.len();
     findings.extend(differing_count(
         FindingKind::Redirects,
+        ["redirect", "redirects"],
         redirects,
         0,
         followed,
@@ -37,6 +40,7 @@ pub(super) fn judge_redirect_chain(expect: &Expectation, joined: &Joined) -> Vec
     let copies = joined.mirrored.len();
     findings.extend(differing_count(
         FindingKind::MirroredCopies,
+        ["mirrored copy", "mirrored copies"],
         mirrored,
         0,
         copies,
@@ -46,6 +50,7 @@ pub(super) fn judge_redirect_chain(expect: &Expectation, joined: &Joined) -> Vec
 
 fn differing_count(
     kind: FindingKind,
+    names: [&str; 2],
     expected: Option<&Located<u32>>,
     usual: u32,
     observed: usize,
@@ -54,8 +59,15 @@ fn differing_count(
         Some(count) => (**count, count.position),
         None => (usual, Position::default()),
     };
-    (wanted as usize != observed)
-        .then(|| Finding::new(kind, position, wanted.to_string(), observed.to_string()))
+    let wanted = wanted as usize;
+    (wanted != observed).then(|| {
+        Finding::new(
+            kind,
+            position,
+            Datum::counted(wanted, names),
+            Datum::counted(observed, names),
+        )
+    })
 }
 
 /// Holds how a body came against how it must have been streamed.
@@ -113,7 +125,7 @@ pub fn judge_undeliverable(text: &Located<String>, joined: &Joined) -> Vec<Findi
             Finding::new(
                 FindingKind::UnexpectedDelivery,
                 text.position,
-                format!("`{}` is delivered to nobody", **text),
+                format!("`{}` is not delivered", **text),
                 format!("{receiver} received it in {place}: {value}"),
             )
         })
@@ -151,7 +163,7 @@ mod tests {
             .into_iter()
             .map(|finding| finding.kind.to_string())
             .collect();
-        assert_eq!(kinds, ["attempts", "mirrored-copies"]);
+        assert_eq!(kinds, ["upstream-attempts", "mirrored-copies"]);
     }
 
     fn stream(first_byte: Option<u64>, pieces: u32) -> Option<Finding> {
@@ -188,7 +200,7 @@ mod tests {
             .push(("x-a".into(), "1 UNION 2".into()));
         let observed: Vec<String> = judge_undeliverable(&text, &joined)
             .into_iter()
-            .map(|finding| finding.observed)
+            .map(|finding| finding.observed.to_string())
             .collect();
         assert_eq!(
             observed,

@@ -1,10 +1,11 @@
 //! Holds what the application received against what was sent.
 
 use super::exchange::{AGENT_HEADERS, Subject};
-use super::header_fields::{matches_pattern, missing_header, present_header, values};
+use super::header_fields::{header, matches_pattern, missing_header, present_header, values};
 use crate::witness::join::Joined;
 use crate::witness::proxy::ProxyRecord;
 use crate::witness::upstream::UpstreamRecord;
+use harness_core::model::datum::{Body, Datum};
 use harness_core::model::expectation::UpstreamExpectation;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
@@ -42,7 +43,7 @@ pub(super) fn judge_correlation(upstream: &UpstreamRecord, joined: &Joined) -> O
         Finding::new(
             FindingKind::CorrelationHeader,
             Position::default(),
-            format!("{CORRELATION_HEADER}: {}, once", agent.request_id),
+            Datum::HeaderOnce(header(CORRELATION_HEADER, &agent.request_id)),
             values(CORRELATION_HEADER, &upstream.headers),
         )
     })
@@ -80,17 +81,18 @@ pub(super) fn judge_upstream(
         findings.push(Finding::new(
             FindingKind::UpstreamBody,
             Position::default(),
-            format!("the body as sent, SHA-256 {}", subject.body_sha256),
-            format!(
-                "{} bytes, {}, SHA-256 {}",
-                upstream.body_length,
-                if upstream.complete {
-                    "complete"
-                } else {
-                    "cut short"
-                },
-                upstream.body_sha256
-            ),
+            Datum::Body(Body {
+                length: None,
+                sha256: subject.body_sha256.into(),
+            }),
+            if upstream.complete {
+                Datum::Body(Body {
+                    length: Some(upstream.body_length),
+                    sha256: upstream.body_sha256.clone(),
+                })
+            } else {
+                format!("a body cut short after {} bytes", upstream.body_length).into()
+            },
         ));
     }
     for field in &expect.headers {
@@ -146,7 +148,7 @@ fn lost_headers(
             Finding::new(
                 FindingKind::UpstreamHeader,
                 Position::default(),
-                format!("{name}: {value}"),
+                Datum::Headers(vec![header(name, value)]),
                 values(name, &upstream.headers),
             )
         })

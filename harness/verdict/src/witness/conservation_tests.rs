@@ -291,7 +291,7 @@ proptest! {
         let outcomes = run.outcomes(&collected);
         let reconciliation = run.reconciliation(&collected, &outcomes);
         prop_assert_eq!(reconciliation.discrepancies.len(), 1);
-        let complaint = format!("{strangers} requests that nobody sent");
+        let complaint = format!("{strangers} requests that were never sent");
         prop_assert!(reconciliation.discrepancies[0].contains(&complaint));
     }
 

@@ -110,7 +110,7 @@ impl Reconciliation {
             .collect();
         if let Some(first) = strangers.first() {
             reconciliation.discrepancies.push(format!(
-                "witnesses recorded {} requests that nobody sent, the first `{first}`",
+                "witnesses recorded {} requests that were never sent, the first `{first}`",
                 strangers.len()
             ));
         }
@@ -156,7 +156,7 @@ impl Reconciliation {
             .collect();
         if let Some(first) = strangers.first() {
             reconciliation.discrepancies.push(format!(
-                "witnesses recorded {} requests that nobody sent, the first `{first}`",
+                "witnesses recorded {} requests that were never sent, the first `{first}`",
                 strangers.len()
             ));
         }

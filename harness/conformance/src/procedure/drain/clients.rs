@@ -340,7 +340,7 @@ impl Account {
                 FindingKind::NotExercised,
                 kept.cut.position,
                 "the proxy's TERM cuts requests",
-                "it cut none: the meter saw nothing".into(),
+                "it cut none, so the scenario cannot show a cut".into(),
             );
         }
         let gone = self.left_before_term.len();

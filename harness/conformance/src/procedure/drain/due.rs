@@ -182,7 +182,9 @@ mod tests {
         let mut results = ProcedureResults::default();
         draining.judge(Position::default(), &mut results);
         let observed = results.findings.into_iter();
-        observed.map(|finding| finding.observed).collect()
+        observed
+            .map(|finding| finding.observed.to_string())
+            .collect()
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
     fn requests_that_went_wrong_before_the_deletion_are_a_finding() {
         let finding = judge_under_way(2, 0, 2).expect("a judgement");
         assert_eq!(
-            finding.map(|finding| finding.observed),
+            finding.map(|finding| finding.observed.to_string()),
             Some("0 were".into())
         );
     }

@@ -11,6 +11,7 @@ use crate::procedure::drive::{Drive, DriveReport};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::stream_pair::StreamPair;
 use crate::procedure::waits::DENIED_IN_A_ROW;
+use harness_core::model::datum::Datum;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
@@ -78,7 +79,6 @@ pub(super) async fn judge(
             without_agent += 1;
         }
         if leaked || (due && !right.contains(&judgement.outcome)) {
-            let names: Vec<&str> = right.iter().map(|outcome| outcome.as_str()).collect();
             let finding = Finding::new(
                 if leaked {
                     FindingKind::LeakedAttack
@@ -86,8 +86,8 @@ pub(super) async fn judge(
                     FindingKind::Outcome
                 },
                 position,
-                names.join(" or "),
-                judgement.outcome.as_str(),
+                Datum::any_of(right.iter().copied()),
+                judgement.outcome,
             )
             .about(stream.case, &RequestId::from_witness(&joined.client.id));
             results

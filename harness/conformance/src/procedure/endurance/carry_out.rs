@@ -120,13 +120,8 @@ fn judge_one(stream: &Repeated, joined: &Joined, results: &mut ProcedureResults)
     let outcome = judgement.outcome;
     let expected = stream.kind.usual();
     if outcome != expected {
-        let finding = Finding::new(
-            FindingKind::Outcome,
-            stream.position,
-            expected.to_string(),
-            outcome.to_string(),
-        )
-        .about(stream.case, &RequestId::from_witness(&joined.client.id));
+        let finding = Finding::new(FindingKind::Outcome, stream.position, expected, outcome)
+            .about(stream.case, &RequestId::from_witness(&joined.client.id));
         let reasons = judgement.reasons.iter();
         results.findings.push(reasons.fold(finding, Finding::note));
     }

@@ -76,7 +76,7 @@ pub fn record_reconciliation(reconciliation: Reconciliation, results: &mut Proce
             FindingKind::Reconciliation,
             Position::default(),
             "the witnesses' totals agree",
-            discrepancy,
+            discrepancy.as_str(),
         ));
     }
     results.reconciliation.absorb(reconciliation);

@@ -7,6 +7,7 @@ use crate::procedure::outage::OutageSpec;
 use crate::procedure::plan::{Prepared, Route, list_stream};
 use crate::procedure::round::{ReconciledEntries, Round};
 use crate::procedure::{JudgedRequest, ProcedureResults};
+use harness_core::model::datum::{Datum, Quantity};
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
@@ -146,12 +147,11 @@ pub(super) fn judge(
     let outcome = judgement.outcome;
     let id = RequestId::from_witness(&joined.client.id);
     if !acceptable.contains(&judgement.outcome) {
-        let names: Vec<&str> = acceptable.iter().map(|outcome| outcome.as_str()).collect();
         let mut finding = Finding::new(
             FindingKind::Outcome,
             spec.during.position,
-            names.join(" or "),
-            judgement.outcome.as_str(),
+            Datum::any_of(acceptable.iter().copied()),
+            judgement.outcome,
         )
         .about(case, &id);
         finding.notes.clone_from(&judgement.reasons);
@@ -194,11 +194,10 @@ fn judge_waiting<'a>(
             Finding::new(
                 FindingKind::AuthorizationWait,
                 least.position,
-                format!("the proxy waits at least {} for the agent", **least),
-                waited.map_or_else(
-                    || "it did not ask the agent".into(),
-                    |waited| format!("it waited {waited} µs"),
-                ),
+                Datum::AtLeast((**least).into()),
+                waited.map_or("it did not ask the agent".into(), |waited| {
+                    Datum::Quantity(Quantity::Microseconds(waited))
+                }),
             )
         })
         .into_iter()
@@ -206,8 +205,8 @@ fn judge_waiting<'a>(
             Finding::new(
                 FindingKind::ResponseTime,
                 most.position,
-                format!("an answer within {}", **most),
-                format!("{} µs", client.elapsed_microseconds),
+                Datum::AtMost((**most).into()),
+                Quantity::Microseconds(client.elapsed_microseconds),
             )
         }))
 }

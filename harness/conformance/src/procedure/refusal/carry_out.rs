@@ -220,8 +220,8 @@ async fn judge_streams(
             let mut finding = Finding::new(
                 FindingKind::Outcome,
                 stream.expect.outcome.position,
-                stream.expect.outcome.as_str(),
-                judgement.outcome.as_str(),
+                *stream.expect.outcome,
+                judgement.outcome,
             )
             .about(&stream.case, &RequestId::from_witness(&joined.client.id))
             .note(format!(

@@ -16,6 +16,7 @@ use crate::procedure::reload::ReloadStep;
 use crate::procedure::round::{ReconciledEntries, Round};
 use crate::procedure::stream_pair::{Repeated, StreamPair};
 use async_trait::async_trait;
+use harness_core::model::datum::Datum;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
@@ -186,15 +187,11 @@ fn judge(
     let position = right.last().map(|status| status.position);
     let is_right = rules.is_right(outcome, stream.kind, joined);
     let difference = match status_of(&joined.client) {
-        _ if !is_right => Some((stream.kind.usual().to_string(), outcome.to_string())),
+        _ if !is_right => Some((stream.kind.usual().into(), outcome.into())),
         Some(status) if outcome == Outcome::BlockedByAgent => {
-            let names: Vec<String> = right.iter().map(|status| status.to_string()).collect();
-            (!right.iter().any(|right| right.value == status)).then(|| {
-                (
-                    format!("denied with {}", names.join(" or ")),
-                    status.to_string(),
-                )
-            })
+            let statuses = right.iter().map(|status| Datum::HttpStatus(status.value));
+            (!right.iter().any(|right| right.value == status))
+                .then(|| (Datum::any_of(statuses), Datum::HttpStatus(status)))
         }
         Some(_) | None => None,
     };

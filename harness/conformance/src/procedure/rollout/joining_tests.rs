@@ -85,7 +85,7 @@ fn a_pod_that_denied_nothing_is_found_with_what_became_of_the_attacks() {
     let joined = [refused(1), refused(3), refused(2)];
     let timeline = ready_in(2);
     let finding = judged(&joined, &timeline).expect("it denied nothing");
-    assert_eq!(finding.observed, "no attack was denied");
+    assert_eq!(finding.observed.to_string(), "no attack was denied");
     let last = finding.request.expect("its last attack");
     assert_eq!(last.as_str(), "a.b.3.r");
     assert_eq!(
@@ -111,7 +111,10 @@ fn what_got_through_a_pod_that_was_met_late_got_through() {
     leaked.joined = fixture::joined();
     leaked.joined.client.sent_at = Some(second(5));
     let finding = judged(&[leaked], &ready_in(4)).expect("it leaked");
-    assert!(finding.observed.contains("1 attacks"), "{finding:?}");
+    assert!(
+        finding.observed.to_string().contains("1 attacks"),
+        "{finding:?}"
+    );
 }
 
 #[test]

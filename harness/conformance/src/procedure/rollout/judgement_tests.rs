@@ -140,7 +140,7 @@ fn a_lost_request_of_a_pod_is_placed_in_the_pods_phase() {
     assert_eq!(found[0].kind, FindingKind::LostRequests);
     assert_eq!(found[0].notes, ["lost in: 1 × preStop running"]);
     assert_eq!(
-        found[1].observed,
+        found[1].observed.to_string(),
         "lost: preStop running (rejected-by-proxy)"
     );
     assert!(found[1].notes.contains(&format!("pod: {POD}")), "{found:?}");
@@ -155,11 +155,11 @@ fn a_refused_request_has_no_pod_and_names_those_that_were_leaving() {
     );
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(
-        found[0].observed,
+        found[0].observed.to_string(),
         "1 of 2: below 97.47 % with 95 % confidence"
     );
     assert_eq!(
-        found[1].observed,
+        found[1].observed.to_string(),
         "lost: no pod, refused while connecting (lost)"
     );
     let named = found[1]
@@ -176,7 +176,7 @@ fn losses_that_are_allowed_are_no_finding_and_a_leak_among_them_is() {
     assert_eq!(findings(&allowed, &requests, &timelines(20)), []);
     let found = findings(&allowed, &[leaked(1)], &timelines(20));
     assert_eq!(found[0].kind, FindingKind::LeakedAttack);
-    assert_eq!(found[1].observed, "leaked: ready (allowed)");
+    assert_eq!(found[1].observed.to_string(), "leaked: ready (allowed)");
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub(super) fn judge_attacks(
                     FindingKind::Outcome,
                     spec.leaks.position,
                     "an outcome on which the witnesses agree",
-                    judgement.outcome.as_str(),
+                    judgement.outcome,
                 )
                 .about(CASE, &id);
                 finding.notes.clone_from(&judgement.reasons);
@@ -96,7 +96,7 @@ pub(super) fn judge_attacks(
                         FindingKind::ReadyTooEarly,
                         spec.leaks.position,
                         "once the pod is ready every attack is denied by the agent",
-                        judgement.outcome.as_str(),
+                        judgement.outcome,
                     )
                     .about(CASE, &id)
                     .note(format!(

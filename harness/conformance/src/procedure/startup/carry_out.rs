@@ -243,6 +243,6 @@ mod tests {
     fn an_agent_is_not_blamed_for_what_a_node_takes_to_start_it() {
         assert_eq!(judged(30, 40), None);
         let finding = judged(30, 41).expect("it took longer");
-        assert_eq!(finding.observed, "after 11000 ms");
+        assert_eq!(finding.observed.to_string(), "after 11000 ms");
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn judge_gap(
             FindingKind::NotExercised,
             spec.leaks.position,
             "without a gate, attacks reach the application before the rules apply",
-            "none did: the meter saw nothing",
+            "none did, so the scenario cannot show a gap",
         )),
         (LeakExpectation::None, None) | (LeakExpectation::Some, Some(_)) => {}
     }
