@@ -50,29 +50,29 @@ fn a_change_sees_what_the_one_before_it_made() {
 }
 
 #[rstest]
-#[case::elsewhere("in: [docs], at: a, do: remove", "`docs` is not below", 7)]
-#[case::upwards("in: [envoy-configs/../docs], at: a, do: remove", "is not below", 7)]
-#[case::absolute("in: [/etc/passwd], at: a, do: remove", "is not below", 7)]
+#[case::elsewhere("in: [docs], at: a, do: remove", "`docs` is not below", 8)]
+#[case::upwards("in: [envoy-configs/../docs], at: a, do: remove", "is not below", 8)]
+#[case::absolute("in: [/etc/passwd], at: a, do: remove", "is not below", 8)]
 #[case::no_such_file(
     "in: [scenarios/no.yaml], at: a, do: remove",
     "cannot read scenarios/no.yaml",
-    7
+    8
 )]
-#[case::no_yaml("in: [scenarios/group/bad.yaml], at: a, do: remove", "is not YAML", 7)]
+#[case::no_yaml("in: [scenarios/group/bad.yaml], at: a, do: remove", "is not YAML", 8)]
 #[case::nothing_changes(
     "in: [envoy-configs], at: none, do: remove",
     "leaves envoy-configs as it is",
-    7
+    8
 )]
 #[case::one_of_two_files(
     "in: [envoy-configs/one.yaml, envoy-configs/two.yaml], at: ports, do: remove",
     "leaves envoy-configs/two.yaml as it is",
-    31
+    32
 )]
 #[case::unfit(
     "in: [envoy-configs/one.yaml], at: mode, do: {append: 1}",
     "`append` is for a list",
-    36
+    37
 )]
 fn what_cannot_be_changed_is_refused_at_its_place(
     #[case] change: &str,

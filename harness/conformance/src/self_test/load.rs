@@ -13,10 +13,7 @@ use harness_core::model::complaints::Complaints;
 use harness_core::model::diagnostic::Diagnostic;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::parse::parse;
-use harness_core::model::project::LoadError;
-use harness_core::model::project::Project;
-use harness_core::model::project::read_bounded;
-use harness_core::model::project::yaml_files;
+use harness_core::model::project::{LoadError, Project, read_bounded, yaml_files};
 
 /// How similar a name must be to be suggested.
 const SIMILAR: f64 = 0.75;
@@ -149,10 +146,7 @@ impl Checks<'_> {
                 ),
             );
         }
-        let kind = FindingKind::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.as_str() == *entry.kind);
+        let kind = entry.kind.parse::<FindingKind>().ok();
         if kind.is_none() {
             let known: Vec<&str> = FindingKind::ALL.iter().map(|kind| kind.as_str()).collect();
             complaints.add(
