@@ -156,7 +156,7 @@ fn is_this_machine(registry: &str) -> bool {
     ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }
 
-/// Returns the user's credentials; nobody's where there are none.
+/// Returns the user's credentials; anonymous ones where there are none.
 fn credentials(registry: &str) -> Result<RegistryAuth, PushError> {
     let folder = env::var_os("DOCKER_CONFIG")
         .map(PathBuf::from)
