@@ -265,6 +265,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_that_is_missing_is_to_be_installed() {
+        let missing = CommandFault::Missing {
+            action: "make a cluster with kind".into(),
+            name: "kind".into(),
+        };
+        let hint = hint_for(ClusterTool::Kind, &missing);
+        assert!(hint.is_some_and(|hint| hint.starts_with("install kind")));
+    }
+
+    #[test]
     fn a_docker_that_is_down_is_named() {
         let message = "ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock";
         assert!(hint_for_message(message).is_some_and(|hint| hint.contains("docker info")));

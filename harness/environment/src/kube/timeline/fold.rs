@@ -23,7 +23,7 @@ const MOST_REPEATS: i32 = 10;
 
 /// What follows from a pod's template and from what was said of it.
 #[derive(Clone, Debug)]
-pub(in crate::kube) struct PodState {
+pub(super) struct PodState {
     /// The timeline, in the order in which its events became known.
     pub(super) events: Vec<TimelineEvent>,
     pub(super) containers: BTreeMap<String, ContainerTimeline>,
@@ -92,7 +92,7 @@ fn reading_order(facts: &[Fact]) -> impl Iterator<Item = &Fact> {
 
 impl PodState {
     /// Begins with what the pod template says.
-    pub(in crate::kube) fn of(pod: &PodSpec, grace_seconds: u64) -> Self {
+    pub(super) fn of(pod: &PodSpec, grace_seconds: u64) -> Self {
         let sidecars = pod.init_containers.iter().flatten();
         let containers = sidecars.chain(&pod.containers).map(|container| {
             let timeline = ContainerTimeline::of(container, grace_seconds);
