@@ -76,7 +76,7 @@ impl From<PushError> for EnvironmentFault {
 }
 
 /// Pushes the image of an archive under this name.
-pub(in crate::kube) async fn push(archive: &Utf8Path, name: &str) -> Result<(), EnvironmentFault> {
+pub(super) async fn push(archive: &Utf8Path, name: &str) -> Result<(), EnvironmentFault> {
     match timeout(PUSHED_WITHIN, push_unbounded(archive, name)).await {
         Ok(pushed) => Ok(pushed?),
         Err(_) => Err(TimedOut {

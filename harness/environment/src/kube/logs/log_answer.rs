@@ -21,12 +21,12 @@ pub(super) enum LogAnswer {
 
 impl LogAnswer {
     /// Begins with nothing read.
-    pub(in crate::kube) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self::Undecided(Vec::new())
     }
 
     /// Takes a piece in; returns what is the log's for certain, and was not returned before.
-    pub(in crate::kube) fn take_in(&mut self, piece: Bytes) -> Bytes {
+    pub(super) fn take_in(&mut self, piece: Bytes) -> Bytes {
         let Self::Undecided(held) = self else {
             return piece;
         };
@@ -44,7 +44,7 @@ impl LogAnswer {
     /// # Errors
     ///
     /// With the kubelet's message, where the answer was that.
-    pub(in crate::kube) fn end(self) -> Result<Bytes, String> {
+    pub(super) fn end(self) -> Result<Bytes, String> {
         match self {
             Self::Log => Ok(Bytes::new()),
             Self::Undecided(held) if held.starts_with(BEGINNING) => {

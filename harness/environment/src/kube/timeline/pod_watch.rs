@@ -80,8 +80,7 @@ impl PodView {
 
     /// Takes in that the harness asks for the pod's deletion now.
     pub(in crate::kube) fn ask_deletion(&self) {
-        let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        recorder.ask_deletion(Timestamp::now());
+        self.learn(PodRecorder::ask_deletion);
     }
 
     /// Takes in what only time and the proxy's own log show.

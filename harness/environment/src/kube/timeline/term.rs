@@ -66,11 +66,7 @@ impl Term {
     }
 
     /// It was sent, once; returns what that adds to the timeline.
-    pub(in crate::kube) fn send(
-        &mut self,
-        moment: TermMoment,
-        left_seconds: u64,
-    ) -> Option<LifecycleEvent> {
+    pub(super) fn send(&mut self, moment: TermMoment, left_seconds: u64) -> Option<LifecycleEvent> {
         if self.sent.is_some() {
             return None;
         }
