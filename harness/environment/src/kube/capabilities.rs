@@ -139,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_cluster_forbids_is_missing_with_its_words() {
-        let words = "PodSecurityPolicy: unable to admit pod".to_owned();
-        let found = capabilities(20, Observing::Forbidden { words });
+    fn what_the_cluster_forbids_is_missing_with_its_message() {
+        let message = "PodSecurityPolicy: unable to admit pod".to_owned();
+        let found = capabilities(20, Observing::Forbidden { message });
         assert!(!found.features().contains(&Feature::PreStopExec));
         for said in [
             found.why_not(Feature::PreStopExec).unwrap_or_default(),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_images_is_told_and_nothing_else_claimed() {
+    fn what_is_known_of_images_is_reported_and_nothing_else_claimed() {
         let mut found = capabilities(20, Observing::Allowed);
         let images = [
             Feature::ImageDigests,

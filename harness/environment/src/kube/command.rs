@@ -86,13 +86,13 @@ impl From<CommandFault> for EnvironmentFault {
 pub(super) async fn run_command(
     name: &str,
     action: &str,
-    words: &[String],
+    arguments: &[String],
     input: &str,
     within: Duration,
 ) -> Result<Vec<u8>, CommandFault> {
     let full_action = || format!("{action} with {name}");
     let child = Command::new(name)
-        .args(words)
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -142,12 +142,12 @@ pub(super) async fn run_command(
     })
 }
 
-/// Waits for a program's end. When its time is over, or nobody waits any more, what it has started in its group ends with it: a tool that is
+/// Waits for a program's end. When its time is over, or the wait is given up, what it has started in its group ends with it: a tool that is
 /// killed alone leaves the engine's client at work.
 async fn await_end(child: Child, within: Duration) -> Result<io::Result<Output>, Elapsed> {
     let leader = child.id();
     let mut waiting = std::pin::pin!(child.wait_with_output());
-    // It goes before the child does: until that has been waited for, the group's number is nobody else's.
+    // It goes before the child does: until that has been waited for, no other group has its number.
     let mut group = OwnGroup(leader);
     let finished = timeout(within, &mut waiting).await;
     if finished.is_ok() {
@@ -182,14 +182,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("child");
         let script = format!("sleep 300 & echo $! > '{}'; wait", path.display());
-        let words = ["-c".to_owned(), script];
-        let error = run_command("sh", "wait", &words, "", Duration::from_secs(1))
+        let arguments = ["-c".to_owned(), script];
+        let error = run_command("sh", "wait", &arguments, "", Duration::from_secs(1))
             .await
             .expect_err("it hangs");
         assert!(matches!(error, CommandFault::TimedOut(_)), "{error}");
         let child = fs_err::read_to_string(&path).expect("the child was started");
         let stat = format!("/proc/{}/stat", child.trim());
-        // The kernel takes its time to end a process that it was told to kill.
+        // The kernel takes its time to end a process that it was asked to kill.
         let ended = async {
             while fs_err::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -210,14 +210,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_program_says_is_returned_and_its_failure_told() {
-        let words = [
+    async fn what_a_program_says_is_returned_and_its_failure_reported() {
+        let arguments = [
             "-c".to_owned(),
             "echo said; echo why >&2; exit $0".to_owned(),
         ];
         let run = async |code: &str| {
-            let words = [&words[..], &[code.to_owned()]].concat();
-            run_command("sh", "speak", &words, "", Duration::from_secs(30)).await
+            let arguments = [&arguments[..], &[code.to_owned()]].concat();
+            run_command("sh", "speak", &arguments, "", Duration::from_secs(30)).await
         };
         assert_eq!(run("0").await.expect("it ends well"), b"said\n");
         let error = run("3").await.expect_err("it failed").to_string();

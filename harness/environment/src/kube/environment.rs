@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::kube::api::connection::Connection;
+use crate::kube::api::connection::ApiConnection;
 use crate::kube::api::labels::pod_namespace;
 use crate::kube::api::latest::PodPlace;
 use crate::kube::api::objects::{self, AGENTS, POD, SERVICE};
@@ -34,7 +34,7 @@ use harness_core::stack::{PROXY_PORT, Stack};
 #[derive(Debug)]
 pub struct KubeEnvironment {
     pub(super) kind: EnvironmentKind,
-    pub(super) connection: Connection,
+    pub(super) connection: ApiConnection,
     pub(super) cluster: tokio::sync::Mutex<Cluster>,
     pub(super) space: Arc<RunSpace>,
     pub(super) maker: PodMaker,
@@ -174,7 +174,7 @@ impl KubeEnvironment {
         created: Result<T, EnvironmentFault>,
     ) -> Result<T, EnvironmentFault> {
         if created.is_err() {
-            // Only the error that came first is told; the end of the run removes what is left.
+            // Only the error that came first is reported; the end of the run removes what is left.
             self.space.remove_namespace(namespace).await;
         }
         created

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::EnvironmentFault;
-use crate::kube::api::connection::Connection;
+use crate::kube::api::connection::ApiConnection;
 use crate::kube::api::image_names::ImageNames;
 use crate::kube::capabilities::Presence;
 use crate::kube::cluster::choice::ClusterChoice;
@@ -43,7 +43,7 @@ pub struct KubeOptions {
     pub runtime: Utf8PathBuf,
     /// Which clusters are kept between runs.
     pub leases: LeaseFolder,
-    /// The folder that tells later runs which clusters are whose.
+    /// The folder in which later runs find which clusters are whose.
     pub records: Utf8PathBuf,
 }
 
@@ -52,7 +52,7 @@ pub struct KubeOptions {
 pub struct ImageChoice {
     /// Images that are used in place of those that are built.
     pub named: ImageNames,
-    /// How those that are built get to the nodes of a cluster that somebody else has made.
+    /// How those that are built get to the nodes of a cluster that this run has not made.
     pub delivery: ImageDelivery,
     /// When the kubelet asks a registry.
     pub pull_policy: PullPolicy,
@@ -120,7 +120,7 @@ impl KubeOptions {
 
     pub(super) async fn run_images(
         &self,
-        connection: &Connection,
+        connection: &ApiConnection,
         names: &ImageNames,
     ) -> Result<RunImages, EnvironmentFault> {
         let choice = &self.images;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::EnvironmentFault;
-use crate::kube::api::connection::Connection;
+use crate::kube::api::connection::ApiConnection;
 use crate::kube::capabilities::Capabilities;
 use crate::kube::cluster::run_cluster::Cluster;
 use crate::kube::environment::KubeEnvironment;
@@ -13,7 +13,7 @@ use crate::kube::space::observer::Observers;
 use crate::kube::space::observing::Observing;
 use crate::kube::space::run_space::RunSpace;
 use crate::kube::space::sweep::sweep_namespaces;
-use crate::kube::timeline::late_look::KubeletActs;
+use crate::kube::timeline::kubelet_acts::KubeletActs;
 use crate::kube::trials::admission_trial::{PodAdmission, try_admission};
 use crate::kube::trials::agent_probe::{AgentTraits, probe_agent};
 use crate::kube::trials::service_trial::{ServiceReach, try_service};
@@ -45,7 +45,7 @@ impl KubeEnvironment {
                 cluster.load(built, named, say).await?;
                 options.delivery().deliver(built, named, say).await?;
             }
-            let connection = Connection::open(&cluster.source())
+            let connection = ApiConnection::open(&cluster.source())
                 .await
                 .map_err(|error| cluster.explain(error))?;
             let swept = sweep_namespaces(&connection.client).await?;
@@ -81,7 +81,7 @@ impl KubeEnvironment {
             match questions.await {
                 Ok(found) => Ok((connection, space, found)),
                 Err(error) => {
-                    // Only the error that came first is told.
+                    // Only the error that came first is reported.
                     let _ = space.remove_all().await;
                     Err(error)
                 }
@@ -114,7 +114,7 @@ impl KubeEnvironment {
                 _folder: folder,
             }),
             Err(error) => {
-                // Only the error that came first is told.
+                // Only the error that came first is reported.
                 let _ = cluster.remove().await;
                 Err(error)
             }

@@ -12,7 +12,7 @@ use harness_core::model::causes::chain;
 
 /// Where a cluster's address and credentials are.
 #[derive(Clone, Debug)]
-pub(in crate::kube) enum Source {
+pub(in crate::kube) enum KubeconfigSource {
     /// A context of the user's kubeconfig; the current one when none is named.
     Context(Option<String>),
     /// A file that holds this one cluster.
@@ -21,7 +21,7 @@ pub(in crate::kube) enum Source {
 
 /// A cluster that has answered.
 #[derive(Clone)]
-pub(in crate::kube) struct Connection {
+pub(in crate::kube) struct ApiConnection {
     pub client: Client,
     /// Asks once. The other asks again by itself where the API says that it is busy, and so hides that an eviction was refused.
     pub asks_once: Client,
@@ -32,7 +32,7 @@ pub(in crate::kube) struct Connection {
     pub server: String,
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for ApiConnection {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Connection")
@@ -42,9 +42,9 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-impl Connection {
+impl ApiConnection {
     /// Opens the way to a cluster and asks for its version.
-    pub(in crate::kube) async fn open(source: &Source) -> Result<Self, EnvironmentFault> {
+    pub(in crate::kube) async fn open(source: &KubeconfigSource) -> Result<Self, EnvironmentFault> {
         let config = read_config(source).await?;
         let server = config.cluster_url.to_string();
         let unusable = |error| crate::kube::api::fault::fault("use the kubeconfig", &error);
@@ -85,16 +85,16 @@ impl Release {
         Self(major, minor)
     }
 
-    /// Tells whether it is this release of Kubernetes 1, or a later one.
+    /// Returns whether it is this release of Kubernetes 1, or a later one.
     pub(in crate::kube) fn is_at_least(self, minor: u32) -> bool {
         self >= Self(1, minor)
     }
 }
 
-async fn read_config(source: &Source) -> Result<Config, EnvironmentFault> {
+async fn read_config(source: &KubeconfigSource) -> Result<Config, EnvironmentFault> {
     let (kubeconfig, context) = match source {
-        Source::Context(context) => (Kubeconfig::read(), context.clone()),
-        Source::File(path) => (Kubeconfig::read_from(path), None),
+        KubeconfigSource::Context(context) => (Kubeconfig::read(), context.clone()),
+        KubeconfigSource::File(path) => (Kubeconfig::read_from(path), None),
     };
     let unusable = |error: &dyn std::error::Error| {
         EnvironmentFault::Cluster {

@@ -1,4 +1,4 @@
-//! Turns what the Kubernetes API answers into a fault with the API's own words and a hint.
+//! Turns what the Kubernetes API answers into a fault with the API's own message and a hint.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use harness_core::model::timeouts::TimedOut;
 /// How long the API may take for one answer.
 const API_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
-/// By which words an answer of the API is a policy's refusal.
-const POLICY_WORDS: [&str; 9] = [
+/// By which phrases an answer of the API is a policy's refusal.
+const POLICY_PHRASES: [&str; 9] = [
     "violates PodSecurity",
     "PodSecurityPolicy",
     "pod security policy",
@@ -29,7 +29,7 @@ const POLICY_WORDS: [&str; 9] = [
 /// How long it may be away while a run goes on.
 const API_BACK_WITHIN: Duration = Duration::from_secs(90);
 /// Between two attempts while it is away.
-const API_LOOK_EVERY: Duration = Duration::from_millis(500);
+const API_POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// What the user can do where the API does not let the harness in.
 const PERMISSIONS: &str = "the user of this kubeconfig needs to create and delete namespaces, and to create, watch and delete pods, \
@@ -45,7 +45,7 @@ pub(in crate::kube) async fn ask<T>(
         .map_err(|error| fault(action, &error))
 }
 
-/// Does one thing with the API, within its time, for who looks at the API's own answer.
+/// Does one thing with the API, within its time, for callers that read the API's own answer.
 pub(in crate::kube) async fn bounded<T>(
     action: &str,
     work: impl Future<Output = Result<T, Error>>,
@@ -62,23 +62,23 @@ pub(in crate::kube) async fn bounded<T>(
 
 /// Whether something is asked for the first time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::kube) enum Attempt {
+pub(in crate::kube) enum RequestAttempt {
     /// It is.
     First,
-    /// It was asked before, and nobody knows whether it was done: the answer was lost.
+    /// It was asked before, and it is not known whether it was done: the answer was lost.
     Again,
 }
 
 /// Does one thing with the API that does no harm when it is done twice. While the API is away, as when its server is restarted, it is waited for.
 pub(in crate::kube) async fn ask_patiently<T, F>(
     action: &str,
-    mut work: impl FnMut(Attempt) -> F,
+    mut work: impl FnMut(RequestAttempt) -> F,
 ) -> Result<T, EnvironmentFault>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let mut polling = Polling::within(API_BACK_WITHIN, API_LOOK_EVERY);
-    let mut attempt = Attempt::First;
+    let mut polling = Polling::within(API_BACK_WITHIN, API_POLL_EVERY);
+    let mut attempt = RequestAttempt::First;
     let mut last_seen = String::new();
     while polling.next().await {
         last_seen = match timeout(API_ANSWERS_WITHIN, work(attempt)).await {
@@ -88,7 +88,7 @@ where
             Err(_) => "no answer".into(),
         };
         tracing::debug!(last_seen, "the API is waited for");
-        attempt = Attempt::Again;
+        attempt = RequestAttempt::Again;
     }
     Err(TimedOut {
         waited_for: format!("the Kubernetes API to come back and {action}"),
@@ -98,7 +98,7 @@ where
     .into())
 }
 
-/// Tells whether an error says that the API is not there, and nothing of what was asked.
+/// Returns whether an error says that the API is not there, and nothing of what was asked.
 fn is_away(error: &Error) -> bool {
     match error {
         Error::HyperError(_) | Error::Service(_) => true,
@@ -128,20 +128,20 @@ pub(in crate::kube) fn fault(action: &str, error: &Error) -> EnvironmentFault {
             hint_for(status.code, &status.message),
         ),
         Error::Auth(_) => (
-            words(error),
+            message(error),
             Some("log in to the cluster again: the kubeconfig's credentials were not accepted"),
         ),
         Error::HyperError(_) | Error::Service(_) => (
-            words(error),
+            message(error),
             Some("is the cluster up? `kubectl --context NAME version` asks the same API"),
         ),
         Error::UpgradeConnection(_) => (
-            words(error),
+            message(error),
             Some(
                 "exec and port-forward need a WebSocket to the API; a proxy in between may not let it through",
             ),
         ),
-        _ => (words(error), None),
+        _ => (message(error), None),
     };
     EnvironmentFault::Cluster {
         action: action.into(),
@@ -150,30 +150,30 @@ pub(in crate::kube) fn fault(action: &str, error: &Error) -> EnvironmentFault {
     }
 }
 
-/// Tells whether the API has said that there is no such object.
+/// Returns whether the API has said that there is no such object.
 pub(in crate::kube) fn is_absent(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.code == 404)
 }
 
-/// Tells whether a policy has refused an object: Pod Security admission, or a webhook.
+/// Returns whether a policy has refused an object: Pod Security admission, or a webhook.
 pub(in crate::kube) fn is_refused_by_policy(status: &Status) -> bool {
-    POLICY_WORDS
+    POLICY_PHRASES
         .iter()
-        .any(|words| status.message.contains(words))
+        .any(|phrase| status.message.contains(phrase))
 }
 
-fn words(error: &Error) -> String {
+fn message(error: &Error) -> String {
     chain(error).join(": ")
 }
 
 fn hint_for(code: u16, message: &str) -> Option<&'static str> {
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
     if says(&["exceeded quota", "maximum cpu", "maximum memory"]) {
         return Some(
             "a quota of the cluster refuses it: run fewer scenarios at a time with `--jobs`, or ask for more",
         );
     }
-    if says(&POLICY_WORDS) || says(&["failed calling webhook"]) {
+    if says(&POLICY_PHRASES) || says(&["failed calling webhook"]) {
         return Some(
             "an admission policy of the cluster refuses it: the suite's namespaces are labelled `conformance/run`, by which a policy can exempt them",
         );
@@ -244,12 +244,12 @@ mod tests {
         })
         .await;
         assert_eq!(asked.expect("an answer"), 7);
-        assert_eq!(attempts[0], Attempt::First);
-        assert_eq!(attempts[1..], [Attempt::Again; 3]);
+        assert_eq!(attempts[0], RequestAttempt::First);
+        assert_eq!(attempts[1..], [RequestAttempt::Again; 3]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_api_that_stays_away_is_given_up_with_its_last_word() {
+    async fn an_api_that_stays_away_is_given_up_with_its_last_answer() {
         let asked = ask_patiently("look", |_| async { Err::<(), _>(away()) }).await;
         let text = asked.expect_err("a fault").to_string();
         assert!(text.contains("connection closed"), "{text}");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_carries_the_apis_own_words() {
+    fn a_fault_carries_the_apis_own_message() {
         let status =
             kube::core::Status::failure("pods is forbidden: no", "Forbidden").with_code(403);
         let fault = fault("create the pod", &Error::Api(Box::new(status)));

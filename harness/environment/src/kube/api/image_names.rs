@@ -28,7 +28,7 @@ impl ImageNames {
         self
     }
 
-    /// Returns an image's name; none where nobody has said.
+    /// Returns an image's name; none where it is not known.
     pub fn of(&self, role: ImageRole) -> Option<&str> {
         self.0.get(&role).map(String::as_str)
     }

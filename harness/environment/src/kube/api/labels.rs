@@ -7,7 +7,7 @@ use harness_core::model::identity::{PodName, RunId};
 
 /// The label that carries the run's id. What does not have it is never touched.
 pub(in crate::kube) const RUN_LABEL: &str = "conformance/run";
-/// The label that tells the pods apart.
+/// The label by which the pods differ.
 pub(in crate::kube) const ROLE_LABEL: &str = "conformance/role";
 /// Kubernetes' own label: the Pod Security Standard that a namespace enforces.
 pub(super) const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";

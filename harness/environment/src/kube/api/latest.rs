@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::Pod;
 pub(in crate::kube) struct Latest {
     /// The pod; none before it was seen.
     pub pod: Option<Pod>,
-    /// How far its life is.
+    /// How much of it has ended.
     pub stage: Stage,
 }
 
-/// How far a pod's life is.
+/// How much of a pod has ended.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(in crate::kube) enum Stage {
     /// Something of it may run, or may come to run.

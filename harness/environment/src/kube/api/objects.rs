@@ -187,7 +187,7 @@ pub(in crate::kube) fn unconfined(name: &str, run: &RunId, image: &str) -> Pod {
     }
 }
 
-/// Makes the pod that looks at the containers of one node.
+/// Makes the pod that inspects the containers of one node.
 pub(in crate::kube) fn observer(name: &str, run: &RunId, image: &str, node: Option<&str>) -> Pod {
     Pod {
         metadata: metadata(name, run, OBSERVER),
@@ -217,7 +217,12 @@ pub(in crate::kube) fn once(name: &str, run: &RunId, image: &str, arguments: &[&
                 name: "agent".into(),
                 image: Some(image.into()),
                 image_pull_policy: Some("IfNotPresent".into()),
-                args: Some(arguments.iter().map(|word| (*word).to_owned()).collect()),
+                args: Some(
+                    arguments
+                        .iter()
+                        .map(|argument| (*argument).to_owned())
+                        .collect(),
+                ),
                 ..Container::default()
             })
         }),

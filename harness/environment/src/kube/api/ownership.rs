@@ -29,7 +29,7 @@ impl Owner {
         }
     }
 
-    /// Tells whether the owner was a process of this host and is there no more. Of another host's processes nothing is known.
+    /// Returns whether the owner was a process of this host and is there no more. Of another host's processes nothing is known.
     pub(in crate::kube) fn is_gone(&self) -> bool {
         self.is_gone_from(&host())
     }

@@ -10,7 +10,7 @@ const STATUS_UNKNOWN: &str = "ContainerStatusUnknown";
 
 /// One start of a container.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::kube) struct Instance {
+pub(in crate::kube) struct InstanceView {
     /// The runtime's id, as the status has it.
     pub id: String,
     /// How often the container was restarted before.
@@ -19,7 +19,7 @@ pub(in crate::kube) struct Instance {
     pub started_at: Option<Timestamp>,
     /// How and when it ended, in whole seconds; none while it runs.
     pub end: Option<(ExitStatus, Option<Timestamp>)>,
-    /// The kubelet's word for that end: `OOMKilled`, `Error`, `Completed`.
+    /// The kubelet's reason for that end: `OOMKilled`, `Error`, `Completed`.
     pub reason: Option<String>,
 }
 
@@ -29,12 +29,12 @@ pub(in crate::kube) struct ContainerView {
     /// Its name.
     pub name: String,
     /// The instances that the status still knows, oldest first: at most two.
-    pub instances: Vec<Instance>,
+    pub instances: Vec<InstanceView>,
     /// Whether the startup probe has succeeded, or there is none.
     pub started: bool,
     /// Whether it counts as ready.
     pub ready: bool,
-    /// The kubelet's words where it has lost an instance and cannot say how it ended.
+    /// The kubelet's message where it has lost an instance and cannot say how it ended.
     pub lost: Option<String>,
     /// Why it does not run yet or again: `ImagePullBackOff: …`.
     pub waiting: Option<String>,
@@ -52,7 +52,7 @@ pub(in crate::kube) fn containers(pod: &Pod) -> Vec<ContainerView> {
         .collect()
 }
 
-/// Tells whether the pod counts as ready.
+/// Returns whether the pod counts as ready.
 pub(in crate::kube) fn is_ready(pod: &Pod) -> bool {
     condition(pod, "Ready") == Some("True")
 }
@@ -78,7 +78,7 @@ pub(in crate::kube) fn describe(pod: &Pod) -> String {
                 (Some(reason), _) => format!("waits: {reason}"),
                 (
                     None,
-                    Some(Instance {
+                    Some(InstanceView {
                         end: Some((status, _)),
                         ..
                     }),
@@ -125,7 +125,7 @@ fn view(status: &ContainerStatus) -> ContainerView {
         instances.extend(ended(last, before));
     }
     if let Some(running) = &state.running {
-        instances.push(Instance {
+        instances.push(InstanceView {
             id: status.container_id.clone().unwrap_or_default(),
             restart_count: count,
             started_at: running.started_at.as_ref().map(|time| time.0),
@@ -162,13 +162,13 @@ fn view(status: &ContainerStatus) -> ContainerView {
 }
 
 /// Reads the end of an instance; none of one that never ran (no id).
-fn ended(state: &ContainerStateTerminated, restart_count: u32) -> Option<Instance> {
+fn ended(state: &ContainerStateTerminated, restart_count: u32) -> Option<InstanceView> {
     let id = state.container_id.clone().filter(|id| !id.is_empty())?;
     let status = match state.signal {
         Some(signal) if signal > 0 => ExitStatus::Signal(signal),
         Some(_) | None => ExitStatus::Code(state.exit_code),
     };
-    Some(Instance {
+    Some(InstanceView {
         id,
         restart_count,
         started_at: state.started_at.as_ref().map(|time| time.0),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_in_its_back_off_tells_how_its_last_instance_ended() {
+    fn a_container_in_its_back_off_shows_how_its_last_instance_ended() {
         let pod = pod(&json!({
             "name": "a", "restartCount": 1, "ready": false, "image": "", "imageID": "",
             "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s" } },

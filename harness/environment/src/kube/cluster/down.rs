@@ -76,7 +76,7 @@ pub async fn sweep_leases(
             }
             let _alone = match leases.alone(&lease) {
                 Ok(alone) => alone,
-                // The run that uses it was told until when; a later sweep finds it again.
+                // The run that uses it knows until when; a later sweep finds it again.
                 Err(LeaseError::InUse { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };

@@ -84,7 +84,7 @@ fn to_load(lease: &Lease, built: &Images, named: &ImageNames) -> Vec<ImageRole> 
         .collect()
 }
 
-pub(in crate::kube) fn loaded(built: &Images, role: ImageRole) -> LoadedImage {
+pub(super) fn loaded(built: &Images, role: ImageRole) -> LoadedImage {
     let image = built.of(role);
     LoadedImage {
         name: image.name.clone(),

@@ -138,7 +138,7 @@ impl Lease {
         }
     }
 
-    /// Tells whether its time is over.
+    /// Returns whether its time is over.
     pub fn is_over(&self, now: Timestamp) -> bool {
         match self.purpose {
             LeasePurpose::ForRunsUntil(until) => until <= now,
@@ -146,7 +146,7 @@ impl Lease {
         }
     }
 
-    /// Tells whether runs may use it.
+    /// Returns whether runs may use it.
     pub fn is_for_runs(&self, now: Timestamp) -> bool {
         matches!(self.purpose, LeasePurpose::ForRunsUntil(_)) && !self.is_over(now)
     }

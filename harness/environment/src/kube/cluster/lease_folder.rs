@@ -92,7 +92,7 @@ impl LeaseFolder {
         Ok({ leases }.find(|lease| lease.tool == tool && lease.is_for_runs(now)))
     }
 
-    /// Tells whether a cluster has a lease.
+    /// Returns whether a cluster has a lease.
     pub(in crate::kube) fn has(&self, name: &str) -> bool {
         self.file_of(name).exists()
     }
@@ -302,7 +302,7 @@ mod tests {
         let error = folder.alone(&lease).expect_err("in use");
         assert!(matches!(error, LeaseError::InUse { .. }), "{error}");
         drop((first, second));
-        folder.alone(&lease).expect("nobody uses it");
+        folder.alone(&lease).expect("it is not in use");
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) struct MadeCluster {
 
 impl MadeCluster {
     /// Makes a cluster.
-    pub(in crate::kube) async fn make(
+    pub(super) async fn make(
         making: Making<'_>,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
@@ -100,7 +100,7 @@ impl MadeCluster {
     }
 
     /// Loads the images that the user has not named others for.
-    pub(in crate::kube) async fn load(
+    pub(super) async fn load(
         &self,
         built: &Images,
         named: &ImageNames,
@@ -116,7 +116,7 @@ impl MadeCluster {
     }
 
     /// Returns where its address and credentials are.
-    pub(in crate::kube) const fn kubeconfig(&self) -> &Utf8PathBuf {
+    pub(super) const fn kubeconfig(&self) -> &Utf8PathBuf {
         &self.kubeconfig
     }
 
@@ -126,7 +126,7 @@ impl MadeCluster {
     }
 
     /// Leaves it to whoever has its lease: it does not go with this process any more.
-    pub(in crate::kube) fn release(mut self) {
+    pub(super) fn release(mut self) {
         if let Some(record) = &self.record {
             let _ = fs_err::remove_file(record);
         }
@@ -134,7 +134,7 @@ impl MadeCluster {
     }
 
     /// Removes it, where it goes with this process.
-    pub(in crate::kube) async fn remove(&mut self) -> Result<(), EnvironmentFault> {
+    pub(super) async fn remove(&mut self) -> Result<(), EnvironmentFault> {
         if !self.goes_with_its_owner() {
             return Ok(());
         }

@@ -12,8 +12,8 @@ use harness_core::model::timeouts::TimedOut;
 
 /// How long a cluster may take to be gone from its tool's list.
 const GONE_WITHIN: Duration = Duration::from_mins(1);
-/// How often the list is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the list is polled.
+const POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// Removes a cluster, and whatever is still at work on it for a harness that is gone.
 pub(super) async fn remove_until_gone(
@@ -27,7 +27,7 @@ pub(super) async fn remove_until_gone(
             action: format!("end what still works on the cluster {name}"),
             source,
         })?;
-    let mut polling = Polling::within(GONE_WITHIN, LOOK_EVERY);
+    let mut polling = Polling::within(GONE_WITHIN, POLL_EVERY);
     while polling.next().await {
         // What the engine was making when its client was killed may come to be after a first removal.
         remove_made(tool, name, kubeconfig).await?;

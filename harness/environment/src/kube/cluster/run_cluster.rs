@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use crate::EnvironmentFault;
-use crate::kube::api::connection::Source;
+use crate::kube::api::connection::KubeconfigSource;
 use crate::kube::api::image_names::ImageNames;
 use crate::kube::api::labels::run_name;
 use crate::kube::cluster::choice::ClusterChoice;
@@ -23,7 +23,7 @@ pub(in crate::kube) struct ClusterRequest<'a> {
     pub keeping: Keeping,
     /// Which clusters are kept between runs.
     pub leases: &'a LeaseFolder,
-    /// The folder that says to later runs which clusters are whose.
+    /// The folder in which later runs find which clusters are whose.
     pub records: &'a Utf8Path,
     /// The folder for the credentials of a cluster that goes with the run.
     pub folder: &'a Utf8Path,
@@ -106,12 +106,12 @@ impl Cluster {
     }
 
     /// Returns where its address and credentials are.
-    pub(in crate::kube) fn source(&self) -> Source {
+    pub(in crate::kube) fn source(&self) -> KubeconfigSource {
         match &self.0 {
-            Kind::Existing(context) => Source::Context(context.clone()),
-            Kind::Kept(kept) => Source::File(kept.lease.kubeconfig.clone()),
-            Kind::Made(made) => Source::File(made.kubeconfig().clone()),
-            Kind::Removed => Source::Context(None),
+            Kind::Existing(context) => KubeconfigSource::Context(context.clone()),
+            Kind::Kept(kept) => KubeconfigSource::File(kept.lease.kubeconfig.clone()),
+            Kind::Made(made) => KubeconfigSource::File(made.kubeconfig().clone()),
+            Kind::Removed => KubeconfigSource::Context(None),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The tools that make clusters: what they are told, and what they say when they cannot.
+//! The tools that make clusters: what they are asked, and what they answer when they cannot.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const LISTED_WITHIN: Duration = Duration::from_secs(30);
 pub(super) const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long a cluster may take to be removed.
 pub(in crate::kube) const REMOVED_WITHIN: Duration = Duration::from_mins(2);
-/// A kubelet may ask the API as often, and tell of as many events, as one of Kubernetes 1.27 does by default. Before that it was ten times less:
-/// with a few pods at once its word of a container came seconds late, and the container, its log and its end were gone by then.
+/// A kubelet may ask the API as often, and report as many events, as one of Kubernetes 1.27 does by default. Before that it was ten times less:
+/// with a few pods at once its report of a container came seconds late, and the container, its log and its end were gone by then.
 const KIND_SETTINGS: &str = "\
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -64,7 +64,7 @@ impl ClusterTool {
     }
 
     fn create(self, name: &str, image: Option<&str>, kubeconfig: &Utf8Path) -> Vec<String> {
-        let mut words: Vec<&str> = match self {
+        let mut arguments: Vec<&str> = match self {
             Self::K3d => vec![
                 "cluster",
                 "create",
@@ -87,9 +87,9 @@ impl ClusterTool {
             ],
         };
         if let Some(image) = image {
-            words.extend(["--image", image]);
+            arguments.extend(["--image", image]);
         }
-        words.into_iter().map(str::to_owned).collect()
+        arguments.into_iter().map(str::to_owned).collect()
     }
 
     /// Returns what its command reads from the standard input when it makes a cluster.
@@ -101,7 +101,7 @@ impl ClusterTool {
     }
 
     pub(in crate::kube) fn delete(self, name: &str, kubeconfig: &Utf8Path) -> Vec<String> {
-        let words: &[&str] = match self {
+        let arguments: &[&str] = match self {
             Self::K3d => &["cluster", "delete", name],
             Self::Kind => &[
                 "delete",
@@ -112,23 +112,32 @@ impl ClusterTool {
                 kubeconfig.as_str(),
             ],
         };
-        words.iter().map(|word| (*word).to_owned()).collect()
+        arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect()
     }
 
     fn list(self) -> Vec<String> {
-        let words: &[&str] = match self {
+        let arguments: &[&str] = match self {
             Self::K3d => &["cluster", "list", "--no-headers"],
             Self::Kind => &["get", "clusters"],
         };
-        words.iter().map(|word| (*word).to_owned()).collect()
+        arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect()
     }
 
     fn load(self, name: &str, archive: &Utf8Path) -> Vec<String> {
-        let words: &[&str] = match self {
+        let arguments: &[&str] = match self {
             Self::K3d => &["image", "import", archive.as_str(), "--cluster", name],
             Self::Kind => &["load", "image-archive", archive.as_str(), "--name", name],
         };
-        words.iter().map(|word| (*word).to_owned()).collect()
+        arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect()
     }
 }
 
@@ -147,8 +156,8 @@ pub(super) async fn remove_made(
     name: &str,
     kubeconfig: &Utf8Path,
 ) -> Result<(), EnvironmentFault> {
-    let words = tool.delete(name, kubeconfig);
-    run_tool(tool, "remove the cluster", &words, REMOVED_WITHIN)
+    let arguments = tool.delete(name, kubeconfig);
+    run_tool(tool, "remove the cluster", &arguments, REMOVED_WITHIN)
         .await
         .map(|_| ())
 }
@@ -159,8 +168,8 @@ pub(super) async fn load_image(
     cluster: &str,
     archive: &Utf8Path,
 ) -> Result<(), EnvironmentFault> {
-    let words = tool.load(cluster, archive);
-    run_tool(tool, "load an image", &words, LOADED_WITHIN)
+    let arguments = tool.load(cluster, archive);
+    run_tool(tool, "load an image", &arguments, LOADED_WITHIN)
         .await
         .map(|_| ())
 }
@@ -179,20 +188,20 @@ pub(super) async fn clusters_of(tool: ClusterTool) -> Result<Vec<String>, Enviro
 pub(super) async fn run_tool(
     tool: ClusterTool,
     action: &str,
-    words: &[String],
+    arguments: &[String],
     within: Duration,
 ) -> Result<Vec<u8>, EnvironmentFault> {
-    run_with_settings(tool, action, words, "", within).await
+    run_with_settings(tool, action, arguments, "", within).await
 }
 
 async fn run_with_settings(
     tool: ClusterTool,
     action: &str,
-    words: &[String],
+    arguments: &[String],
     settings: &str,
     within: Duration,
 ) -> Result<Vec<u8>, EnvironmentFault> {
-    let ran = run_command(tool.name(), action, words, settings, within).await;
+    let ran = run_command(tool.name(), action, arguments, settings, within).await;
     ran.map_err(|fault| {
         let hint = hint_for(tool, &fault);
         fault.with_hint(hint)
@@ -206,9 +215,9 @@ pub(super) async fn make_cluster(
     image: Option<&str>,
     kubeconfig: &Utf8Path,
 ) -> Result<(), EnvironmentFault> {
-    let words = tool.create(name, image, kubeconfig);
+    let arguments = tool.create(name, image, kubeconfig);
     let action = "make a cluster";
-    run_with_settings(tool, action, &words, tool.settings(), MADE_WITHIN)
+    run_with_settings(tool, action, &arguments, tool.settings(), MADE_WITHIN)
         .await
         .map(|_| ())
 }
@@ -253,6 +262,16 @@ mod tests {
         let k3d = ClusterTool::K3d.create("n", None, own).join(" ");
         assert!(k3d.contains("--kubeconfig-update-default=false"), "{k3d}");
         assert!(k3d.contains("--kubeconfig-switch-context=false"), "{k3d}");
+    }
+
+    #[test]
+    fn a_tool_that_is_missing_is_to_be_installed() {
+        let missing = CommandFault::Missing {
+            action: "make a cluster with kind".into(),
+            name: "kind".into(),
+        };
+        let hint = hint_for(ClusterTool::Kind, &missing);
+        assert!(hint.is_some_and(|hint| hint.starts_with("install kind")));
     }
 
     #[test]

@@ -14,11 +14,11 @@ const PROGRAMS: [&str; 3] = ["docker", "k3d", "kind"];
 /// How long a killed process may take to go.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 /// How often the process table is looked at for it.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// Kills this user's processes of such programs that name the cluster or one of its nodes, and waits until they are gone.
 pub(super) async fn end_tools_of(cluster: &str) -> io::Result<()> {
-    let mut polling = Polling::within(GONE_WITHIN, LOOK_EVERY);
+    let mut polling = Polling::within(GONE_WITHIN, POLL_EVERY);
     let mut found = Vec::new();
     while polling.next().await {
         found = tools_of(cluster)?;
@@ -53,16 +53,17 @@ fn tools_of(cluster: &str) -> io::Result<Vec<i32>> {
 
 fn works_on(command_line: &[u8], cluster: &str) -> bool {
     let line = String::from_utf8_lossy(command_line);
-    let mut words = line.split('\0');
-    let program = words.next().unwrap_or_default();
+    let mut arguments = line.split('\0');
+    let program = arguments.next().unwrap_or_default();
     let is_tool = Utf8Path::new(program)
         .file_name()
         .is_some_and(|name| PROGRAMS.contains(&name));
     is_tool
-        && words.any(|word| {
+        && arguments.any(|argument| {
             // Nodes are named after their cluster: `<cluster>-control-plane`, `k3d-<cluster>-server-0`.
-            let word = word.strip_prefix("k3d-").unwrap_or(word);
-            word.strip_prefix(cluster)
+            let argument = argument.strip_prefix("k3d-").unwrap_or(argument);
+            argument
+                .strip_prefix(cluster)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         })
 }

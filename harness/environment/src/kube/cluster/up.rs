@@ -17,7 +17,7 @@ use harness_artifacts::image::{ImageRole, Images};
 use harness_core::model::identity::RunId;
 use harness_core::model::timespan::TimeSpan;
 
-/// What `up` is told.
+/// What `up` is asked for.
 #[derive(Debug)]
 pub struct UpOptions {
     /// What makes the cluster.
@@ -32,7 +32,7 @@ pub struct UpOptions {
     pub built: Images,
     /// The folder of leases.
     pub leases: LeaseFolder,
-    /// The folder that tells later runs which clusters are whose.
+    /// The folder in which later runs find which clusters are whose.
     pub records: camino::Utf8PathBuf,
 }
 
@@ -118,7 +118,7 @@ pub async fn up(
             Ok(Raised::Made(lease))
         }
         Err(error) => {
-            // Only the error that came first is told.
+            // Only the error that came first is reported.
             let _ = cluster.remove().await;
             Err(error)
         }

@@ -38,7 +38,7 @@ impl ImageCensus {
         }
     }
 
-    /// Tells whether the right digest of every image of a pod under test is known.
+    /// Returns whether the right digest of every image of a pod under test is known.
     pub(in crate::kube) fn digests(&self) -> Digests {
         let of_a_pod = [ImageRole::Agent, ImageRole::Application, ImageRole::Proxy];
         if of_a_pod.iter().all(|role| self.expected.contains_key(role)) {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_waits_for_its_image_tells_why() {
+    fn a_container_that_waits_for_its_image_shows_why() {
         let images = census().of_pod(&pod("1", ""));
         let waiting = images[0].waiting.as_ref().expect("it waits");
         assert_eq!(waiting.0, "ErrImageNeverPull");

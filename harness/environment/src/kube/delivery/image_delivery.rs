@@ -1,4 +1,4 @@
-//! Brings images that were built here into a cluster that somebody else has made: by the user's own command, or by way of a registry.
+//! Brings images that were built here into a cluster that this run has not made: by the user's own command, or by way of a registry.
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,25 +54,22 @@ impl FromStr for LoadCommand {
     type Err = LoadCommandError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut words = shell_words::split(text).map_err(|_| LoadCommandError::Quotation)?;
-        if words.is_empty() {
+        let mut arguments = shell_words::split(text).map_err(|_| LoadCommandError::Quotation)?;
+        if arguments.is_empty() {
             return Err(LoadCommandError::Empty);
         }
-        let program = words.remove(0);
-        if !words.iter().any(|word| word.contains(ARCHIVE)) {
+        let program = arguments.remove(0);
+        if !arguments.iter().any(|argument| argument.contains(ARCHIVE)) {
             return Err(LoadCommandError::NoArchive);
         }
-        Ok(Self {
-            program,
-            arguments: words,
-        })
+        Ok(Self { program, arguments })
     }
 }
 
 impl fmt::Display for LoadCommand {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = std::iter::once(&self.program).chain(&self.arguments);
-        formatter.write_str(&shell_words::join(words))
+        let arguments = std::iter::once(&self.program).chain(&self.arguments);
+        formatter.write_str(&shell_words::join(arguments))
     }
 }
 
@@ -80,7 +77,7 @@ impl LoadCommand {
     fn arguments_for(&self, archive: &Utf8Path) -> Vec<String> {
         self.arguments
             .iter()
-            .map(|word| word.replace(ARCHIVE, archive.as_str()))
+            .map(|argument| argument.replace(ARCHIVE, archive.as_str()))
             .collect()
     }
 }
@@ -157,8 +154,8 @@ impl ImageDelivery {
                 Self::Command(command) => {
                     say(&format!("loading the image of the {role} by your command"));
                     let action = format!("load the image of the {role}");
-                    let words = command.arguments_for(&image.archive);
-                    run_command(&command.program, &action, &words, "", LOADED_WITHIN).await?;
+                    let arguments = command.arguments_for(&image.archive);
+                    run_command(&command.program, &action, &arguments, "", LOADED_WITHIN).await?;
                 }
                 Self::None => {}
                 Self::Registry(_) => {

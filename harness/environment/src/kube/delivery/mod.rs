@@ -5,4 +5,4 @@
 pub(super) mod image_census;
 pub(super) mod image_delivery;
 pub(super) mod pulls;
-pub(super) mod registry_push;
+mod registry_push;

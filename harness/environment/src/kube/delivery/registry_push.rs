@@ -76,7 +76,7 @@ impl From<PushError> for EnvironmentFault {
 }
 
 /// Pushes the image of an archive under this name.
-pub(in crate::kube) async fn push(archive: &Utf8Path, name: &str) -> Result<(), EnvironmentFault> {
+pub(super) async fn push(archive: &Utf8Path, name: &str) -> Result<(), EnvironmentFault> {
     match timeout(PUSHED_WITHIN, push_unbounded(archive, name)).await {
         Ok(pushed) => Ok(pushed?),
         Err(_) => Err(TimedOut {
@@ -156,7 +156,7 @@ fn is_this_machine(registry: &str) -> bool {
     ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }
 
-/// Returns the user's credentials; nobody's where there are none.
+/// Returns the user's credentials; anonymous ones where there are none.
 fn credentials(registry: &str) -> Result<RegistryAuth, PushError> {
     let folder = env::var_os("DOCKER_CONFIG")
         .map(PathBuf::from)

@@ -131,7 +131,7 @@ async fn a_registry_that_is_not_there_is_named_with_a_hint() {
     let name = format!("localhost:{port}/team/agent-stub:1");
     let fault = push(&image.archive, &name)
         .await
-        .expect_err("nobody answers");
+        .expect_err("there is no answer");
     let EnvironmentFault::Cluster { detail, hint, .. } = fault else {
         panic!("{fault:?}");
     };

@@ -50,13 +50,13 @@ pub(super) fn deployment(run: &RunId, pod: Pod, replicas: u32, revision: u32) ->
 
 /// The version of the group `policy` that a server has. Budgets and evictions are the same in both.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::kube) enum PolicyVersion {
+pub(super) enum PolicyVersion {
     V1,
     V1Beta1,
 }
 
 impl PolicyVersion {
-    pub(in crate::kube) const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "policy/v1",
             Self::V1Beta1 => "policy/v1beta1",
@@ -65,7 +65,7 @@ impl PolicyVersion {
 }
 
 /// Makes a budget that lets one pod at a time be evicted.
-pub(in crate::kube) fn budget(run: &RunId, version: PolicyVersion) -> Value {
+pub(super) fn budget(run: &RunId, version: PolicyVersion) -> Value {
     json!({
         "apiVersion": version.as_str(),
         "kind": "PodDisruptionBudget",
@@ -78,7 +78,7 @@ pub(in crate::kube) fn budget(run: &RunId, version: PolicyVersion) -> Value {
 }
 
 /// Makes the request for an eviction.
-pub(in crate::kube) fn eviction(pod: &str, namespace: &str, version: PolicyVersion) -> Value {
+pub(super) fn eviction(pod: &str, namespace: &str, version: PolicyVersion) -> Value {
     json!({
         "apiVersion": version.as_str(),
         "kind": "Eviction",

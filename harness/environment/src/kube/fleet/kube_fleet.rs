@@ -26,8 +26,8 @@ use harness_core::model::timeouts::TimedOut;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::Stack;
 
-/// Between two looks at the Deployment.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Between two polls of the Deployment.
+const POLL_EVERY: Duration = Duration::from_millis(200);
 /// The status by which the API says that a budget does not allow an eviction.
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -116,13 +116,13 @@ impl KubeFleet {
                 } else {
                     PolicyVersion::V1Beta1
                 };
-                let (group, word) = version
+                let (group, version_name) = version
                     .as_str()
                     .split_once('/')
                     .expect("the name of a version has a group");
                 let resource = ApiResource {
                     group: group.into(),
-                    version: word.into(),
+                    version: version_name.into(),
                     api_version: version.as_str().into(),
                     kind: "PodDisruptionBudget".into(),
                     plural: "poddisruptionbudgets".into(),
@@ -220,7 +220,7 @@ impl Fleet for KubeFleet {
     async fn await_settled(&self, within: TimeSpan) -> Result<(), EnvironmentFault> {
         let deployments = self.deployments();
         let containers = self.nursery.stack.containers().count();
-        let mut polling = Polling::within(within.as_duration(), LOOK_EVERY);
+        let mut polling = Polling::within(within.as_duration(), POLL_EVERY);
         let mut last_seen = String::new();
         while polling.next().await {
             let deployment = ask("look at the Deployment", deployments.get(FLEET)).await?;

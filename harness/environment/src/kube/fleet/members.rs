@@ -98,7 +98,7 @@ impl Members {
     }
 }
 
-/// Tells whether so many containers of a pod have ended since its deletion was asked for.
+/// Returns whether so many containers of a pod have ended since its deletion was asked for.
 fn has_ended(timeline: &[TimelineEvent], containers: usize) -> bool {
     let deleted = timeline
         .iter()
@@ -158,7 +158,7 @@ impl Nursery {
         }
     }
 
-    /// Says where the pod is when that is known, and lets its node tell of its hooks once it runs. Whoever waits for the fleet bounds how long that
+    /// Says where the pod is when that is known, and lets its node report its hooks once it runs. Whoever waits for the fleet bounds how long that
     /// may take.
     async fn place(self, member: Member) {
         match await_address(member.pod.view()).await {

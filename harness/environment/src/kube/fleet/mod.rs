@@ -2,7 +2,7 @@
 //!
 //! It uses [`super::pod`] and what that uses.
 
-pub(super) mod fleet_objects;
+mod fleet_objects;
 pub(super) mod kube_fleet;
 pub(super) mod members;
-pub(super) mod status;
+mod status;

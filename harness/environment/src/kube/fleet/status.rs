@@ -1,4 +1,4 @@
-//! Tells from a Deployment's status and from its pods whether it has settled.
+//! Decides from a Deployment's status and from its pods whether it has settled.
 
 use k8s_openapi::api::apps::v1::Deployment;
 

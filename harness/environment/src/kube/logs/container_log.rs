@@ -16,12 +16,12 @@ const STILL_WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(in crate::kube) struct ContainerLog {
     bytes: Mutex<Vec<u8>>,
-    course: Mutex<ReadingCourse>,
+    state: Mutex<ReadingState>,
 }
 
 /// How the reading of a log goes.
 #[derive(Debug, Default)]
-struct ReadingCourse {
+struct ReadingState {
     /// What is known to be missing.
     gap: Option<String>,
     /// Why the stream broke off that was to be read to its end.
@@ -32,7 +32,7 @@ struct ReadingCourse {
     instance: Option<(String, u64)>,
 }
 
-impl ReadingCourse {
+impl ReadingState {
     fn is_still_written(&self) -> bool {
         self.last_piece
             .is_some_and(|at| at.elapsed() < STILL_WRITTEN_WITHIN)
@@ -40,64 +40,64 @@ impl ReadingCourse {
 }
 
 impl ContainerLog {
-    /// Returns why something of it is known to be missing. A log that nobody has ended, and one that a kubelet rotates, are whole.
+    /// Returns why something of it is known to be missing. A log that has not been ended, and one that a kubelet rotates, are whole.
     pub(in crate::kube) fn gap(&self) -> Option<String> {
-        self.course().gap.clone()
+        self.state().gap.clone()
     }
 
     /// Returns where the log of an instance begins, where that one was the last to be read.
     pub(in crate::kube) fn beginning_of(&self, instance: &str) -> Option<u64> {
-        let course = self.course();
-        let (_, begins_at) = course.instance.as_ref().filter(|(id, _)| id == instance)?;
+        let state = self.state();
+        let (_, begins_at) = state.instance.as_ref().filter(|(id, _)| id == instance)?;
         Some(*begins_at)
     }
 
     /// Begins with the log of an instance; returns where that is.
     pub(in crate::kube) fn begin_instance(&self, instance: &str) -> usize {
         let begins_at = self.lock().len();
-        self.course().instance = Some((instance.to_owned(), begins_at as u64));
+        self.state().instance = Some((instance.to_owned(), begins_at as u64));
         begins_at
     }
 
-    /// Tells whether a piece came a moment ago.
+    /// Returns whether a piece came a moment ago.
     pub(in crate::kube) fn is_still_written(&self) -> bool {
-        self.course().is_still_written()
+        self.state().is_still_written()
     }
 
     /// Takes in that its following is given up. Where the stream is open and silent nothing is known to be missing.
     pub(in crate::kube) fn give_up(&self) {
-        let mut course = self.course();
-        let written = course.is_still_written();
-        let reason = match course.broken.take() {
+        let mut state = self.state();
+        let written = state.is_still_written();
+        let reason = match state.broken.take() {
             Some(reason) => Some(format!(
                 "it broke off and was not read to its end: {reason}"
             )),
             None => written.then(|| "its pod has ended, and it was still being read".into()),
         };
-        course.gap = course.gap.take().or(reason);
+        state.gap = state.gap.take().or(reason);
     }
 
     /// Takes in how the stream ended that was to be read to its end: why it broke off, where it did.
     pub(super) fn stream_ended(&self, why_broken: Option<&String>) {
-        self.course().broken = why_broken.cloned();
+        self.state().broken = why_broken.cloned();
     }
 
     /// Takes in that no more is to be read until the next instance comes.
     pub(super) fn has_read_instance(&self) {
-        let mut course = self.course();
-        course.broken = None;
-        course.last_piece = None;
+        let mut state = self.state();
+        state.broken = None;
+        state.last_piece = None;
     }
 
     /// Takes in that the rest of an instance's log cannot be had any more.
     pub(super) fn lose_the_rest(&self, reason: &str) {
-        self.course().gap.get_or_insert_with(|| {
+        self.state().gap.get_or_insert_with(|| {
             format!("an instance's log broke off and cannot be read any more: {reason}")
         });
     }
 
-    fn course(&self) -> MutexGuard<'_, ReadingCourse> {
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ReadingState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns all of it.
@@ -115,7 +115,7 @@ impl ContainerLog {
         bytes[start..end].to_vec()
     }
 
-    /// Tells whether these bytes stand at this offset from `begins_at`, as far as so much is kept.
+    /// Returns whether these bytes stand at this offset from `begins_at`, as far as so much is kept.
     pub(in crate::kube) fn has(&self, begins_at: usize, offset: u64, piece: &[u8]) -> bool {
         let bytes = self.lock();
         let start =
@@ -135,10 +135,10 @@ impl ContainerLog {
         if piece.len() > room {
             bytes.extend_from_slice(CUT_OFF);
         }
-        let mut course = self.course();
-        course.last_piece = Some(Instant::now());
+        let mut state = self.state();
+        state.last_piece = Some(Instant::now());
         if piece.len() > room {
-            course
+            state
                 .gap
                 .get_or_insert_with(|| "only its first 64 MiB are kept".into());
         }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_of_the_next_instance_is_told_from_what_was_taken_over() {
+    fn the_log_of_the_next_instance_is_distinguished_from_what_was_taken_over() {
         let log = ContainerLog::default();
         log.append(b"first\nsecond");
         assert!(log.has(6, 0, b"sec"));
@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_log_that_is_given_up_lacks_something_only_where_that_is_known() {
         let silent = ContainerLog::default();
-        silent.append(b"last words");
+        silent.append(b"last lines");
         tokio::time::sleep(STILL_WRITTEN_WITHIN).await;
         silent.give_up();
         assert_eq!(silent.gap(), None);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_gap_is_the_one_that_is_told() {
+    fn the_first_gap_is_the_one_that_is_reported() {
         let log = ContainerLog::default();
         assert_eq!(log.gap(), None);
         log.lose_the_rest("first");

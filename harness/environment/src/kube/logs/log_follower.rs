@@ -1,6 +1,6 @@
 //! Follows what a container writes, from its first start on, all restarts in order.
 //!
-//! The API tells of a container's current and its previous instance, and a stream of it may break off. So each instance is followed until
+//! The API has a container's current and its previous instance, and a stream of it may break off. So each instance is followed until
 //! the status says that it has ended and its log was read once more after that; what was read before is passed over. Where something is known to
 //! be missing, the log says so: nothing may be concluded from what is not in it.
 
@@ -18,13 +18,13 @@ use tokio::time::{sleep, timeout};
 use crate::kube::api::latest::{Latest, PodPlace, Stage};
 use crate::kube::api::status;
 use crate::kube::logs::container_log::ContainerLog;
-use crate::kube::logs::kubelet_words::Answer;
+use crate::kube::logs::log_answer::LogAnswer;
 
 /// How long a stream that broke off is left alone.
 const BROKEN_STREAM_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a status may take to tell of the end of a container whose log has ended.
-const END_TOLD_WITHIN: Duration = Duration::from_secs(5);
+/// How long a status may take to show the end of a container whose log has ended.
+const END_SHOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Follows one container until its pod has ended.
 pub(in crate::kube) async fn follow(
@@ -71,7 +71,7 @@ pub(in crate::kube) async fn follow(
             saw_its_end |= is_read;
             let pause = if is_read {
                 // The log's end is the container's end; the status says so a little later.
-                END_TOLD_WITHIN
+                END_SHOWN_WITHIN
             } else {
                 sleep(BROKEN_STREAM_PAUSE).await;
                 BROKEN_STREAM_PAUSE
@@ -189,7 +189,7 @@ async fn read(
         return Err(broken(&format!("the API answered {}", response.status())));
     }
     let mut body = response.into_body();
-    let mut answer = Answer::new();
+    let mut answer = LogAnswer::new();
     let mut position = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(&error))?;
@@ -197,12 +197,12 @@ async fn read(
             position = take_over(&answer.take_in(piece), position, taken, log)?;
         }
     }
-    let rest = answer.end().map_err(|words| {
-        if words.ends_with(&instance.id) {
-            Unread::Removed(words)
+    let rest = answer.end().map_err(|message| {
+        if message.ends_with(&instance.id) {
+            Unread::Removed(message)
         } else {
             // The status lags behind: it speaks of another instance.
-            Unread::Broken(words)
+            Unread::Broken(message)
         }
     })?;
     take_over(&rest, position, taken, log).map(|_| ())

@@ -44,7 +44,7 @@ async fn followed(answer: fn(usize, bool) -> String) -> ContainerLog {
         Arc::clone(&log),
     )
     .await;
-    Arc::into_inner(log).expect("nobody else follows it")
+    Arc::into_inner(log).expect("nothing else follows it")
 }
 
 fn removed(id: &str) -> String {

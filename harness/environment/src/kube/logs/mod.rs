@@ -3,5 +3,5 @@
 //! It uses [`super::api`] alone.
 
 pub(super) mod container_log;
-pub(super) mod kubelet_words;
+mod log_answer;
 pub(super) mod log_follower;

@@ -29,8 +29,8 @@ use harness_core::stack::agent_pods::AgentPods;
 
 /// How long agents may take to be endpoints of their Service.
 const ENDPOINTS_WITHIN: Duration = Duration::from_mins(1);
-/// Between two looks at the endpoints.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between two polls of the endpoints.
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// Makes the Service in front of the agents.
 pub(in crate::kube) async fn make_service(
@@ -65,7 +65,7 @@ pub(in crate::kube) async fn await_endpoints(
 ) -> Result<BTreeSet<String>, EnvironmentFault> {
     let endpoints: Api<Endpoints> = Api::namespaced(space.client.clone(), namespace);
     let action = format!("look at the endpoints of `{AGENTS}`");
-    let mut polling = Polling::within(ENDPOINTS_WITHIN, LOOK_EVERY);
+    let mut polling = Polling::within(ENDPOINTS_WITHIN, POLL_EVERY);
     let mut ready = BTreeSet::new();
     while polling.next().await {
         let found = ask(&action, endpoints.get_opt(AGENTS)).await?;
@@ -202,7 +202,7 @@ impl Pod for ServedPod {
     async fn remove(&self) -> Result<(), EnvironmentFault> {
         let mut removed = Ok(());
         for pod in self.agents.iter().chain([&self.front]) {
-            // One that cannot be removed is no reason to leave the others; only the error that came first is told.
+            // One that cannot be removed is no reason to leave the others; only the error that came first is reported.
             removed = removed.and(pod.remove().await);
         }
         removed

@@ -23,8 +23,8 @@ use crate::kube::space::namespace::RunNamespace;
 use crate::kube::space::observer::{Observers, Watching};
 use crate::kube::space::observing::Observing;
 use crate::kube::space::run_space::RunSpace;
-use crate::kube::timeline::course::Course;
 use crate::kube::timeline::pod_watch::PodView;
+use crate::kube::timeline::recorder::PodRecorder;
 use crate::observe::{ContainerId, ObserveRequest};
 use crate::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
@@ -93,7 +93,7 @@ impl KubePod {
         &self.parts.view
     }
 
-    /// Says where the pod is. It stays there: only the first word counts.
+    /// Says where the pod is. It stays there: only what is said first counts.
     pub(in crate::kube) fn place(&self, addresses: Addresses, node: String) {
         let _ = self.placement.set(Placement { addresses, node });
     }
@@ -163,7 +163,7 @@ impl KubePod {
             .await
     }
 
-    /// Lets the node tell of the processes: when a hook's begin and end, and a container's first one.
+    /// Lets the node report the processes: when a hook's begin and end, and a container's first one.
     pub(in crate::kube) async fn watch_processes(&self) -> Result<(), EnvironmentFault> {
         match self.parts.observing {
             Observing::Allowed => {}
@@ -380,7 +380,7 @@ fn running(view: &PodView) -> BTreeMap<String, ContainerId> {
     let latest = view.latest();
     let latest = latest.borrow();
     let living = latest.pod.as_ref().filter(|_| latest.stage == Stage::Alive);
-    let running = living.map(Course::running);
+    let running = living.map(PodRecorder::running);
     running
         .into_iter()
         .flatten()
@@ -388,7 +388,7 @@ fn running(view: &PodView) -> BTreeMap<String, ContainerId> {
         .collect()
 }
 
-/// Returns the moment that a node tells of something that was asked of it at one moment and done by another. The node's clock may differ
+/// Returns the moment at which a node reports something that was asked of it at one moment and done by another. The node's clock may differ
 /// from this one, which may have been set back meanwhile: it is believed within what is possible.
 fn believable(at: Timestamp, asked: Timestamp, now: Timestamp) -> Timestamp {
     at.clamp(asked, now.max(asked))

@@ -4,5 +4,5 @@
 
 pub(super) mod agent_service;
 pub(super) mod kube_pod;
-pub(super) mod pod_http;
+mod pod_http;
 pub(super) mod pod_maker;

@@ -62,7 +62,7 @@ async fn answer(
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
-    let _connection = Connection(tokio::spawn(connection));
+    let _connection = PortConnection(tokio::spawn(connection));
     let question = http::Request::builder()
         .method(request.method.as_str())
         .uri(&request.path)
@@ -88,7 +88,7 @@ async fn answer(
     })
 }
 
-/// A way to a pod's port, which ends when nobody waits for the answer any more.
+/// A way to a pod's port, which ends when its answer is no longer waited for.
 struct Forwarding(Portforwarder);
 
 impl Drop for Forwarding {
@@ -98,9 +98,9 @@ impl Drop for Forwarding {
 }
 
 /// What carries the question and the answer; it ends as the way does.
-struct Connection<T>(JoinHandle<T>);
+struct PortConnection<T>(JoinHandle<T>);
 
-impl<T> Drop for Connection<T> {
+impl<T> Drop for PortConnection<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

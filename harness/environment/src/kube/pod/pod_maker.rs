@@ -12,9 +12,9 @@ use crate::kube::pod::kube_pod::{KubePod, NamespaceOwner, PodParts};
 use crate::kube::space::observer::Observers;
 use crate::kube::space::observing::Observing;
 use crate::kube::space::run_space::RunSpace;
-use crate::kube::timeline::course::Course;
-use crate::kube::timeline::late_look::{KubeletActs, make_kubelet_look};
+use crate::kube::timeline::kubelet_acts::{KubeletActs, make_kubelet_act};
 use crate::kube::timeline::pod_watch::{PodView, follow_pod};
+use crate::kube::timeline::recorder::PodRecorder;
 use crate::{Addresses, EnvironmentFault};
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::Stack;
@@ -40,7 +40,7 @@ impl PodMaker {
         stack: &Stack,
     ) -> KubePod {
         let view = Arc::new(PodView::new(
-            Course::of(&stack.pod, stack.grace_period_seconds()),
+            PodRecorder::of(&stack.pod, stack.grace_period_seconds()),
             stack.containers().map(|container| container.name.clone()),
         ));
         let follower = tokio::spawn(self.follow(place.clone(), view.clone()));
@@ -95,7 +95,7 @@ impl PodMaker {
             let following = follow_pod(client.clone(), place.clone(), view.clone());
             match kubelet_acts {
                 KubeletActs::AtItsNextLook => {
-                    tokio::join!(following, make_kubelet_look(client, place, &view));
+                    tokio::join!(following, make_kubelet_act(client, place, &view));
                 }
                 KubeletActs::AtOnce => following.await,
             }

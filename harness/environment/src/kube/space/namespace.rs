@@ -53,7 +53,7 @@ pub(super) async fn delete_namespace(
     .await
 }
 
-/// Tells whether a namespace is the one that this process wanted to make: of the same run, owner and purpose.
+/// Returns whether a namespace is the one that this process wanted to make: of the same run, owner and purpose.
 pub(super) fn is_the_same(there: &ObjectMeta, wanted: &ObjectMeta) -> bool {
     let run = |metadata: &ObjectMeta| metadata.labels.as_ref()?.get(RUN_LABEL).cloned();
     let annotated =

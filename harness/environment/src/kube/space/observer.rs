@@ -23,7 +23,7 @@ use crate::observe::{
 use harness_core::model::causes::chain;
 use harness_core::model::digest::sha256;
 
-/// How long a watch that has ended too early is left alone: the status tells of an end a moment after the observer did.
+/// How long a watch that has ended too early is left alone: the status shows an end a moment after the observer does.
 const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long the observer may take for one answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -79,7 +79,7 @@ impl Observers {
         }
     }
 
-    /// Lets the observer of a node report of processes, and returns when it has begun. Where its word ends before all the processes have, as when
+    /// Lets the observer of a node report of processes, and returns when it has begun. Where its report ends before all the processes have, as when
     /// the stream breaks, it is asked again: `left` returns what still runs.
     pub(in crate::kube) async fn watch(
         self: &Arc<Self>,
@@ -108,7 +108,7 @@ impl Observers {
                     if watched.is_empty() {
                         return;
                     }
-                    // One that had ended before the watch began, and of which the API has not told yet, looks the same.
+                    // One that had ended before the watch began, and whose end the API does not show yet, appears the same.
                     tracing::debug!(?watched, "the watch of processes ended before they did");
                     sleep(WATCH_AGAIN_AFTER).await;
                     match observers.begin_watch(&space, &node, &watched).await {

@@ -14,8 +14,8 @@ pub(in crate::kube) enum Observing {
     Allowed,
     /// A policy of the cluster refuses it.
     Forbidden {
-        /// The policy's words.
-        words: String,
+        /// The policy's message.
+        message: String,
     },
 }
 
@@ -26,7 +26,7 @@ impl Observing {
         match answer {
             Ok(_) => Ok(Self::Allowed),
             Err(kube::Error::Api(status)) if is_refused_by_policy(&status) => Ok(Self::Forbidden {
-                words: status.message,
+                message: status.message,
             }),
             Err(error) => Err(fault(TRY_OBSERVER, &error)),
         }
@@ -36,14 +36,14 @@ impl Observing {
     pub(in crate::kube) fn fact(&self) -> String {
         match self {
             Self::Allowed => "by a privileged pod on the node".into(),
-            Self::Forbidden { words } => {
-                format!("not possible: the cluster lets no privileged pod in: {words}")
+            Self::Forbidden { message } => {
+                format!("not possible: the cluster lets no privileged pod in: {message}")
             }
         }
     }
 
     /// Returns the features that follow from it: when a hook ends, what is in a read-only root's volumes, and how a container is paused,
-    /// only its node tells.
+    /// only its node can report.
     pub(in crate::kube) fn features(&self) -> FeatureSet {
         match self {
             Self::Allowed => FeatureSet::from(NEED_THE_NODE),
@@ -101,7 +101,7 @@ mod tests {
         422,
         "Pod \"observer\" is invalid: spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy"
     )]
-    fn a_policys_refusal_is_a_missing_feature_with_the_policys_words(
+    fn a_policys_refusal_is_a_missing_feature_with_the_policys_message(
         #[case] code: u16,
         #[case] message: &str,
     ) {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_privileged_pod_is_let_in_the_node_tells() {
+    fn where_a_privileged_pod_is_let_in_the_node_reports() {
         let observing = Observing::of(Ok(())).expect("an answer");
         assert_eq!(observing.features(), FeatureSet::from(NEED_THE_NODE));
         assert_eq!(observing.why_not(Feature::PreStopExec), None);

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::EnvironmentFault;
-use crate::kube::api::fault::{Attempt, ask_patiently};
+use crate::kube::api::fault::{RequestAttempt, ask_patiently};
 use crate::kube::api::labels::{FIELD_MANAGER, RUN_LABEL, run_name};
 use crate::kube::api::objects::{self, DRIVER};
 use crate::kube::api::ownership::Owner;
@@ -26,8 +26,8 @@ use harness_core::model::identity::RunId;
 use harness_core::model::pod_security::PodSecurityStandard;
 use harness_core::model::timeouts::TimedOut;
 
-/// Between two looks at an object.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+/// Between two polls of an object.
+const POLL_EVERY: Duration = Duration::from_millis(40);
 /// How long a namespace may take to get its service account.
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(30);
 /// How long a pod that serves the run may take until it runs.
@@ -91,7 +91,7 @@ impl RunSpace {
         match self.await_namespace(name).await {
             Ok(()) => Ok(namespace),
             Err(error) => {
-                // Only the error that came first is told; the end of the run removes what is left.
+                // Only the error that came first is reported; the end of the run removes what is left.
                 self.remove_namespace(&namespace).await;
                 Err(error)
             }
@@ -119,7 +119,9 @@ impl RunSpace {
             let (namespaces, parameters, object) = (&namespaces, &parameters, &object);
             async move {
                 match (namespaces.create(parameters, object).await, attempt) {
-                    (Err(kube::Error::Api(status)), Attempt::Again) if status.code == 409 => {
+                    (Err(kube::Error::Api(status)), RequestAttempt::Again)
+                        if status.code == 409 =>
+                    {
                         // The first attempt may have made it, and only its answer was lost.
                         let there = namespaces.get(name).await?;
                         if is_the_same(&there.metadata, &object.metadata) {
@@ -144,7 +146,7 @@ impl RunSpace {
     async fn await_namespace(&self, name: &str) -> Result<(), EnvironmentFault> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), name);
         let action = format!("look for the service account of `{name}`");
-        let mut polling = Polling::within(ACCOUNT_WITHIN, LOOK_EVERY);
+        let mut polling = Polling::within(ACCOUNT_WITHIN, POLL_EVERY);
         loop {
             if !polling.next().await {
                 return Err(TimedOut {
@@ -245,7 +247,7 @@ impl RunSpace {
     ) -> Result<Pod, EnvironmentFault> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let action = format!("look at the pod `{name}`");
-        let mut polling = Polling::within(SERVING_WITHIN, LOOK_EVERY);
+        let mut polling = Polling::within(SERVING_WITHIN, POLL_EVERY);
         let mut last_seen = String::new();
         while polling.next().await {
             let pod = ask_patiently(&action, |_| pods.get(name)).await?;
@@ -279,7 +281,7 @@ impl RunSpace {
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
-        let mut polling = Polling::within(REMOVED_WITHIN, 10 * LOOK_EVERY);
+        let mut polling = Polling::within(REMOVED_WITHIN, 10 * POLL_EVERY);
         let mut left: Vec<RunNamespace> = Vec::new();
         while polling.next().await {
             left = ask_patiently("list the run's namespaces", |_| {

@@ -5,7 +5,7 @@ use kube::Client;
 use kube::api::{Api, ListParams};
 
 use crate::EnvironmentFault;
-use crate::kube::api::connection::{Connection, Source};
+use crate::kube::api::connection::{ApiConnection, KubeconfigSource};
 use crate::kube::api::fault::ask;
 use crate::kube::api::labels::{OWNER_ANNOTATION, PREFIX, RUN_LABEL};
 use crate::kube::api::ownership::Owner;
@@ -17,12 +17,12 @@ use crate::kube::space::namespace::{RunNamespace, delete_namespace};
 ///
 /// When the cluster cannot be reached or one cannot be removed.
 pub async fn sweep_context(context: Option<String>) -> Result<Vec<String>, EnvironmentFault> {
-    let connection = Connection::open(&Source::Context(context)).await?;
+    let connection = ApiConnection::open(&KubeconfigSource::Context(context)).await?;
     sweep_namespaces(&connection.client).await
 }
 
 /// Removes the namespaces of a cluster of which the owner is gone; returns their names. Those without a run's label or without an owner
-/// are somebody's: they stay.
+/// belong to other users: they stay.
 pub(in crate::kube) async fn sweep_namespaces(
     client: &Client,
 ) -> Result<Vec<String>, EnvironmentFault> {

@@ -18,17 +18,17 @@ use tokio_stream::StreamExt as _;
 use crate::kube::api::latest::{Latest, PodPlace, Stage};
 use crate::kube::logs::container_log::ContainerLog;
 use crate::kube::logs::log_follower::follow;
-use crate::kube::timeline::course::Course;
-use crate::kube::timeline::proxy_word::ProxyWord;
+use crate::kube::timeline::proxy_signal::ProxySignal;
+use crate::kube::timeline::recorder::PodRecorder;
 use crate::observe::ProcessReport;
 use crate::pod_timeline::PodTimeline;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::stack::PROXY_CONTAINER;
 
-/// How often time alone is taken into account: a hook's grace period ends without anybody's word.
+/// How often time alone is taken into account: a hook's grace period ends without a signal.
 const TICK: Duration = Duration::from_millis(20);
-/// How long a kubelet's word of a hook may come after the pod is gone: it tells of a failed hook beside its work.
-const WORDS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a kubelet's signal of a hook may come after the pod is gone: it reports a failed hook beside its work.
+const SIGNALS_WITHIN: Duration = Duration::from_secs(10);
 /// How long the logs of a pod that is gone may take to end where nothing more comes.
 const LOGS_END_WITHIN: Duration = Duration::from_secs(5);
 /// How long they may take where more comes: the API forgets a pod that is deleted without grace at once, and its kubelet may take a while to kill it.
@@ -39,19 +39,22 @@ const LOGS_ARE_WRITTEN_FOR: Duration = Duration::from_mins(1);
 pub(in crate::kube) struct PodView {
     pub timeline: PodTimeline,
     pub logs: BTreeMap<String, Arc<ContainerLog>>,
-    course: Mutex<Course>,
+    recorder: Mutex<PodRecorder>,
     latest: watch::Sender<Latest>,
 }
 
 impl PodView {
     /// Begins with nothing seen.
-    pub(in crate::kube) fn new(course: Course, containers: impl Iterator<Item = String>) -> Self {
+    pub(in crate::kube) fn new(
+        recorder: PodRecorder,
+        containers: impl Iterator<Item = String>,
+    ) -> Self {
         Self {
             timeline: PodTimeline::new(),
             logs: containers
                 .map(|name| (name, Arc::new(ContainerLog::default())))
                 .collect(),
-            course: Mutex::new(course),
+            recorder: Mutex::new(recorder),
             latest: watch::Sender::default(),
         }
     }
@@ -63,7 +66,7 @@ impl PodView {
 
     /// Takes in what the processes of the pod did.
     pub(in crate::kube) fn process(&self, report: &ProcessReport) {
-        self.learn(|course, now| course.process(now, report));
+        self.learn(|recorder, now| recorder.process(now, report));
     }
 
     /// Adds what the harness itself did.
@@ -77,38 +80,37 @@ impl PodView {
 
     /// Takes in that the harness asks for the pod's deletion now.
     pub(in crate::kube) fn ask_deletion(&self) {
-        let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        course.ask_deletion(Timestamp::now());
+        self.learn(PodRecorder::ask_deletion);
     }
 
-    /// Looks for what only time and the proxy's own log tell of.
-    fn tick(&self, word: &mut ProxyWord) {
-        self.learn(|course, now| {
-            let mut events = course.tick(now);
-            if course.is_being_deleted()
+    /// Takes in what only time and the proxy's own log show.
+    fn tick(&self, signal: &mut ProxySignal) {
+        self.learn(|recorder, now| {
+            let mut events = recorder.tick(now);
+            if recorder.is_being_deleted()
                 && let Some(log) = self.logs.get(PROXY_CONTAINER)
-                && let Some(instance) = course.instance_of(PROXY_CONTAINER)
-                && let Some(at) = word.of_term(log, &instance)
+                && let Some(instance) = recorder.instance_of(PROXY_CONTAINER)
+                && let Some(at) = signal.of_term(log, &instance)
             {
-                events.extend(course.told_of_term(now, PROXY_CONTAINER, at));
+                events.extend(recorder.term_received(now, PROXY_CONTAINER, at));
             }
             events
         });
     }
 
-    fn awaits_words_of_hooks(&self) -> bool {
-        let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        course.awaits_words_of_hooks(Timestamp::now())
+    fn awaits_signals_of_hooks(&self) -> bool {
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        recorder.awaits_signals_of_hooks(Timestamp::now())
     }
 
     fn is_concluded(&self) -> bool {
-        let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        course.is_concluded(Timestamp::now())
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        recorder.is_concluded(Timestamp::now())
     }
 
-    fn learn(&self, learn: impl FnOnce(&mut Course, Timestamp) -> Vec<TimelineEvent>) {
-        let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in learn(&mut course, Timestamp::now()) {
+    fn learn(&self, learn: impl FnOnce(&mut PodRecorder, Timestamp) -> Vec<TimelineEvent>) {
+        let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in learn(&mut recorder, Timestamp::now()) {
             self.timeline.place(event);
         }
     }
@@ -116,9 +118,9 @@ impl PodView {
     fn status(&self, pod: &Pod) {
         tracing::trace!(
             status = %serde_json::to_string(&pod.status).unwrap_or_default(),
-            "the API tells of a pod"
+            "the API reports a pod"
         );
-        self.learn(|course, now| course.status(now, pod));
+        self.learn(|recorder, now| recorder.status(now, pod));
         self.latest
             .send_modify(|latest| latest.pod = Some(pod.clone()));
     }
@@ -137,7 +139,7 @@ pub(in crate::kube) async fn follow_pod(client: Client, place: PodPlace, view: A
         ));
     }
     let stage = watch_to_its_end(client, &place, &view).await;
-    view.learn(|course, _| course.conclude());
+    view.learn(|recorder, _| recorder.conclude());
     view.latest.send_modify(|latest| latest.stage = stage);
     let is_still_written = || view.logs.values().any(|log| log.is_still_written());
     if !end_of(&mut logs, is_still_written).await {
@@ -146,14 +148,14 @@ pub(in crate::kube) async fn follow_pod(client: Client, place: PodPlace, view: A
             namespace = place.namespace,
             "a container's log did not end with its pod"
         );
-        // Nobody reads them any more when this returns.
+        // They are not read any more when this returns.
         logs.shutdown().await;
         view.logs.values().for_each(|log| log.give_up());
     }
     view.timeline.complete();
 }
 
-/// Waits for the logs' ends for as long as more comes; tells whether they came.
+/// Waits for the logs' ends for as long as more comes; returns whether they came.
 async fn end_of(logs: &mut JoinSet<()>, is_still_written: impl Fn() -> bool) -> bool {
     let gone_at = Instant::now();
     loop {
@@ -176,8 +178,8 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
     let mut pods = std::pin::pin!(watcher(pods, only).default_backoff());
     let mut events = std::pin::pin!(watcher(events, of_pod).default_backoff());
     let mut tick = interval(TICK);
-    let mut word = ProxyWord::default();
-    let mut words_until = None;
+    let mut signal = ProxySignal::default();
+    let mut signals_until = None;
     let mut seen = Seen::Never;
     loop {
         tokio::select! {
@@ -186,17 +188,17 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
                     seen = seen.after(&change);
                     match change {
                         watcher::Event::Apply(pod) | watcher::Event::InitApply(pod) | watcher::Event::Delete(pod) => {
-                            // The proxy may have told more than the status lets one guess.
-                            view.tick(&mut word);
+                            // The proxy's log may have more than the status shows.
+                            view.tick(&mut signal);
                             view.status(&pod);
                         }
                         watcher::Event::Init | watcher::Event::InitDone => {}
                     }
                     if seen == Seen::Gone {
-                        if !view.awaits_words_of_hooks() {
+                        if !view.awaits_signals_of_hooks() {
                             return Stage::Gone;
                         }
-                        words_until.get_or_insert(Instant::now() + WORDS_WITHIN);
+                        signals_until.get_or_insert(Instant::now() + SIGNALS_WITHIN);
                     }
                 }
                 Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of a pod is taken up again"),
@@ -204,18 +206,18 @@ async fn watch_to_its_end(client: Client, place: &PodPlace, view: &PodView) -> S
             },
             change = events.next() => match change {
                 Some(Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event))) => {
-                    view.learn(|course, now| course.kubelet_event(now, &event));
+                    view.learn(|recorder, now| recorder.kubelet_event(now, &event));
                 }
                 Some(Ok(watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone)) => {}
                 Some(Err(error)) => tracing::debug!(%error, %namespace, "the watch of events is taken up again"),
                 None => return Stage::Gone,
             },
             _ = tick.tick() => {
-                view.tick(&mut word);
+                view.tick(&mut signal);
                 if view.is_concluded() {
                     return if seen == Seen::Gone { Stage::Gone } else { Stage::Ended };
                 }
-                if words_until.is_some_and(|until| Instant::now() >= until) {
+                if signals_until.is_some_and(|until| Instant::now() >= until) {
                     return Stage::Gone;
                 }
             }

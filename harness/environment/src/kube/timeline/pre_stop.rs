@@ -10,8 +10,8 @@ use harness_core::model::timeline::LifecycleEvent;
 /// What the harness sees of a hook lies within this time of what the kubelet counts: a hook that ends so shortly before its deadline has been
 /// ended by it, and what the container has left is the same in either case.
 const DEADLINE_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
-/// How long after the word of its container's end the kubelet may still tell of a hook: it does so beside its work.
-const WORD_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+/// How long after its container's end was heard of the kubelet may still report a hook: it does so beside its work.
+const SIGNAL_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What a container does before it is sent TERM.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,28 +39,28 @@ enum HookState {
     },
 }
 
-/// Whether the kubelet may still tell of a hook.
+/// Whether a signal of the kubelet about a hook may still come.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Word {
-    /// It has, or there is nothing to tell: of a hook that ended well it says nothing.
+enum Awaited {
+    /// It has come, or there is none: of a hook that ended well the kubelet says nothing.
     #[default]
-    NotAwaited,
-    /// Nobody saw the hook end: it may be told of as long as the pod is there.
-    Awaited,
-    /// The hook was seen to end, or its end is known by time: a failure is told of soon after, or never.
-    AwaitedUntil(Timestamp),
+    No,
+    /// The hook was not seen to end: it may be reported as long as the pod is there.
+    Yes,
+    /// The hook was seen to end, or its end is known by time: a failure is reported soon after, or never.
+    Until(Timestamp),
 }
 
 /// What is to be said of a hook when nothing more will be heard of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum LastWord {
-    /// It was over by then, and no failure was told of.
+pub(super) enum HookRemainder {
+    /// It was over by then, and no failure was reported.
     Finished(Timestamp),
-    /// It had to run before the container's end, and nobody saw it.
+    /// It had to run before the container's end, and was not observed.
     Unseen(Timestamp),
 }
 
-/// Whether the kubelet had to run a container's hook before it ended: it had been told to stop it, with a grace period.
+/// Whether the kubelet had to run a container's hook before it ended: it had been asked to stop it, with a grace period.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stopped {
     No,
@@ -76,22 +76,22 @@ pub(super) enum HookEnd {
     Overran,
 }
 
-/// The hook of one life of a container.
-#[derive(Debug, Default)]
-pub(super) struct HookCourse {
+/// The hook of one instance of a container.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HookRun {
     state: HookState,
-    word: Word,
+    signal: Awaited,
     container_ended_at: Option<Timestamp>,
     /// Whether it had to run before the container's end.
     is_owed: bool,
-    /// When it was over at the latest, where nobody saw how it ended and nobody was told of it yet.
-    untold_end: Option<Timestamp>,
+    /// When it was over at the latest, where it was not observed how it ended and its end is not in the timeline yet.
+    open_end: Option<Timestamp>,
     has_overrun: bool,
 }
 
 impl Hook {
     /// Reads the hook out of the pod template.
-    pub(in crate::kube) fn of(container: &Container) -> Option<Self> {
+    pub(super) fn of(container: &Container) -> Option<Self> {
         let hook = container.lifecycle.as_ref()?.pre_stop.as_ref()?;
         if let Some(exec) = &hook.exec {
             return Some(Self::Exec(exec.command.clone().unwrap_or_default()));
@@ -105,13 +105,9 @@ impl Hook {
     }
 }
 
-impl HookCourse {
-    /// It has begun, as far as that is news; returns what there is to tell.
-    pub(in crate::kube) fn begin(
-        &mut self,
-        now: Timestamp,
-        process: Option<i32>,
-    ) -> Option<LifecycleEvent> {
+impl HookRun {
+    /// It has begun, as far as that is news; returns what that adds to the timeline.
+    pub(super) fn begin(&mut self, now: Timestamp, process: Option<i32>) -> Option<LifecycleEvent> {
         match &mut self.state {
             HookState::NotBegun => {
                 self.state = HookState::Runs {
@@ -130,7 +126,7 @@ impl HookCourse {
     }
 
     /// It is over by then at the latest: TERM is sent.
-    pub(in crate::kube) fn end(&mut self, now: Timestamp) {
+    pub(super) fn end(&mut self, now: Timestamp) {
         if let HookState::Runs { since, .. } = self.state {
             self.state = HookState::Over {
                 since: since.min(now),
@@ -158,12 +154,7 @@ impl HookCourse {
     }
 
     /// A process has ended: the hook's own, or another one.
-    pub(in crate::kube) fn left(
-        &self,
-        now: Timestamp,
-        gone: i32,
-        grace_seconds: u64,
-    ) -> Option<HookEnd> {
+    pub(super) fn leave(&self, now: Timestamp, gone: i32, grace_seconds: u64) -> Option<HookEnd> {
         let HookState::Runs {
             since,
             process: Some(own),
@@ -182,7 +173,7 @@ impl HookCourse {
     }
 
     /// Time has passed: a pause may be over, and so may the grace period. Returns how many seconds after its beginning it has ended, and how.
-    pub(super) fn tick(
+    pub(super) fn end_by_time(
         &self,
         now: Timestamp,
         hook: Option<&Hook>,
@@ -206,7 +197,7 @@ impl HookCourse {
         self.has_overrun = true;
     }
 
-    /// Tells whether it has used the grace period up.
+    /// Returns whether it has used the grace period up.
     pub(super) const fn has_overrun(&self) -> bool {
         self.has_overrun
     }
@@ -219,15 +210,15 @@ impl HookCourse {
         hook: Option<&Hook>,
         stopped: Stopped,
     ) {
-        let soon = Word::AwaitedUntil(now.saturating_add(WORD_WITHIN).unwrap_or(now));
-        self.word = match (hook, self.state, stopped) {
-            (None, _, _) | (Some(_), HookState::NotBegun, Stopped::No) => Word::NotAwaited,
+        let soon = Awaited::Until(now.saturating_add(SIGNAL_WITHIN).unwrap_or(now));
+        self.signal = match (hook, self.state, stopped) {
+            (None, _, _) | (Some(_), HookState::NotBegun, Stopped::No) => Awaited::No,
             (Some(Hook::Exec(_) | Hook::Http), HookState::NotBegun, Stopped::Yes)
-            | (Some(Hook::Exec(_) | Hook::Http), HookState::Runs { .. }, _) => Word::Awaited,
+            | (Some(Hook::Exec(_) | Hook::Http), HookState::Runs { .. }, _) => Awaited::Yes,
             (Some(Hook::Sleep(_)), HookState::NotBegun, Stopped::Yes)
             | (Some(Hook::Exec(_) | Hook::Http), HookState::Over { .. }, _) => soon,
             (Some(Hook::Sleep(_)), HookState::Runs { .. } | HookState::Over { .. }, _) => {
-                Word::NotAwaited
+                Awaited::No
             }
         };
         self.container_ended_at = Some(at);
@@ -236,9 +227,9 @@ impl HookCourse {
     }
 
     /// The kubelet says that it has failed. Returns when that was, as far as is known.
-    pub(super) fn told_of_failure(&mut self) -> Option<Timestamp> {
-        self.word = Word::NotAwaited;
-        match (self.untold_end.take(), self.state) {
+    pub(super) fn fail(&mut self) -> Option<Timestamp> {
+        self.signal = Awaited::No;
+        match (self.open_end.take(), self.state) {
             (None, HookState::Over { by, .. }) => Some(by),
             // Its container has ended since, and it lasted no longer than that.
             (Some(_), HookState::Over { since, .. }) => Some(since),
@@ -246,21 +237,21 @@ impl HookCourse {
         }
     }
 
-    /// Nothing more will be heard of it. Returns what was not told yet.
-    pub(super) const fn conclude(&mut self) -> Option<LastWord> {
-        if let Some(at) = self.untold_end.take() {
-            return Some(LastWord::Finished(at));
+    /// Nothing more will be heard of it. Returns what is not in the timeline yet.
+    pub(super) const fn conclude(&mut self) -> Option<HookRemainder> {
+        if let Some(at) = self.open_end.take() {
+            return Some(HookRemainder::Finished(at));
         }
         match (self.state, self.container_ended_at) {
             (HookState::NotBegun, Some(at)) if self.is_owed => {
                 self.is_owed = false;
-                Some(LastWord::Unseen(at))
+                Some(HookRemainder::Unseen(at))
             }
             (HookState::NotBegun | HookState::Runs { .. } | HookState::Over { .. }, _) => None,
         }
     }
 
-    /// Tells whether a hook that still runs has used the grace period up by then.
+    /// Returns whether a hook that still runs has used the grace period up by then.
     pub(super) fn has_used_up(&self, now: Timestamp, grace_seconds: u64) -> bool {
         self.runs_since()
             .is_some_and(|since| has_used_up(now.duration_since(since), grace_seconds))
@@ -268,22 +259,22 @@ impl HookCourse {
 
     fn end_with_container(&mut self) {
         if let (HookState::Runs { .. }, Some(at)) = (self.state, self.container_ended_at) {
-            self.untold_end = Some(at);
+            self.open_end = Some(at);
             self.end(at);
         }
     }
 
-    /// Tells whether the kubelet may still tell of it.
-    pub(super) fn awaits_word(&self, now: Timestamp) -> bool {
-        match self.word {
-            Word::NotAwaited => false,
-            Word::Awaited => true,
-            Word::AwaitedUntil(until) => now < until,
+    /// Returns whether the kubelet may still report it.
+    pub(super) fn awaits_signal(&self, now: Timestamp) -> bool {
+        match self.signal {
+            Awaited::No => false,
+            Awaited::Yes => true,
+            Awaited::Until(until) => now < until,
         }
     }
 }
 
-/// Tells whether a hook that ended after this time was ended by its deadline.
+/// Returns whether a hook that ended after this time was ended by its deadline.
 fn has_used_up(used: SignedDuration, grace_seconds: u64) -> bool {
     used.saturating_add(DEADLINE_TOLERANCE) >= whole_seconds(grace_seconds)
 }

@@ -1,4 +1,4 @@
-//! When a container was sent TERM, which no API tells of: what the kubelet's rules say, and what was seen.
+//! When a container was sent TERM, which no API reports: what the kubelet's rules say, and what was seen.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ pub(super) const LEAST_GRACE_SECONDS: u64 = 2;
 
 /// Whether a container is a better witness of its TERM than the kubelet's rules are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum TellsOfTerm {
+pub(super) enum ReportsTerm {
     #[default]
     No,
     Yes,
@@ -25,7 +25,7 @@ pub(super) enum TermMoment {
 }
 
 impl TermMoment {
-    pub(in crate::kube) const fn latest(self) -> Timestamp {
+    pub(super) const fn latest(self) -> Timestamp {
         match self {
             Self::Seen(at) | Self::Between(_, at) => at,
         }
@@ -40,37 +40,33 @@ impl TermMoment {
     }
 }
 
-/// The TERM of one life of a container.
-#[derive(Debug, Default)]
-pub(super) struct TermCourse {
-    /// When it was sent: the latest moment, where nobody saw it.
+/// The TERM of one instance of a container.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Term {
+    /// When it was sent: the latest moment, where it was not observed.
     sent: Option<Timestamp>,
-    /// What the rules say of a TERM that the container has not told of yet, and the seconds that it then has.
-    untold: Option<(TermMoment, u64)>,
+    /// What the rules say of a TERM that the container has not reported of yet, and the seconds that it then has.
+    by_the_rules: Option<(TermMoment, u64)>,
 }
 
-impl TermCourse {
+impl Term {
     /// Returns when it was sent, as late as it can have been.
     pub(super) const fn sent(&self) -> Option<Timestamp> {
         self.sent
     }
 
-    /// Keeps what the rules say until the container tells of it, or has ended. The first word counts.
-    pub(super) fn await_word(&mut self, moment: TermMoment, left_seconds: u64) {
-        self.untold.get_or_insert((moment, left_seconds));
+    /// Keeps what the rules say until the container reports it, or has ended. What they say first counts.
+    pub(super) fn await_report(&mut self, moment: TermMoment, left_seconds: u64) {
+        self.by_the_rules.get_or_insert((moment, left_seconds));
     }
 
-    /// Returns what the rules said, where the container was to tell of it and did not.
-    pub(super) const fn take_untold(&mut self) -> Option<(TermMoment, u64)> {
-        self.untold.take()
+    /// Returns what the rules said, where the container was to report it and did not.
+    pub(super) const fn take_by_the_rules(&mut self) -> Option<(TermMoment, u64)> {
+        self.by_the_rules.take()
     }
 
-    /// It was sent, once; returns what there is to tell.
-    pub(in crate::kube) fn send(
-        &mut self,
-        moment: TermMoment,
-        left_seconds: u64,
-    ) -> Option<LifecycleEvent> {
+    /// It was sent, once; returns what that adds to the timeline.
+    pub(super) fn send(&mut self, moment: TermMoment, left_seconds: u64) -> Option<LifecycleEvent> {
         if self.sent.is_some() {
             return None;
         }
@@ -94,8 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn term_is_told_once_with_no_less_than_the_least_grace() {
-        let mut term = TermCourse::default();
+    fn term_is_sent_once_with_no_less_than_the_least_grace() {
+        let mut term = Term::default();
         let first = term.send(TermMoment::Between(at(1), at(3)), 0);
         assert_eq!(
             first,
@@ -110,12 +106,12 @@ mod tests {
 
     #[test]
     fn a_term_that_the_end_shows_was_no_later_than_it() {
-        let mut term = TermCourse::default();
-        term.await_word(TermMoment::Between(at(1), at(5)), 7);
-        term.await_word(TermMoment::Seen(at(9)), 9);
-        let (moment, left) = term.take_untold().expect("the first word");
+        let mut term = Term::default();
+        term.await_report(TermMoment::Between(at(1), at(5)), 7);
+        term.await_report(TermMoment::Seen(at(9)), 9);
+        let (moment, left) = term.take_by_the_rules().expect("what the rules said first");
         assert_eq!(left, 7);
         assert_eq!(moment.no_later_than(at(3)).latest(), at(3));
-        assert!(term.take_untold().is_none());
+        assert!(term.take_by_the_rules().is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Tries whether the cluster refuses a pod by the standard that its namespace enforces, before scenarios rely on it.
 //!
-//! The label means nothing to a cluster without Pod Security admission, and the version does not tell: it can be switched off.
+//! The label means nothing to a cluster without Pod Security admission, and the version does not show it: admission can be switched off.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
@@ -19,7 +19,7 @@ use harness_core::model::pod_security::PodSecurityStandard;
 pub(in crate::kube) enum PodAdmission {
     /// It was refused, for the standard.
     Enforced,
-    /// It was let in, or refused for another reason, in words.
+    /// It was let in, or refused for another reason, which follows.
     NotEnforced(String),
     /// No scenario needs to know.
     NotTried,

@@ -20,12 +20,12 @@ pub struct AgentTraits {
 }
 
 impl AgentTraits {
-    /// Tells whether its list of options has this one.
+    /// Returns whether its list of options has this one.
     pub fn has_option(&self, name: &str) -> bool {
         self.usage.contains(name)
     }
 
-    /// Tells whether it is our reference stub.
+    /// Returns whether it is our reference stub.
     pub fn is_reference_stub(&self) -> bool {
         self.version.starts_with("agent-stub ")
     }

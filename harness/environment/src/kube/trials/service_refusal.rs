@@ -7,12 +7,12 @@ use crate::kube::api::exec::{ask_line, exec};
 use crate::kube::api::objects::{self, DRIVER};
 use crate::kube::space::run_space::RunSpace;
 
-/// How long the word about a Service may take.
+/// How long the answer about a Service may take.
 const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
-/// The longest word, in bytes.
-const LONGEST_WORD: u64 = 1024;
+/// The longest answer, in bytes.
+const LONGEST_ANSWER: u64 = 1024;
 
-/// Waits until a Service's `host:port` refuses connections of the driver's pod. Before the node knows a Service its address is nobody's,
+/// Waits until a Service's `host:port` refuses connections of the driver's pod. Before the node knows a Service its address has no owner,
 /// and traffic to it may leave the cluster.
 pub(in crate::kube) async fn await_refusal(
     space: &RunSpace,
@@ -22,7 +22,7 @@ pub(in crate::kube) async fn await_refusal(
     let mut command = objects::command("await-refusal");
     command.push(address.to_owned());
     let mut exec = exec(&pods, DRIVER, DRIVER, command).await?;
-    let said = ask_line(&mut exec, b"", LONGEST_WORD, SERVICE_KNOWN_WITHIN).await?;
+    let said = ask_line(&mut exec, b"", LONGEST_ANSWER, SERVICE_KNOWN_WITHIN).await?;
     let said = String::from_utf8_lossy(&said);
     if said.trim() != "refused" {
         // Some networks answer nothing for a Service without endpoints; its traffic stays inside all the same.

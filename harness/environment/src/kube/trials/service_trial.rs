@@ -1,6 +1,6 @@
 //! Tries whether a Service reaches more than one pod, before scenarios rely on it.
 //!
-//! A node whose kube-proxy cannot write the rules of a second endpoint looks healthy until a Service has one, and then takes in no change
+//! A node whose kube-proxy cannot write the rules of a second endpoint seems healthy until a Service has one, and then takes in no change
 //! of any Service. So nothing of the trial is left when it ends, and the node is known to have noticed.
 
 use std::collections::BTreeSet;
@@ -32,8 +32,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 const LONGEST_ANSWER: u64 = 4096;
 /// How long one object of the trial may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_mins(1);
-/// Between two looks at an object.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between two polls of an object.
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// The Service, and the role of its pods.
 const TRIAL: &str = "service-trial";
@@ -47,7 +47,7 @@ const PORT: u16 = 8000;
 pub(in crate::kube) enum ServiceReach {
     /// Both.
     Both,
-    /// One or none, in words that follow "Services".
+    /// One or none, as a phrase that follows "Services".
     NotBoth(String),
     /// No scenario needs to know.
     NotTried,
@@ -216,12 +216,12 @@ where
     .await
 }
 
-/// Looks again and again until there is nothing to say of what is left.
+/// Polls until there is nothing to say of what is left.
 async fn until(
     waited_for: &str,
     mut look: impl AsyncFnMut() -> Result<Option<String>, EnvironmentFault>,
 ) -> Result<(), EnvironmentFault> {
-    let mut polling = Polling::within(GONE_WITHIN, LOOK_EVERY);
+    let mut polling = Polling::within(GONE_WITHIN, POLL_EVERY);
     let mut last_seen = String::new();
     while polling.next().await {
         match look().await? {

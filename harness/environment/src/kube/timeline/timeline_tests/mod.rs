@@ -3,33 +3,41 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::kube::timeline::container_course::moment;
-use crate::kube::timeline::term::{LEAST_GRACE_SECONDS, TellsOfTerm};
+use crate::kube::timeline::fact::moment;
+use crate::kube::timeline::term::{LEAST_GRACE_SECONDS, ReportsTerm};
 use crate::observe::ProcessChange;
-use harness_core::model::timeline::ExitStatus;
+use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
 
+mod arrival;
 mod hooks;
-mod lives;
+mod instances;
 mod stops;
 
-fn course(hook: Option<Value>) -> Course {
+fn beginning(hook: Option<Value>) -> PodState {
     let mut container =
         json!({ "name": "a", "startupProbe": { "exec": { "command": ["probe"] } } });
     if let Some(hook) = hook {
         container["lifecycle"] = json!({ "preStop": hook });
     }
     let pod: PodSpec = serde_json::from_value(json!({ "containers": [container] })).expect("a pod");
-    Course::of(&pod, 30)
+    PodState::of(&pod, 30)
 }
 
-/// The course of a pod whose only container is the proxy.
-fn proxys_course(hook: Option<Value>) -> Course {
-    let mut course = course(hook);
-    if let Some(mut container) = course.containers.remove("a") {
-        container.tells_of_term = TellsOfTerm::Yes;
-        course.containers.insert("a".into(), container);
+/// The state of a pod whose only container is the proxy.
+fn proxys_beginning(hook: Option<Value>) -> PodState {
+    let mut beginning = beginning(hook);
+    for container in beginning.containers.values_mut() {
+        container.reports_term = ReportsTerm::Yes;
     }
-    course
+    beginning
+}
+
+fn recorder(hook: Option<Value>) -> PodRecorder {
+    PodRecorder::beginning_with(beginning(hook))
+}
+
+fn proxys_recorder(hook: Option<Value>) -> PodRecorder {
+    PodRecorder::beginning_with(proxys_beginning(hook))
 }
 
 fn term_of(events: &[TimelineEvent]) -> (Timestamp, Timestamp) {
@@ -82,6 +90,20 @@ fn ended(code: i32) -> Pod {
         } }),
         false,
     )
+}
+
+/// A pod whose container was started a second time, and what the status says of its first instance.
+fn restarted(before: &Value) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {},
+        "status": { "containerStatuses": [{
+            "name": "a", "restartCount": 1, "ready": false, "started": false, "image": "",
+            "imageID": "", "containerID": "containerd://y",
+            "state": { "running": { "startedAt": at(12_000).to_string() } },
+            "lastState": { "terminated": before },
+        }] },
+    }))
+    .expect("a pod")
 }
 
 fn kubelet(reason: &str, message: &str, count: i32) -> Event {

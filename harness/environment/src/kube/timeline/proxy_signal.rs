@@ -1,4 +1,4 @@
-//! Reads in the proxy's own log when it was sent TERM, which no API tells of.
+//! Reads in the proxy's own log when it was sent TERM, which no API reports.
 //!
 //! Envoy writes `[2026-01-31 12:00:00.123][1][warning][main] [source/server/server.cc:1028] caught ENVOY_SIGTERM`, at its default level and in UTC.
 
@@ -15,11 +15,11 @@ const PIECE: usize = 1024 * 1024;
 
 /// How far the log has been read.
 #[derive(Debug, Default)]
-pub(super) struct ProxyWord {
+pub(super) struct ProxySignal {
     read: u64,
 }
 
-impl ProxyWord {
+impl ProxySignal {
     /// Reads on in the log of an instance; returns when that was sent TERM, where a new line says so. What an earlier instance has written is
     /// passed over: it was sent a TERM of its own.
     pub(super) fn of_term(&mut self, log: &ContainerLog, instance: &str) -> Option<Timestamp> {
@@ -28,7 +28,7 @@ impl ProxyWord {
             let piece = log.beyond(self.read, PIECE);
             let complete = match piece.iter().rposition(|byte| *byte == b'\n') {
                 Some(last) => last + 1,
-                // A line that does not fit is not the proxy's word.
+                // A line that does not fit is not the proxy's signal.
                 None if piece.len() == PIECE => PIECE,
                 // The last line may not be complete yet.
                 None => return None,
@@ -66,28 +66,28 @@ mod tests {
     fn the_proxys_line_is_read_once_it_is_complete() {
         let log = ContainerLog::default();
         log.begin_instance("a");
-        let mut word = ProxyWord::default();
+        let mut signal = ProxySignal::default();
         let (beginning, rest) = CAUGHT_LINE.split_at(90);
         log.append(b"{\"conformance-proxy\":{}}\n");
         log.append(beginning);
-        assert_eq!(word.of_term(&log, "a"), None);
+        assert_eq!(signal.of_term(&log, "a"), None);
         log.append(rest);
-        assert_eq!(word.of_term(&log, "a"), Some(caught_at()));
-        assert_eq!(word.of_term(&log, "a"), None);
+        assert_eq!(signal.of_term(&log, "a"), Some(caught_at()));
+        assert_eq!(signal.of_term(&log, "a"), None);
     }
 
     #[test]
-    fn the_word_of_an_earlier_instance_is_passed_over() {
+    fn the_signal_of_an_earlier_instance_is_passed_over() {
         let log = ContainerLog::default();
         log.begin_instance("a");
         log.append(CAUGHT_LINE);
-        let mut word = ProxyWord::default();
-        assert_eq!(word.of_term(&log, "b"), None, "its log is not read yet");
+        let mut signal = ProxySignal::default();
+        assert_eq!(signal.of_term(&log, "b"), None, "its log is not read yet");
         log.begin_instance("b");
         log.append(b"started\n");
-        assert_eq!(word.of_term(&log, "b"), None);
+        assert_eq!(signal.of_term(&log, "b"), None);
         log.append(CAUGHT_LINE);
-        assert_eq!(word.of_term(&log, "b"), Some(caught_at()));
+        assert_eq!(signal.of_term(&log, "b"), Some(caught_at()));
     }
 
     #[test]
@@ -97,12 +97,12 @@ mod tests {
         log.append(&vec![b'x'; 3 * PIECE]);
         log.append(b"\n");
         log.append(CAUGHT_LINE);
-        let mut word = ProxyWord::default();
-        assert_eq!(word.of_term(&log, "a"), Some(caught_at()));
+        let mut signal = ProxySignal::default();
+        assert_eq!(signal.of_term(&log, "a"), Some(caught_at()));
     }
 
     #[test]
-    fn a_line_that_only_quotes_the_words_is_not_the_proxys() {
+    fn a_line_that_only_quotes_the_phrase_is_not_the_proxys() {
         for line in [
             &b"{\"path\":\"/caught ENVOY_SIGTERM\"}"[..],
             b"[yesterday][1][warning] caught ENVOY_SIGTERM",

@@ -27,7 +27,7 @@ pub(in crate::kube) enum KubeletActs {
 }
 
 impl KubeletActs {
-    /// Tells it by the cluster's release.
+    /// Decides by the cluster's release.
     pub(in crate::kube) fn of(release: Release) -> Self {
         if release.is_at_least(ACTS_AT_ONCE_FROM) {
             Self::AtOnce
@@ -41,10 +41,10 @@ impl KubeletActs {
 const ANNOTATION: &str = "conformance/startup-probes-seen";
 
 /// Changes the pod after each result, until nothing of it runs any more.
-pub(in crate::kube) async fn make_kubelet_look(client: Client, place: PodPlace, view: &PodView) {
+pub(in crate::kube) async fn make_kubelet_act(client: Client, place: PodPlace, view: &PodView) {
     let pods: Api<Pod> = Api::namespaced(client, &place.namespace);
     let mut events = 0;
-    let mut told = 0;
+    let mut acted_on = 0;
     loop {
         view.timeline.beyond(events).await;
         let timeline = view.timeline.events();
@@ -67,8 +67,8 @@ pub(in crate::kube) async fn make_kubelet_look(client: Client, place: PodPlace, 
                 )
             })
             .count();
-        if results > told {
-            told = results;
+        if results > acted_on {
+            acted_on = results;
             let annotations = json!({ ANNOTATION: results.to_string() });
             let patch = json!({ "metadata": { "annotations": annotations } });
             let parameters = PatchParams::default();
