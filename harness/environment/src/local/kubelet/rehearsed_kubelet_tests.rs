@@ -10,7 +10,9 @@ use tokio::task::LocalSet;
 use tokio::time::{self, Instant};
 
 use super::*;
-use crate::local::kubelet::*;
+use crate::local::kubelet::{
+    ContainerRules, Dial, DialAnswer, ExecOutcome, PreStopHook, ProbeCheck, ProbeRules, StopSignal,
+};
 use harness_core::model::timeline::LifecycleEvent as E;
 
 #[path = "deletion_tests.rs"]
