@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     findings: bool,
 
     /// Print the list of kinds in Markdown, as docs/findings.md has it.
-    #[arg(long, requires = "findings")]
+    #[arg(long, requires = "findings", conflicts_with_all = ["scenario", "finding"])]
     markdown: bool,
 
     #[command(flatten)]

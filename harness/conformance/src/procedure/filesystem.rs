@@ -298,12 +298,12 @@ mod tests {
         assert_eq!(
             kinds,
             [
-                "read-only-root",
-                "stray-files",
+                "root-filesystem",
+                "unexpected-files",
                 "writable-mounts",
-                "file",
-                "file-size",
-                "security"
+                "expected-file",
+                "storage-usage",
+                "container-privileges"
             ]
         );
     }

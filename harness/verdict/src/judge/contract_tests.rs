@@ -91,7 +91,7 @@ fn an_answer_that_the_data_log_confirms_has_no_finding() {
 #[case::another_method(allowed(), vec![AgentRecord { method: "PUT".into(), ..record(200) }], "agent-method")]
 #[case::no_correlation(CallAnswer { headers: Vec::new(), ..allowed() }, vec![record(200)], "correlation-header")]
 #[case::id_of_another(allowed(), vec![AgentRecord { request_id: "other".into(), ..record(200) }], "correlation-header")]
-#[case::leak(CallAnswer { headers: allowed().headers, ..blocked() }, vec![record(406)], "answer-header")]
+#[case::leak(CallAnswer { headers: allowed().headers, ..blocked() }, vec![record(406)], "check-response-header")]
 fn an_answer_that_the_data_log_does_not_confirm_is_found(
     #[case] answer: CallAnswer,
     #[case] agent: Vec<AgentRecord>,
