@@ -6,6 +6,7 @@ pub mod driver;
 pub mod fuzzing;
 pub mod plan;
 pub mod record;
+pub mod tls_plan;
 
 mod body_decoder;
 mod bounded_lines;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::contract::plan::ContractPlan;
+pub use super::tls_plan::TlsPlan;
 pub use harness_core::model::request::{BodyPacing, BodyStart, Framing, Protocol, Upgrade};
 
 /// The driver's whole task: the first line of its input.
@@ -62,19 +63,6 @@ impl Stream {
             ConnectionUse::KeepUntilRefused => None,
         }
     }
-}
-
-/// How the connections of a stream are secured.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct TlsPlan {
-    /// The name that is sent to the server, and that its certificate must have.
-    pub server_name: String,
-    /// The certificates that are trusted, as PEM in base64.
-    pub ca_pem_base64: String,
-    /// The protocols that are offered (ALPN), in order; empty offers none.
-    #[serde(default)]
-    pub alpn: Vec<String>,
 }
 
 /// When the requests of a stream are sent.

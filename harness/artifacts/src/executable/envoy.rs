@@ -1,5 +1,6 @@
 //! Finds the Envoy that a run uses: given by path, given by version, or the pinned default.
 
+use super::default_version::DEFAULT_ENVOY_VERSION;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,9 +12,6 @@ use crate::executable::envoy_install::Installer;
 use crate::executable::error::ExecutableError;
 use crate::executable::identity::version_of;
 use crate::executable::install_step::InstallStep;
-
-/// The version that is used when nothing else is asked for.
-pub const DEFAULT_ENVOY_VERSION: &str = "1.40.0";
 
 /// Which Envoy was asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -122,7 +122,7 @@ pub enum ExecutableError {
     /// What was asked for is neither a path nor a version.
     #[error(
         "`{text}` is neither an existing file nor a version such as {}",
-        super::DEFAULT_ENVOY_VERSION
+        super::default_version::DEFAULT_ENVOY_VERSION
     )]
     Selection {
         /// What was asked for.

@@ -1,6 +1,7 @@
 //! The executables that a run needs: Envoy, the fixtures, and what identifies each of them.
 
 pub mod bounded_command;
+mod default_version;
 mod envoy;
 mod envoy_cache;
 mod envoy_install;
@@ -13,9 +14,8 @@ mod parenthood;
 mod pip;
 mod workspace;
 
-pub use self::envoy::{
-    DEFAULT_ENVOY_VERSION, EnvoyExecutable, EnvoySelection, EnvoyVersion, locate, look_for,
-};
+pub use self::default_version::DEFAULT_ENVOY_VERSION;
+pub use self::envoy::{EnvoyExecutable, EnvoySelection, EnvoyVersion, locate, look_for};
 pub use self::error::ExecutableError;
 pub use self::identity::Identity;
 pub use self::image_build::{ImageExecutables, build_for_images};

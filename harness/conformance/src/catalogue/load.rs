@@ -7,13 +7,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::profile::{Profile, load_profiles};
-use super::scenario::{Scenario, ScenarioName};
+use super::scenario::Scenario;
 use super::validate;
 use crate::procedure::registry::{ScenarioFile, Section};
 use harness_core::model::corpora::{Corpora, load_corpora};
 use harness_core::model::diagnostic::Diagnostic;
 use harness_core::model::parse::parse;
 use harness_core::model::project::{LoadError, Project, entries, read_bounded, yaml_files};
+use harness_core::model::scenario_name::ScenarioName;
 
 /// Every scenario, payload and seed file of a project, read and checked.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ pub mod admission;
 pub mod agent_gap;
 pub mod agent_log;
 pub mod client_security;
+pub mod conclusion;
 pub mod contract;
 pub mod deployment;
 pub mod drain;

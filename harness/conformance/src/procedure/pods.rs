@@ -7,10 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
 
-use super::deployment::Deployment;
-use super::error::ProcedureError;
-use super::final_reconciliation::reconcile_finally;
-use super::results::ProcedureResults;
 use harness_environment::{DriverProcess, EnvironmentFault, Fleet, FleetMember, Pod};
 use harness_verdict::judge::lifecycle::render;
 
@@ -31,17 +27,6 @@ pub trait Pods: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Starts `conformance drive` where its traffic reaches the pods without crossing an API server.
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault>;
-
-    /// Concludes a scenario that has passed so far.
-    async fn conclude(
-        deployment: &Deployment<Self>,
-        results: &mut ProcedureResults,
-    ) -> Result<(), ProcedureError>;
-
-    /// Asks the proxy what it is configured to do and what it has counted: names of evidence files, each with its text or why there is none.
-    async fn proxy_state(
-        deployment: &Deployment<Self>,
-    ) -> Vec<(&'static str, Result<String, ProcedureError>)>;
 
     /// Removes the pods with everything that was made for them.
     async fn remove(&self) -> Result<(), EnvironmentFault>;
@@ -78,25 +63,6 @@ impl Pods for OnePod {
         self.0.start_driver().await
     }
 
-    async fn conclude(
-        deployment: &Deployment<Self>,
-        results: &mut ProcedureResults,
-    ) -> Result<(), ProcedureError> {
-        reconcile_finally(deployment, results).await
-    }
-
-    async fn proxy_state(
-        deployment: &Deployment<Self>,
-    ) -> Vec<(&'static str, Result<String, ProcedureError>)> {
-        vec![
-            (
-                "envoy-config-dump.json",
-                deployment.admin("/config_dump").await,
-            ),
-            ("envoy-stats.txt", deployment.admin("/stats").await),
-        ]
-    }
-
     async fn remove(&self) -> Result<(), EnvironmentFault> {
         self.0.remove().await
     }
@@ -120,21 +86,6 @@ impl Pods for PodFleet {
 
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
         self.0.start_driver().await
-    }
-
-    /// Pods of a fleet come and go: what each has recorded was reconciled while it was there.
-    async fn conclude(
-        _: &Deployment<Self>,
-        _: &mut ProcedureResults,
-    ) -> Result<(), ProcedureError> {
-        Ok(())
-    }
-
-    /// The proxies of a fleet are not asked: most of them have ended.
-    async fn proxy_state(
-        _: &Deployment<Self>,
-    ) -> Vec<(&'static str, Result<String, ProcedureError>)> {
-        Vec::new()
     }
 
     async fn remove(&self) -> Result<(), EnvironmentFault> {

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::interface::Procedure;
-use crate::catalogue::scenario::Level;
 use harness_core::model::feature::Feature;
+use harness_core::model::level::Level;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::stack_settings::StackSettings;
 

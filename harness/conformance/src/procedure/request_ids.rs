@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::ProcedureError;
 use super::plan::{Prepared, Route, prepare};
-use crate::catalogue::scenario::ScenarioName;
 use harness_core::model::identity::{RequestId, RunId};
 use harness_core::model::request::RequestSpec;
+use harness_core::model::scenario_name::ScenarioName;
 
 /// The ids of one scenario's requests.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Pairs the scenarios of two runs and holds their timelines against each other.
 
-use crate::catalogue::scenario::ScenarioName;
 use crate::report::record::ScenarioRecord;
 use harness_core::model::finding::ScenarioResult;
+use harness_core::model::scenario_name::ScenarioName;
 use harness_verdict::judge::agreement::{Difference, differences};
 
 /// What came of a pair.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::record::PodRecord;
 use crate::procedure::ProcedureResults;
+use crate::procedure::conclusion::Conclusion;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::pods::Pods;
 use harness_core::model::causes::chain;
@@ -74,7 +75,7 @@ impl Output {
 }
 
 /// Writes everything that is known of a scenario. What cannot be had is named in `incomplete.txt`.
-pub async fn capture<P: Pods>(
+pub async fn capture<P: Conclusion>(
     output: &Output,
     folder: &Utf8Path,
     deployment: &Deployment<P>,

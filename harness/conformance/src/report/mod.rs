@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod console;
+pub mod decision;
 pub mod decisions;
 pub mod evidence;
 pub mod files;

@@ -7,10 +7,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decisions::Decisions;
+use super::decision::Decisions;
 pub use super::place_record::PlaceRecord;
-use crate::catalogue::scenario::Level;
-use crate::catalogue::scenario::ScenarioName;
 use crate::procedure::{MatrixCell, MatrixCount};
 use harness_artifacts::executable::Identity;
 use harness_core::model::call_expectation::CallOutcome;
@@ -20,8 +18,10 @@ use harness_core::model::finding::{Finding, ScenarioResult};
 use harness_core::model::identity::RunId;
 use harness_core::model::image_use::ImagesInUse;
 use harness_core::model::kubelet::Kubelet;
+use harness_core::model::level::Level;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::Phase;
+use harness_core::model::scenario_name::ScenarioName;
 use harness_core::model::timeline::TimelineEvent;
 use harness_verdict::witness::reconciliation::Reconciliation;
 

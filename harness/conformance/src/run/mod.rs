@@ -26,6 +26,7 @@ pub mod scenario;
 pub mod selection;
 pub mod setup;
 pub mod setup_error;
+pub mod setup_options;
 pub mod subjects;
 mod without_judgement;
 

@@ -2,8 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::setup::SetupOptions;
 use super::setup_error::SetupError;
+use super::setup_options::SetupOptions;
 use harness_artifacts::executable::{
     EnvoySelection, ExecutableError, build_for_images, build_siblings, locate,
 };

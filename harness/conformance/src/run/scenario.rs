@@ -11,13 +11,14 @@ use super::setup::RunSetup;
 use super::without_judgement::{ScenarioError, redacted, without_judgement};
 use crate::catalogue::scenario::Scenario;
 use crate::procedure::ProcedureResults;
+use crate::procedure::conclusion::Conclusion;
 use crate::procedure::deployment::{Deployment, DeploymentParts};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::interface::{CarryOut, Requirement};
-use crate::procedure::pods::{OnePod, PodFleet, Pods};
+use crate::procedure::pods::{OnePod, PodFleet};
 use crate::procedure::request_ids::RequestIds;
 use crate::procedure::stall::unless_stalled;
-use crate::report::decisions::{Decisions, decisions_of};
+use crate::report::decision::{Decisions, decisions_of};
 use crate::report::evidence::{WriteError, capture, pod_records};
 use crate::report::record::{MatrixRow, PodRecord, ScenarioRecord};
 use harness_core::model::causes::chain;
@@ -177,7 +178,7 @@ fn parts(
 }
 
 /// Carries the procedure out on pods that stand, keeps evidence where it did not pass, and removes the pods.
-async fn carry_out_on<P: Pods>(
+async fn carry_out_on<P: Conclusion>(
     deployment: &Deployment<P>,
     procedure: &dyn CarryOut<P>,
     setup: &RunSetup,
@@ -234,7 +235,7 @@ async fn validate_proxy(
     Ok(config.facts())
 }
 
-async fn keep_evidence<P: Pods>(
+async fn keep_evidence<P: Conclusion>(
     setup: &RunSetup,
     scenario: &Scenario,
     deployment: &Deployment<P>,

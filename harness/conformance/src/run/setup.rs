@@ -11,6 +11,7 @@ use super::folders::{image_folder, make_runtime_folder};
 use super::place::Place;
 use super::proxy_validation::ProxyValidator;
 use super::setup_error::SetupError;
+pub use super::setup_options::SetupOptions;
 use super::subjects::Subjects;
 use crate::catalogue::scenario::Scenario;
 use crate::report::evidence::Output;
@@ -27,31 +28,6 @@ use harness_core::stack::assemble::AgentOverrides;
 use harness_core::stack::keys::AgentKeys;
 use harness_environment::local::sweep;
 use harness_environment::{Environment, RunFolder};
-
-/// What the user chose.
-#[derive(Clone, Debug, Default)]
-pub struct SetupOptions {
-    /// `--environment`.
-    pub place: Place,
-    /// What the selected scenarios need together: what takes time to find out is tried only for them.
-    pub needed: FeatureSet,
-    /// `--envoy`: a path or a version.
-    pub envoy: Option<String>,
-    /// `--agent-binary`.
-    pub agent_binary: Option<Utf8PathBuf>,
-    /// `--app-binary`.
-    pub app_binary: Option<Utf8PathBuf>,
-    /// `--agent-env`.
-    pub overrides: AgentOverrides,
-    /// `--output`: the folder that holds the runs' folders.
-    pub output: Option<Utf8PathBuf>,
-    /// `--jobs`.
-    pub jobs: Option<usize>,
-    /// `--slow-down`: by how much every bound is multiplied; 0 counts as 1.
-    pub slow_down: u32,
-    /// The `conformance` executable, where this process is another one (a test target).
-    pub conformance: Option<Utf8PathBuf>,
-}
 
 /// A run that is ready to begin.
 #[derive(Debug)]

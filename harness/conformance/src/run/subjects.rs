@@ -6,8 +6,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::OnceCell;
 
 use super::programs::{GivenBinaries, Programs, find_programs, make_images, own_executable};
-use super::setup::SetupOptions;
 use super::setup_error::SetupError;
+use super::setup_options::SetupOptions;
 use harness_artifacts::executable::Identity;
 use harness_artifacts::image::Images;
 

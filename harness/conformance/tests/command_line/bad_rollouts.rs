@@ -53,7 +53,7 @@ fn a_good_rollout_is_explained() {
     ":11:12",
     "add a `scale` step"
 )]
-#[case::no_feature("features: [rollout]\n", "", ":5:3", "features: [rollout]")]
+#[case::no_feature("features: [rollout]\n", "", ":5:3", "add `rollout` to `features:`")]
 fn a_bad_rollout_is_refused_at_its_place(
     #[case] good: &str,
     #[case] bad: &str,

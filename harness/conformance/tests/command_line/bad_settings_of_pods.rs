@@ -31,7 +31,7 @@ admission:
 ";
 
 #[rstest]
-#[case(EXPOSURE, "nobody outside the pod can connect to 9999")]
+#[case(EXPOSURE, "no connection from outside the pod is accepted on 9999")]
 #[case(
     ADMISSION,
     "the cluster refuses the pod and says `violates PodSecurity`"

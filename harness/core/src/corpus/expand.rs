@@ -1,5 +1,6 @@
 //! The expansion: which requests a set of seeds stands for, and how each is built.
 
+use super::placement::Placement;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,25 +56,6 @@ pub struct ExpandedRequest {
     pub kind: RequestKind,
     /// The request.
     pub request: RequestSpec,
-}
-
-/// One place at which one seed applies: what is sampled, an attack never without its twin.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Placement<'seeds> {
-    pub(super) seed: &'seeds Seed,
-    pub(super) position: SeedPosition,
-    encoding: Encoding,
-}
-
-impl Placement<'_> {
-    /// Returns how many requests the placement stands for.
-    pub(super) fn requests(&self) -> usize {
-        1 + usize::from(self.seed.twin.is_some())
-    }
-
-    fn name(&self) -> String {
-        format!("{}-{}-{}", *self.seed.name, self.position, self.encoding)
-    }
 }
 
 /// Expands seeds into requests: seed by seed, position by position, encoding by encoding, each attack before its twin.

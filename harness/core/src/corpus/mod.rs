@@ -9,6 +9,7 @@ mod encode;
 mod expand;
 mod head;
 mod multipart;
+mod placement;
 mod protocol;
 mod random;
 mod sample;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::expand::Placement;
+use super::placement::Placement;
 use super::random::Random;
 use crate::model::payload::PayloadClass;
 use crate::model::seed_position::SeedPosition;

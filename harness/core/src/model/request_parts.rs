@@ -1,6 +1,6 @@
 //! Which parts of a request go together, in a scenario as well as in the driver's plan.
 
-use super::request::{BodyPacing, BodyStart, Framing, Protocol, Upgrade};
+use super::request_form::{BodyPacing, BodyStart, Framing, Protocol, Upgrade};
 
 /// The longest interval between two pieces of a request, in milliseconds.
 const PACING_LIMIT_MILLISECONDS: u32 = 60_000;

@@ -1,112 +1,15 @@
 //! What is deployed: one pod template with its secrets and config maps, the same in every environment.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::api::core::v1::{Container, PodSpec};
-
-use self::agent_pods::AgentPods;
-use self::secret::SecretText;
-use crate::model::pod_security::PodSecurityStandard;
-use crate::model::pull_policy::PullPolicy;
-
+pub use self::deployed::{ADMIN_PORT, PROXY_PORT, Stack};
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
 pub mod agent_pods;
 mod alteration;
 pub mod assemble;
 pub mod certificates;
+mod deployed;
 pub mod keys;
 pub mod manifest;
 mod pod_security;
 pub mod proxy_config;
 pub mod secret;
-
-/// The port on which the proxy takes requests.
-pub const PROXY_PORT: u16 = 8000;
-/// The port of the proxy's admin endpoint, on the pod's loopback address.
-pub const ADMIN_PORT: u16 = 9901;
-
-/// The grace period that Kubernetes gives a pod that names none.
-const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;
-
-/// Everything that an environment needs to bring up one pod.
-#[derive(Clone, Debug)]
-pub struct Stack {
-    /// The pod, as Kubernetes would be given it.
-    pub pod: PodSpec,
-    /// The agents, where they are in pods of their own.
-    pub agents: Option<AgentPods>,
-    /// When the kubelet looks for a container's image, by container, where the scenario says so.
-    pub pull_policies: BTreeMap<String, PullPolicy>,
-    /// The Pod Security Standard that the pod's namespace enforces.
-    pub namespace_enforces: Option<PodSecurityStandard>,
-    /// Config maps by name; each a map from file name to content.
-    pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
-    /// Secrets by name; each a map from key to value.
-    pub secrets: BTreeMap<String, BTreeMap<String, SecretText>>,
-}
-
-impl Stack {
-    /// Returns the pod's containers in the order in which they are started, native sidecars first.
-    pub fn containers(&self) -> impl Iterator<Item = &Container> {
-        let sidecars = self.pod.init_containers.iter().flatten();
-        sidecars.chain(&self.pod.containers)
-    }
-
-    /// Returns a container of the pod, or of the agents' pods.
-    pub fn container(&self, name: &str) -> Option<&Container> {
-        let agents = self.agents.iter().flat_map(|agents| &agents.pod.containers);
-        let mut all = self.containers().chain(agents);
-        all.find(|container| container.name == name)
-    }
-
-    /// Returns the name by which each agent goes.
-    pub fn agent_names(&self) -> Vec<String> {
-        let replicas = self.agents.as_ref().map_or(1, |agents| agents.replicas);
-        (0..replicas).map(AgentPods::name_of).collect()
-    }
-
-    /// Returns the value of one of the agent's environment variables that is written out in the pod.
-    pub fn agent_variable(&self, name: &str) -> Option<&str> {
-        self.container(AGENT_CONTAINER)?
-            .env
-            .iter()
-            .flatten()
-            .find(|variable| variable.name == name)?
-            .value
-            .as_deref()
-    }
-
-    /// Returns the secrets that are mounted in a container, each with its folder there.
-    pub fn mounted_secrets<'a>(
-        &'a self,
-        container: &'a Container,
-    ) -> impl Iterator<Item = (&'a str, &'a BTreeMap<String, SecretText>)> {
-        container
-            .volume_mounts
-            .iter()
-            .flatten()
-            .filter_map(|mount| {
-                let volumes = self.pod.volumes.iter().flatten();
-                let volume = { volumes }.find(|volume| volume.name == mount.name)?;
-                let name = volume.secret.as_ref()?.secret_name.as_ref()?;
-                Some((mount.mount_path.as_str(), self.secrets.get(name)?))
-            })
-    }
-
-    /// Returns the pod's grace period in seconds.
-    pub fn grace_period_seconds(&self) -> u64 {
-        self.pod
-            .termination_grace_period_seconds
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS)
-    }
-
-    /// Returns the proxy's configuration.
-    pub fn proxy_config(&self) -> Option<&str> {
-        self.config_maps
-            .get(assemble::PROXY_CONFIG_MAP)?
-            .get(assemble::PROXY_CONFIG_FILE)
-            .map(String::as_str)
-    }
-}

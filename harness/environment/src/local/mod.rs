@@ -21,6 +21,7 @@ mod kubelet;
 mod plan;
 mod planning;
 mod pod;
+mod pod_terms;
 mod probe_rules;
 mod protocol;
 mod resources;

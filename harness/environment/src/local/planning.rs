@@ -10,14 +10,13 @@ use super::expansion::expand;
 use super::image_table::ImageTable;
 use super::kubelet::{ContainerRole, ContainerRules, PodRules, RestartPolicy};
 use super::plan::{ContainerPlan, MountPlan, PodPlan, ProcessCredentials, RootAccess, VolumePlan};
+use super::pod_terms::{LONGEST_HOST_NAME, POD_IP, is_label, not_carried_out};
 use super::{probe_rules, supported, variables, volume_plans};
 use crate::EnvironmentFault;
 use harness_artifacts::image::without_tag;
 use harness_core::model::identity::PodName;
 use harness_core::stack::Stack;
 
-/// The same in each pod: each has a network of its own.
-pub(super) const POD_IP: &str = "10.244.0.2";
 const SERVICE_IP: &str = "10.96.0.1";
 
 /// Not the port of the pod: a proxy that listens on every address would take the Service's
@@ -26,9 +25,6 @@ const SERVICE_PORT: u16 = 80;
 const TARGET_PORT: u16 = 8000;
 
 const DEFAULT_GRACE_SECONDS: i64 = 30;
-
-/// The longest host name that the kernel and Kubernetes allow.
-const LONGEST_HOST_NAME: usize = 63;
 
 /// What root keeps: what containerd gives to a container, without making device nodes.
 const KEPT_CAPABILITIES: [(&str, u32); 13] = [
@@ -142,22 +138,6 @@ pub(super) fn plan(
             grace: std::time::Duration::from_secs(u64::try_from(grace).unwrap_or(0)),
         },
     })
-}
-
-/// Says that a field is not carried out.
-pub(super) fn not_carried_out(path: &str, value: &dyn fmt::Display) -> EnvironmentFault {
-    EnvironmentFault::NotCarriedOut {
-        what: format!("`{path}: {value}`"),
-    }
-}
-
-/// Returns whether a name is what Kubernetes calls a DNS label: such a name is safe in a path.
-pub(super) fn is_label(name: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=LONGEST_HOST_NAME).contains(&name.len())
-        && name.bytes().all(is_inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
 }
 
 /// Returns whether an absolute path means the same wherever it is read: no `..`, no `.`.

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ContainerPort, HTTPGetAction, LifecycleHandler,
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::kubelet::{Dial, PreStopHook, ProbeCheck, ProbeRules};
-use super::planning::{POD_IP, not_carried_out};
+use super::pod_terms::{POD_IP, not_carried_out};
 use crate::EnvironmentFault;
 
 const DEFAULT_PERIOD_SECONDS: i32 = 10;

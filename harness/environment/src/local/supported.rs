@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
-use super::planning::not_carried_out;
+use super::pod_terms::not_carried_out;
 use crate::EnvironmentFault;
 
 /// The longest value that a refusal shows.

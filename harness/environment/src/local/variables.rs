@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, EnvVarSource};
 
 use super::expansion::expand;
-use super::planning::POD_IP;
+use super::pod_terms::POD_IP;
 use harness_core::stack::Stack;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -6,7 +6,7 @@ use camino::{Utf8Component, Utf8Path};
 use k8s_openapi::api::core::v1::{Container, EmptyDirVolumeSource, KeyToPath, Volume};
 
 use super::plan::{VolumeContent, VolumeFile, VolumePlan};
-use super::planning::{is_label, not_carried_out};
+use super::pod_terms::{is_label, not_carried_out};
 use crate::EnvironmentFault;
 use harness_core::stack::Stack;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::TlsPlan;
+use crate::tls_plan::TlsPlan;
 
 /// Calls to a gRPC server, connection by connection.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::collected::Line;
+use super::log_line::Line;
 use harness_core::model::identity::REQUEST_ID_HEADER;
 
 /// The agent response code of a request that it lets through.

@@ -1,35 +1,14 @@
-//! Collects the collected records of proxy, agent and application from their containers' logs, as the logs grow.
+//! Collects the records of proxy, agent and application from their containers' logs, as the logs grow.
 
 use std::collections::BTreeMap;
 
 use super::agent::AgentRecord;
+use super::log_line::Line;
 use super::proxy::ProxyRecord;
 use super::upstream::UpstreamRecord;
 
-/// The longest line that is read as collected records, in bytes. A longer one is passed over.
+/// The longest line that is read as a record, in bytes. A longer one is passed over.
 const LINE_LIMIT_BYTES: usize = 1024 * 1024;
-
-/// What one line of a log is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Line<T> {
-    /// A record with the id of its request.
-    Record(T),
-    /// A record of a request that carries no id, or whose id the witness could not read; its id is empty.
-    WithoutId(T),
-    /// Something else.
-    Other,
-}
-
-#[cfg(test)]
-impl<T: std::fmt::Debug> Line<T> {
-    /// Returns the record of a line that must be one.
-    pub(super) fn expect_record(self) -> T {
-        match self {
-            Self::Record(record) => record,
-            Self::WithoutId(_) | Self::Other => panic!("no record: {self:?}"),
-        }
-    }
-}
 
 /// What one witness recorded, by request id.
 #[derive(Clone, Debug)]

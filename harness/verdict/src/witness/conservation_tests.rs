@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::agent::AgentRecord;
-use super::collected::{CollectedRecords, Line};
+use super::collected::CollectedRecords;
 use super::fixture;
 use super::join::Joined;
+use super::log_line::Line;
 use super::outcome::decide;
 use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord};
 use super::reconciliation::{EarlierHops, Reconciliation, Sources};

@@ -8,6 +8,7 @@ pub mod fixture;
 pub mod fleet;
 pub mod hops;
 pub mod join;
+pub mod log_line;
 pub mod outcome;
 pub mod proxy;
 pub mod reconciliation;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::collected::Line;
+use super::log_line::Line;
 use harness_core::stack::proxy_config::TESTIMONY_KEY;
 
 /// Response code details of a request that the agent denied (Envoy's `ResponseCodeDetails`).

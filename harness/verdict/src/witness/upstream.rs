@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::collected::Line;
+use super::log_line::Line;
 
 /// One request as it arrived at the application.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::catalogue::scenario::ScenarioName;
 use crate::procedure::request_ids::RequestIds;
 use crate::procedure::rollout::carry_out::{ATTACK, BENIGN};
 use harness_core::model::outcome::Outcome;
+use harness_core::model::scenario_name::ScenarioName;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_traffic::record::{
     ClientFailure, ClientResult, FailureCause, RequestPhase, ResponseRecord,

@@ -1,0 +1,32 @@
+//! What a run is asked to do, as far as its set-up is concerned.
+
+use camino::Utf8PathBuf;
+
+use super::place::Place;
+use harness_core::model::feature::FeatureSet;
+use harness_core::stack::assemble::AgentOverrides;
+
+/// What the user chose.
+#[derive(Clone, Debug, Default)]
+pub struct SetupOptions {
+    /// `--environment`.
+    pub place: Place,
+    /// What the selected scenarios need together: what takes time to find out is tried only for them.
+    pub needed: FeatureSet,
+    /// `--envoy`: a path or a version.
+    pub envoy: Option<String>,
+    /// `--agent-binary`.
+    pub agent_binary: Option<Utf8PathBuf>,
+    /// `--app-binary`.
+    pub app_binary: Option<Utf8PathBuf>,
+    /// `--agent-env`.
+    pub overrides: AgentOverrides,
+    /// `--output`: the folder that holds the runs' folders.
+    pub output: Option<Utf8PathBuf>,
+    /// `--jobs`.
+    pub jobs: Option<usize>,
+    /// `--slow-down`: by how much every bound is multiplied; 0 counts as 1.
+    pub slow_down: u32,
+    /// The `conformance` executable, where this process is another one (a test target).
+    pub conformance: Option<Utf8PathBuf>,
+}

@@ -1,0 +1,41 @@
+//! The name of a scenario.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `<group>::<name>`.
+#[derive(
+    Clone, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(transparent)]
+pub struct ScenarioName(String);
+
+impl ScenarioName {
+    /// Composes the name from the group's folder and the file's stem.
+    pub fn new(group: &str, stem: &str) -> Self {
+        Self(format!("{group}::{stem}"))
+    }
+
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the name as a folder below a run: `<group>/<name>`.
+    pub fn as_folder(&self) -> String {
+        self.0.replace("::", "/")
+    }
+
+    /// Returns the name as one word for a pod: `<group>-<name>`.
+    pub fn as_word(&self) -> String {
+        self.0.replace("::", "-")
+    }
+}
+
+impl fmt::Display for ScenarioName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
