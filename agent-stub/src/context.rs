@@ -71,7 +71,7 @@ struct Entry {
 }
 
 impl Contexts {
-    /// Starts with nobody waiting.
+    /// Starts with no request waiting.
     pub fn new(expiration: Duration, anomalies: Switch) -> Self {
         Self {
             expiration,
@@ -80,7 +80,7 @@ impl Contexts {
         }
     }
 
-    /// Lets a request wait; returns the records that had to make room.
+    /// Lets a request wait; returns the records that were evicted.
     pub fn insert(&self, context: Context) -> Vec<Record> {
         let mut waiting = self.waiting();
         waiting.insert(context, Instant::now() + self.expiration);
@@ -237,7 +237,7 @@ impl Waiting {
 }
 
 const MOST_CONTEXTS: usize = 65_536;
-// Leaves room for everything else below the 32 MiB that a sidecar of this kind may take.
+// Leaves enough for everything else below the 32 MiB that a sidecar of this kind may take.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 const BARE_WEIGHT: usize = 256;
 
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_make_room_when_too_many_bytes_wait() {
+    async fn the_oldest_are_evicted_when_too_many_bytes_wait() {
         let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         let early: usize = (0..20_000)
             .map(|number| {
@@ -327,7 +327,7 @@ mod tests {
                     .len()
             })
             .sum();
-        assert!(early > 0, "something made room");
+        assert!(early > 0, "something was evicted");
         assert_eq!(early + contexts.drain().len(), 20_000);
     }
 }

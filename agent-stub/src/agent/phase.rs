@@ -1,10 +1,10 @@
-//! How far the agent's life has come, as its tasks see it.
+//! The phase of the agent's lifecycle, as its tasks see it.
 
 use tokio::sync::watch;
 
 use crate::agent::AgentError;
 
-/// How far the agent's life has come.
+/// The phase of the agent's lifecycle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
     /// Requests are decided.

@@ -195,7 +195,7 @@ const ENGLISH_WORDS: &[&str] = &[
     "echo", "expr", "find", "head", "kill", "less", "more", "touch", "type",
 ];
 
-// Each separator costs a look at what follows it; without these bounds a body of semicolons would cost its square.
+// Each separator costs a scan of what follows it; without these bounds a body of semicolons would cost its square.
 const SEPARATOR_LIMIT: usize = 4_096;
 const COMMAND_BYTES: usize = 256;
 

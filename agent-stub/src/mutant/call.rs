@@ -74,7 +74,7 @@ impl FaultHooks {
         }
     }
 
-    /// Looks at how many requests wait for their response data.
+    /// Checks how many requests wait for their response data.
     ///
     /// # Errors
     ///

@@ -27,17 +27,17 @@ pub(super) struct State {
     pub(super) others: AtomicU64,
     /// The checks or streams under way.
     pub(super) under_way: AtomicUsize,
-    /// Told when the agent is to stop.
+    /// Notified when the agent is to stop.
     pub(super) stopping: Notify,
     /// What earlier requests left.
     pub(super) remembered: Mutex<Remembered>,
     /// What is never given back.
-    pub(super) kept: Mutex<Kept>,
+    pub(super) leaked: Mutex<Leaked>,
 }
 
 /// What is never given back.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Leaked {
     pub(super) memory: Vec<Vec<u8>>,
     pub(super) sockets: Vec<UdpSocket>,
 }
@@ -70,8 +70,8 @@ impl State {
         lock(&self.remembered)
     }
 
-    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
-        lock(&self.kept)
+    pub(super) fn leaked(&self) -> MutexGuard<'_, Leaked> {
+        lock(&self.leaked)
     }
 }
 

@@ -42,7 +42,7 @@ impl FaultHooks {
         Ok(stream)
     }
 
-    /// Tells whether response data is waited for, whatever the settings say.
+    /// Returns whether response data is waited for, whatever the settings say.
     pub fn waits_unasked(&self) -> bool {
         self.report_fault() == Some(Report::ExpectsUnasked)
     }
@@ -63,7 +63,7 @@ impl FaultHooks {
         }
     }
 
-    /// Tells whether a request that would wait for its response data is forgotten.
+    /// Returns whether a request that would wait for its response data is forgotten.
     pub fn forgets_request(&self) -> bool {
         self.state().remembered().has_lost_stream
     }
@@ -94,7 +94,7 @@ impl FaultHooks {
         }
     }
 
-    /// Changes what an entry tells.
+    /// Changes what an entry reports.
     pub fn understand(&self, mut response: ResponseData) -> ResponseData {
         if self.report_fault() == Some(Report::SaysOk) {
             response.code = 200;
@@ -245,13 +245,13 @@ mod tests {
 
     #[test]
     fn a_status_is_said_to_be_200() {
-        let told = ResponseData {
+        let reported = ResponseData {
             code: 503,
             size: 7,
             ..ResponseData::default()
         };
-        let understood = fault_hooks(Report::SaysOk).understand(told.clone());
+        let understood = fault_hooks(Report::SaysOk).understand(reported.clone());
         assert_eq!((understood.code, understood.size), (200, 7));
-        assert_eq!(FaultHooks::default().understand(told).code, 503);
+        assert_eq!(FaultHooks::default().understand(reported).code, 503);
     }
 }

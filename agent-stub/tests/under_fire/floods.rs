@@ -17,7 +17,7 @@ const BATCH: u32 = 500;
 const OPEN_STREAMS_LIMIT_KIBIBYTES: u64 = 160 * 1024;
 
 #[tokio::test]
-async fn rapid_resets_end_with_the_connection_and_hold_nobody_up() {
+async fn rapid_resets_end_with_the_connection_and_delay_no_other_client() {
     let target = Target::start().await;
     let address = target.address;
     let attack = tokio::task::spawn_blocking(move || {
@@ -47,7 +47,7 @@ async fn rapid_resets_end_with_the_connection_and_hold_nobody_up() {
 }
 
 #[tokio::test]
-async fn ten_thousand_open_streams_hold_nobody_up() {
+async fn ten_thousand_open_streams_delay_no_other_client() {
     let target = Target::start().await;
     let mut abusers = Vec::new();
     for _ in 0..4 {
@@ -74,7 +74,7 @@ async fn ten_thousand_open_streams_hold_nobody_up() {
 }
 
 #[tokio::test]
-async fn ten_thousand_answers_that_nobody_takes_hold_nobody_up() {
+async fn ten_thousand_answers_that_are_not_read_delay_no_other_client() {
     let target = Target::start().await;
     let mut abusers = Vec::new();
     for _ in 0..4 {
@@ -104,7 +104,7 @@ async fn ten_thousand_answers_that_nobody_takes_hold_nobody_up() {
 #[case::unknown_frames(frame(0xbb, 0, 1, &[9; 64]))]
 #[case::empty_data([check_head(1, 0), frame(DATA, 0, 1, b"").repeat(100)].concat())]
 #[tokio::test]
-async fn a_flood_whose_answers_nobody_reads_is_borne(#[case] frames: Vec<u8>) {
+async fn a_flood_whose_answers_are_not_read_is_survived(#[case] frames: Vec<u8>) {
     let target = Target::start().await;
     let mut abuser = Abuser::connect(target.address, &[]);
     let batch = frames.repeat(1_000);

@@ -104,7 +104,7 @@ async fn malformed_frames_and_messages_cost_their_connections_only() {
             call(&message(0, u32::MAX, b"x")),
         ),
         (
-            "compression that nobody agreed on",
+            "compression that was not negotiated",
             call(&message(1, 4, b"\x1f\x8b\x08\0")),
         ),
         ("a flag that there is not", call(&message(7, 0, b""))),

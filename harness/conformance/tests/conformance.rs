@@ -177,7 +177,7 @@ fn verdict(
         ))),
         ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
         _ => Err(details(record, Some(scenario), folder, Colour::Plain)
-            .unwrap_or_else(|| record.result.word().into())
+            .unwrap_or_else(|| record.result.as_str().into())
             .into()),
     }
 }

@@ -169,5 +169,5 @@ fn the_images_have_every_program_that_a_scenario_names() {
             }
         }
     }
-    assert!(named > 0, "no scenario was looked at");
+    assert!(named > 0, "no scenario was checked");
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use conformance::catalogue::load::load_catalogue;
 use conformance::catalogue::scenario::Scenario;
-use conformance::report::agreement::{Compared, compare, is_about_a_life};
+use conformance::report::agreement::{Compared, compare, is_about_a_lifecycle};
 use conformance::run::place::Place;
 use conformance::run::runtime::runtime;
 use conformance::run::scenario;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let scenarios: Vec<Scenario> = catalogue
         .scenarios
         .into_iter()
-        .filter(|scenario| is_about_a_life(scenario.procedure.name))
+        .filter(|scenario| is_about_a_lifecycle(scenario.procedure.name))
         .collect();
     let both = Arc::new(Both {
         project,
@@ -152,7 +152,7 @@ impl Both {
         })
     }
 
-    /// Removes what was made for all trials; tells whether nothing of it is left.
+    /// Removes what was made for all trials; returns whether nothing of it is left.
     fn finish(&self) -> bool {
         let Some(Ok(prepared)) = self.prepared.get() else {
             return true;

@@ -105,12 +105,12 @@ impl BodyDecoder {
         })
     }
 
-    /// Tells whether the body has been read to its end.
+    /// Returns whether the body has been read to its end.
     pub(crate) fn is_complete(&self) -> bool {
         self.state == State::Complete
     }
 
-    /// Tells whether the close of the connection is the body's end.
+    /// Returns whether the close of the connection is the body's end.
     pub(crate) fn ends_with_close(&self) -> bool {
         self.state == State::UntilClose
     }

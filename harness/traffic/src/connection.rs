@@ -124,7 +124,7 @@ async fn after_answer(
     let (surplus, is_open) = read_surplus(&mut transport, &surplus, until).await;
     answer.record.extra_bytes = surplus.bytes();
     answer.record.extra_responses = surplus.responses();
-    // Bytes that nobody asked for, or a request that was cut short, would spoil the next exchange.
+    // Unsolicited bytes, or a request that was cut short, would spoil the next exchange.
     let is_clean = surplus.bytes() == 0 && is_sent && is_open;
     let is_reusable = match (&request.manner.form, answer.reuse) {
         (WireForm::Http11, ConnectionReuse::Possible) => is_clean,

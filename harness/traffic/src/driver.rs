@@ -22,7 +22,7 @@ const COMMAND_LIMIT: usize = 4 * 1024;
 /// Records that wait to be written before requests wait for them.
 const RECORD_QUEUE: usize = 1024;
 
-/// Why a drive ended without its summary, or was told something that it does not understand.
+/// Why a drive ended without its summary, or was sent something that it does not understand.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// A line after the plan is not a command. The driver stopped as if it were `stop`.

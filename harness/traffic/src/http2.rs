@@ -100,7 +100,7 @@ impl Http2Client {
         })
     }
 
-    /// Tells whether the connection takes another request, as far as is known.
+    /// Returns whether the connection takes another request, as far as is known.
     pub(crate) async fn is_usable(&mut self) -> bool {
         let requests = &mut self.requests;
         let refused = poll_fn(|context| {
@@ -336,7 +336,7 @@ fn describe(phase: RequestPhase, error: &Http2Error) -> ClientFailure {
     };
     if let Some(io) = library.get_io() {
         let cause = match io.kind() {
-            // The library's word for a close without GOAWAY.
+            // The library's error kind for a close without GOAWAY.
             std::io::ErrorKind::BrokenPipe => FailureCause::Closed,
             _ => cause_of(io),
         };

@@ -87,7 +87,7 @@ async fn send_piece(
         stream.reserve_capacity(piece.len());
         let capacity = poll_fn(|context| stream.poll_capacity(context)).await;
         let Some(capacity) = capacity.transpose()? else {
-            // The stream is over; whoever reads the answer is told why.
+            // The stream is over; whoever reads the answer learns why.
             return Ok(());
         };
         let part = piece.split_to(capacity.min(piece.len()));

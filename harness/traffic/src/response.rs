@@ -83,7 +83,7 @@ impl ResponseParser {
         }
     }
 
-    /// Tells whether something has come that belongs to no interim answer, as far as is known.
+    /// Returns whether something has come that belongs to no interim answer, as far as is known.
     pub(crate) fn is_begun(&self) -> bool {
         match &self.state {
             State::Body { .. } => true,
@@ -107,8 +107,8 @@ impl ResponseParser {
         }
     }
 
-    /// Tells the parser that the other side has closed. Returns whether that completes the answer. What of a head has waited for its line end
-    /// is looked at now: the verdict must not depend on how the bytes were cut.
+    /// Notes that the other side has closed. Returns whether that completes the answer. What of a head has waited for its line end
+    /// is parsed now: the verdict must not depend on how the bytes were cut.
     pub(crate) fn note_close(&mut self) -> Result<bool, ResponseError> {
         self.parse_heads()?;
         Ok(match &self.state {

@@ -25,7 +25,7 @@ const OPEN_LOOP_LIMIT: usize = 4096;
 /// repetition would otherwise fill its records with an outage at full speed.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a connection may still take once the driver was told to stop. Where nobody answers, as behind a Service without endpoints
+/// How long a connection may still take once the driver was asked to stop. Where no answer comes, as behind a Service without endpoints
 /// in some networks, it would take the whole time of a request.
 const CONNECTS_AFTER_STOP: Duration = Duration::from_secs(2);
 
@@ -36,7 +36,7 @@ pub(crate) struct StreamContext {
     pub(crate) clock: Clock,
     /// The bound of one request.
     pub(crate) request_timeout: Duration,
-    /// Where records go. When nobody takes them any more, the stream ends.
+    /// Where records go. When the receiver is gone, the stream ends.
     pub(crate) records: mpsc::Sender<FinishedRequest>,
     /// Whether to send more.
     pub(crate) sending: watch::Receiver<Sending>,
@@ -60,7 +60,7 @@ pub(crate) struct FinishedRequest {
     pub(crate) lag: Option<Duration>,
 }
 
-/// Sends the stream's requests until there are no more, or the driver is told to stop, and
+/// Sends the stream's requests until there are no more, or the driver is asked to stop, and
 /// returns when each has been recorded.
 pub(crate) async fn run_stream(stream: CheckedStream, context: StreamContext) {
     let pacing = stream.pacing;
@@ -194,7 +194,7 @@ impl StreamRun {
             () = given_up(self.context.sending.clone()) => Err(ClientFailure {
                 phase: RequestPhase::Connect,
                 cause: FailureCause::TimedOut,
-                detail: format!("not connected {CONNECTS_AFTER_STOP:?} after the driver was told to stop"),
+                detail: format!("not connected {CONNECTS_AFTER_STOP:?} after the driver was asked to stop"),
             }),
         };
         let exchange = match connected {
@@ -246,7 +246,7 @@ impl StreamRun {
 }
 
 impl StreamRun {
-    /// Returns the kept or shared connection if it is still of use, or else a new one.
+    /// Returns the persistent or shared connection if it is still of use, or else a new one.
     async fn connection_for(
         &self,
         request: &RequestBytes,
@@ -335,7 +335,7 @@ enum AfterRequest {
     Reusable(Connection),
 }
 
-/// Completes when the driver is told to stop, or is gone.
+/// Completes when the driver is asked to stop, or is gone.
 async fn stopped(sending: &mut watch::Receiver<Sending>) {
     // An error means that the sender is gone, which ends the sending just the same.
     let _ = sending

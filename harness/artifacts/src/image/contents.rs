@@ -9,7 +9,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 /// It is a number, not a name: the kubelet refuses `runAsNonRoot` where it cannot tell whether a name is root's.
 pub(crate) const CONTAINER_USER: u32 = 65_532;
 
-/// The folders of the root that are links, as in every current distribution: a program looks for its loader in `/lib64`.
+/// The folders of the root that are links, as in every current distribution: a program searches for its loader in `/lib64`.
 const MERGED_FOLDERS: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
 /// Where the agent keeps its socket and its cache. A volume usually covers it; where none does and the root is writable, the

@@ -24,7 +24,7 @@ pub(crate) fn add_tools(contents: &mut Contents) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Adds a program at a path, with its libraries where it looks for them.
+/// Adds a program at a path, with its libraries where it searches for them.
 pub(crate) fn add_program(contents: &mut Contents, program: &Program, path: &Utf8Path) {
     contents.copy(&program.path, path, 0o755);
     for library in &program.libraries {

@@ -32,7 +32,7 @@ pub(super) struct ClusterOptions {
     #[arg(long, value_name = "IMAGE")]
     node_image: Option<String>,
 
-    /// Leave everything that was made in the cluster, to look at it. A cluster that was made is removed by `conformance down --kept`.
+    /// Leave everything that was made in the cluster, for inspection. A cluster that was made is removed by `conformance down --kept`.
     #[arg(long)]
     keep: bool,
 

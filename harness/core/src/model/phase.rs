@@ -24,7 +24,7 @@ pub enum Phase {
     Enforcing,
     /// Requests are sent and answered.
     Traffic,
-    /// The witnesses have not told of every request yet.
+    /// The witnesses have not recorded every request yet.
     Settling,
     /// What was seen is judged; and everything that no other phase names.
     Judging,

@@ -36,7 +36,7 @@ pub struct Stack {
     pub pod: PodSpec,
     /// The agents, where they are in pods of their own.
     pub agents: Option<AgentPods>,
-    /// When the kubelet looks for a container's image, by container, where the scenario says so.
+    /// When the kubelet pulls a container's image, by container, where the scenario says so.
     pub pull_policies: BTreeMap<String, PullPolicy>,
     /// The Pod Security Standard that the pod's namespace enforces.
     pub namespace_enforces: Option<PodSecurityStandard>,

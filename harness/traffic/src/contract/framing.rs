@@ -12,7 +12,7 @@ const TIMEOUT_LIMIT: u128 = 99_999_999;
 /// Why an answer is no sequence of messages.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FramingError {
-    /// A message is compressed, which nobody asked for.
+    /// A message is compressed, which was not offered.
     #[error("a message is compressed")]
     Compressed,
     /// The answer is over the bound.

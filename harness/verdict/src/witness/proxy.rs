@@ -106,22 +106,22 @@ impl ProxyRecord {
         })
     }
 
-    /// Tells whether the proxy asked the agent.
+    /// Returns whether the proxy asked the agent.
     pub const fn asked(&self) -> bool {
         self.authorization_microseconds.is_some()
     }
 
-    /// Tells whether the proxy asked an authorization service beside the agent. A denial may then be the other's.
+    /// Returns whether the proxy asked an authorization service beside the agent. A denial may then be the other's.
     pub const fn asked_another(&self) -> bool {
         self.authentication_microseconds.is_some()
     }
 
-    /// Tells whether another authorization service denied before the agent was asked.
+    /// Returns whether another authorization service denied before the agent was asked.
     pub fn was_denied_unasked(&self) -> bool {
         self.details == DETAILS_DENIED && self.asked_another() && !self.asked()
     }
 
-    /// Tells whether the proxy asked the agent and got no usable answer.
+    /// Returns whether the proxy asked the agent and got no usable answer.
     pub fn agent_failed(&self) -> bool {
         self.asked() && (self.details == DETAILS_ERROR || self.failure_mode_allowed)
     }

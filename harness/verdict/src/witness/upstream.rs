@@ -49,7 +49,7 @@ impl UpstreamRecord {
         }
     }
 
-    /// Tells whether the record is one of a copy that the proxy mirrored: Envoy puts `-shadow` behind the host of such a copy.
+    /// Returns whether the record is one of a copy that the proxy mirrored: Envoy puts `-shadow` behind the host of such a copy.
     pub fn is_mirrored(&self) -> bool {
         ["host", ":authority"]
             .into_iter()
