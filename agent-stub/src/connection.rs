@@ -118,7 +118,7 @@ pub async fn accept_grpc<Listener>(
     tls: Option<TlsAcceptor>,
     connections: mpsc::Sender<io::Result<Connection>>,
 ) where
-    Listener: Accept<Stream: ByteStream + 'static>,
+    Listener: Accept<Accepted: ByteStream + 'static>,
 {
     let mut handshakes = JoinSet::new();
     loop {

@@ -55,7 +55,7 @@ pub enum Match {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    by_id: HashMap<String, Entry>,
+    by_id: HashMap<String, WaitingContext>,
     // Every request waits equally long, so the order of arrival is the order of expiry. Answered ones stay until then.
     order: VecDeque<(Instant, String)>,
     // A blocked request's headers went to the client, so its entry can only be found by Envoy's id.
@@ -65,7 +65,7 @@ struct Waiting {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct WaitingContext {
     context: Context,
     weight: usize,
 }
@@ -216,12 +216,14 @@ impl Waiting {
             }
             Verdict::Allow | Verdict::Block => {}
         }
-        self.by_id
-            .insert(context.request_id.clone(), Entry { context, weight });
+        self.by_id.insert(
+            context.request_id.clone(),
+            WaitingContext { context, weight },
+        );
     }
 
     fn take(&mut self, request_id: &str) -> Option<Context> {
-        let Entry { context, weight } = self.by_id.remove(request_id)?;
+        let WaitingContext { context, weight } = self.by_id.remove(request_id)?;
         self.bytes -= weight;
         if let Some(queue) = self.blocked.get_mut(&context.proxy_request_id) {
             // The first in the queue nearly always, because requests are answered and expire in order.

@@ -10,5 +10,5 @@ mod running;
 mod tasks;
 
 pub use error::AgentError;
-pub use phase::Phase;
+pub use phase::AgentPhase;
 pub use running::RunningAgent;

@@ -4,7 +4,7 @@
 //! code has, and a template expression counts by what is in it, not by its braces.
 
 use crate::inspect::code_words::{
-    CALLS, INTERNALS, PHP_CALLS, PHP_INPUT, Place, Shell, TEMPLATE_CALLS, TEMPLATE_WORDS,
+    CALLS, CallPlace, INTERNALS, PHP_CALLS, PHP_INPUT, Shell, TEMPLATE_CALLS, TEMPLATE_WORDS,
     TEMPLATES, Template,
 };
 use crate::inspect::field::cut;
@@ -106,10 +106,10 @@ fn calls_dangerously(lower: &str) -> bool {
         })
 }
 
-fn is_statement_start(before: &str, place: Place) -> bool {
+fn is_statement_start(before: &str, place: CallPlace) -> bool {
     match place {
-        Place::Anywhere => true,
-        Place::Statement => {
+        CallPlace::Anywhere => true,
+        CallPlace::Statement => {
             let before = before.trim_end_matches([' ', '\t']);
             before.is_empty()
                 || before.ends_with([';', '{', '}', '=', '|', '\n', '\'', '"', ')', '&', '.', '>'])

@@ -15,12 +15,12 @@ use crate::mutant::named::Mutant;
 #[derive(Clone, Debug, Default)]
 pub struct FaultHooks {
     mutant: Option<Mutant>,
-    state: Arc<State>,
+    state: Arc<MutantState>,
 }
 
 /// What mutants remember; empty in an agent that is none.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct MutantState {
     /// The checks so far.
     pub(super) checks: AtomicU64,
     /// The lines, entries or probes so far.
@@ -55,12 +55,12 @@ impl FaultHooks {
         self.mutant
     }
 
-    pub(super) fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &MutantState {
         &self.state
     }
 }
 
-impl State {
+impl MutantState {
     /// Counts one and returns its number, from one.
     pub(super) fn next(counter: &AtomicU64) -> u64 {
         counter.fetch_add(1, Ordering::Relaxed) + 1

@@ -10,7 +10,7 @@ use tonic::Status;
 use crate::context::Contexts;
 use crate::data_log::ResponseData;
 use crate::decision::REQUEST_ID_HEADER;
-use crate::mutant::fault_hooks::{FaultHooks, State};
+use crate::mutant::fault_hooks::{FaultHooks, MutantState};
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Report;
 
@@ -72,7 +72,7 @@ impl FaultHooks {
     pub fn taken(&self, mut entries: Vec<HttpAccessLogEntry>) -> Vec<HttpAccessLogEntry> {
         match self.report_fault() {
             Some(Report::DropsEverySecond) => {
-                entries.retain(|_| !State::next(&self.state().others).is_multiple_of(2));
+                entries.retain(|_| !MutantState::next(&self.state().others).is_multiple_of(2));
             }
             Some(Report::ForgetsBlocked) => entries.retain(|entry| {
                 let request = entry.request.as_ref();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic_health::ServingStatus;
 
-use crate::mutant::fault_hooks::{FaultHooks, State};
+use crate::mutant::fault_hooks::{FaultHooks, MutantState};
 use crate::mutant::files::secret_key;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Start;
@@ -32,7 +32,7 @@ impl FaultHooks {
             Some(Start::AnswersProbeOnly | Start::ReadyBeforeRules) => RulesState::Loaded,
             Some(Start::NeverReady) => RulesState::Loading,
             Some(Start::Flaps) if state == RulesState::Loaded => {
-                if State::next(&self.state().others).is_multiple_of(2) {
+                if MutantState::next(&self.state().others).is_multiple_of(2) {
                     RulesState::Loading
                 } else {
                     RulesState::Loaded

@@ -2,7 +2,7 @@
 //! request that two readers cut differently. It does no I/O.
 
 use crate::request_bytes::AnswerBody;
-use crate::response::{Progress, ResponseParser};
+use crate::response::{ParseProgress, ResponseParser};
 
 /// The most bytes that are counted.
 const SURPLUS_LIMIT: u64 = 1024 * 1024;
@@ -50,12 +50,12 @@ impl Surplus {
                 return;
             };
             match parser.read(input) {
-                Ok(Progress::Complete { surplus }) => {
+                Ok(ParseProgress::Complete { surplus }) => {
                     self.responses += 1;
                     self.parser = Some(new_parser());
                     input = &input[input.len() - surplus..];
                 }
-                Ok(Progress::Incomplete) => return,
+                Ok(ParseProgress::Incomplete) => return,
                 // What is no answer is still counted in bytes.
                 Err(_) => self.parser = None,
             }

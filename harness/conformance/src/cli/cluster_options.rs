@@ -243,14 +243,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct Command {
+    struct TestOptions {
         #[command(flatten)]
         options: ClusterOptions,
     }
 
     fn options(arguments: &[&str]) -> ClusterOptions {
         let words = std::iter::once("test").chain(arguments.iter().copied());
-        Command::try_parse_from(words).expect("valid").options
+        TestOptions::try_parse_from(words).expect("valid").options
     }
 
     #[test]

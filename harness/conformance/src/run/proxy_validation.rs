@@ -22,11 +22,11 @@ const LAST_LINES: usize = 4;
 pub struct ProxyValidator {
     // Private keys are written into it: what a killed harness leaves there must be found by the next sweep.
     folder: RunFolder,
-    verdicts: Mutex<BTreeMap<String, Verdict>>,
+    verdicts: Mutex<BTreeMap<String, CachedValidation>>,
 }
 
 /// Envoy's verdict on one configuration, once it has one.
-type Verdict = Arc<OnceCell<Result<(), InvalidProxyConfig>>>;
+type CachedValidation = Arc<OnceCell<Result<(), InvalidProxyConfig>>>;
 
 /// A configuration that Envoy does not accept.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 
 /// What one line of a log is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Line<T> {
+pub enum ParsedLine<T> {
     /// A record with the id of its request.
     Record(T),
     /// A record of a request that carries no id, or whose id the witness could not read; its id is empty.
@@ -21,7 +21,7 @@ pub enum Line<T> {
 }
 
 #[cfg(test)]
-impl<T: std::fmt::Debug> Line<T> {
+impl<T: std::fmt::Debug> ParsedLine<T> {
     /// Returns the record of a line that must be one.
     pub(super) fn expect_record(self) -> T {
         match self {
@@ -50,11 +50,11 @@ impl<T> Default for Records<T> {
 }
 
 impl<T> Records<T> {
-    fn add(&mut self, line: Line<T>, id: impl Fn(&T) -> String) {
+    fn add(&mut self, line: ParsedLine<T>, id: impl Fn(&T) -> String) {
         match line {
-            Line::Record(record) => self.by_id.entry(id(&record)).or_default().push(record),
-            Line::WithoutId(record) => self.without_id.push(record),
-            Line::Other => {}
+            ParsedLine::Record(record) => self.by_id.entry(id(&record)).or_default().push(record),
+            ParsedLine::WithoutId(record) => self.without_id.push(record),
+            ParsedLine::Other => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::agent::AgentRecord;
-use super::collected::{CollectedRecords, Line};
+use super::collected::{CollectedRecords, ParsedLine};
 use super::fixture;
 use super::join::Joined;
 use super::outcome::decide;
@@ -328,8 +328,8 @@ proptest! {
         let mut line = line;
         line[field] = forged.into();
         match AgentRecord::parse(&line.to_string()) {
-            Line::Record(record) => prop_assert_eq!(record.id, "true.0"),
-            Line::WithoutId(_) | Line::Other => prop_assert!(false, "the line is one of the agent's"),
+            ParsedLine::Record(record) => prop_assert_eq!(record.id, "true.0"),
+            ParsedLine::WithoutId(_) | ParsedLine::Other => prop_assert!(false, "the line is one of the agent's"),
         }
     }
 
