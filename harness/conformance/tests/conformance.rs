@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::Utf8Path;
+use jiff::Timestamp;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tokio::runtime::Runtime;
+
 use conformance::catalogue::load::Catalogue;
 use conformance::catalogue::load::load_catalogue;
 use conformance::catalogue::scenario::Scenario;
@@ -26,9 +30,6 @@ use harness_core::model::finding::{ScenarioResult, describe_missing};
 use harness_core::model::project::LoadError;
 use harness_core::model::project::Project;
 use harness_environment::local::{pod_init_main, pod_stage_main};
-use jiff::Timestamp;
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tokio::runtime::Runtime;
 
 mod attached;
 

@@ -6,6 +6,9 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tokio::runtime::Runtime;
+
 use conformance::catalogue::load::load_catalogue;
 use conformance::catalogue::scenario::Scenario;
 use conformance::report::agreement::{Compared, compare, is_about_a_lifecycle};
@@ -18,8 +21,6 @@ use harness_core::model::corpora::Corpora;
 use harness_core::model::feature::FeatureSet;
 use harness_core::model::project::Project;
 use harness_environment::local::{pod_init_main, pod_stage_main};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tokio::runtime::Runtime;
 
 mod attached;
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
