@@ -48,7 +48,7 @@ impl ConnectionControl {
         Self(Arc::new(watch::Sender::new(Wish::Nothing)))
     }
 
-    /// Tells the peer to open no further streams. Those that are open are finished; then the peer closes the connection.
+    /// Asks the peer to open no further streams. Those that are open are finished; then the peer closes the connection.
     pub fn go_away(&self) {
         self.wish(Wish::GoAway);
     }
@@ -71,7 +71,7 @@ impl ConnectionControl {
         let mut wishes = self.0.subscribe();
         async move {
             if wishes.wait_for(|wish| *wish == Wish::Reset).await.is_err() {
-                // Nobody is left to wish for it.
+                // No sender is left that could wish for it.
                 std::future::pending::<()>().await;
             }
         }
@@ -118,7 +118,7 @@ pub async fn accept_grpc<Listener>(
     tls: Option<TlsAcceptor>,
     connections: mpsc::Sender<io::Result<Connection>>,
 ) where
-    Listener: Accept<Stream: ByteStream + 'static>,
+    Listener: Accept<Accepted: ByteStream + 'static>,
 {
     let mut handshakes = JoinSet::new();
     loop {

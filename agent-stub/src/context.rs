@@ -55,7 +55,7 @@ pub enum Match {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    by_id: HashMap<String, Entry>,
+    by_id: HashMap<String, WaitingContext>,
     // Every request waits equally long, so the order of arrival is the order of expiry. Answered ones stay until then.
     order: VecDeque<(Instant, String)>,
     // A blocked request's headers went to the client, so its entry can only be found by Envoy's id.
@@ -65,13 +65,13 @@ struct Waiting {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct WaitingContext {
     context: Context,
     weight: usize,
 }
 
 impl Contexts {
-    /// Starts with nobody waiting.
+    /// Starts with no request waiting.
     pub fn new(expiration: Duration, anomalies: Switch) -> Self {
         Self {
             expiration,
@@ -80,7 +80,7 @@ impl Contexts {
         }
     }
 
-    /// Lets a request wait; returns the records that had to make room.
+    /// Lets a request wait; returns the records that were evicted.
     pub fn insert(&self, context: Context) -> Vec<Record> {
         let mut waiting = self.waiting();
         waiting.insert(context, Instant::now() + self.expiration);
@@ -216,12 +216,14 @@ impl Waiting {
             }
             Verdict::Allow | Verdict::Block => {}
         }
-        self.by_id
-            .insert(context.request_id.clone(), Entry { context, weight });
+        self.by_id.insert(
+            context.request_id.clone(),
+            WaitingContext { context, weight },
+        );
     }
 
     fn take(&mut self, request_id: &str) -> Option<Context> {
-        let Entry { context, weight } = self.by_id.remove(request_id)?;
+        let WaitingContext { context, weight } = self.by_id.remove(request_id)?;
         self.bytes -= weight;
         if let Some(queue) = self.blocked.get_mut(&context.proxy_request_id) {
             // The first in the queue nearly always, because requests are answered and expire in order.
@@ -237,7 +239,7 @@ impl Waiting {
 }
 
 const MOST_CONTEXTS: usize = 65_536;
-// Leaves room for everything else below the 32 MiB that a sidecar of this kind may take.
+// Leaves enough for everything else below the 32 MiB that a sidecar of this kind may take.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 const BARE_WEIGHT: usize = 256;
 
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_make_room_when_too_many_bytes_wait() {
+    async fn the_oldest_are_evicted_when_too_many_bytes_wait() {
         let contexts = Contexts::new(Duration::from_secs(10), Switch::Off);
         let early: usize = (0..20_000)
             .map(|number| {
@@ -327,7 +329,7 @@ mod tests {
                     .len()
             })
             .sum();
-        assert!(early > 0, "something made room");
+        assert!(early > 0, "something was evicted");
         assert_eq!(early + contexts.drain().len(), 20_000);
     }
 }

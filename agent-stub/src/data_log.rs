@@ -76,7 +76,7 @@ struct SignalRecord {
     attrs: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What the access log tells about the answer to a request.
+/// What the access log reports about the answer to a request.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseData {
     /// The HTTP status; 0 when there was none.
@@ -187,7 +187,7 @@ impl Record {
         }
     }
 
-    /// Adds what the access log told about the response.
+    /// Adds what the access log reported about the response.
     pub fn complete(&mut self, response: ResponseData) {
         self.response_code = response.code;
         self.response_headers = named_values(&response.headers);

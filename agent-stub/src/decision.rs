@@ -60,7 +60,7 @@ impl Verdict {
     }
 }
 
-/// Makes request ids: 24 hexadecimal digits that nobody can guess or repeat.
+/// Makes request ids: 24 hexadecimal digits that cannot be guessed or repeated.
 #[derive(Debug, Default)]
 pub struct RequestIds {
     // The standard library's keyed hash, seeded by the system: no read of a device that a sandbox may lack.

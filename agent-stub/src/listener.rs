@@ -140,14 +140,14 @@ fn is_absent(error: &io::Error) -> bool {
 /// What connections can be accepted from.
 pub trait Accept: Send {
     /// A connection.
-    type Stream: Send;
+    type Accepted: Send;
 
     /// Waits for the next connection.
-    fn accept_one(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn accept_one(&self) -> impl Future<Output = io::Result<Self::Accepted>> + Send;
 }
 
 impl Accept for TcpListener {
-    type Stream = TcpStream;
+    type Accepted = TcpStream;
 
     async fn accept_one(&self) -> io::Result<TcpStream> {
         let (stream, _) = self.accept().await?;
@@ -157,7 +157,7 @@ impl Accept for TcpListener {
 }
 
 impl Accept for UnixListener {
-    type Stream = UnixStream;
+    type Accepted = UnixStream;
 
     async fn accept_one(&self) -> io::Result<UnixStream> {
         self.accept().await.map(|(stream, _)| stream)
@@ -186,7 +186,7 @@ impl<Listener: Accept> Door<Listener> {
     /// # Cancel safety
     ///
     /// Dropping the future loses no connection.
-    pub async fn next(&self) -> (Listener::Stream, OwnedSemaphorePermit) {
+    pub async fn next(&self) -> (Listener::Accepted, OwnedSemaphorePermit) {
         let mut back_off = SHORTEST_BACK_OFF;
         loop {
             let place = Arc::clone(&self.places)

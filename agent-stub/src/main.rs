@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     match runtime.block_on(run(&settings)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let reason = settings.fault_hooks.last_words(chain(error.as_ref()));
+            let reason = settings.fault_hooks.stated_reason(chain(error.as_ref()));
             complain(&reason, NO_RESOURCES)
         }
     }

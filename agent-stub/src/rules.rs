@@ -18,7 +18,7 @@ pub enum RulesState {
     Loading,
 }
 
-/// Tells the rules to whoever asks.
+/// Gives out the rules and their state.
 #[derive(Clone, Debug)]
 pub struct Rules {
     state: watch::Receiver<RulesState>,

@@ -1,7 +1,7 @@
 //! Thresholds: addresses that send enough attack signals are flagged, and flagged addresses are blocked when they send more.
 //!
 //! The request that reaches the threshold is still let through; those after it are not. The table is bounded: when it is full,
-//! the address that was quiet for longest makes room.
+//! the address that was quiet for longest is evicted.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -36,7 +36,7 @@ struct Sender {
 }
 
 impl Thresholds {
-    /// Starts with nobody counted.
+    /// Starts with no address counted.
     pub fn new(threshold: Threshold) -> Self {
         Self {
             threshold,
@@ -49,7 +49,7 @@ impl Thresholds {
         let now = Instant::now();
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         if !senders.contains_key(address) && senders.len() >= MOST_SENDERS {
-            make_room(&mut senders);
+            evict(&mut senders);
         }
         let sender = senders.entry(address.into()).or_insert_with(|| Sender {
             counts: VecDeque::new(),
@@ -92,17 +92,17 @@ impl Sender {
     }
 }
 
-fn make_room(senders: &mut HashMap<String, Sender>) {
-    // A share of the table at a time, so that a stream of new addresses does not look through all of it each time.
+fn evict(senders: &mut HashMap<String, Sender>) {
+    // A share of the table at a time, so that a stream of new addresses does not scan all of it each time.
     let mut ages: Vec<Instant> = senders.values().map(|sender| sender.last_seen).collect();
-    let share = ages.len() / ROOM_SHARE;
+    let share = ages.len() / EVICTED_SHARE;
     let (_, newest_to_go, _) = ages.select_nth_unstable(share);
     let newest_to_go = *newest_to_go;
     senders.retain(|_, sender| sender.last_seen > newest_to_go);
 }
 
 const MOST_SENDERS: usize = 16_384;
-const ROOM_SHARE: usize = 8;
+const EVICTED_SHARE: usize = 8;
 const GRAINS: u32 = 32;
 const LONGEST_FLAG: Duration = Duration::from_hours(366 * 24);
 

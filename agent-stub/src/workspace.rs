@@ -89,7 +89,7 @@ impl Workspace {
         replace(&directory.join("geo.dat"), b"no geolocation data\n")
     }
 
-    /// Writes the file that tells the startup probe that the rules are loaded.
+    /// Writes the file by which the startup probe sees that the rules are loaded.
     ///
     /// # Errors
     ///

@@ -331,6 +331,6 @@ fn a_stopped_agent_leaves_its_port_free() {
     assert_eq!(finish(child).status.code(), Some(0));
     assert!(
         TcpStream::connect(("127.0.0.1", port)).is_err(),
-        "nobody listens any more"
+        "the listener is closed"
     );
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::agent::error::AgentError;
-use crate::agent::phase::{Phase, until_draining};
+use crate::agent::phase::{AgentPhase, until_draining};
 use crate::agent::resources::GrpcListener;
 use crate::agent::running::local_addresses;
 use crate::connection::{ByteStream, Connection, accept_grpc};
@@ -20,7 +20,7 @@ use crate::listener::{Accept, Door};
 
 /// Accepts connections for the gRPC server.
 pub(super) struct GrpcAcceptance<'agent> {
-    pub(super) phases: &'agent watch::Receiver<Phase>,
+    pub(super) phases: &'agent watch::Receiver<AgentPhase>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) sender: mpsc::Sender<io::Result<Connection>>,
     pub(super) background: &'agent mut JoinSet<Result<(), AgentError>>,
@@ -69,7 +69,7 @@ impl GrpcAcceptance<'_> {
 
     fn through<Listener>(&mut self, door: Door<Listener>)
     where
-        Listener: Accept<Stream: ByteStream + 'static> + Sync + 'static,
+        Listener: Accept<Accepted: ByteStream + 'static> + Sync + 'static,
     {
         let acceptance = accept_grpc(door, self.tls.clone(), self.sender.clone());
         self.background

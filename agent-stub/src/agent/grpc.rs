@@ -12,7 +12,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
-use crate::agent::phase::Phase;
+use crate::agent::phase::AgentPhase;
 use crate::connection::Connection;
 use crate::service::{AccessLog, Authorizer, StreamResetLayer};
 
@@ -24,7 +24,7 @@ pub(super) async fn serve(
     access_log: AccessLog,
     health: HealthReporter,
     connections: mpsc::Receiver<io::Result<Connection>>,
-    mut phases: watch::Receiver<Phase>,
+    mut phases: watch::Receiver<AgentPhase>,
 ) -> Result<(), tonic::transport::Error> {
     for service in HEALTH_SERVICES {
         health.set_service_status(*service, status).await;
@@ -48,7 +48,7 @@ pub(super) async fn serve(
         )))
         .serve_with_incoming_shutdown(incoming, async move {
             // An error means that the agent itself is gone.
-            let _ended = phases.wait_for(|phase| *phase != Phase::Serving).await;
+            let _ended = phases.wait_for(|phase| *phase != AgentPhase::Serving).await;
         })
         .await
 }

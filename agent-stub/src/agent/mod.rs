@@ -1,4 +1,4 @@
-//! The agent's life: prepare everything, open the listeners, load the rules, and stop without losing a line.
+//! The agent's lifecycle: prepare everything, open the listeners, load the rules, and stop without losing a line.
 
 mod acceptance;
 mod error;
@@ -10,5 +10,5 @@ mod running;
 mod tasks;
 
 pub use error::AgentError;
-pub use phase::Phase;
+pub use phase::AgentPhase;
 pub use running::RunningAgent;

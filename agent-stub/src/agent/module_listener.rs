@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::agent::error::AgentError;
-use crate::agent::phase::{Phase, until_draining};
+use crate::agent::phase::{AgentPhase, until_draining};
 use crate::listener::{Door, listen, listen_on_socket};
 use crate::settings::SocketTarget;
 
@@ -32,7 +32,7 @@ pub(super) fn open(address: &SocketTarget) -> Result<RpcListener, AgentError> {
 /// Accepts and closes until the agent stops; returns the socket's path, to be removed then.
 pub(super) fn accept(
     rpc: RpcListener,
-    phases: &watch::Receiver<Phase>,
+    phases: &watch::Receiver<AgentPhase>,
     background: &mut JoinSet<Result<(), AgentError>>,
 ) -> Option<PathBuf> {
     match rpc {

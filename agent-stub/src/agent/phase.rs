@@ -1,12 +1,12 @@
-//! How far the agent's life has come, as its tasks see it.
+//! The phase of the agent's lifecycle, as its tasks see it.
 
 use tokio::sync::watch;
 
 use crate::agent::AgentError;
 
-/// How far the agent's life has come.
+/// The phase of the agent's lifecycle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
+pub enum AgentPhase {
     /// Requests are decided.
     Serving,
     /// No connection is accepted any more; what is under way is finished.
@@ -17,12 +17,12 @@ pub enum Phase {
 
 /// Works until the agent stops serving; the work is cut off then.
 pub(super) async fn until_draining(
-    mut phases: watch::Receiver<Phase>,
+    mut phases: watch::Receiver<AgentPhase>,
     work: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
     tokio::select! {
         () = work => {}
-        _ = phases.wait_for(|phase| *phase != Phase::Serving) => {}
+        _ = phases.wait_for(|phase| *phase != AgentPhase::Serving) => {}
     }
     Ok(())
 }

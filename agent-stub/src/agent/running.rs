@@ -13,7 +13,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::agent::acceptance::GrpcAcceptance;
 use crate::agent::error::AgentError;
-use crate::agent::phase::{Phase, until_draining};
+use crate::agent::phase::{AgentPhase, until_draining};
 use crate::agent::resources::{Listeners, Resources};
 use crate::agent::tasks::{
     clean, cleaning_interval, load_rules, reload_rules, rules_delay, send_gauges,
@@ -33,7 +33,7 @@ use crate::workspace::Workspace;
 pub struct RunningAgent {
     grpc_addresses: Vec<SocketAddr>,
     startup_probe_address: Option<SocketAddr>,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<AgentPhase>,
     health: HealthReporter,
     contexts: Arc<Contexts>,
     data_log: Option<Arc<DataLog>>,
@@ -65,7 +65,7 @@ impl RunningAgent {
             settings.anomalies,
         ));
         let (loader, updater, rules) = Rules::loading(resources.policy);
-        let (phase, phases) = watch::channel(Phase::Serving);
+        let (phase, phases) = watch::channel(AgentPhase::Serving);
         let mut background = JoinSet::new();
 
         start_loading(settings, &resources.workspace, loader, &mut background)?;
@@ -186,9 +186,9 @@ impl RunningAgent {
     pub async fn shut_down(mut self) {
         grpc::report_stopping(&self.health).await;
         let end = Instant::now() + DRAIN_BUDGET;
-        self.phase.send_replace(Phase::Draining);
+        self.phase.send_replace(AgentPhase::Draining);
         self.await_access_log().await;
-        self.phase.send_replace(Phase::Closing);
+        self.phase.send_replace(AgentPhase::Closing);
         // A server whose end was already seen must not be awaited again.
         if !self.server.is_finished()
             && tokio::time::timeout_at(end, &mut self.server)

@@ -19,7 +19,7 @@ pub(super) fn rules_delay(settings: &Settings) -> RulesDelay {
     match settings.access {
         Access::Accepted => settings.timings.rules_delay,
         Access::Rejected => {
-            if settings.fault_hooks.tells_of_rejected_key() {
+            if settings.fault_hooks.reports_rejected_key() {
                 tracing::warn!("the access key is rejected; rules will not be loaded");
             }
             RulesDelay::Never

@@ -84,7 +84,7 @@ fn inspect_text_body(kind: BodyKind, content_type: &str, text: &str, fields: &mu
 
 fn inspect_json(text: &str, fields: &mut Fields) {
     let mut location = Location::Json;
-    // The query may follow its variables, so it is looked for first.
+    // The query may follow its variables, so it is searched for first.
     if text.contains("\"query\"") {
         scan_strings(text, |string| {
             if is_graphql(&string) {

@@ -4,7 +4,7 @@
 //! code has, and a template expression counts by what is in it, not by its braces.
 
 use crate::inspect::code_words::{
-    CALLS, INTERNALS, PHP_CALLS, PHP_INPUT, Place, Shell, TEMPLATE_CALLS, TEMPLATE_WORDS,
+    CALLS, CallPlace, INTERNALS, PHP_CALLS, PHP_INPUT, Shell, TEMPLATE_CALLS, TEMPLATE_WORDS,
     TEMPLATES, Template,
 };
 use crate::inspect::field::cut;
@@ -33,7 +33,7 @@ fn opens_php(lower: &str) -> bool {
     ["<?php", "<?="].iter().any(|tag| {
         lower
             .match_indices(tag)
-            .take(LOOKS)
+            .take(MOST_CANDIDATES)
             .any(|(at, tag)| runs_something(cut(&lower[at + tag.len()..], EXPRESSION_BYTES)))
     })
 }
@@ -42,7 +42,7 @@ fn runs_something(code: &str) -> bool {
     PHP_INPUT.iter().any(|name| code.contains(name))
         || code
             .match_indices('(')
-            .take(LOOKS)
+            .take(MOST_CANDIDATES)
             .any(|(at, _)| PHP_CALLS.contains(&name_before(code, at)))
 }
 
@@ -50,11 +50,11 @@ fn expands_template(lower: &str) -> bool {
     TEMPLATES.iter().any(|template| {
         lower
             .match_indices(template.opening)
-            .take(LOOKS)
+            .take(MOST_CANDIDATES)
             .any(|(at, opening)| {
                 let after = cut(&lower[at + opening.len()..], EXPRESSION_BYTES);
                 let expression = after.find(template.closing).map_or(after, |end| {
-                    // An expression may hold braces of its own; one more closing mark is looked past.
+                    // An expression may hold braces of its own; one more closing mark is skipped.
                     after[end + 1..]
                         .find(template.closing)
                         .map_or(after, |second| &after[..end + 1 + second])
@@ -72,11 +72,11 @@ fn is_dangerous(expression: &str, after: &str, template: &Template) -> bool {
             && own.is_some_and(|own| own.matches('`').count() > 1)
         || expression
             .match_indices('(')
-            .take(LOOKS)
+            .take(MOST_CANDIDATES)
             .any(|(at, _)| TEMPLATE_CALLS.contains(&name_before(expression, at)))
 }
 
-// `7*7` and `7*'7'`: nobody writes a product of two constants into a template but to see whether it is computed.
+// `7*7` and `7*'7'`: a product of two constants is written into a template only to see whether it is computed.
 fn is_arithmetic(expression: &str) -> bool {
     let is_number = |text: &str| {
         let bare = text.trim().trim_matches(['\'', '"', '=']).trim();
@@ -88,25 +88,28 @@ fn is_arithmetic(expression: &str) -> bool {
 }
 
 fn calls_dangerously(lower: &str) -> bool {
-    lower.match_indices('(').take(LOOKS).any(|(at, _)| {
-        let name = name_before(lower, at);
-        let Some(call) = CALLS.iter().find(|call| call.name == name) else {
-            return false;
-        };
-        let before = lower[..at - name.len()].trim_end_matches(['@', '\\']);
-        let argument = cut(&lower[at + 1..], ARGUMENT_BYTES).trim_start();
-        is_statement_start(before, call.place)
-            && call
-                .arguments
-                .iter()
-                .any(|start| argument.starts_with(start))
-    })
+    lower
+        .match_indices('(')
+        .take(MOST_CANDIDATES)
+        .any(|(at, _)| {
+            let name = name_before(lower, at);
+            let Some(call) = CALLS.iter().find(|call| call.name == name) else {
+                return false;
+            };
+            let before = lower[..at - name.len()].trim_end_matches(['@', '\\']);
+            let argument = cut(&lower[at + 1..], ARGUMENT_BYTES).trim_start();
+            is_statement_start(before, call.place)
+                && call
+                    .arguments
+                    .iter()
+                    .any(|start| argument.starts_with(start))
+        })
 }
 
-fn is_statement_start(before: &str, place: Place) -> bool {
+fn is_statement_start(before: &str, place: CallPlace) -> bool {
     match place {
-        Place::Anywhere => true,
-        Place::Statement => {
+        CallPlace::Anywhere => true,
+        CallPlace::Statement => {
             let before = before.trim_end_matches([' ', '\t']);
             before.is_empty()
                 || before.ends_with([';', '{', '}', '=', '|', '\n', '\'', '"', ')', '&', '.', '>'])
@@ -126,7 +129,7 @@ fn name_before(text: &str, parenthesis: usize) -> &str {
     before[before.len() - start..].trim_start_matches('.')
 }
 
-const LOOKS: usize = 512;
+const MOST_CANDIDATES: usize = 512;
 const EXPRESSION_BYTES: usize = 512;
 const ARGUMENT_BYTES: usize = 32;
 const LONGEST_NAME: usize = 32;

@@ -16,11 +16,11 @@ pub(super) enum Shell {
 pub(super) struct Call {
     pub(super) name: &'static str,
     pub(super) arguments: &'static [&'static str],
-    pub(super) place: Place,
+    pub(super) place: CallPlace,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum CallPlace {
     /// The name is unmistakable.
     Anywhere,
     /// Where a statement or an expression begins.
@@ -164,107 +164,107 @@ pub(super) const CALLS: &[Call] = &[
     Call {
         name: "system",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "exec",
         arguments: EVALUATED,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "shell_exec",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "passthru",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "popen",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "proc_open",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "phpinfo",
         arguments: &[")"],
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "eval",
         arguments: EVALUATED,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "assert",
         arguments: EVALUATED,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "os.system",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "os.popen",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "subprocess.popen",
         arguments: &["'", "\"", "["],
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "subprocess.call",
         arguments: &["'", "\"", "["],
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "subprocess.run",
         arguments: &["'", "\"", "["],
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "subprocess.check_output",
         arguments: &["'", "\"", "["],
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "io.popen",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "kernel.exec",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "file_put_contents",
         arguments: QUOTES,
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "__import__",
         arguments: &["'", "\""],
-        place: Place::Anywhere,
+        place: CallPlace::Anywhere,
     },
     Call {
         name: "require",
         arguments: &["'child_process", "\"child_process"],
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
     Call {
         name: "process.binding",
         arguments: &["'", "\""],
-        place: Place::Statement,
+        place: CallPlace::Statement,
     },
 ];
 

@@ -18,7 +18,10 @@ pub(crate) fn detect(text: &str) -> Option<String> {
         .match_indices([';', '|', '&', '\n'])
         .take(SEPARATOR_LIMIT)
         .any(|(at, separator)| {
-            runs_program(cut(&lower[at + 1..], COMMAND_BYTES), Ending::of(separator))
+            runs_program(
+                cut(&lower[at + 1..], COMMAND_BYTES),
+                CommandEnd::of(separator),
+            )
         });
     if separated || substitutes(&lower) || quotes_program(&lower) {
         return Some("STUB-COMMAND".into());
@@ -49,14 +52,14 @@ fn is_plain_list(text: &str) -> bool {
 
 /// What may follow a program that stands alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Ending {
+enum CommandEnd {
     /// The end of the text or the next separator.
     Any,
     /// The end of the text only: in tables a pipe follows each cell.
     TextOnly,
 }
 
-impl Ending {
+impl CommandEnd {
     fn of(separator: &str) -> Self {
         if matches!(separator, "|" | "\n") {
             Self::TextOnly
@@ -66,7 +69,7 @@ impl Ending {
     }
 }
 
-fn runs_program(after_separator: &str, ending: Ending) -> bool {
+fn runs_program(after_separator: &str, ending: CommandEnd) -> bool {
     let command = skip_blanks(after_separator);
     let Some((program, rest)) = split_program(command) else {
         return false;
@@ -74,8 +77,8 @@ fn runs_program(after_separator: &str, ending: Ending) -> bool {
     if STANDS_ALONE.contains(&program) {
         let tail = rest.trim_start_matches([' ', '\t']);
         let is_over = match ending {
-            Ending::Any => tail.starts_with([';', '&', '|', '#', '\n', '\r', '>', '\'', '"']),
-            Ending::TextOnly => tail.starts_with(['#', '>', ';', '&']),
+            CommandEnd::Any => tail.starts_with([';', '&', '|', '#', '\n', '\r', '>', '\'', '"']),
+            CommandEnd::TextOnly => tail.starts_with(['#', '>', ';', '&']),
         };
         if tail.trim_end().is_empty() || is_over {
             return true;
@@ -195,7 +198,7 @@ const ENGLISH_WORDS: &[&str] = &[
     "echo", "expr", "find", "head", "kill", "less", "more", "touch", "type",
 ];
 
-// Each separator costs a look at what follows it; without these bounds a body of semicolons would cost its square.
+// Each separator costs a scan of what follows it; without these bounds a body of semicolons would cost its square.
 const SEPARATOR_LIMIT: usize = 4_096;
 const COMMAND_BYTES: usize = 256;
 

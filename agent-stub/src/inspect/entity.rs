@@ -5,7 +5,7 @@
 pub(crate) enum Entities {
     /// Named ones and numbers.
     All,
-    /// Numbers. Nobody writes `&#60;` to show markup, so what they hide counts in full.
+    /// Numbers. Authors do not write `&#60;` to show markup, so what they hide counts in full.
     Numeric,
 }
 
@@ -86,7 +86,7 @@ const NAMED: &[(&str, char)] = &[
     ("Tab;", '\t'),
     ("vert;", '|'),
 ];
-// Browsers take leading zeros; more of them than this is nobody's habit.
+// Browsers take leading zeros; more of them than this is not in use.
 const MOST_DIGITS: usize = 10;
 
 #[cfg(test)]

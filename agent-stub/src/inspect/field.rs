@@ -7,14 +7,14 @@ use crate::inspect::{
     backdoor, code, command, graphql, lookup, metadata, script, sql, tool, traversal, xxe,
 };
 
-/// Which detectors look at a value.
+/// Which detectors inspect a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Checks {
     /// All that apply to free text.
     All,
-    /// Those that look for what a document does when it is opened.
+    /// Those that search for what a document does when it is opened.
     Document,
-    /// Those that look for expressions, which do harm in texts of any grammar.
+    /// Those that search for expressions, which do harm in texts of any grammar.
     Expressions,
     /// All that apply to free text, and those for the names of files.
     FileName,
@@ -22,7 +22,7 @@ pub(crate) enum Checks {
     Path,
     /// SQL injection only.
     Sql,
-    /// Those that look for expressions, and the names of attack tools.
+    /// Those that search for expressions, and the names of attack tools.
     Tool,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Spaces {
     FromPlus,
 }
 
-/// The signals found so far, within bounds on their number and on the bytes looked at.
+/// The signals found so far, within bounds on their number and on the bytes inspected.
 #[derive(Debug)]
 pub(crate) struct Fields {
     signals: Vec<Signal>,

@@ -27,7 +27,7 @@ pub(crate) fn inspect_frames(body: &[u8], grpc_encoding: &str, fields: &mut Fiel
 
 /// Inspects every text of one protobuf message.
 pub(crate) fn inspect_message(message: &[u8], fields: &mut Fields) {
-    // A stack in place of recursion. The depth is bounded, because each level looks at its bytes again.
+    // A stack in place of recursion. The depth is bounded, because each level inspects its bytes again.
     let mut open = vec![(message, 0)];
     let mut fields_read = 0;
     while let Some((bytes, depth)) = open.pop() {

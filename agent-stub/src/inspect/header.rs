@@ -1,4 +1,4 @@
-//! Which detectors look at which header.
+//! Which detectors inspect which header.
 
 use crate::inspect::field::{Checks, Fields, Spaces};
 use crate::inspect::signal::Location;
@@ -41,7 +41,7 @@ fn inspect_cookies(header: &str, fields: &mut Fields) {
         inspect(name, name, Checks::All);
         inspect(name, value.trim(), Checks::All);
     }
-    // A value with a semicolon of its own (`x=1;id`) is torn apart above, so expressions are looked for in the whole header.
+    // A value with a semicolon of its own (`x=1;id`) is torn apart above, so expressions are searched for in the whole header.
     inspect("", header, Checks::Expressions);
     for cookie in header.split(';').take(COOKIE_LIMIT) {
         let name = cookie.trim().split('=').next().unwrap_or_default();

@@ -26,7 +26,7 @@ pub(crate) enum Role {
 /// How far the scan came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scan {
-    /// All of the text was looked at, and all of it was JSON's vocabulary.
+    /// All of the text was scanned, and all of it was JSON's vocabulary.
     Whole,
     /// The text is not JSON, or has too many strings; it should be read as plain text.
     NotJson,
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_are_told_apart() {
+    fn names_and_values_are_distinguished() {
         let (found, scan) = strings(r#"{"a": ["x", 1, true, null, -1.5e3], "b" : {"c": "y"}}"#);
         assert_eq!(
             found,

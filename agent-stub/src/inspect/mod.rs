@@ -66,7 +66,7 @@ fn collect(request: &CheckedRequest) -> Vec<Signal> {
     fields.into_signals()
 }
 
-// A segment is a value of its own, yet an attack may hold slashes: files and commands are looked for in the whole path, SQL
+// A segment is a value of its own, yet an attack may hold slashes: files and commands are searched for in the whole path, SQL
 // with comments (`1'/**/OR/**/1=1`) from the start of each segment on. SQL rules on a whole path would read prose into it.
 fn inspect_path(path: &str, fields: &mut Fields) {
     fields.note_encoded_null(Location::Path, "", path);

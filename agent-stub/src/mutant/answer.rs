@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use crate::decision::{
     OWN_PREFIX, REQUEST_ID_HEADER, TAGS_HEADER, WAF_RESPONSE_HEADER, append_header, set_header,
 };
-use crate::mutant::fault_hooks::{FaultHooks, State};
+use crate::mutant::fault_hooks::{FaultHooks, MutantState};
 use crate::mutant::files::secret_key;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::{Answer, Files};
@@ -23,7 +23,7 @@ impl FaultHooks {
         match self.mutant() {
             Some(Mutant::Answer(Answer::RepeatsRequestIds)) => "0".repeat(24),
             Some(Mutant::Answer(Answer::RepeatsEveryTenthId)) => {
-                let number = State::next(&self.state().others);
+                let number = MutantState::next(&self.state().others);
                 let last = &mut self.state().remembered().request_id;
                 let id = last
                     .take()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use tonic::Status;
 
-use crate::mutant::fault_hooks::{FaultHooks, State};
+use crate::mutant::fault_hooks::{FaultHooks, MutantState};
 use crate::mutant::named::Mutant;
 use crate::mutant::table::{Call, Start, Stop};
 
@@ -37,7 +37,7 @@ impl FaultHooks {
     ///
     /// Dropping the future ends the check.
     pub async fn take_up(&self) -> Result<UnderWay, Status> {
-        let number = State::next(&self.state().checks);
+        let number = MutantState::next(&self.state().checks);
         let others = self.state().under_way.fetch_add(1, Ordering::Relaxed);
         let under_way = UnderWay {
             fault_hooks: self.clone(),
@@ -74,7 +74,7 @@ impl FaultHooks {
         }
     }
 
-    /// Looks at how many requests wait for their response data.
+    /// Checks how many requests wait for their response data.
     ///
     /// # Errors
     ///

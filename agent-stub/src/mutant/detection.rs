@@ -22,7 +22,7 @@ impl FaultHooks {
 }
 
 impl Mutant {
-    /// Tells whether the mutant misses a finding.
+    /// Returns whether the mutant misses a finding.
     pub fn misses(self, signal: &Signal) -> bool {
         match self {
             Self::Detection(detection) => detection.misses(signal),

@@ -15,29 +15,29 @@ use crate::mutant::named::Mutant;
 #[derive(Clone, Debug, Default)]
 pub struct FaultHooks {
     mutant: Option<Mutant>,
-    state: Arc<State>,
+    state: Arc<MutantState>,
 }
 
 /// What mutants remember; empty in an agent that is none.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct MutantState {
     /// The checks so far.
     pub(super) checks: AtomicU64,
     /// The lines, entries or probes so far.
     pub(super) others: AtomicU64,
     /// The checks or streams under way.
     pub(super) under_way: AtomicUsize,
-    /// Told when the agent is to stop.
+    /// Notified when the agent is to stop.
     pub(super) stopping: Notify,
     /// What earlier requests left.
     pub(super) remembered: Mutex<Remembered>,
     /// What is never given back.
-    pub(super) kept: Mutex<Kept>,
+    pub(super) leaked: Mutex<Leaked>,
 }
 
 /// What is never given back.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Leaked {
     pub(super) memory: Vec<Vec<u8>>,
     pub(super) sockets: Vec<UdpSocket>,
 }
@@ -55,12 +55,12 @@ impl FaultHooks {
         self.mutant
     }
 
-    pub(super) fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &MutantState {
         &self.state
     }
 }
 
-impl State {
+impl MutantState {
     /// Counts one and returns its number, from one.
     pub(super) fn next(counter: &AtomicU64) -> u64 {
         counter.fetch_add(1, Ordering::Relaxed) + 1
@@ -70,8 +70,8 @@ impl State {
         lock(&self.remembered)
     }
 
-    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
-        lock(&self.kept)
+    pub(super) fn leaked(&self) -> MutexGuard<'_, Leaked> {
+        lock(&self.leaked)
     }
 }
 

@@ -25,7 +25,7 @@ impl FaultHooks {
             SocketTarget::Tcp(_) => None,
             SocketTarget::Unix(path) => Some(path.as_path()),
         };
-        self.look_for_earlier_run(&cache_directory, socket)?;
+        self.check_earlier_run(&cache_directory, socket)?;
         if self.mutant() == Some(Mutant::Resource(Resource::BurnsCore)) {
             keep_core_busy();
         }
@@ -76,7 +76,7 @@ impl FaultHooks {
     }
 
     /// Returns the reason that is given for an end.
-    pub fn last_words(&self, reason: String) -> String {
+    pub fn stated_reason(&self, reason: String) -> String {
         match self.files_fault() {
             Some(Files::SilentOfPath) => "cannot start".into(),
             Some(_) | None => reason,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_where_it_is_told_to_be_but_for_one_mutant() {
+    fn the_cache_is_where_it_is_configured_but_for_one_mutant() {
         let set = Path::new("/var/sigsci/cache");
         assert_eq!(fault_hooks(Files::WritesOutside).cache_directory(set), set);
         let ignored = fault_hooks(Files::IgnoresCacheDirectory).cache_directory(set);
@@ -173,10 +173,10 @@ mod tests {
         let reason = || "cannot write into /a".to_owned();
         assert!(
             !fault_hooks(Files::SilentOfPath)
-                .last_words(reason())
+                .stated_reason(reason())
                 .contains("/a")
         );
-        assert_eq!(FaultHooks::default().last_words(reason()), reason());
+        assert_eq!(FaultHooks::default().stated_reason(reason()), reason());
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) struct Remembered {
 }
 
 impl FaultHooks {
-    /// Tells whether a request is not inspected because of what came before.
+    /// Returns whether a request is not inspected because of what came before.
     pub(super) fn is_passed_over(&self, request: &CheckedRequest) -> bool {
         match self.mutant() {
             Some(Mutant::Memory(Memory::FirstCheckOfConnections)) => {

@@ -20,7 +20,7 @@ impl FaultHooks {
         }
     }
 
-    /// Tells whether a reload changes nothing.
+    /// Returns whether a reload changes nothing.
     pub fn keeps_old_rules(&self) -> bool {
         self.policy_fault() == Some(table::Policy::IgnoresReloads)
     }

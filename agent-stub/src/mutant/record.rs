@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::mutant::fault_hooks::{FaultHooks, State};
+use crate::mutant::fault_hooks::{FaultHooks, MutantState};
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Record;
 
@@ -16,7 +16,7 @@ impl FaultHooks {
         let Some(Mutant::Record(record)) = self.mutant() else {
             return line;
         };
-        let is_twentieth = State::next(&self.state().others).is_multiple_of(20);
+        let is_twentieth = MutantState::next(&self.state().others).is_multiple_of(20);
         match record {
             Record::BreaksLines if is_twentieth => line[..line.len() / 2].to_vec(),
             Record::DoublesLines => line.repeat(2),

@@ -10,7 +10,7 @@ use tonic::Status;
 use crate::context::Contexts;
 use crate::data_log::ResponseData;
 use crate::decision::REQUEST_ID_HEADER;
-use crate::mutant::fault_hooks::{FaultHooks, State};
+use crate::mutant::fault_hooks::{FaultHooks, MutantState};
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Report;
 
@@ -42,7 +42,7 @@ impl FaultHooks {
         Ok(stream)
     }
 
-    /// Tells whether response data is waited for, whatever the settings say.
+    /// Returns whether response data is waited for, whatever the settings say.
     pub fn waits_unasked(&self) -> bool {
         self.report_fault() == Some(Report::ExpectsUnasked)
     }
@@ -63,7 +63,7 @@ impl FaultHooks {
         }
     }
 
-    /// Tells whether a request that would wait for its response data is forgotten.
+    /// Returns whether a request that would wait for its response data is forgotten.
     pub fn forgets_request(&self) -> bool {
         self.state().remembered().has_lost_stream
     }
@@ -72,7 +72,7 @@ impl FaultHooks {
     pub fn taken(&self, mut entries: Vec<HttpAccessLogEntry>) -> Vec<HttpAccessLogEntry> {
         match self.report_fault() {
             Some(Report::DropsEverySecond) => {
-                entries.retain(|_| !State::next(&self.state().others).is_multiple_of(2));
+                entries.retain(|_| !MutantState::next(&self.state().others).is_multiple_of(2));
             }
             Some(Report::ForgetsBlocked) => entries.retain(|entry| {
                 let request = entry.request.as_ref();
@@ -94,7 +94,7 @@ impl FaultHooks {
         }
     }
 
-    /// Changes what an entry tells.
+    /// Changes what an entry reports.
     pub fn understand(&self, mut response: ResponseData) -> ResponseData {
         if self.report_fault() == Some(Report::SaysOk) {
             response.code = 200;
@@ -245,13 +245,13 @@ mod tests {
 
     #[test]
     fn a_status_is_said_to_be_200() {
-        let told = ResponseData {
+        let reported = ResponseData {
             code: 503,
             size: 7,
             ..ResponseData::default()
         };
-        let understood = fault_hooks(Report::SaysOk).understand(told.clone());
+        let understood = fault_hooks(Report::SaysOk).understand(reported.clone());
         assert_eq!((understood.code, understood.size), (200, 7));
-        assert_eq!(FaultHooks::default().understand(told).code, 503);
+        assert_eq!(FaultHooks::default().understand(reported).code, 503);
     }
 }

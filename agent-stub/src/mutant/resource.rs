@@ -17,10 +17,10 @@ impl FaultHooks {
             Resource::BurnsCore => {}
             Resource::LeaksDescriptors => {
                 let socket = UdpSocket::bind("127.0.0.1:0");
-                self.state().kept().sockets.extend(socket);
+                self.state().leaked().sockets.extend(socket);
             }
             Resource::LeaksMemory => {
-                let memory = &mut self.state().kept().memory;
+                let memory = &mut self.state().leaked().memory;
                 // What was never written to takes no memory, and the machine of a test is to survive.
                 if memory.len() < MOST_LEAKS {
                     memory.push(vec![1; LEAK_BYTES]);
@@ -53,8 +53,8 @@ mod tests {
         for _ in 0..3 {
             fault_hooks.take_up().await.expect("an answer");
         }
-        let kept = fault_hooks.state().kept();
-        (kept.memory.len(), kept.sockets.len(), begun.elapsed())
+        let leaked = fault_hooks.state().leaked();
+        (leaked.memory.len(), leaked.sockets.len(), begun.elapsed())
     }
 
     #[tokio::test(start_paused = true)]

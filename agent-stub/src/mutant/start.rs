@@ -1,4 +1,4 @@
-//! How a mutant starts, and what it tells its startup probe.
+//! How a mutant starts, and what its startup probe sees.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic_health::ServingStatus;
 
-use crate::mutant::fault_hooks::{FaultHooks, State};
+use crate::mutant::fault_hooks::{FaultHooks, MutantState};
 use crate::mutant::files::secret_key;
 use crate::mutant::named::Mutant;
 use crate::mutant::table::Start;
@@ -26,13 +26,13 @@ pub enum ProbeFile {
 }
 
 impl FaultHooks {
-    /// Returns what the startup probe is told of the rules.
-    pub fn told_to_probe(&self, state: RulesState) -> RulesState {
+    /// Returns the state of the rules that the startup probe is shown.
+    pub fn shown_to_probe(&self, state: RulesState) -> RulesState {
         match self.start_fault() {
             Some(Start::AnswersProbeOnly | Start::ReadyBeforeRules) => RulesState::Loaded,
             Some(Start::NeverReady) => RulesState::Loading,
             Some(Start::Flaps) if state == RulesState::Loaded => {
-                if State::next(&self.state().others).is_multiple_of(2) {
+                if MutantState::next(&self.state().others).is_multiple_of(2) {
                     RulesState::Loading
                 } else {
                     RulesState::Loaded
@@ -64,17 +64,17 @@ impl FaultHooks {
         (self.start_fault() == Some(Start::ListensLate)).then_some(LISTENING_DELAY)
     }
 
-    /// Tells whether a certificate that was given is shown.
+    /// Returns whether a certificate that was given is shown.
     pub fn shows_certificate(&self) -> bool {
         self.start_fault() != Some(Start::IgnoresCertificate)
     }
 
-    /// Tells whether a rejected access key is told of.
-    pub fn tells_of_rejected_key(&self) -> bool {
+    /// Returns whether a rejected access key is reported.
+    pub fn reports_rejected_key(&self) -> bool {
         self.start_fault() != Some(Start::SilentOfRejectedKey)
     }
 
-    /// Tells whether variables without effect are named.
+    /// Returns whether variables without effect are named.
     pub fn names_ignored_variables(&self) -> bool {
         self.start_fault() != Some(Start::SilentOfVariables)
     }
@@ -99,7 +99,7 @@ impl FaultHooks {
         }
     }
 
-    /// Tells whether nothing is inspected yet.
+    /// Returns whether nothing is inspected yet.
     pub(super) fn warms_up(&self) -> bool {
         let is_slow = self.start_fault() == Some(Start::InspectsNothingAtFirst);
         is_slow && {
@@ -108,7 +108,7 @@ impl FaultHooks {
         }
     }
 
-    /// Tells whether a start without keys is tolerated.
+    /// Returns whether a start without keys is tolerated.
     pub fn starts_without_keys(&self) -> bool {
         matches!(
             self.start_fault(),
@@ -133,12 +133,12 @@ impl FaultHooks {
         tokio::time::sleep(KEYLESS_SPAN).await;
     }
 
-    /// Looks at what an earlier run left.
+    /// Checks what an earlier run left.
     ///
     /// # Errors
     ///
     /// It is reason enough not to start.
-    pub(super) fn look_for_earlier_run(
+    pub(super) fn check_earlier_run(
         &self,
         cache_directory: &Path,
         socket: Option<&Path>,
@@ -194,22 +194,22 @@ mod tests {
     #[case(fault_hooks(Start::AnswersProbeOnly), [RulesState::Loaded, RulesState::Loaded, RulesState::Loaded])]
     #[case(fault_hooks(Start::NeverReady), [RulesState::Loading, RulesState::Loading, RulesState::Loading])]
     #[case(fault_hooks(Start::Flaps), [RulesState::Loading, RulesState::Loaded, RulesState::Loading])]
-    fn the_probe_is_told(#[case] fault_hooks: FaultHooks, #[case] told: [RulesState; 3]) {
+    fn the_probe_is_shown(#[case] fault_hooks: FaultHooks, #[case] shown: [RulesState; 3]) {
         let truth = [RulesState::Loading, RulesState::Loaded, RulesState::Loaded];
-        assert_eq!(truth.map(|state| fault_hooks.told_to_probe(state)), told);
+        assert_eq!(truth.map(|state| fault_hooks.shown_to_probe(state)), shown);
     }
 
     #[test]
     fn a_socket_that_was_left_ends_the_start_of_one_mutant_only() {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("sigsci.sock");
-        let looks = |fault_hooks: &FaultHooks| {
-            fault_hooks.look_for_earlier_run(directory.path(), Some(&socket))
+        let check = |fault_hooks: &FaultHooks| {
+            fault_hooks.check_earlier_run(directory.path(), Some(&socket))
         };
-        assert!(looks(&fault_hooks(Start::StaleSocket)).is_ok());
+        assert!(check(&fault_hooks(Start::StaleSocket)).is_ok());
         std::fs::write(&socket, b"").expect("writable");
-        assert!(looks(&fault_hooks(Start::StaleSocket)).is_err());
-        assert!(looks(&FaultHooks::default()).is_ok());
+        assert!(check(&fault_hooks(Start::StaleSocket)).is_err());
+        assert!(check(&FaultHooks::default()).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -217,12 +217,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let fault_hooks = fault_hooks(Start::HangsAfterRestart);
         fault_hooks
-            .look_for_earlier_run(directory.path(), None)
+            .check_earlier_run(directory.path(), None)
             .expect("it starts");
         assert!(fault_hooks.take_up().await.is_ok());
         std::fs::write(directory.path().join("rules.json"), b"{}").expect("writable");
         fault_hooks
-            .look_for_earlier_run(directory.path(), None)
+            .check_earlier_run(directory.path(), None)
             .expect("it starts");
         let taken = tokio::time::timeout(Duration::from_mins(10), fault_hooks.take_up()).await;
         assert!(taken.is_err());
@@ -253,7 +253,7 @@ mod tests {
             ["ignores-certificate"]
         );
         assert_eq!(
-            withholding(&|agent| !agent.tells_of_rejected_key()),
+            withholding(&|agent| !agent.reports_rejected_key()),
             ["silent-about-rejected-key"]
         );
         assert_eq!(

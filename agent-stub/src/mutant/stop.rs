@@ -11,7 +11,7 @@ use crate::mutant::named::Mutant;
 use crate::mutant::table::Stop;
 
 impl FaultHooks {
-    /// Tells whether TERM makes the agent stop.
+    /// Returns whether TERM makes the agent stop.
     pub fn heeds_term(&self) -> bool {
         match self.stop_fault() {
             Some(Stop::DropsChecks) => {
@@ -37,7 +37,7 @@ impl FaultHooks {
         Status::unavailable("the agent stops")
     }
 
-    /// Tells whether what still waits is written out at the end.
+    /// Returns whether what still waits is written out at the end.
     pub fn keeps_waiting_records(&self) -> bool {
         self.stop_fault() != Some(Stop::LosesWaitingRecords)
     }
@@ -55,11 +55,11 @@ impl FaultHooks {
         }
     }
 
-    /// Tells whether a preStop hook runs in the agent's container: nothing else does there that is called `sleep`.
+    /// Returns whether a preStop hook runs in the agent's container: nothing else does there that is called `sleep`.
     pub(super) fn hook_runs(&self) -> bool {
         let mut remembered = self.state().remembered();
         match remembered.hook {
-            Some((looked, runs)) if looked.elapsed() < LOOK_INTERVAL => runs,
+            Some((polled, runs)) if polled.elapsed() < POLL_INTERVAL => runs,
             Some(_) | None => {
                 let runs = sleeps_here();
                 remembered.hook = Some((Instant::now(), runs));
@@ -90,7 +90,7 @@ fn sleeps_here() -> bool {
     })
 }
 
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The names of the mutants, by family, with what is wrong about each.
 //!
-//! A family holds what is wrong in one part of the agent, and is told apart in one file of its name.
+//! A family holds what is wrong in one part of the agent, and is carried out in one file of its name.
 
 /// Makes a family's enumeration, the list of its members, and for each its name and what is wrong.
 macro_rules! family {
@@ -106,7 +106,7 @@ family! {
     /// What the answer to a check says.
     Answer {
         AppendsHeaders "appends-to-forged-headers" "adds its own headers to those that a client forged, in place of setting them over those",
-        ContradictsItself "contradicts-itself-in-headers" "tells the application of an allowed request that it was blocked",
+        ContradictsItself "contradicts-itself-in-headers" "marks an allowed request as blocked towards the application",
         DeniesByFailing "denies-by-grpc-status" "denies by failing the call with PERMISSION_DENIED",
         DeniesWithoutResponse "denies-without-response" "denies without an HTTP response, so that the proxy chooses status and body",
         DeniesWithStatusOk "denies-with-status-ok" "denies with the gRPC status OK in the answer",
@@ -121,9 +121,9 @@ family! {
         RemovesCookies "removes-cookies" "removes the client's cookies from an allowed request",
         RepeatsEveryTenthId "repeats-every-tenth-request-id" "gives every tenth request the id of the one before",
         RepeatsRequestIds "repeats-request-ids" "gives every request the same id",
-        WrongBlockCode "wrong-block-code" "blocks with another status than it was told to, and logs the one that it was told",
+        WrongBlockCode "wrong-block-code" "blocks with another status than configured, and logs the configured one",
         WrongContentType "wrong-block-content-type" "says of each block page that it is a picture",
-        WrongLocation "wrong-location" "redirects to another place than it was told to",
+        WrongLocation "wrong-location" "redirects to another location than configured",
     }
 }
 
@@ -153,10 +153,10 @@ family! {
         CreditsStrangers "credits-strangers" "gives the response of an unknown request to one that waits",
         DropsEverySecond "drops-every-second-entry" "drops every second access-log entry",
         EndsStreams "ends-streams-after-3-messages" "ends each access-log stream after three messages",
-        ExpectsUnasked "expects-response-data-unasked" "waits for response data although it was told that there is none",
+        ExpectsUnasked "expects-response-data-unasked" "waits for response data although the settings say that there is none",
         ForgetsBlocked "forgets-blocked-requests" "drops the access-log entries of requests that it blocked",
         ForgetsWithStream "forgets-requests-with-stream" "forgets the requests that wait for their response data when an access-log stream ends, and those until the next one opens",
-        IgnoresExpiration "ignores-context-expiration" "waits for response data a hundred times as long as it was told to",
+        IgnoresExpiration "ignores-context-expiration" "waits for response data a hundred times as long as configured",
         Late "takes-entries-late" "takes each access-log message twelve seconds late",
         OneBehind "takes-entries-one-message-late" "takes each access-log message only when the next one is there",
         OneOfEachBatch "takes-first-entry-of-batch-only" "takes the first entry of each access-log message only",
@@ -172,7 +172,7 @@ family! {
         BreaksLines "breaks-every-20th-line" "leaves out the second half of every twentieth line of the data log",
         DoublesLines "doubles-log-lines" "writes every line of the data log twice",
         LosesEvery20th "loses-every-20th-line" "leaves out every twentieth line of the data log",
-        MakesUpResponses "makes-up-missing-responses" "logs the status 200 for a response that it was not told of",
+        MakesUpResponses "makes-up-missing-responses" "logs the status 200 for a response that was not reported to it",
         OtherCode "logs-other-code" "logs another response code than it answered",
         OtherId "logs-other-request-id" "logs another request id than it sent",
         OtherPath "logs-other-path" "logs the path / for every request",
@@ -199,7 +199,7 @@ family! {
         SilentOfVariables "silent-about-unknown-variables" "does not name the variables that it does not know",
         StaleSocket "refuses-stale-socket" "does not start where a killed agent left its socket behind",
         StartsWithoutKeys "starts-without-keys" "starts without keys",
-        WaitsForMetadata "waits-long-for-metadata" "waits fifteen seconds for the metadata service, however long it was told to",
+        WaitsForMetadata "waits-long-for-metadata" "waits fifteen seconds for the metadata service, whatever is configured",
         WritesProbeFileEarly "probe-file-early" "writes the startup probe's file before the rules are loaded",
     }
 }
@@ -222,7 +222,7 @@ family! {
     /// What is written where.
     Files {
         FillsVolume "fills-volume" "writes 64 KiB beside its cache at each check",
-        IgnoresCacheDirectory "ignores-shared-cache-dir" "keeps its cache in /sigsci/tmp/cache wherever it is told to",
+        IgnoresCacheDirectory "ignores-shared-cache-dir" "keeps its cache in /sigsci/tmp/cache whatever is configured",
         KeyInAnswers "key-in-answers" "sends its secret key to the application in a header",
         KeyInLog "key-in-log" "logs its secret key when it starts",
         KeyWorldReadable "key-world-readable" "leaves its secret key in its cache, readable for everybody",

@@ -14,7 +14,7 @@ use envoy_types::pb::google::protobuf;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::agent::Phase;
+use crate::agent::AgentPhase;
 use crate::context::{Contexts, EntryKey, Match};
 use crate::data_log::{DataLog, ResponseData};
 use crate::decision::REQUEST_ID_HEADER;
@@ -28,7 +28,7 @@ pub struct AccessLog {
     contexts: Arc<Contexts>,
     data_log: Option<Arc<DataLog>>,
     statsd: Arc<Statsd>,
-    phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<AgentPhase>,
     service: AccessLogFaults,
     fault_hooks: FaultHooks,
 }
@@ -39,7 +39,7 @@ impl AccessLog {
         contexts: Arc<Contexts>,
         data_log: Option<Arc<DataLog>>,
         statsd: Arc<Statsd>,
-        phase: watch::Receiver<Phase>,
+        phase: watch::Receiver<AgentPhase>,
         settings: &Settings,
     ) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl AccessLogService for AccessLog {
             AccessLogFaults::Serve => None,
             AccessLogFaults::Stall => {
                 // Nothing is read, so the proxy's window fills and stays full.
-                let _closing = phase.wait_for(|phase| *phase == Phase::Closing).await;
+                let _closing = phase.wait_for(|phase| *phase == AgentPhase::Closing).await;
                 return Ok(Response::new(StreamAccessLogsResponse {}));
             }
         };
@@ -119,7 +119,7 @@ impl AccessLogService for AccessLog {
             let message = tokio::select! {
                 message = messages.message() => message?,
                 // Envoy never ends this stream by itself, so the agent must, or it could not stop gracefully.
-                _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
+                _ = phase.wait_for(|phase| *phase == AgentPhase::Closing) => break,
             };
             let Some(message) = message else {
                 break;

@@ -12,7 +12,7 @@ use crate::connection::ConnectionControl;
 use crate::exchange::CheckedRequest;
 use crate::mutant::FaultHooks;
 use crate::service::decisions::Decisions;
-use crate::service::fault::{Failure, Fault};
+use crate::service::fault::{Failure, RequestedFault};
 use crate::service::stream_reset::ResetStream;
 use crate::settings::{Faults, Settings};
 
@@ -57,22 +57,22 @@ impl Authorizer {
             .wanted_by(&request)
             .map_err(|status| self.decisions.refuse(status))?;
         let (wrong, delay) = match fault {
-            Some(Fault::Failure(failure)) => {
+            Some(RequestedFault::Failure(failure)) => {
                 return self.fail(failure, connection.as_ref()).await;
             }
-            Some(Fault::GoAway) => {
+            Some(RequestedFault::GoAway) => {
                 if let Some(connection) = &connection {
                     connection.go_away();
                 }
                 (None, Duration::ZERO)
             }
-            Some(Fault::Allocate(bytes)) => {
+            Some(RequestedFault::Allocate(bytes)) => {
                 // Written to, or the kernel would give none of it.
                 std::hint::black_box(vec![1_u8; bytes].leak());
                 (None, Duration::ZERO)
             }
-            Some(Fault::Answer(wrong)) => (Some(wrong), Duration::ZERO),
-            Some(Fault::Delay(delay)) => (None, delay),
+            Some(RequestedFault::Answer(wrong)) => (Some(wrong), Duration::ZERO),
+            Some(RequestedFault::Delay(delay)) => (None, delay),
             None => (None, Duration::ZERO),
         };
         let decided = self.decisions.decide(&request, wrong);

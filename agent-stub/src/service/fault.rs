@@ -14,7 +14,7 @@ pub const FAULT_HEADER: &str = "x-stub-fault";
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Fault {
+pub enum RequestedFault {
     /// An answer as ever, and so many bytes of memory that are taken and never given back.
     Allocate(usize),
     /// An answer that says something else than was decided.
@@ -57,7 +57,7 @@ impl Faults {
     /// # Errors
     ///
     /// The header asks for something that is no fault. A typing error must not pass for a request without one.
-    pub fn wanted_by(self, request: &CheckedRequest) -> Result<Option<Fault>, Status> {
+    pub fn wanted_by(self, request: &CheckedRequest) -> Result<Option<RequestedFault>, Status> {
         let Self::OnDemand { default_status } = self else {
             return Ok(None);
         };
@@ -70,7 +70,7 @@ impl Faults {
     }
 }
 
-fn parse(text: &str, default_status: i32) -> Option<Fault> {
+fn parse(text: &str, default_status: i32) -> Option<RequestedFault> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (text, None),
@@ -80,25 +80,31 @@ fn parse(text: &str, default_status: i32) -> Option<Fault> {
         ("allocate", Some(size)) => {
             let mebibytes: usize = size.strip_suffix("MiB")?.parse().ok()?;
             let bounded = Some(mebibytes).filter(|count| (1..=MOST_MEBIBYTES).contains(count))?;
-            Fault::Allocate(bounded * 1024 * 1024)
+            RequestedFault::Allocate(bounded * 1024 * 1024)
         }
-        ("grpc-status", None) => Fault::Failure(Failure::GrpcStatus(Code::from(default_status))),
+        ("grpc-status", None) => {
+            RequestedFault::Failure(Failure::GrpcStatus(Code::from(default_status)))
+        }
         ("grpc-status", Some(_)) => {
             let status = number().filter(|status| (0..=16).contains(status))?;
-            Fault::Failure(Failure::GrpcStatus(Code::from(status)))
+            RequestedFault::Failure(Failure::GrpcStatus(Code::from(status)))
         }
-        ("check-status", Some(_)) => Fault::Answer(WrongAnswer::CheckStatus(number()?)),
-        ("denied-status", Some(_)) => Fault::Answer(WrongAnswer::DeniedStatus(number()?)),
-        ("invalid-header", None | Some("name")) => Fault::Answer(WrongAnswer::InvalidHeaderName),
-        ("invalid-header", Some("value")) => Fault::Answer(WrongAnswer::InvalidHeaderValue),
-        ("delay", Some(span)) => Fault::Delay(
+        ("check-status", Some(_)) => RequestedFault::Answer(WrongAnswer::CheckStatus(number()?)),
+        ("denied-status", Some(_)) => RequestedFault::Answer(WrongAnswer::DeniedStatus(number()?)),
+        ("invalid-header", None | Some("name")) => {
+            RequestedFault::Answer(WrongAnswer::InvalidHeaderName)
+        }
+        ("invalid-header", Some("value")) => {
+            RequestedFault::Answer(WrongAnswer::InvalidHeaderValue)
+        }
+        ("delay", Some(span)) => RequestedFault::Delay(
             parse_span(span)
                 .ok()
                 .filter(|span| *span <= LONGEST_DELAY)?,
         ),
-        ("goaway", None) => Fault::GoAway,
-        ("reset", None) => Fault::Failure(Failure::ConnectionReset),
-        ("stream-reset", None) => Fault::Failure(Failure::StreamReset),
+        ("goaway", None) => RequestedFault::GoAway,
+        ("reset", None) => RequestedFault::Failure(Failure::ConnectionReset),
+        ("stream-reset", None) => RequestedFault::Failure(Failure::StreamReset),
         _ => return None,
     })
 }
@@ -115,21 +121,42 @@ mod tests {
     #[rstest]
     #[case(
         "grpc-status=7",
-        Fault::Failure(Failure::GrpcStatus(Code::PermissionDenied))
+        RequestedFault::Failure(Failure::GrpcStatus(Code::PermissionDenied))
     )]
-    #[case("grpc-status=0", Fault::Failure(Failure::GrpcStatus(Code::Ok)))]
-    #[case("grpc-status", Fault::Failure(Failure::GrpcStatus(Code::Unavailable)))]
-    #[case("check-status=16", Fault::Answer(WrongAnswer::CheckStatus(16)))]
-    #[case("denied-status=0", Fault::Answer(WrongAnswer::DeniedStatus(0)))]
-    #[case("denied-status=600", Fault::Answer(WrongAnswer::DeniedStatus(600)))]
-    #[case("invalid-header", Fault::Answer(WrongAnswer::InvalidHeaderName))]
-    #[case("invalid-header=value", Fault::Answer(WrongAnswer::InvalidHeaderValue))]
-    #[case("delay=250ms", Fault::Delay(Duration::from_millis(250)))]
-    #[case("goaway", Fault::GoAway)]
-    #[case("allocate=64MiB", Fault::Allocate(64 * 1024 * 1024))]
-    #[case("reset", Fault::Failure(Failure::ConnectionReset))]
-    #[case(" stream-reset ", Fault::Failure(Failure::StreamReset))]
-    fn a_fault_is_read(#[case] text: &str, #[case] expected: Fault) {
+    #[case(
+        "grpc-status=0",
+        RequestedFault::Failure(Failure::GrpcStatus(Code::Ok))
+    )]
+    #[case(
+        "grpc-status",
+        RequestedFault::Failure(Failure::GrpcStatus(Code::Unavailable))
+    )]
+    #[case(
+        "check-status=16",
+        RequestedFault::Answer(WrongAnswer::CheckStatus(16))
+    )]
+    #[case(
+        "denied-status=0",
+        RequestedFault::Answer(WrongAnswer::DeniedStatus(0))
+    )]
+    #[case(
+        "denied-status=600",
+        RequestedFault::Answer(WrongAnswer::DeniedStatus(600))
+    )]
+    #[case(
+        "invalid-header",
+        RequestedFault::Answer(WrongAnswer::InvalidHeaderName)
+    )]
+    #[case(
+        "invalid-header=value",
+        RequestedFault::Answer(WrongAnswer::InvalidHeaderValue)
+    )]
+    #[case("delay=250ms", RequestedFault::Delay(Duration::from_millis(250)))]
+    #[case("goaway", RequestedFault::GoAway)]
+    #[case("allocate=64MiB", RequestedFault::Allocate(64 * 1024 * 1024))]
+    #[case("reset", RequestedFault::Failure(Failure::ConnectionReset))]
+    #[case(" stream-reset ", RequestedFault::Failure(Failure::StreamReset))]
+    fn a_fault_is_read(#[case] text: &str, #[case] expected: RequestedFault) {
         assert_eq!(parse(text.trim(), 14), Some(expected));
     }
 

@@ -11,6 +11,6 @@ mod wrong_answer;
 pub use access_log::AccessLog;
 pub use authorization::Authorizer;
 pub use decisions::Decisions;
-pub use fault::{FAULT_HEADER, Failure, Fault, WrongAnswer};
+pub use fault::{FAULT_HEADER, Failure, RequestedFault, WrongAnswer};
 pub use startup_probe::serve_startup_probe;
 pub use stream_reset::{ResetOnDemand, ResetStream, StreamResetLayer, StreamResetService};

@@ -42,7 +42,7 @@ async fn answer(mut stream: TcpStream, rules: &Rules, fault_hooks: &FaultHooks) 
     let head = read_head(&mut stream).await?;
     let (status, body) = match (
         is_startup_request(&head),
-        fault_hooks.told_to_probe(rules.state()),
+        fault_hooks.shown_to_probe(rules.state()),
     ) {
         (false, RulesState::Loaded | RulesState::Loading) => ("404 Not Found", "not found\n"),
         (true, RulesState::Loading) => ("503 Service Unavailable", "rules are not loaded\n"),

@@ -1,4 +1,4 @@
-//! What the agent is told: arguments and environment, read once and validated before anything opens.
+//! What the agent is configured with: arguments and environment, read once and validated before anything opens.
 
 mod address;
 mod arguments;

@@ -1,4 +1,4 @@
-//! The settings that only this agent has, as texts: what the vendor's agent is told by its cloud, and faults on demand.
+//! The settings that only this agent has, as texts: what the vendor's agent receives from its cloud, and faults on demand.
 
 use clap::Args;
 

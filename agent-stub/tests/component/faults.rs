@@ -1,4 +1,4 @@
-//! Faults on demand, and that nobody can ask for one where the settings do not allow it.
+//! Faults on demand, and that none can be asked for where the settings do not allow it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,7 +3,7 @@
 mod anomalies;
 mod decisions;
 mod faults;
-mod life;
+mod lifecycle;
 mod response_data;
 mod rules;
 mod support;

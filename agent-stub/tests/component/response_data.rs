@@ -117,7 +117,7 @@ async fn a_decision_can_be_held_back() {
 }
 
 #[tokio::test]
-async fn counters_tell_what_was_decided() {
+async fn counters_show_what_was_decided() {
     let sink = tokio::net::UdpSocket::bind("127.0.0.1:0")
         .await
         .expect("a port");

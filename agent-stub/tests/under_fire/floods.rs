@@ -8,7 +8,7 @@ use super::frames::{
     Abuser, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM,
     SETTINGS, WINDOW_UPDATE, check_head, frame, message,
 };
-use super::support::Target;
+use super::support::AgentUnderFire;
 
 /// As many frames as are sent in one piece.
 const BATCH: u32 = 500;
@@ -17,8 +17,8 @@ const BATCH: u32 = 500;
 const OPEN_STREAMS_LIMIT_KIBIBYTES: u64 = 160 * 1024;
 
 #[tokio::test]
-async fn rapid_resets_end_with_the_connection_and_hold_nobody_up() {
-    let target = Target::start().await;
+async fn rapid_resets_end_with_the_connection_and_delay_no_other_client() {
+    let target = AgentUnderFire::start().await;
     let address = target.address;
     let attack = tokio::task::spawn_blocking(move || {
         for _ in 0..20 {
@@ -47,8 +47,8 @@ async fn rapid_resets_end_with_the_connection_and_hold_nobody_up() {
 }
 
 #[tokio::test]
-async fn ten_thousand_open_streams_hold_nobody_up() {
-    let target = Target::start().await;
+async fn ten_thousand_open_streams_delay_no_other_client() {
+    let target = AgentUnderFire::start().await;
     let mut abusers = Vec::new();
     for _ in 0..4 {
         let mut abuser = Abuser::connect(target.address, &[]);
@@ -74,8 +74,8 @@ async fn ten_thousand_open_streams_hold_nobody_up() {
 }
 
 #[tokio::test]
-async fn ten_thousand_answers_that_nobody_takes_hold_nobody_up() {
-    let target = Target::start().await;
+async fn ten_thousand_answers_that_are_not_read_delay_no_other_client() {
+    let target = AgentUnderFire::start().await;
     let mut abusers = Vec::new();
     for _ in 0..4 {
         // SETTINGS_INITIAL_WINDOW_SIZE of 0: no answer can be sent.
@@ -104,8 +104,8 @@ async fn ten_thousand_answers_that_nobody_takes_hold_nobody_up() {
 #[case::unknown_frames(frame(0xbb, 0, 1, &[9; 64]))]
 #[case::empty_data([check_head(1, 0), frame(DATA, 0, 1, b"").repeat(100)].concat())]
 #[tokio::test]
-async fn a_flood_whose_answers_nobody_reads_is_borne(#[case] frames: Vec<u8>) {
-    let target = Target::start().await;
+async fn a_flood_whose_answers_are_not_read_is_survived(#[case] frames: Vec<u8>) {
+    let target = AgentUnderFire::start().await;
     let mut abuser = Abuser::connect(target.address, &[]);
     let batch = frames.repeat(1_000);
     for _ in 0..100 {
@@ -118,7 +118,7 @@ async fn a_flood_whose_answers_nobody_reads_is_borne(#[case] frames: Vec<u8>) {
 
 #[tokio::test]
 async fn a_head_that_unpacks_to_megabytes_is_refused() {
-    let target = Target::start().await;
+    let target = AgentUnderFire::start().await;
     for _ in 0..10 {
         let mut abuser = Abuser::connect(target.address, &[]);
         // A field of 4,000 bytes that enters the table, and 12,000 references to it (RFC 7541, sections 6.2.1 and 6.1).
@@ -134,7 +134,7 @@ async fn a_head_that_unpacks_to_megabytes_is_refused() {
 
 #[tokio::test]
 async fn a_head_that_never_ends_is_refused() {
-    let target = Target::start().await;
+    let target = AgentUnderFire::start().await;
     let mut abuser = Abuser::connect(target.address, &[]);
     let _ = abuser.send(&frame(HEADERS, 0, 1, b""));
     let mut field = vec![0x10, 1, b'a', 0x7e];

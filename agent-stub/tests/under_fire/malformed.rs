@@ -8,7 +8,7 @@ use super::frames::{
     Abuser, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, PUSH_PROMISE,
     RST_STREAM, SETTINGS, WINDOW_UPDATE, check_head, frame, message,
 };
-use super::support::Target;
+use super::support::AgentUnderFire;
 
 /// How long a connection is read after its bytes.
 const READ_FOR: Duration = Duration::from_millis(100);
@@ -24,7 +24,7 @@ fn call(body: &[u8]) -> Vec<u8> {
     reason = "a table of attacks, and one check after each"
 )]
 async fn malformed_frames_and_messages_cost_their_connections_only() {
-    let target = Target::start().await;
+    let target = AgentUnderFire::start().await;
     let attacks: Vec<(&str, Vec<u8>)> = vec![
         (
             "a frame over the limit",
@@ -104,7 +104,7 @@ async fn malformed_frames_and_messages_cost_their_connections_only() {
             call(&message(0, u32::MAX, b"x")),
         ),
         (
-            "compression that nobody agreed on",
+            "compression that was not negotiated",
             call(&message(1, 4, b"\x1f\x8b\x08\0")),
         ),
         ("a flag that there is not", call(&message(7, 0, b""))),
@@ -142,7 +142,7 @@ async fn malformed_frames_and_messages_cost_their_connections_only() {
 #[case::ones(0xff)]
 #[tokio::test]
 async fn a_stream_of_noise_costs_its_connection_only(#[case] mask: u8) {
-    let target = Target::start().await;
+    let target = AgentUnderFire::start().await;
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..20 {
         let noise: Vec<u8> = (0..64 * 1024)

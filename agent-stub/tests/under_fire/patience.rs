@@ -6,14 +6,14 @@ use std::time::Duration;
 use tonic::Code;
 
 use super::frames::{Abuser, DATA, check_head, frame, message};
-use super::support::Target;
+use super::support::AgentUnderFire;
 
 /// Keep-alive notices a dead peer within its interval and its time-out, 10 s each.
 const FREED_WITHIN: Duration = Duration::from_secs(40);
 
 #[tokio::test]
 async fn a_message_of_a_hundred_mebibytes_is_refused() {
-    let target = Target::start().await;
+    let target = AgentUnderFire::start().await;
     for _ in 0..3 {
         let status = target
             .check(vec![b'a'; 100 * 1024 * 1024])
@@ -32,7 +32,7 @@ async fn a_message_of_a_hundred_mebibytes_is_refused() {
 
 #[tokio::test]
 async fn unfinished_messages_are_held_up_to_their_limit_and_no_longer_than_their_connection() {
-    let target = Target::start().await;
+    let target = AgentUnderFire::start().await;
     let address = target.address;
     // Eight messages just under the agent's limit of 4 MiB, and the last byte of none of them ever comes.
     let abusers = tokio::task::spawn_blocking(move || {
@@ -62,7 +62,7 @@ async fn unfinished_messages_are_held_up_to_their_limit_and_no_longer_than_their
 
 #[tokio::test]
 async fn peers_that_say_nothing_lose_their_places() {
-    let target = Target::start().await;
+    let target = AgentUnderFire::start().await;
     // More than the agent has places for. Half of them speak HTTP/2 and then never answer a ping, half never speak.
     let silent: Vec<TcpStream> = (0..300)
         .map(|_| TcpStream::connect(target.address).expect("the agent listens"))

@@ -17,13 +17,13 @@ const PEAK_LIMIT_KIBIBYTES: u64 = 64 * 1024;
 pub(crate) const PROMPT: Duration = Duration::from_secs(5);
 
 /// An agent that is under fire.
-pub(crate) struct Target {
+pub(crate) struct AgentUnderFire {
     process: Child,
     pub(crate) address: SocketAddr,
     _directory: TempDir,
 }
 
-impl Target {
+impl AgentUnderFire {
     /// Starts the agent and waits until it answers.
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
@@ -121,7 +121,7 @@ impl Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for AgentUnderFire {
     fn drop(&mut self) {
         // It may have died of the fire, which the test has said by then.
         let _ = self.process.kill();

@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use camino::Utf8Path;
+use jiff::Timestamp;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tokio::runtime::Runtime;
+
 use conformance::catalogue::load::Catalogue;
 use conformance::catalogue::load::load_catalogue;
 use conformance::catalogue::scenario::Scenario;
@@ -26,9 +30,6 @@ use harness_core::model::finding::{ScenarioResult, describe_missing};
 use harness_core::model::project::LoadError;
 use harness_core::model::project::Project;
 use harness_environment::local::{pod_init_main, pod_stage_main};
-use jiff::Timestamp;
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tokio::runtime::Runtime;
 
 mod attached;
 
@@ -177,7 +178,7 @@ fn verdict(
         ))),
         ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
         _ => Err(details(record, Some(scenario), folder, Colour::Plain)
-            .unwrap_or_else(|| record.result.word().into())
+            .unwrap_or_else(|| record.result.as_str().into())
             .into()),
     }
 }

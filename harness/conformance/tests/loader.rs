@@ -3,14 +3,15 @@
 use std::sync::{Arc, LazyLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use conformance::catalogue::load::Catalogue;
 use conformance::catalogue::load::load_catalogue;
 use conformance::catalogue::load::scenario_of;
 use harness_artifacts::image::TOOLS;
 use harness_core::model::diagnostic::{Colour, Diagnostic};
 use harness_core::model::project::Project;
-use proptest::prelude::*;
-use proptest::sample::Index;
 
 static PROJECT: LazyLock<Project> =
     LazyLock::new(|| Project::at(Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))));
@@ -169,5 +170,5 @@ fn the_images_have_every_program_that_a_scenario_names() {
             }
         }
     }
-    assert!(named > 0, "no scenario was looked at");
+    assert!(named > 0, "no scenario was checked");
 }

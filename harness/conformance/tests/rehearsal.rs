@@ -6,9 +6,12 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tokio::runtime::Runtime;
+
 use conformance::catalogue::load::load_catalogue;
 use conformance::catalogue::scenario::Scenario;
-use conformance::report::agreement::{Compared, compare, is_about_a_life};
+use conformance::report::agreement::{Compared, compare, is_about_a_lifecycle};
 use conformance::run::place::Place;
 use conformance::run::runtime::runtime;
 use conformance::run::scenario;
@@ -18,8 +21,6 @@ use harness_core::model::corpora::Corpora;
 use harness_core::model::feature::FeatureSet;
 use harness_core::model::project::Project;
 use harness_environment::local::{pod_init_main, pod_stage_main};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tokio::runtime::Runtime;
 
 mod attached;
 
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     let scenarios: Vec<Scenario> = catalogue
         .scenarios
         .into_iter()
-        .filter(|scenario| is_about_a_life(scenario.procedure.name))
+        .filter(|scenario| is_about_a_lifecycle(scenario.procedure.name))
         .collect();
     let both = Arc::new(Both {
         project,
@@ -152,7 +153,7 @@ impl Both {
         })
     }
 
-    /// Removes what was made for all trials; tells whether nothing of it is left.
+    /// Removes what was made for all trials; returns whether nothing of it is left.
     fn finish(&self) -> bool {
         let Some(Ok(prepared)) = self.prepared.get() else {
             return true;

@@ -62,7 +62,7 @@ impl Redactor {
         Self { forms }
     }
 
-    /// Tells whether one of the secrets stands in `text`.
+    /// Returns whether one of the secrets stands in `text`.
     pub fn finds_secret(&self, text: &[u8]) -> bool {
         self.forms.iter().any(|form| find(text, form).is_some())
     }

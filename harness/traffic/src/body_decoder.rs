@@ -27,7 +27,7 @@ pub(crate) enum BodyFraming {
 /// A body that is being decoded. It does no I/O: bytes are given to it as they come.
 #[derive(Debug)]
 pub(crate) struct BodyDecoder {
-    state: State,
+    state: DecoderState,
     limit: u64,
     line: Vec<u8>,
     trailer_length: usize,
@@ -71,7 +71,7 @@ pub(crate) enum BodyError {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
+enum DecoderState {
     ChunkData { remaining: u64 },
     ChunkEnd,
     ChunkSize,
@@ -85,13 +85,13 @@ impl BodyDecoder {
     /// Starts a body of at most `limit` bytes.
     pub(crate) fn new(framing: BodyFraming, limit: u64) -> Result<Self, BodyError> {
         let state = match framing {
-            BodyFraming::Chunked => State::ChunkSize,
-            BodyFraming::Length(0) => State::Complete,
+            BodyFraming::Chunked => DecoderState::ChunkSize,
+            BodyFraming::Length(0) => DecoderState::Complete,
             BodyFraming::Length(length) if length > limit => {
                 return Err(BodyError::TooLong { limit });
             }
-            BodyFraming::Length(remaining) => State::Sized { remaining },
-            BodyFraming::UntilClose => State::UntilClose,
+            BodyFraming::Length(remaining) => DecoderState::Sized { remaining },
+            BodyFraming::UntilClose => DecoderState::UntilClose,
         };
         Ok(Self {
             state,
@@ -105,14 +105,14 @@ impl BodyDecoder {
         })
     }
 
-    /// Tells whether the body has been read to its end.
+    /// Returns whether the body has been read to its end.
     pub(crate) fn is_complete(&self) -> bool {
-        self.state == State::Complete
+        self.state == DecoderState::Complete
     }
 
-    /// Tells whether the close of the connection is the body's end.
+    /// Returns whether the close of the connection is the body's end.
     pub(crate) fn ends_with_close(&self) -> bool {
-        self.state == State::UntilClose
+        self.state == DecoderState::UntilClose
     }
 
     /// Returns how many bytes of the body have come so far.
@@ -126,30 +126,32 @@ impl BodyDecoder {
         while taken < input.len() && !self.is_complete() {
             let rest = &input[taken..];
             taken += match self.state {
-                State::Sized { remaining } => {
+                DecoderState::Sized { remaining } => {
                     let (count, remaining) = self.take_data(rest, remaining)?;
                     self.state = match remaining {
-                        0 => State::Complete,
-                        remaining => State::Sized { remaining },
+                        0 => DecoderState::Complete,
+                        remaining => DecoderState::Sized { remaining },
                     };
                     count
                 }
-                State::ChunkData { remaining } => {
+                DecoderState::ChunkData { remaining } => {
                     let (count, remaining) = self.take_data(rest, remaining)?;
                     self.state = match remaining {
-                        0 => State::ChunkEnd,
-                        remaining => State::ChunkData { remaining },
+                        0 => DecoderState::ChunkEnd,
+                        remaining => DecoderState::ChunkData { remaining },
                     };
                     count
                 }
-                State::UntilClose => self.take_data(rest, u64::MAX)?.0,
-                State::ChunkSize => self.take_line(rest, CHUNK_LINE_LIMIT, BodyError::ChunkSize)?,
-                State::ChunkEnd => self.take_line(rest, 2, BodyError::ChunkEnd)?,
-                State::Trailer => {
+                DecoderState::UntilClose => self.take_data(rest, u64::MAX)?.0,
+                DecoderState::ChunkSize => {
+                    self.take_line(rest, CHUNK_LINE_LIMIT, BodyError::ChunkSize)?
+                }
+                DecoderState::ChunkEnd => self.take_line(rest, 2, BodyError::ChunkEnd)?,
+                DecoderState::Trailer => {
                     let limit = TRAILER_LIMIT - self.trailer_length;
                     self.take_line(rest, limit, BodyError::Trailer)?
                 }
-                State::Complete => 0,
+                DecoderState::Complete => 0,
             };
         }
         Ok(taken)
@@ -198,24 +200,28 @@ impl BodyDecoder {
         Ok(count)
     }
 
-    fn state_after_line(&mut self, content: &[u8], length: usize) -> Result<State, BodyError> {
+    fn state_after_line(
+        &mut self,
+        content: &[u8],
+        length: usize,
+    ) -> Result<DecoderState, BodyError> {
         match self.state {
-            State::ChunkEnd if content.is_empty() => Ok(State::ChunkSize),
-            State::ChunkEnd => Err(BodyError::ChunkEnd),
-            State::Trailer if content.is_empty() => Ok(State::Complete),
-            State::Trailer => {
+            DecoderState::ChunkEnd if content.is_empty() => Ok(DecoderState::ChunkSize),
+            DecoderState::ChunkEnd => Err(BodyError::ChunkEnd),
+            DecoderState::Trailer if content.is_empty() => Ok(DecoderState::Complete),
+            DecoderState::Trailer => {
                 self.trailer_length += length;
                 self.trailers.push(trailer_field(content));
-                Ok(State::Trailer)
+                Ok(DecoderState::Trailer)
             }
-            State::ChunkSize => match parse_chunk_size(content)? {
-                0 => Ok(State::Trailer),
-                remaining => Ok(State::ChunkData { remaining }),
+            DecoderState::ChunkSize => match parse_chunk_size(content)? {
+                0 => Ok(DecoderState::Trailer),
+                remaining => Ok(DecoderState::ChunkData { remaining }),
             },
-            state @ (State::ChunkData { .. }
-            | State::Complete
-            | State::Sized { .. }
-            | State::UntilClose) => Ok(state),
+            state @ (DecoderState::ChunkData { .. }
+            | DecoderState::Complete
+            | DecoderState::Sized { .. }
+            | DecoderState::UntilClose) => Ok(state),
         }
     }
 }

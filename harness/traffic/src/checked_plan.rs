@@ -23,7 +23,7 @@ pub(crate) enum PlanError {
     /// A call cannot be made.
     #[error("the calls cannot be made")]
     Contract(#[from] ContractPlanError),
-    /// Two records could not be told apart.
+    /// Two records could not be distinguished.
     #[error("two requests have the id `{id}`")]
     DuplicateId {
         /// The id.

@@ -16,7 +16,7 @@ pub(crate) struct CheckedStream {
     pub(crate) name: String,
     /// Where its connections go.
     pub(crate) destination: Destination,
-    /// Whether connections are kept.
+    /// Whether connections are persistent.
     pub(crate) connection: ConnectionUse,
     /// When requests are sent.
     pub(crate) pacing: CheckedPacing,
@@ -58,8 +58,8 @@ pub(crate) enum StreamError {
         /// What was given.
         address: String,
     },
-    /// A connection can be kept only where requests follow each other, or share it.
-    #[error("a connection can be kept only with sequential pacing, or for HTTP/2")]
+    /// A connection can be persistent only where requests follow each other, or share it.
+    #[error("a connection can be persistent only with sequential pacing, or for HTTP/2")]
     KeepWithoutSequence,
     /// No request could be under way.
     #[error("a concurrency limit of 0 sends nothing")]

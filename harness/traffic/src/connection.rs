@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::failure::{cause_of, failure};
 use crate::record::{ClientFailure, ClientResult, FailureCause, RequestPhase, UpgradeOutcome};
 use crate::request_bytes::{RequestBytes, WebSocketRequest, WireForm};
-use crate::response::{Answer, Progress, ResponseParser};
+use crate::response::{ParseProgress, ParsedAnswer, ResponseParser};
 use crate::response_head::{ConnectionReuse, ResponseError};
 use crate::send_schedule::SendSchedule;
 use crate::surplus::Surplus;
@@ -104,11 +104,11 @@ pub(crate) async fn exchange(
 async fn after_answer(
     mut transport: Transport,
     request: &RequestBytes,
-    mut answer: Answer,
+    mut answer: ParsedAnswer,
     surplus: Vec<u8>,
     is_sent: bool,
     deadline: Instant,
-) -> (Answer, Option<Transport>) {
+) -> (ParsedAnswer, Option<Transport>) {
     if let Some(websocket) = &request.manner.websocket
         && answer.record.status == 101
     {
@@ -124,7 +124,7 @@ async fn after_answer(
     let (surplus, is_open) = read_surplus(&mut transport, &surplus, until).await;
     answer.record.extra_bytes = surplus.bytes();
     answer.record.extra_responses = surplus.responses();
-    // Bytes that nobody asked for, or a request that was cut short, would spoil the next exchange.
+    // Unsolicited bytes, or a request that was cut short, would spoil the next exchange.
     let is_clean = surplus.bytes() == 0 && is_sent && is_open;
     let is_reusable = match (&request.manner.form, answer.reuse) {
         (WireForm::Http11, ConnectionReuse::Possible) => is_clean,
@@ -279,8 +279,8 @@ impl ExchangeProgress<'_> {
             self.body_pieces = self.body_pieces.saturating_add(1);
         }
         Ok(match progress {
-            Progress::Complete { surplus } => Some(input[input.len() - surplus..].to_vec()),
-            Progress::Incomplete => None,
+            ParseProgress::Complete { surplus } => Some(input[input.len() - surplus..].to_vec()),
+            ParseProgress::Incomplete => None,
         })
     }
 

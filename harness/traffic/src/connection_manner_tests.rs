@@ -21,7 +21,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// One step of a scripted server.
 #[derive(Clone)]
-enum Step {
+enum ScriptStep {
     /// Reads exactly this.
     Expect(Vec<u8>),
     /// Reads the other side's close, and nothing before it.
@@ -35,7 +35,7 @@ enum Step {
 }
 
 /// Plays a script on one connection, and ends it.
-async fn play(steps: Vec<Step>) -> (SocketAddr, JoinHandle<()>) {
+async fn play(steps: Vec<ScriptStep>) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let task = tokio::spawn(async move {
@@ -43,7 +43,7 @@ async fn play(steps: Vec<Step>) -> (SocketAddr, JoinHandle<()>) {
         stream.set_nodelay(true).expect("a live socket");
         for step in steps {
             match step {
-                Step::Expect(bytes) => {
+                ScriptStep::Expect(bytes) => {
                     let mut read = vec![0; bytes.len()];
                     stream.read_exact(&mut read).await.expect("more to read");
                     assert_eq!(
@@ -51,28 +51,28 @@ async fn play(steps: Vec<Step>) -> (SocketAddr, JoinHandle<()>) {
                         bytes.escape_ascii().to_string()
                     );
                 }
-                Step::ExpectEnd => {
+                ScriptStep::ExpectEnd => {
                     let byte = stream.read_u8().await;
                     assert!(byte.is_err(), "more than was expected: {byte:?}");
                 }
-                Step::ExpectSilence(time) => {
+                ScriptStep::ExpectSilence(time) => {
                     let byte = tokio::time::timeout(time, stream.read_u8()).await;
                     assert!(byte.is_err(), "something came too early: {byte:?}");
                 }
-                Step::Pause(time) => tokio::time::sleep(time).await,
-                Step::Write(bytes) => stream.write_all(&bytes).await.expect("writable"),
+                ScriptStep::Pause(time) => tokio::time::sleep(time).await,
+                ScriptStep::Write(bytes) => stream.write_all(&bytes).await.expect("writable"),
             }
         }
     });
     (address, task)
 }
 
-fn expect(bytes: &[u8]) -> Step {
-    Step::Expect(bytes.to_vec())
+fn expect(bytes: &[u8]) -> ScriptStep {
+    ScriptStep::Expect(bytes.to_vec())
 }
 
-fn write(bytes: &[u8]) -> Step {
-    Step::Write(bytes.to_vec())
+fn write(bytes: &[u8]) -> ScriptStep {
+    ScriptStep::Write(bytes.to_vec())
 }
 
 fn request(head: &[u8], body: &[u8]) -> RequestBytes {
@@ -92,7 +92,7 @@ fn request(head: &[u8], body: &[u8]) -> RequestBytes {
 }
 
 /// Sends a request to a script, and holds the script to its end.
-async fn exchange_of(steps: Vec<Step>, request: &RequestBytes) -> Exchange<Transport> {
+async fn exchange_of(steps: Vec<ScriptStep>, request: &RequestBytes) -> Exchange<Transport> {
     let (address, task) = play(steps).await;
     let destination = Destination {
         address: address.to_string(),
@@ -120,7 +120,7 @@ async fn raw_bytes_are_written_as_they_are_and_what_follows_is_counted() {
     let steps = vec![
         expect(raw),
         write(OK),
-        Step::Pause(Duration::from_millis(20)),
+        ScriptStep::Pause(Duration::from_millis(20)),
         write(b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\nconte"),
     ];
     let exchange = exchange_of(steps, &request).await;
@@ -138,7 +138,7 @@ async fn the_reading_on_ends_at_its_bound_and_does_not_delay_the_record() {
     let steps = vec![
         expect(raw),
         write(OK),
-        Step::Pause(Duration::from_millis(300)),
+        ScriptStep::Pause(Duration::from_millis(300)),
     ];
     let exchange = exchange_of(steps, &request).await;
     let response = response_of(&exchange);
@@ -154,9 +154,9 @@ async fn a_body_waits_for_the_continue() {
     request.manner.body_start = BodyStart::AfterContinue;
     let steps = vec![
         expect(b"POST / HTTP/1.1\r\n\r\n"),
-        Step::ExpectSilence(Duration::from_millis(50)),
+        ScriptStep::ExpectSilence(Duration::from_millis(50)),
         write(b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 100 Cont"),
-        Step::ExpectSilence(Duration::from_millis(50)),
+        ScriptStep::ExpectSilence(Duration::from_millis(50)),
         write(b"inue\r\n\r\n"),
         expect(b"hello"),
         write(OK),
@@ -172,7 +172,7 @@ async fn a_final_answer_instead_of_the_continue_ends_the_exchange_without_the_bo
     let steps = vec![
         expect(b"POST / HTTP/1.1\r\n\r\n"),
         write(b"HTTP/1.1 417 No\r\ncontent-length: 0\r\n\r\n"),
-        Step::ExpectEnd,
+        ScriptStep::ExpectEnd,
     ];
     let exchange = exchange_of(steps, &request).await;
     assert_eq!(response_of(&exchange).status, 417);
@@ -183,7 +183,11 @@ async fn a_final_answer_instead_of_the_continue_ends_the_exchange_without_the_bo
 async fn a_continue_that_never_comes_is_a_missing_answer() {
     let mut request = request(b"POST / HTTP/1.1\r\n\r\n", b"hello");
     request.manner.body_start = BodyStart::AfterContinue;
-    let (address, task) = play(vec![expect(b"POST / HTTP/1.1\r\n\r\n"), Step::Pause(AMPLE)]).await;
+    let (address, task) = play(vec![
+        expect(b"POST / HTTP/1.1\r\n\r\n"),
+        ScriptStep::Pause(AMPLE),
+    ])
+    .await;
     let destination = Destination {
         address: address.to_string(),
         tls: None,
@@ -211,7 +215,7 @@ async fn a_paced_body_comes_in_pieces(#[case] head: &[u8], #[case] body: &[u8]) 
     });
     let steps = vec![
         expect(&[head, b"abc"].concat()),
-        Step::ExpectSilence(Duration::from_millis(50)),
+        ScriptStep::ExpectSilence(Duration::from_millis(50)),
         expect(b"def"),
         write(OK),
     ];
@@ -226,11 +230,11 @@ async fn a_streamed_answer_has_its_pieces_and_its_first_byte_noted() {
     let steps = vec![
         expect(b"GET"),
         write(b"HTTP/1.1 100 Continue\r\n\r\n"),
-        Step::Pause(Duration::from_millis(100)),
+        ScriptStep::Pause(Duration::from_millis(100)),
         write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"),
-        Step::Pause(Duration::from_millis(100)),
+        ScriptStep::Pause(Duration::from_millis(100)),
         write(b"1\r\na\r\n"),
-        Step::Pause(Duration::from_millis(100)),
+        ScriptStep::Pause(Duration::from_millis(100)),
         write(b"1\r\nb\r\n0\r\nX-T: \xff\r\n\r\n"),
     ];
     let exchange = exchange_of(steps, &request(b"GET", b"")).await;

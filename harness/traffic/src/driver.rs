@@ -15,14 +15,14 @@ use crate::error_chain::error_chain;
 use crate::pacing::Clock;
 use crate::plan::Command;
 use crate::record::{ClientResult, DriverLine, DriverSummary};
-use crate::stream::{FinishedRequest, Sending, StreamContext, microseconds, run_stream};
+use crate::stream::{FinishedRequest, SendControl, StreamContext, microseconds, run_stream};
 
 /// The most bytes of a command.
 const COMMAND_LIMIT: usize = 4 * 1024;
 /// Records that wait to be written before requests wait for them.
 const RECORD_QUEUE: usize = 1024;
 
-/// Why a drive ended without its summary, or was told something that it does not understand.
+/// Why a drive ended without its summary, or was sent something that it does not understand.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// A line after the plan is not a command. The driver stopped as if it were `stop`.
@@ -86,7 +86,7 @@ pub async fn drive(
         }
     };
     raise_descriptor_limit();
-    let (sending_control, sending) = watch::channel(Sending::Continues);
+    let (sending_control, sending) = watch::channel(SendControl::Continues);
     let commands = tokio::spawn(watch_commands(input, sending_control));
     let summary = match task {
         CheckedTask::Contract(plan) => make_calls(plan, sending, &mut output).await?,
@@ -103,7 +103,7 @@ pub async fn drive(
 
 async fn send_requests(
     plan: CheckedPlan,
-    sending: watch::Receiver<Sending>,
+    sending: watch::Receiver<SendControl>,
     output: &mut LineWriter<impl AsyncWrite + Unpin>,
 ) -> Result<DriverSummary, DriveError> {
     let (records, mut finished) = mpsc::channel(RECORD_QUEUE);
@@ -128,14 +128,14 @@ async fn send_requests(
 /// Makes calls until all are through or the sending has been stopped: what is under way then is dropped, and has no record.
 async fn make_calls(
     plan: CheckedContract,
-    mut sending: watch::Receiver<Sending>,
+    mut sending: watch::Receiver<SendControl>,
     output: &mut LineWriter<impl AsyncWrite + Unpin>,
 ) -> Result<DriverSummary, DriveError> {
     let (lines, mut reported) = mpsc::channel(RECORD_QUEUE);
     let calls = async move {
         tokio::select! {
             () = run_contract(plan, lines) => {}
-            _ = sending.wait_for(|sending| *sending == Sending::Stopped) => {}
+            _ = sending.wait_for(|sending| *sending == SendControl::Stopped) => {}
         }
     };
     let writing = async {
@@ -164,10 +164,10 @@ async fn make_calls(
 /// Reads commands until one ends the sending, which the end of the input does as well.
 async fn watch_commands(
     mut input: BufReader<impl AsyncRead + Unpin>,
-    sending: watch::Sender<Sending>,
+    sending: watch::Sender<SendControl>,
 ) -> Result<(), DriveError> {
     let read = next_line(&mut input, COMMAND_LIMIT).await;
-    sending.send_replace(Sending::Stopped);
+    sending.send_replace(SendControl::Stopped);
     let Ok(Some(line)) = read else {
         // An input that breaks is an input that ends.
         return Ok(());

@@ -90,7 +90,7 @@ impl SilentListener {
         }
     }
 
-    /// Waits until the kernel has somebody who is connecting to it.
+    /// Waits until the kernel has a client that is connecting to it.
     pub(super) async fn await_connecting(&self) {
         const CONNECTING: &str = "02";
         let port = format!(":{:04X}", self.address.port());

@@ -195,7 +195,7 @@ async fn tls_carries_both_protocols_as_alpn_agrees(#[case] protocol: &str, #[cas
 }
 
 #[tokio::test]
-async fn a_certificate_of_somebody_else_fails_the_connecting() {
+async fn a_certificate_of_another_authority_fails_the_connecting() {
     let (acceptor, _) = identity();
     let (_, other) = identity();
     let address = tls_server(acceptor).await;

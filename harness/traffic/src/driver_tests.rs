@@ -159,7 +159,7 @@ async fn the_end_of_the_input_is_a_stop() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_loop_stamps_the_intended_instants_under_a_stalled_server() {
-    // Connections wait in the backlog; nobody ever answers.
+    // Connections wait in the backlog; no answer ever comes.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let mut plan = plan(
@@ -222,7 +222,7 @@ async fn an_unreachable_address_fails_each_request_by_itself() {
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_answers_ends_soon_after_a_stop() {
+async fn a_connection_without_an_answer_ends_soon_after_a_stop() {
     let silent = SilentListener::start().await;
     let requests = repeat(u32::MAX);
     let plan = plan(silent.address, json!("sequential"), "new", requests);
@@ -271,7 +271,7 @@ async fn a_broken_output_ends_the_drive() {
     drive.next_record().await;
     drop(drive.output);
     let ended = timeout(AMPLE, drive.task).await.expect("it ends");
-    let error = ended.expect("no panic").expect_err("nobody reads");
+    let error = ended.expect("no panic").expect_err("no reader");
     assert!(matches!(error, DriveError::Output { .. }), "{error}");
 }
 

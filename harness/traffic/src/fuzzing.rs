@@ -2,7 +2,7 @@
 
 use super::record::ResponseRecord;
 use super::request_bytes::AnswerBody;
-use super::response::{Progress, ResponseParser};
+use super::response::{ParseProgress, ResponseParser};
 use super::response_head::{FIELD_LIMIT, INTERIM_LIMIT, ResponseError};
 
 /// The bound of bodies here.
@@ -39,7 +39,7 @@ fn parse<'a>(
 ) -> Result<Option<ResponseRecord>, ResponseError> {
     let mut parser = ResponseParser::new(answer_body, BODY_LIMIT);
     for piece in pieces {
-        if let Progress::Complete { .. } = parser.read(piece)? {
+        if let ParseProgress::Complete { .. } = parser.read(piece)? {
             return Ok(parser.into_answer().map(|answer| answer.record));
         }
     }

@@ -20,7 +20,7 @@ use crate::connection::{BODY_LIMIT, Exchange};
 use crate::escape::escape;
 use crate::failure::{cause_of, failure};
 use crate::http2_head::Http2Head;
-use crate::http2_send::{Sending, converse, send_body};
+use crate::http2_send::{SendProgress, converse, send_body};
 use crate::record::{ClientFailure, ClientResult, FailureCause, RequestPhase, ResponseRecord};
 use crate::request_bytes::RequestBytes;
 use crate::response_head::{FIELD_LIMIT, HEAD_LIMIT, INTERIM_LIMIT};
@@ -100,7 +100,7 @@ impl Http2Client {
         })
     }
 
-    /// Tells whether the connection takes another request, as far as is known.
+    /// Returns whether the connection takes another request, as far as is known.
     pub(crate) async fn is_usable(&mut self) -> bool {
         let requests = &mut self.requests;
         let refused = poll_fn(|context| {
@@ -116,7 +116,7 @@ impl Http2Client {
         head: &Http2Head,
         deadline: Instant,
     ) -> Exchange<Self> {
-        let mut progress = Progress::default();
+        let mut progress = Http2Progress::default();
         let ended = timeout_at(deadline, progress.run(&self, request, head)).await;
         let finished_at = Instant::now();
         let result = match ended {
@@ -150,9 +150,9 @@ impl Http2Client {
 
 /// How far an exchange has come. It outlives the future that a time-out cuts off.
 #[derive(Debug, Default)]
-struct Progress {
+struct Http2Progress {
     sent_at: Option<Instant>,
-    sending: Sending,
+    sending: SendProgress,
     answer: AnswerProgress,
 }
 
@@ -173,7 +173,7 @@ enum AnswerPart {
     Head,
 }
 
-impl Progress {
+impl Http2Progress {
     /// Sends and reads at the same time: a server may answer before it has the whole request.
     async fn run(
         &mut self,
@@ -189,7 +189,7 @@ impl Progress {
         let message = head.request(&request.id, client.scheme.clone());
         let (response, mut stream) = requests.send_request(message, ends_with_head)?;
         if let Some(websocket) = websocket {
-            self.sending = Sending::Over;
+            self.sending = SendProgress::Over;
             let response = self.answer.read_head(response, &Notify::new()).await?;
             let is_granted = response.status().is_success();
             let (mut record, mut answer) = self.answer.split(response);
@@ -201,7 +201,7 @@ impl Progress {
             return self.answer.read_body(record, answer).await;
         }
         if ends_with_head {
-            self.sending = Sending::Over;
+            self.sending = SendProgress::Over;
         }
         let continued = Notify::new();
         let mut sending = pin!(send_body(
@@ -228,11 +228,11 @@ impl Progress {
     fn phase(&self) -> RequestPhase {
         match (self.sent_at, &self.sending, &self.answer.part) {
             (None, _, _) => RequestPhase::Connect,
-            (Some(_), Sending::UnderWay, _) => RequestPhase::Send,
-            (Some(_), Sending::HeldBack | Sending::Over, AnswerPart::Body) => {
+            (Some(_), SendProgress::UnderWay, _) => RequestPhase::Send,
+            (Some(_), SendProgress::HeldBack | SendProgress::Over, AnswerPart::Body) => {
                 RequestPhase::ResponseBody
             }
-            (Some(_), Sending::HeldBack | Sending::Over, AnswerPart::Head) => {
+            (Some(_), SendProgress::HeldBack | SendProgress::Over, AnswerPart::Head) => {
                 RequestPhase::ResponseHead
             }
         }
@@ -336,7 +336,7 @@ fn describe(phase: RequestPhase, error: &Http2Error) -> ClientFailure {
     };
     if let Some(io) = library.get_io() {
         let cause = match io.kind() {
-            // The library's word for a close without GOAWAY.
+            // The library's error kind for a close without GOAWAY.
             std::io::ErrorKind::BrokenPipe => FailureCause::Closed,
             _ => cause_of(io),
         };

@@ -17,7 +17,7 @@ use crate::websocket::{EchoWatch, text_frame};
 
 /// How far the sending of a request has come.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Sending {
+pub(crate) enum SendProgress {
     /// The body waits for `100 Continue`.
     HeldBack,
     /// Everything has been given to the connection.
@@ -41,14 +41,14 @@ pub(crate) async fn send_body(
     request: &RequestBytes,
     head: &Http2Head,
     continued: &Notify,
-    sending: &mut Sending,
+    sending: &mut SendProgress,
 ) -> Result<(), h2::Error> {
     match request.manner.body_start {
         BodyStart::AtOnce => {}
         BodyStart::AfterContinue => {
-            *sending = Sending::HeldBack;
+            *sending = SendProgress::HeldBack;
             continued.notified().await;
-            *sending = Sending::UnderWay;
+            *sending = SendProgress::UnderWay;
         }
     }
     let (piece_length, interval) = match request.manner.pacing {
@@ -73,7 +73,7 @@ pub(crate) async fn send_body(
     if !head.trailers.is_empty() {
         stream.send_trailers(head.trailers.clone())?;
     }
-    *sending = Sending::Over;
+    *sending = SendProgress::Over;
     Ok(())
 }
 
@@ -87,7 +87,7 @@ async fn send_piece(
         stream.reserve_capacity(piece.len());
         let capacity = poll_fn(|context| stream.poll_capacity(context)).await;
         let Some(capacity) = capacity.transpose()? else {
-            // The stream is over; whoever reads the answer is told why.
+            // The stream is over; whoever reads the answer learns why.
             return Ok(());
         };
         let part = piece.split_to(capacity.min(piece.len()));

@@ -307,7 +307,7 @@ async fn a_goaway_names_its_code_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_close_without_a_word_is_a_close() {
+async fn a_silent_close_is_a_close() {
     let address = raw_server(|mut stream| async move {
         stream.write_all(SETTINGS).await.expect("writable");
         let mut seen = vec![0; 24];
@@ -355,7 +355,7 @@ async fn requests_share_a_connection_at_the_same_time() {
         let barrier = Arc::clone(&barrier);
         async move {
             body_of(request).await;
-            // Nobody is answered before all are there.
+            // No request is answered before all are there.
             barrier.wait().await;
             response.send_response(answer(200), true).expect("open");
         }

@@ -1,4 +1,4 @@
-//! What the driver is told to do: one JSON line on its standard input.
+//! What the driver is instructed to do: one JSON line on its standard input.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ pub struct DrivePlan {
 }
 
 impl DrivePlan {
-    /// Returns how many requests the driver sends when nobody stops it; none where that is up to the other side.
+    /// Returns how many requests the driver sends unless it is stopped; none where that is up to the other side.
     #[must_use]
     pub fn request_count(&self) -> Option<u64> {
         self.streams.iter().map(Stream::request_count).sum()
@@ -44,7 +44,7 @@ pub struct Stream {
     pub address: String,
     /// When each request is sent.
     pub pacing: Pacing,
-    /// Whether connections are kept.
+    /// Whether connections are persistent.
     pub connection: ConnectionUse,
     /// Speaks TLS on each connection; none means cleartext.
     #[serde(default)]
@@ -150,7 +150,7 @@ pub struct PlannedRequest {
     /// Asks for another protocol on the connection; the body is then its first message.
     #[serde(default)]
     pub upgrade: Option<Upgrade>,
-    /// How long the connection is read on after the answer for what nobody asked for; 300 ms after
+    /// How long the connection is read on after the answer for unsolicited bytes; 300 ms after
     /// a raw request and not at all after any other when not given. HTTP/2 has nothing to read on.
     #[serde(default)]
     pub linger_milliseconds: Option<u32>,

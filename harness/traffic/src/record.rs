@@ -89,10 +89,10 @@ pub struct ResponseRecord {
     /// with pauses comes in as many as its pieces at least; one that was held back, in few.
     #[serde(default)]
     pub body_pieces: u32,
-    /// Complete answers that followed this one on the connection though nobody asked for them.
+    /// Unsolicited complete answers that followed this one on the connection.
     #[serde(default)]
     pub extra_responses: u32,
-    /// All bytes that followed this answer though nobody asked for them, as far as the connection
+    /// All unsolicited bytes that followed this answer, as far as the connection
     /// was read on. Bounded to 1 MiB.
     #[serde(default)]
     pub extra_bytes: u64,
@@ -122,7 +122,7 @@ pub struct ClientFailure {
     pub phase: RequestPhase,
     /// What ended it.
     pub cause: FailureCause,
-    /// The system's or the parser's words, escaped and bounded to 256 characters.
+    /// The system's or the parser's message, escaped and bounded to 256 characters.
     pub detail: String,
 }
 

@@ -197,7 +197,7 @@ impl RequestTemplate {
         &self.id
     }
 
-    /// Tells whether the request goes out over HTTP/2.
+    /// Returns whether the request goes out over HTTP/2.
     pub(crate) fn is_http2(&self) -> bool {
         match self.manner.form {
             WireForm::Http10 | WireForm::Http11 => false,

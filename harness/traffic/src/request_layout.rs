@@ -137,7 +137,7 @@ fn framed_body(request: &PlannedRequest, head: &mut Vec<u8>, body: &[u8]) -> Vec
     }
 }
 
-/// Tells whether the plan gives a header field itself.
+/// Returns whether the plan gives a header field itself.
 pub(crate) fn has(request: &PlannedRequest, name: &str) -> bool {
     request
         .headers

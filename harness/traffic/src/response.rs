@@ -30,7 +30,7 @@ enum State {
 
 /// A complete answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ParsedAnswer {
     /// What came back.
     pub(crate) record: ResponseRecord,
     /// Whether the connection can take another request.
@@ -39,7 +39,7 @@ pub(crate) struct Answer {
 
 /// Whether more bytes are needed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Progress {
+pub(crate) enum ParseProgress {
     /// The answer is complete; this many bytes of the input were left over.
     Complete {
         /// Bytes that do not belong to the answer.
@@ -83,7 +83,7 @@ impl ResponseParser {
         }
     }
 
-    /// Tells whether something has come that belongs to no interim answer, as far as is known.
+    /// Returns whether something has come that belongs to no interim answer, as far as is known.
     pub(crate) fn is_begun(&self) -> bool {
         match &self.state {
             State::Body { .. } => true,
@@ -92,7 +92,7 @@ impl ResponseParser {
     }
 
     /// Takes the next bytes. Once the answer is complete it takes no more.
-    pub(crate) fn read(&mut self, input: &[u8]) -> Result<Progress, ResponseError> {
+    pub(crate) fn read(&mut self, input: &[u8]) -> Result<ParseProgress, ResponseError> {
         match &mut self.state {
             State::Body { body, .. } => read_body(body, input),
             State::Head { unparsed } => {
@@ -101,14 +101,14 @@ impl ResponseParser {
                 if is_worth_parsing || unparsed.len() > HEAD_LIMIT {
                     self.parse_heads()
                 } else {
-                    Ok(Progress::Incomplete)
+                    Ok(ParseProgress::Incomplete)
                 }
             }
         }
     }
 
-    /// Tells the parser that the other side has closed. Returns whether that completes the answer. What of a head has waited for its line end
-    /// is looked at now: the verdict must not depend on how the bytes were cut.
+    /// Notes that the other side has closed. Returns whether that completes the answer. What of a head has waited for its line end
+    /// is parsed now: the verdict must not depend on how the bytes were cut.
     pub(crate) fn note_close(&mut self) -> Result<bool, ResponseError> {
         self.parse_heads()?;
         Ok(match &self.state {
@@ -130,7 +130,7 @@ impl ResponseParser {
     }
 
     /// Hands out the answer once it is complete.
-    pub(crate) fn into_answer(self) -> Option<Answer> {
+    pub(crate) fn into_answer(self) -> Option<ParsedAnswer> {
         let State::Body { head, body } = self.state else {
             return None;
         };
@@ -143,7 +143,7 @@ impl ResponseParser {
             head.reuse
         };
         let body = body.finish();
-        Some(Answer {
+        Some(ParsedAnswer {
             record: ResponseRecord {
                 status: head.status,
                 headers: head.headers,
@@ -159,16 +159,16 @@ impl ResponseParser {
     }
 
     /// Parses the final head, and the interim ones before it, as far as they have come.
-    fn parse_heads(&mut self) -> Result<Progress, ResponseError> {
+    fn parse_heads(&mut self) -> Result<ParseProgress, ResponseError> {
         let State::Head { unparsed } = &mut self.state else {
-            return Ok(Progress::Incomplete);
+            return Ok(ParseProgress::Incomplete);
         };
         let mut start = 0;
         loop {
             let Some((head, framing, length)) = parse_head(&unparsed[start..], self.answer_body)?
             else {
                 unparsed.drain(..start);
-                return Ok(Progress::Incomplete);
+                return Ok(ParseProgress::Incomplete);
             };
             start += length;
             // 101 is final: what follows is another protocol.
@@ -188,14 +188,14 @@ impl ResponseParser {
     }
 }
 
-fn read_body(body: &mut BodyDecoder, input: &[u8]) -> Result<Progress, ResponseError> {
+fn read_body(body: &mut BodyDecoder, input: &[u8]) -> Result<ParseProgress, ResponseError> {
     let taken = body.read(input)?;
     if body.is_complete() {
-        return Ok(Progress::Complete {
+        return Ok(ParseProgress::Complete {
             surplus: input.len() - taken,
         });
     }
-    Ok(Progress::Incomplete)
+    Ok(ParseProgress::Incomplete)
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use crate::response_head::FIELD_LIMIT;
 
 const LIMIT: u64 = 1024;
 
-fn parse(bytes: &[u8]) -> Result<(Progress, ResponseParser), ResponseError> {
+fn parse(bytes: &[u8]) -> Result<(ParseProgress, ResponseParser), ResponseError> {
     let mut parser = ResponseParser::new(AnswerBody::Possible, LIMIT);
     let progress = parser.read(bytes)?;
     Ok((progress, parser))
 }
 
-fn answer_to(bytes: &[u8]) -> Answer {
+fn answer_to(bytes: &[u8]) -> ParsedAnswer {
     let (_, parser) = parse(bytes).expect("an acceptable answer");
     parser.into_answer().expect("a complete answer")
 }
@@ -84,27 +84,27 @@ fn endless_interim_answers_are_refused() {
 fn some_statuses_never_have_a_body(#[case] status: u16) {
     let bytes = format!("HTTP/1.1 {status} X\r\ncontent-length: 50\r\n\r\n");
     let (progress, _) = parse(bytes.as_bytes()).expect("acceptable");
-    assert_eq!(progress, Progress::Complete { surplus: 0 });
+    assert_eq!(progress, ParseProgress::Complete { surplus: 0 });
 }
 
 #[test]
 fn an_answer_to_head_has_no_body() {
     let mut parser = ResponseParser::new(AnswerBody::Never, LIMIT);
     let progress = parser.read(b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n");
-    assert_eq!(progress, Ok(Progress::Complete { surplus: 0 }));
+    assert_eq!(progress, Ok(ParseProgress::Complete { surplus: 0 }));
 }
 
 #[test]
 fn bytes_after_the_answer_are_counted() {
     let (progress, _) =
         parse(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nabcd").expect("acceptable");
-    assert_eq!(progress, Progress::Complete { surplus: 3 });
+    assert_eq!(progress, ParseProgress::Complete { surplus: 3 });
 }
 
 #[test]
 fn a_body_without_framing_is_complete_only_at_the_close() {
     let (progress, mut parser) = parse(b"HTTP/1.1 200 OK\r\n\r\nabc").expect("acceptable");
-    assert_eq!(progress, Progress::Incomplete);
+    assert_eq!(progress, ParseProgress::Incomplete);
     assert_eq!(parser.note_close(), Ok(true));
     assert_eq!(
         parser.into_answer().map(|answer| answer.record.body_length),
@@ -120,7 +120,7 @@ fn a_long_head_that_breaks_off_is_refused_however_it_was_cut() {
     assert!(parse(&head).is_err());
     let mut parser = ResponseParser::new(AnswerBody::Possible, LIMIT);
     for piece in head.chunks(1) {
-        assert_eq!(parser.read(piece), Ok(Progress::Incomplete));
+        assert_eq!(parser.read(piece), Ok(ParseProgress::Incomplete));
     }
     assert!(matches!(parser.note_close(), Err(ResponseError::Syntax(_))));
 }
@@ -189,7 +189,7 @@ fn an_endless_head_is_refused_at_the_bound() {
     let mut parser = ResponseParser::new(AnswerBody::Possible, LIMIT);
     assert_eq!(
         parser.read(b"HTTP/1.1 200 OK\r\nx: "),
-        Ok(Progress::Incomplete)
+        Ok(ParseProgress::Incomplete)
     );
     let refused = (0..HEAD_LIMIT).find_map(|_| parser.read(&[b'a'; 512]).err());
     assert_eq!(refused, Some(ResponseError::HeadTooLong));
@@ -211,7 +211,7 @@ fn verdict(bytes: &[u8], mut cuts: Vec<usize>) -> Result<Option<ResponseRecord>,
     let mut from = 0;
     for to in cuts {
         let to = to.min(bytes.len());
-        if let Progress::Complete { .. } = parser.read(&bytes[from..to])? {
+        if let ParseProgress::Complete { .. } = parser.read(&bytes[from..to])? {
             break;
         }
         from = to;

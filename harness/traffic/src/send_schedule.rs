@@ -62,7 +62,7 @@ impl SendSchedule {
         self.pause_until
     }
 
-    /// Tells whether the body waits for `100 Continue`.
+    /// Returns whether the body waits for `100 Continue`.
     pub(crate) fn is_held_back(&self) -> bool {
         self.gate == Gate::Closed
     }

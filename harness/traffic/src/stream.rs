@@ -25,7 +25,7 @@ const OPEN_LOOP_LIMIT: usize = 4096;
 /// repetition would otherwise fill its records with an outage at full speed.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a connection may still take once the driver was told to stop. Where nobody answers, as behind a Service without endpoints
+/// How long a connection may still take once the driver was asked to stop. Where no answer comes, as behind a Service without endpoints
 /// in some networks, it would take the whole time of a request.
 const CONNECTS_AFTER_STOP: Duration = Duration::from_secs(2);
 
@@ -36,15 +36,15 @@ pub(crate) struct StreamContext {
     pub(crate) clock: Clock,
     /// The bound of one request.
     pub(crate) request_timeout: Duration,
-    /// Where records go. When nobody takes them any more, the stream ends.
+    /// Where records go. When the receiver is gone, the stream ends.
     pub(crate) records: mpsc::Sender<FinishedRequest>,
     /// Whether to send more.
-    pub(crate) sending: watch::Receiver<Sending>,
+    pub(crate) sending: watch::Receiver<SendControl>,
 }
 
 /// Whether the driver sends more requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Sending {
+pub(crate) enum SendControl {
     /// It does.
     Continues,
     /// What is under way is finished, nothing more is sent.
@@ -60,7 +60,7 @@ pub(crate) struct FinishedRequest {
     pub(crate) lag: Option<Duration>,
 }
 
-/// Sends the stream's requests until there are no more, or the driver is told to stop, and
+/// Sends the stream's requests until there are no more, or the driver is asked to stop, and
 /// returns when each has been recorded.
 pub(crate) async fn run_stream(stream: CheckedStream, context: StreamContext) {
     let pacing = stream.pacing;
@@ -86,7 +86,7 @@ struct StreamRun {
 
 /// A connection that has been opened.
 #[derive(Debug)]
-enum Connection {
+enum ClientConnection {
     Http1(Transport),
     Http2(Http2Client),
 }
@@ -95,7 +95,7 @@ impl StreamRun {
     async fn sequential(self) {
         let mut connection = None;
         for number in 0.. {
-            if *self.context.sending.borrow() == Sending::Stopped {
+            if *self.context.sending.borrow() == SendControl::Stopped {
                 return;
             }
             let Some(request) = self.stream.nth(number) else {
@@ -185,7 +185,7 @@ impl StreamRun {
         &self,
         request: RequestBytes,
         intended: Instant,
-        kept: Option<Connection>,
+        kept: Option<ClientConnection>,
     ) -> AfterRequest {
         let deadline = intended + self.context.request_timeout;
         let connected = tokio::select! {
@@ -194,7 +194,7 @@ impl StreamRun {
             () = given_up(self.context.sending.clone()) => Err(ClientFailure {
                 phase: RequestPhase::Connect,
                 cause: FailureCause::TimedOut,
-                detail: format!("not connected {CONNECTS_AFTER_STOP:?} after the driver was told to stop"),
+                detail: format!("not connected {CONNECTS_AFTER_STOP:?} after the driver was asked to stop"),
             }),
         };
         let exchange = match connected {
@@ -246,13 +246,13 @@ impl StreamRun {
 }
 
 impl StreamRun {
-    /// Returns the kept or shared connection if it is still of use, or else a new one.
+    /// Returns the persistent or shared connection if it is still of use, or else a new one.
     async fn connection_for(
         &self,
         request: &RequestBytes,
-        kept: Option<Connection>,
+        kept: Option<ClientConnection>,
         deadline: Instant,
-    ) -> Result<Connection, ClientFailure> {
+    ) -> Result<ClientConnection, ClientFailure> {
         let is_shared = match (self.stream.pacing, self.stream.connection) {
             (CheckedPacing::Sequential, _) | (_, ConnectionUse::New) => false,
             (
@@ -261,26 +261,27 @@ impl StreamRun {
             ) => true,
         };
         match (&request.manner.form, kept) {
-            (WireForm::Http10 | WireForm::Http11, Some(Connection::Http1(kept)))
+            (WireForm::Http10 | WireForm::Http11, Some(ClientConnection::Http1(kept)))
                 if !kept.is_stale() =>
             {
-                Ok(Connection::Http1(kept))
+                Ok(ClientConnection::Http1(kept))
             }
             (WireForm::Http10 | WireForm::Http11, _) => {
                 let transport = self.stream.destination.connect(deadline).await?;
-                Ok(Connection::Http1(transport))
+                Ok(ClientConnection::Http1(transport))
             }
-            (WireForm::Http2(_), _) if is_shared => {
-                self.shared_client(deadline).await.map(Connection::Http2)
-            }
-            (WireForm::Http2(_), Some(Connection::Http2(mut kept))) => {
+            (WireForm::Http2(_), _) if is_shared => self
+                .shared_client(deadline)
+                .await
+                .map(ClientConnection::Http2),
+            (WireForm::Http2(_), Some(ClientConnection::Http2(mut kept))) => {
                 if kept.is_usable().await {
-                    return Ok(Connection::Http2(kept));
+                    return Ok(ClientConnection::Http2(kept));
                 }
-                self.new_client(deadline).await.map(Connection::Http2)
+                self.new_client(deadline).await.map(ClientConnection::Http2)
             }
-            (WireForm::Http2(_), Some(Connection::Http1(_)) | None) => {
-                self.new_client(deadline).await.map(Connection::Http2)
+            (WireForm::Http2(_), Some(ClientConnection::Http1(_)) | None) => {
+                self.new_client(deadline).await.map(ClientConnection::Http2)
             }
         }
     }
@@ -306,19 +307,19 @@ impl StreamRun {
 }
 
 async fn exchange_on(
-    connection: Connection,
+    connection: ClientConnection,
     request: &RequestBytes,
     deadline: Instant,
-) -> Exchange<Connection> {
+) -> Exchange<ClientConnection> {
     match (connection, &request.manner.form) {
-        (Connection::Http2(client), WireForm::Http2(head)) => client
+        (ClientConnection::Http2(client), WireForm::Http2(head)) => client
             .exchange(request, head, deadline)
             .await
-            .map_connection(Connection::Http2),
-        (Connection::Http1(transport), _) => exchange(transport, request, deadline)
+            .map_connection(ClientConnection::Http2),
+        (ClientConnection::Http1(transport), _) => exchange(transport, request, deadline)
             .await
-            .map_connection(Connection::Http1),
-        (Connection::Http2(_), WireForm::Http10 | WireForm::Http11) => {
+            .map_connection(ClientConnection::Http1),
+        (ClientConnection::Http2(_), WireForm::Http10 | WireForm::Http11) => {
             unreachable!("an HTTP/1 request is given an HTTP/1 connection")
         }
     }
@@ -332,19 +333,19 @@ enum AfterRequest {
     /// The connection is over.
     Over,
     /// A connection that can take another request.
-    Reusable(Connection),
+    Reusable(ClientConnection),
 }
 
-/// Completes when the driver is told to stop, or is gone.
-async fn stopped(sending: &mut watch::Receiver<Sending>) {
+/// Completes when the driver is asked to stop, or is gone.
+async fn stopped(sending: &mut watch::Receiver<SendControl>) {
     // An error means that the sender is gone, which ends the sending just the same.
     let _ = sending
-        .wait_for(|&sending| sending == Sending::Stopped)
+        .wait_for(|&sending| sending == SendControl::Stopped)
         .await;
 }
 
 /// Returns when a connection that is still not there is not waited for any more.
-async fn given_up(mut sending: watch::Receiver<Sending>) {
+async fn given_up(mut sending: watch::Receiver<SendControl>) {
     stopped(&mut sending).await;
     sleep(CONNECTS_AFTER_STOP).await;
 }

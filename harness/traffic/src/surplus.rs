@@ -1,8 +1,8 @@
-//! Counts what follows an answer on its connection though nobody asked for it: the mark of a
+//! Counts what follows an answer on its connection unsolicited: the mark of a
 //! request that two readers cut differently. It does no I/O.
 
 use crate::request_bytes::AnswerBody;
-use crate::response::{Progress, ResponseParser};
+use crate::response::{ParseProgress, ResponseParser};
 
 /// The most bytes that are counted.
 const SURPLUS_LIMIT: u64 = 1024 * 1024;
@@ -35,27 +35,27 @@ impl Surplus {
         self.responses
     }
 
-    /// Tells whether no more is counted.
+    /// Returns whether no more is counted.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes == SURPLUS_LIMIT
     }
 
     /// Takes the next bytes.
     pub(crate) fn read(&mut self, mut input: &[u8]) {
-        let room = usize::try_from(SURPLUS_LIMIT - self.bytes).unwrap_or(usize::MAX);
-        input = &input[..input.len().min(room)];
+        let remaining = usize::try_from(SURPLUS_LIMIT - self.bytes).unwrap_or(usize::MAX);
+        input = &input[..input.len().min(remaining)];
         self.bytes += input.len() as u64;
         while !input.is_empty() {
             let Some(parser) = &mut self.parser else {
                 return;
             };
             match parser.read(input) {
-                Ok(Progress::Complete { surplus }) => {
+                Ok(ParseProgress::Complete { surplus }) => {
                     self.responses += 1;
                     self.parser = Some(new_parser());
                     input = &input[input.len() - surplus..];
                 }
-                Ok(Progress::Incomplete) => return,
+                Ok(ParseProgress::Incomplete) => return,
                 // What is no answer is still counted in bytes.
                 Err(_) => self.parser = None,
             }

@@ -63,7 +63,7 @@ impl Destination {
 }
 
 impl Transport {
-    /// Tells whether the other side has closed an idle connection, or sent something on it
+    /// Returns whether the other side has closed an idle connection, or sent something on it
     /// unasked.
     pub(crate) fn is_stale(&self) -> bool {
         let mut byte = [0];

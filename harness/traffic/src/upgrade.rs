@@ -9,7 +9,7 @@ use crate::websocket::{EchoWatch, Handshake, text_frame};
 /// The space that is made before each read.
 const READ_SIZE: usize = 4 * 1024;
 
-/// Tells whether an answer grants the upgrade that was asked for.
+/// Returns whether an answer grants the upgrade that was asked for.
 pub(crate) fn is_granted(handshake: &Handshake, response: &ResponseRecord) -> bool {
     let mut accepted = response.header_values("sec-websocket-accept");
     accepted.next() == Some(handshake.accept().as_str()) && accepted.next().is_none()

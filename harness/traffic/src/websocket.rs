@@ -237,7 +237,7 @@ mod tests {
         Some(UpgradeOutcome::Malformed)
     )]
     #[case(b"\x81\x02h", None)]
-    fn what_comes_back_is_told_apart(
+    fn what_comes_back_is_distinguished(
         #[case] bytes: &[u8],
         #[case] expected: Option<UpgradeOutcome>,
     ) {

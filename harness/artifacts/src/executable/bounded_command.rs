@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::executable::family::{End, Family};
 use crate::executable::parenthood::end_with_starter;
 
-/// The pause between two looks at whether the program has ended.
+/// The pause between two polls of whether the program has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How long the output of an ended program is waited for: a process that it left behind may hold
 /// the other end for ever.
@@ -34,7 +34,7 @@ pub struct Bounds {
 /// The process group that a program runs in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Group {
-    /// One of its own, which is killed as a whole, with what has left it: for programs that nobody vouches for. Nothing that such a
+    /// One of its own, which is killed as a whole, with what has left it: for programs that are not trusted. Nothing that such a
     /// program has started outlives it.
     Own,
     /// The caller's: a Ctrl-C at the terminal reaches the program as well.
@@ -137,8 +137,8 @@ fn keep_output(
             while let Ok(count @ 1..) = output.read(&mut buffer) {
                 match bounds.kept {
                     Kept::Start => {
-                        let room = bounds.output.saturating_sub(kept.len()).min(count);
-                        kept.extend_from_slice(&buffer[..room]);
+                        let remaining = bounds.output.saturating_sub(kept.len()).min(count);
+                        kept.extend_from_slice(&buffer[..remaining]);
                     }
                     Kept::End => {
                         kept.extend_from_slice(&buffer[..count]);
@@ -147,7 +147,7 @@ fn keep_output(
                 }
             }
         }
-        // Nobody waits any more when the grace is over.
+        // The receiver is gone when the grace is over.
         let _ = sender.send(kept);
     });
     receiver
@@ -227,7 +227,7 @@ mod tests {
         assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
         let child = fs_err::read_to_string(&path).expect("the child was started");
         let command_line = format!("/proc/{}/cmdline", child.trim());
-        // The kernel takes its time to end a process that it was told to kill.
+        // The kernel takes its time to end a process that it was asked to kill.
         let deadline = Instant::now() + Duration::from_secs(30);
         while fs_err::read(&command_line).is_ok_and(|command| command.starts_with(b"sleep")) {
             assert!(Instant::now() < deadline, "the child still runs");

@@ -106,10 +106,12 @@ impl fmt::Display for EnvoyVersion {
 /// # Errors
 ///
 /// When a path was given that is no Envoy, or the cache cannot be read.
-pub fn look_for(selection: &EnvoySelection) -> Result<Option<EnvoyExecutable>, ExecutableError> {
+pub fn find_installed(
+    selection: &EnvoySelection,
+) -> Result<Option<EnvoyExecutable>, ExecutableError> {
     match selection {
         EnvoySelection::Path { .. } => locate(selection, &mut |_| {}).map(Some),
-        EnvoySelection::Version(version) => Installer::for_user()?.look_for(version),
+        EnvoySelection::Version(version) => Installer::for_user()?.find_installed(version),
     }
 }
 

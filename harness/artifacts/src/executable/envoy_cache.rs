@@ -43,7 +43,7 @@ pub(crate) enum Cached {
 
 /// Compares size and time of modification with the receipt, and the hash only where they
 /// differ: a hash of 100 MB at each start would be most of the start.
-pub(crate) fn look_at(folder: &Utf8Path) -> Result<Cached, ExecutableError> {
+pub(crate) fn check_cached(folder: &Utf8Path) -> Result<Cached, ExecutableError> {
     if !folder.exists() {
         return Ok(Cached::Absent);
     }
@@ -88,7 +88,7 @@ pub(crate) fn prepare(
     fs_err::set_permissions(&binary, Permissions::from_mode(0o755))
         .map_err(io_error("make Envoy executable"))?;
     let (sha256, size) = hash_file(&binary)?;
-    let metadata = fs_err::metadata(&binary).map_err(io_error("look at the unpacked Envoy"))?;
+    let metadata = fs_err::metadata(&binary).map_err(io_error("inspect the unpacked Envoy"))?;
     let receipt = Receipt {
         sha256,
         size,

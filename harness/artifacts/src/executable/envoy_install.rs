@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use etcetera::BaseStrategy as _;
 
 use crate::executable::envoy::{EnvoyExecutable, EnvoyVersion};
-use crate::executable::envoy_cache::{BINARY, Cached, Receipt, look_at, prepare};
+use crate::executable::envoy_cache::{BINARY, Cached, Receipt, check_cached, prepare};
 use crate::executable::error::ExecutableError;
 use crate::executable::identity::hash_file;
 use crate::executable::install_step::InstallStep;
@@ -87,12 +87,12 @@ impl Installer {
     }
 
     /// Returns the executable of a version if it is installed and unchanged.
-    pub(crate) fn look_for(
+    pub(crate) fn find_installed(
         &self,
         version: &EnvoyVersion,
     ) -> Result<Option<EnvoyExecutable>, ExecutableError> {
         let version = version.to_string();
-        Ok(match look_at(&self.folder.join(&version))? {
+        Ok(match check_cached(&self.folder.join(&version))? {
             Cached::Intact(receipt) => Some(self.executable(&version, &receipt)),
             Cached::Absent | Cached::Damaged => None,
         })
@@ -105,7 +105,7 @@ impl Installer {
         progress: &mut dyn FnMut(InstallStep),
     ) -> Result<EnvoyExecutable, ExecutableError> {
         let version = version.to_string();
-        if let Cached::Intact(receipt) = look_at(&self.folder.join(&version))? {
+        if let Cached::Intact(receipt) = check_cached(&self.folder.join(&version))? {
             return Ok(self.executable(&version, &receipt));
         }
         if self.platform.fitness == Fitness::Unfit {
@@ -116,7 +116,7 @@ impl Installer {
         fs_err::create_dir_all(&self.folder).map_err(io_error("create the cache folder"))?;
         let _lock = self.lock(&version, progress)?;
         // Another process may have finished the same work while this one waited.
-        match look_at(&self.folder.join(&version))? {
+        match check_cached(&self.folder.join(&version))? {
             Cached::Intact(receipt) => return Ok(self.executable(&version, &receipt)),
             Cached::Damaged => progress(InstallStep::Damaged {
                 version: version.clone(),

@@ -1,4 +1,4 @@
-//! The processes that descend from a program which nobody vouches for, and their end.
+//! The processes that descend from a program that is not trusted, and their end.
 //!
 //! A process that leaves its group and its session keeps its environment: there it carries a mark. One that throws its environment away as
 //! well is not found.
@@ -16,7 +16,7 @@ use crate::executable::bounded_command::Group;
 
 /// The variable that holds the mark.
 const MARK_VARIABLE: &str = "CONFORMANCE_FAMILY";
-/// How often the process table is gone through: a process may start another one while it is looked at.
+/// How often the process table is gone through: a process may start another one while it is read.
 const MOST_ROUNDS: usize = 20;
 
 /// What is done about a program's descendants.

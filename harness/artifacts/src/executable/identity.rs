@@ -60,13 +60,13 @@ impl Identity {
         })
     }
 
-    /// Tells whether the executable's own list of options, which the vendor's agent prints at `--usage`, has an option.
+    /// Returns whether the executable's own list of options, which the vendor's agent prints at `--usage`, has an option.
     pub fn has_option(&self, name: &str) -> bool {
         run_bounded(Command::new(&self.path).arg("--usage"), USAGE_BOUNDS)
             .is_ok_and(|finished| finished.stdout.contains(name) || finished.stderr.contains(name))
     }
 
-    /// Tells whether the executable is our reference stub.
+    /// Returns whether the executable is our reference stub.
     pub fn is_reference_stub(&self) -> bool {
         self.version
             .as_deref()

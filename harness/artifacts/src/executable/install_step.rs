@@ -1,4 +1,4 @@
-//! What an installation tells while it is under way.
+//! The progress of an installation while it is under way.
 
 use std::fmt;
 

@@ -15,9 +15,9 @@ mod pip;
 mod workspace;
 
 pub use self::default_version::DEFAULT_ENVOY_VERSION;
-pub use self::envoy::{EnvoyExecutable, EnvoySelection, EnvoyVersion, locate, look_for};
+pub use self::envoy::{EnvoyExecutable, EnvoySelection, EnvoyVersion, find_installed, locate};
 pub use self::error::ExecutableError;
 pub use self::identity::Identity;
 pub use self::image_build::{ImageExecutables, build_for_images};
 pub use self::install_step::InstallStep;
-pub use self::workspace::{SiblingExecutables, build_siblings, look_for_siblings};
+pub use self::workspace::{SiblingExecutables, build_siblings, find_siblings};

@@ -105,7 +105,7 @@ impl Python {
         })
     }
 
-    /// Tells by pip's own words what went wrong: it has one exit code for everything.
+    /// Finds what went wrong by pip's own messages: it has one exit code for everything.
     fn name_failure(
         &self,
         version: &str,

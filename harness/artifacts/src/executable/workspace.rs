@@ -30,7 +30,7 @@ const REMOVED_VARIABLES: [&str; 4] = [
     "MFLAGS",
     "RUSTC_WORKSPACE_WRAPPER",
 ];
-/// How the variables begin that tell a program of the package that cargo has run it from. Build scripts may ask for them, and cargo then
+/// The prefixes of the variables in which cargo describes the package that it runs a program from. Build scripts may ask for them, and cargo then
 /// builds again, with all that depends on it, whenever an outer cargo has set them and the next one has not.
 const PACKAGE_VARIABLES: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
@@ -63,7 +63,7 @@ pub fn build_siblings() -> Result<SiblingExecutables, ExecutableError> {
 }
 
 /// Returns the fixtures beside the running executable if they are there, without building anything.
-pub fn look_for_siblings() -> Option<SiblingExecutables> {
+pub fn find_siblings() -> Option<SiblingExecutables> {
     let own = env::current_exe().ok()?;
     let own = Utf8PathBuf::from_path_buf(own).ok()?;
     BuildPlace::of(&own).siblings().ok()
@@ -235,7 +235,7 @@ mod tests {
     #[case("CARGO_HOME", false)]
     #[case("CARGO_TARGET_DIR", false)]
     #[case("CARGO_BUILD_JOBS", false)]
-    fn only_what_tells_of_the_outer_package_is_kept_from_the_inner_cargo(
+    fn only_what_describes_the_outer_package_is_kept_from_the_inner_cargo(
         #[case] variable: &str,
         #[case] is_kept_away: bool,
     ) {

@@ -18,7 +18,7 @@ pub(crate) fn mark_used(archive: &Utf8Path) -> io::Result<()> {
     file.set_times(FileTimes::new().set_modified(SystemTime::now()))
 }
 
-/// Removes the archives that nobody has used for two days: each change of an executable leaves one. What is no archive of an
+/// Removes the archives that have not been used for two days: each change of an executable leaves one. What is no archive of an
 /// image stays.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 /// It is a number, not a name: the kubelet refuses `runAsNonRoot` where it cannot tell whether a name is root's.
 pub(crate) const CONTAINER_USER: u32 = 65_532;
 
-/// The folders of the root that are links, as in every current distribution: a program looks for its loader in `/lib64`.
+/// The folders of the root that are links, as in every current distribution: a program searches for its loader in `/lib64`.
 const MERGED_FOLDERS: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
 /// Where the agent keeps its socket and its cache. A volume usually covers it; where none does and the root is writable, the
@@ -19,12 +19,12 @@ const AGENT_FOLDER: &str = "/sigsci/tmp";
 /// Everything in an image's root, in the order of the paths.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Contents {
-    entries: BTreeMap<Utf8PathBuf, Entry>,
+    entries: BTreeMap<Utf8PathBuf, ImageEntry>,
 }
 
 /// One path of the root.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Entry {
+pub(crate) enum ImageEntry {
     /// A file with these bytes.
     Bytes {
         /// What it holds.
@@ -65,7 +65,9 @@ impl Contents {
         for name in MERGED_FOLDERS {
             let target = Utf8Path::new("usr").join(name);
             contents.folder(&Utf8Path::new("/").join(&target), 0o755);
-            contents.entries.insert(name.into(), Entry::Link { target });
+            contents
+                .entries
+                .insert(name.into(), ImageEntry::Link { target });
         }
         for (path, text) in [
             (
@@ -82,7 +84,10 @@ impl Contents {
             ("/etc/nsswitch.conf", "hosts: files dns\n".to_owned()),
         ] {
             let bytes = text.into_bytes();
-            contents.insert(Utf8Path::new(path), Entry::Bytes { bytes, mode: 0o644 });
+            contents.insert(
+                Utf8Path::new(path),
+                ImageEntry::Bytes { bytes, mode: 0o644 },
+            );
         }
         contents
     }
@@ -90,33 +95,33 @@ impl Contents {
     /// Adds a file of this machine.
     pub(crate) fn copy(&mut self, source: &Utf8Path, path: &Utf8Path, mode: u32) {
         let source = source.to_owned();
-        self.insert(path, Entry::Copy { source, mode });
+        self.insert(path, ImageEntry::Copy { source, mode });
     }
 
     /// Adds a symbolic link.
     pub(crate) fn link(&mut self, path: &Utf8Path, target: &Utf8Path) {
         let target = target.to_owned();
-        self.insert(path, Entry::Link { target });
+        self.insert(path, ImageEntry::Link { target });
     }
 
     /// Returns every path, relative to the root, with what it holds. A folder comes before what is in it.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Utf8Path, &Entry)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Utf8Path, &ImageEntry)> {
         self.entries
             .iter()
             .map(|(path, entry)| (path.as_path(), entry))
     }
 
     fn folder(&mut self, path: &Utf8Path, mode: u32) {
-        self.insert(path, Entry::Folder { mode });
+        self.insert(path, ImageEntry::Folder { mode });
     }
 
     /// Puts something at an absolute path, and makes the folders above it.
-    fn insert(&mut self, path: &Utf8Path, entry: Entry) {
+    fn insert(&mut self, path: &Utf8Path, entry: ImageEntry) {
         let place = place_of(path);
         for above in place.ancestors().skip(1).filter(|above| *above != "") {
             self.entries
                 .entry(above.to_owned())
-                .or_insert(Entry::Folder { mode: 0o755 });
+                .or_insert(ImageEntry::Folder { mode: 0o755 });
         }
         self.entries.insert(place, entry);
     }
@@ -173,7 +178,7 @@ mod tests {
                 seen.iter().any(|seen| seen == parent),
                 "{path} has no folder yet"
             );
-            if matches!(entry, Entry::Folder { .. }) {
+            if matches!(entry, ImageEntry::Folder { .. }) {
                 seen.push(path.to_owned());
             }
         }
@@ -186,6 +191,6 @@ mod tests {
     fn any_user_can_write_where_programs_keep_short_lived_files(#[case] path: &str) {
         let contents = Contents::base();
         let entry = contents.entries.get(Utf8Path::new(path));
-        assert_eq!(entry, Some(&Entry::Folder { mode: 0o1777 }));
+        assert_eq!(entry, Some(&ImageEntry::Folder { mode: 0o1777 }));
     }
 }

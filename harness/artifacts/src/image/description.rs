@@ -114,7 +114,7 @@ impl Description {
         })
     }
 
-    /// Returns the list of images that `docker load` looks for.
+    /// Returns the list of images that `docker load` expects.
     pub(crate) fn docker_list(&self, name: &str, layer: &Layer) -> Document {
         Document::of(&[DockerImage {
             config: blob_path(&self.configuration.digest),

@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use crate::image::contents::{Contents, Entry};
+use crate::image::contents::{Contents, ImageEntry};
 use crate::image::error::ImageError;
 
 /// The digest and the length of a layer.
@@ -40,21 +40,21 @@ pub(crate) fn write_layer(contents: &Contents, output: impl Write) -> Result<Lay
 fn append<W: Write>(
     builder: &mut Builder<W>,
     path: &Utf8Path,
-    entry: &Entry,
+    entry: &ImageEntry,
 ) -> Result<(), ImageError> {
     let written = |source| ImageError::Io {
         action: format!("write `{path}` into a layer"),
         source,
     };
     match entry {
-        Entry::Bytes { bytes, mode } => {
+        ImageEntry::Bytes { bytes, mode } => {
             let mut header = header(EntryType::Regular, *mode);
             header.set_size(bytes.len() as u64);
             builder
                 .append_data(&mut header, path, bytes.as_slice())
                 .map_err(written)
         }
-        Entry::Copy { source, mode } => {
+        ImageEntry::Copy { source, mode } => {
             let unreadable = |error| ImageError::Io {
                 action: format!("read `{source}`"),
                 source: error,
@@ -78,13 +78,13 @@ fn append<W: Write>(
                 })
             }
         }
-        Entry::Folder { mode } => {
+        ImageEntry::Folder { mode } => {
             let mut header = header(EntryType::Directory, *mode);
             builder
                 .append_data(&mut header, format!("{path}/"), io::empty())
                 .map_err(written)
         }
-        Entry::Link { target } => {
+        ImageEntry::Link { target } => {
             let mut header = header(EntryType::Symlink, 0o777);
             builder
                 .append_link(&mut header, path, target)

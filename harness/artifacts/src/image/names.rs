@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The registry part of the names. It resolves nowhere: a cluster that lacks the image says so at once and asks nobody else.
+/// The registry part of the names. It resolves nowhere: a cluster that lacks the image reports it at once and asks no registry.
 const REGISTRY: &str = "conformance.local";
 
 /// What an image is for.
@@ -83,7 +83,7 @@ impl fmt::Display for ImageRole {
     }
 }
 
-/// Tells whether an image was made here, by its name: no registry has it.
+/// Returns whether an image was made here, by its name: no registry has it.
 pub fn is_in_no_registry(name: &str) -> bool {
     name.strip_prefix(REGISTRY)
         .is_some_and(|rest| rest.starts_with('/'))

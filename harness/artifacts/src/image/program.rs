@@ -57,7 +57,7 @@ pub(crate) struct Program {
     pub(crate) path: Utf8PathBuf,
     /// The processor.
     pub(crate) architecture: Architecture,
-    /// The loader and the libraries by the paths at which the program looks for them; none for a static program.
+    /// The loader and the libraries by the paths at which the program searches for them; none for a static program.
     pub(crate) libraries: Vec<Utf8PathBuf>,
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn add_tools(contents: &mut Contents) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Adds a program at a path, with its libraries where it looks for them.
+/// Adds a program at a path, with its libraries where it searches for them.
 pub(crate) fn add_program(contents: &mut Contents, program: &Program, path: &Utf8Path) {
     contents.copy(&program.path, path, 0o755);
     for library in &program.libraries {
@@ -43,7 +43,7 @@ fn find(name: &str) -> Option<Utf8PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::contents::Entry;
+    use crate::image::contents::ImageEntry;
 
     #[test]
     fn tools_come_with_the_libraries_that_they_link() {
@@ -59,7 +59,7 @@ mod tests {
         }
         assert!(has("/libc.so"));
         for (path, entry) in contents.entries() {
-            if let Entry::Copy { source, .. } = entry {
+            if let ImageEntry::Copy { source, .. } = entry {
                 assert!(source.is_file(), "{path}: {source}");
             }
         }

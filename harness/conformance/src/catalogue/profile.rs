@@ -141,7 +141,7 @@ mod tests {
     )]
     #[case::twice("summary: s\nscenarios:\n  - A01\n  - A01\n", 4, "stands here twice")]
     #[case::empty("summary: s\nscenarios: []\n", 1, "has no scenario")]
-    fn what_a_profile_may_not_say_is_told_at_its_line(
+    fn what_a_profile_may_not_say_is_reported_at_its_line(
         #[case] text: &str,
         #[case] line: u64,
         #[case] message: &str,

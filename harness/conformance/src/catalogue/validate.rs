@@ -17,7 +17,7 @@ use harness_core::model::located::{Located, Position};
 use harness_core::model::pod_security::PodSecurity;
 use harness_core::model::project::Project;
 use harness_core::model::stack_settings::{AgentPlace, ContainerSettings, ProbeSettings};
-use harness_core::model::validate_requests::is_word;
+use harness_core::model::validate_requests::is_plain_name;
 
 /// The most agents behind a Service.
 const MOST_AGENTS: u32 = 4;
@@ -277,7 +277,7 @@ fn is_catalogue_id(text: &str) -> bool {
     base.len() == 3
         && base[0].is_ascii_uppercase()
         && base[1..].iter().all(u8::is_ascii_digit)
-        && suffix.is_none_or(is_word)
+        && suffix.is_none_or(is_plain_name)
 }
 
 fn only_procedure(spec: &ScenarioFile, complaints: &mut Complaints<'_>) -> Option<Section> {

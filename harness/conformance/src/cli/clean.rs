@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     reports: bool,
 
-    /// Look into the cluster of this context of the kubeconfig, too. Only namespaces of runs whose process on this machine is gone
+    /// Clean the cluster of this context of the kubeconfig, too. Only namespaces of runs whose process on this machine is gone
     /// are removed.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,

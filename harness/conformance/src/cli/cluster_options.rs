@@ -32,7 +32,7 @@ pub(super) struct ClusterOptions {
     #[arg(long, value_name = "IMAGE")]
     node_image: Option<String>,
 
-    /// Leave everything that was made in the cluster, to look at it. A cluster that was made is removed by `conformance down --kept`.
+    /// Leave everything that was made in the cluster, for inspection. A cluster that was made is removed by `conformance down --kept`.
     #[arg(long)]
     keep: bool,
 
@@ -243,14 +243,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct Command {
+    struct TestOptions {
         #[command(flatten)]
         options: ClusterOptions,
     }
 
     fn options(arguments: &[&str]) -> ClusterOptions {
         let words = std::iter::once("test").chain(arguments.iter().copied());
-        Command::try_parse_from(words).expect("valid").options
+        TestOptions::try_parse_from(words).expect("valid").options
     }
 
     #[test]

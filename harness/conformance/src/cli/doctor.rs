@@ -10,14 +10,14 @@ use crate::procedure::error::fault_hints;
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::programs::own_executable;
-use harness_artifacts::executable::{EnvoySelection, look_for, look_for_siblings};
+use harness_artifacts::executable::{EnvoySelection, find_installed, find_siblings};
 use harness_core::model::causes::chain;
 use harness_environment::local::probe_support;
 
 /// Options of `doctor`.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// The Envoy to look for: a path or a version.
+    /// The Envoy to check: a path or a version.
     #[arg(long, value_name = "PATH|VERSION")]
     envoy: Option<String>,
 
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     project: ProjectOptions,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 struct Check {
     subject: &'static str,
     result: Result<String, Missing>,
@@ -36,7 +36,7 @@ struct Missing {
     fixes: Vec<String>,
 }
 
-/// Looks at everything that a run needs, and changes nothing.
+/// Checks everything that a run needs, and changes nothing.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let checks = [
         Check {
@@ -132,7 +132,7 @@ fn check_python() -> Result<String, Missing> {
 fn check_envoy(option: Option<&str>) -> Result<String, Missing> {
     let variable = std::env::var_os("ENVOY");
     let found = EnvoySelection::choose(option, variable.as_deref())
-        .and_then(|selection| look_for(&selection));
+        .and_then(|selection| find_installed(&selection));
     match found {
         Ok(Some(envoy)) => Ok(format!("{} at {}", envoy.version, envoy.path)),
         Ok(None) => Ok("not installed yet; the first run installs it".into()),
@@ -144,7 +144,7 @@ fn check_envoy(option: Option<&str>) -> Result<String, Missing> {
 }
 
 fn check_siblings() -> String {
-    match look_for_siblings() {
+    match find_siblings() {
         Some(siblings) => format!("{} and {}", siblings.agent_stub, siblings.helloworld),
         None => "not built yet; the first run in a checkout builds them".into(),
     }

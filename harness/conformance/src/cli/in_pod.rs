@@ -32,7 +32,7 @@ pub(super) fn observe_main() -> ExitCode {
     }
 }
 
-/// Does nothing until it is told to end, so that a pod stays in which commands are run. With `--answer-on PORT` it answers connections with
+/// Does nothing until it is asked to end, so that a pod stays in which commands are run. With `--answer-on PORT` it answers connections with
 /// its host name.
 pub(super) fn stand_by_main() -> ExitCode {
     let stand_by = || -> std::io::Result<()> {

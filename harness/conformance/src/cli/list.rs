@@ -37,7 +37,7 @@ Made by `conformance list --markdown`; a test compares it with the files. `confo
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Line<'a> {
+struct ListLine<'a> {
     name: &'a str,
     id: &'a str,
     procedure: &'a str,
@@ -51,9 +51,9 @@ struct Line<'a> {
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let (_, catalogue) = arguments.project.load()?;
     let picked = arguments.selection.pick(catalogue)?;
-    let lines: Vec<Line<'_>> = picked
+    let lines: Vec<ListLine<'_>> = picked
         .iter()
-        .map(|scenario| Line {
+        .map(|scenario| ListLine {
             name: scenario.name.as_str(),
             id: &scenario.spec.id,
             procedure: scenario.procedure.name,

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use super::options::{ExecutableOptions, ProjectOptions, SelectionOptions};
 use crate::catalogue::scenario::Scenario;
-use crate::report::console::{Console, Progress};
+use crate::report::console::{Console, ProgressDisplay};
 use crate::report::files;
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
 use crate::report::terminal::say;
@@ -143,9 +143,9 @@ pub(super) fn run_scenarios(
         let (interrupt, going) = watch::channel(Going::On);
         tokio::spawn(listen_for_interrupts(interrupt));
         let progress = if std::io::stderr().is_terminal() {
-            Progress::Bar
+            ProgressDisplay::Bar
         } else {
-            Progress::Plain
+            ProgressDisplay::Plain
         };
         let console = Arc::new(Console::new(progress, colour));
         let preparing = console.clone();

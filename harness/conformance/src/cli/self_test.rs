@@ -27,7 +27,7 @@ use crate::self_test::listing;
 use crate::self_test::load::load_matrix;
 use crate::self_test::matrix::{Matrix, Mutant, SENTINELS};
 use crate::self_test::record::{MutantRecord, SelfTestRecord, line_of, summary};
-use crate::self_test::verdict::{Fate, Verdict, judge, not_run};
+use crate::self_test::verdict::{MutantStatus, MutantVerdict, judge, not_run};
 use harness_core::model::causes::chain;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::finding::ScenarioResult;
@@ -216,7 +216,7 @@ impl SelfTest {
         for mutant in mutants {
             // A mutant without a scenario here need not run.
             let verdict = judge(mutant, right);
-            if verdict.fate() == Fate::NotHere {
+            if verdict.status() == MutantStatus::NotHere {
                 records.push(record_of(mutant, verdict, Duration::ZERO, None));
                 continue;
             }
@@ -280,7 +280,7 @@ impl SelfTest {
 
 fn record_of(
     mutant: &Mutant,
-    verdict: Verdict,
+    verdict: MutantVerdict,
     elapsed: Duration,
     report: Option<Utf8PathBuf>,
 ) -> MutantRecord {

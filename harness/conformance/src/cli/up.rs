@@ -99,8 +99,8 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     });
     runtime.shutdown_background();
     match raised? {
-        Some(Raised::Made(lease)) => tell("made", &lease),
-        Some(Raised::WasThere(lease)) => tell("kept for longer", &lease),
+        Some(Raised::Made(lease)) => describe("made", &lease),
+        Some(Raised::WasThere(lease)) => describe("kept for longer", &lease),
         None => Ok(exit_code::INTERRUPTED),
     }
 }
@@ -155,7 +155,7 @@ async fn interrupted() {
     remark("interrupted: removing the cluster");
 }
 
-fn tell(what: &str, lease: &Lease) -> Result<u8, CliError> {
+fn describe(what: &str, lease: &Lease) -> Result<u8, CliError> {
     let until = match lease.purpose {
         LeasePurpose::ForRunsUntil(until) => format!(" until {until:.0}"),
         LeasePurpose::ToLookAt => String::new(),

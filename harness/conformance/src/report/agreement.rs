@@ -18,14 +18,14 @@ pub enum Compared {
     Not(String),
 }
 
-/// Compares the scenarios that are about a pod's life and that both runs have, in their order.
+/// Compares the scenarios that are about a pod's lifecycle and that both runs have, in their order.
 pub fn compare_runs(
     first: &[ScenarioRecord],
     second: &[ScenarioRecord],
 ) -> Vec<(ScenarioName, Compared)> {
     first
         .iter()
-        .filter(|record| is_about_a_life(&record.procedure))
+        .filter(|record| is_about_a_lifecycle(&record.procedure))
         .filter_map(|record| {
             let other = second.iter().find(|other| other.name == record.name)?;
             Some((record.name.clone(), compare(record, other)))
@@ -33,8 +33,8 @@ pub fn compare_runs(
         .collect()
 }
 
-/// Tells whether scenarios of a procedure are about starts, ends and restarts of one pod.
-pub fn is_about_a_life(procedure: &str) -> bool {
+/// Returns whether scenarios of a procedure are about starts, ends and restarts of one pod.
+pub fn is_about_a_lifecycle(procedure: &str) -> bool {
     ["drain", "outage", "refusal", "startup"].contains(&procedure)
 }
 
@@ -50,16 +50,16 @@ pub fn compare(first: &ScenarioRecord, second: &ScenarioRecord) -> Compared {
                 return Compared::Errored(format!("it errored: {}", fault.causes.join(": ")));
             }
             ScenarioResult::Excluded { .. } | ScenarioResult::Unsupported { .. } => {
-                return Compared::Not(format!("it was {} in one of them", record.result.word()));
+                return Compared::Not(format!("it was {} in one of them", record.result.as_str()));
             }
         }
     }
     let mut found = differences(&first.timeline, &second.timeline);
-    if first.result.word() != second.result.word() {
+    if first.result.as_str() != second.result.as_str() {
         found.push(Difference {
             aspect: "result".into(),
-            first: first.result.word().into(),
-            second: second.result.word().into(),
+            first: first.result.as_str().into(),
+            second: second.result.as_str().into(),
         });
     }
     if found.is_empty() {

@@ -23,7 +23,7 @@ const FINDINGS_SHOWN: usize = 4;
 
 /// Whether a progress bar is drawn.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Progress {
+pub enum ProgressDisplay {
     /// A bar on standard error.
     Bar,
     /// No bar: a line for each scenario only.
@@ -34,16 +34,18 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Console {
     bar: ProgressBar,
-    progress: Progress,
+    progress: ProgressDisplay,
     colour: Colour,
 }
 
 impl Console {
     /// Starts with nothing drawn.
-    pub fn new(progress: Progress, colour: Colour) -> Self {
+    pub fn new(progress: ProgressDisplay, colour: Colour) -> Self {
         let bar = match progress {
-            Progress::Bar => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
-            Progress::Plain => ProgressBar::hidden(),
+            ProgressDisplay::Bar => {
+                ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+            }
+            ProgressDisplay::Plain => ProgressBar::hidden(),
         };
         Self {
             bar,
@@ -55,8 +57,8 @@ impl Console {
     /// Says what is being prepared.
     pub fn preparing(&self, what: &str) {
         match self.progress {
-            Progress::Bar => self.bar.set_message(what.to_owned()),
-            Progress::Plain => remark(what),
+            ProgressDisplay::Bar => self.bar.set_message(what.to_owned()),
+            ProgressDisplay::Plain => remark(what),
         }
     }
 
@@ -74,7 +76,7 @@ impl Console {
 
     /// Says which scenarios are under way.
     pub fn under_way(&self, names: &[String]) {
-        if self.progress == Progress::Bar {
+        if self.progress == ProgressDisplay::Bar {
             self.bar.set_message(names.join(" "));
         }
     }

@@ -197,7 +197,7 @@ impl Totals {
         for scenario in scenarios {
             *totals
                 .results
-                .entry(scenario.result.word().into())
+                .entry(scenario.result.as_str().into())
                 .or_default() += 1;
             for (outcome, count) in &scenario.reconciliation.outcomes {
                 *totals.outcomes.entry(*outcome).or_default() += count;

@@ -10,7 +10,7 @@ pub fn say(line: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Writes a line to standard error, where nobody can be told of a failure.
+/// Writes a line to standard error, where a failure cannot be reported.
 pub fn remark(line: impl Display) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }

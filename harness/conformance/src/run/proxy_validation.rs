@@ -14,7 +14,7 @@ use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::{PROXY_CONTAINER, Stack};
 use harness_environment::RunFolder;
 
-/// How many lines of Envoy's words an error shows.
+/// How many lines of Envoy's output an error shows.
 const LAST_LINES: usize = 4;
 
 /// Remembers which configurations Envoy has accepted.
@@ -22,22 +22,22 @@ const LAST_LINES: usize = 4;
 pub struct ProxyValidator {
     // Private keys are written into it: what a killed harness leaves there must be found by the next sweep.
     folder: RunFolder,
-    verdicts: Mutex<BTreeMap<String, Verdict>>,
+    verdicts: Mutex<BTreeMap<String, CachedValidation>>,
 }
 
 /// Envoy's verdict on one configuration, once it has one.
-type Verdict = Arc<OnceCell<Result<(), InvalidProxyConfig>>>;
+type CachedValidation = Arc<OnceCell<Result<(), InvalidProxyConfig>>>;
 
 /// A configuration that Envoy does not accept.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("Envoy does not accept the rendered configuration {path} ({exit}):\n{words}")]
+#[error("Envoy does not accept the rendered configuration {path} ({exit}):\n{last_lines}")]
 pub struct InvalidProxyConfig {
     /// The rendered configuration.
     pub path: Utf8PathBuf,
     /// How Envoy ended.
     pub exit: String,
     /// Its last lines.
-    pub words: String,
+    pub last_lines: String,
 }
 
 impl ProxyValidator {
@@ -80,10 +80,10 @@ impl ProxyValidator {
         path: Utf8PathBuf,
         within: TimeSpan,
     ) -> Result<(), InvalidProxyConfig> {
-        let invalid = |exit: String, words: String| InvalidProxyConfig {
+        let invalid = |exit: String, last_lines: String| InvalidProxyConfig {
             path: path.clone(),
             exit,
-            words,
+            last_lines,
         };
         let room = tempfile::tempdir_in(self.folder.path())
             .map_err(|error| invalid("not run".into(), error.to_string()))?;
@@ -113,8 +113,8 @@ impl ProxyValidator {
             .map_or(Ok(()), fs_err::create_dir_all)
             .and_then(|()| fs_err::write(&path, config));
         kept.map_err(|error| invalid(output.status.to_string(), error.to_string()))?;
-        let words = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = words.lines().collect();
+        let last_lines = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = last_lines.lines().collect();
         let start = lines.len().saturating_sub(LAST_LINES);
         Err(invalid(
             output.status.to_string(),

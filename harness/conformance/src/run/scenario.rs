@@ -121,7 +121,7 @@ async fn attempt(
     let proxy = validate_proxy(setup, scenario, &stack).await?;
     let name = PodName {
         run: setup.run.clone(),
-        purpose: scenario.name.as_word(),
+        purpose: scenario.name.hyphenated(),
     };
     drop(preparing);
     let creating = clock.enter(Phase::Creating);

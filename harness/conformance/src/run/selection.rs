@@ -67,7 +67,7 @@ impl Selection {
     }
 }
 
-/// Tells whether a filter is a part of the name, the id, or the id without its suffix.
+/// Returns whether a filter is a part of the name, the id, or the id without its suffix.
 fn matches(filter: &str, scenario: &Scenario) -> bool {
     let id = scenario.spec.id.as_str();
     scenario.name.as_str().contains(filter) || id == filter || id.split('-').next() == Some(filter)

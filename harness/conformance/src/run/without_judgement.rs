@@ -32,7 +32,7 @@ pub(super) enum ScenarioError {
 }
 
 impl ScenarioError {
-    /// Tells whether the scenario ended because a container did.
+    /// Returns whether the scenario ended because a container did.
     fn is_end_of(&self, name: &str) -> bool {
         matches!(self, Self::Procedure(ProcedureError::WillNotStart { container, .. }) if container == name)
     }
@@ -121,7 +121,7 @@ fn found_before(findings: &[Finding]) -> Option<String> {
     ))
 }
 
-/// Returns what a scenario asks of the agent's start: a word for it, where it is asked, and what has to be seen. None where the start is
+/// Returns what a scenario asks of the agent's start: the kind of finding, where it is asked, and what has to be seen. None where the start is
 /// only what comes before.
 fn asked_of_the_start(scenario: &Scenario) -> Option<(FindingKind, Position, &'static str)> {
     if let Some(security) = &scenario.spec.stack.pod_security {

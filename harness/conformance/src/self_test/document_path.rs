@@ -14,11 +14,11 @@ use serde_json::Value;
 #[serde(try_from = "String")]
 pub struct DocumentPath {
     text: String,
-    steps: Vec<Step>,
+    steps: Vec<PathStep>,
 }
 
 /// One value of a document: the keys and indices that lead to it from the root.
-pub type Place = Vec<Segment>;
+pub type NodePath = Vec<Segment>;
 
 /// A key of a map or an index of a list.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -53,7 +53,7 @@ pub enum PathError {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Step {
+struct PathStep {
     reach: Reach,
     conditions: Vec<Condition>,
 }
@@ -80,8 +80,8 @@ enum Condition {
 
 impl DocumentPath {
     /// Returns every place of a document that the path leads to, in the document's order.
-    pub fn select(&self, document: &Value) -> Vec<Place> {
-        let mut places = vec![Place::new()];
+    pub fn select(&self, document: &Value) -> Vec<NodePath> {
+        let mut places = vec![NodePath::new()];
         for step in &self.steps {
             let mut next = Vec::new();
             for place in &places {
@@ -98,8 +98,8 @@ impl DocumentPath {
     }
 }
 
-impl Step {
-    fn follow(&self, value: &Value, place: &Place, found: &mut Vec<Place>) {
+impl PathStep {
+    fn follow(&self, value: &Value, place: &NodePath, found: &mut Vec<NodePath>) {
         match &self.reach {
             Reach::Key(key) => {
                 if let Some(child) = value.get(key) {
@@ -120,7 +120,7 @@ impl Step {
         }
     }
 
-    fn keep(&self, value: &Value, place: Place, found: &mut Vec<Place>) {
+    fn keep(&self, value: &Value, place: NodePath, found: &mut Vec<NodePath>) {
         if self
             .conditions
             .iter()
@@ -180,7 +180,7 @@ fn children(value: &Value) -> Vec<(Segment, &Value)> {
     }
 }
 
-fn below(place: &Place, segment: Segment) -> Place {
+fn below(place: &NodePath, segment: Segment) -> NodePath {
     let mut longer = place.clone();
     longer.push(segment);
     longer
@@ -218,7 +218,7 @@ impl fmt::Display for DocumentPath {
     }
 }
 
-fn read_step(step: &str) -> Result<Step, PathError> {
+fn read_step(step: &str) -> Result<PathStep, PathError> {
     let (key, mut rest) = step.split_at(step.find('[').unwrap_or(step.len()));
     let reach = match key {
         "" | "*" => Reach::Children,
@@ -232,7 +232,7 @@ fn read_step(step: &str) -> Result<Step, PathError> {
         conditions.push(read_condition(&rest[1..end])?);
         rest = &rest[end + 1..];
     }
-    Ok(Step { reach, conditions })
+    Ok(PathStep { reach, conditions })
 }
 
 fn read_condition(text: &str) -> Result<Condition, PathError> {

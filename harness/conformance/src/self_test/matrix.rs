@@ -12,7 +12,7 @@ use harness_core::model::diagnostic::Diagnostic;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::{Located, Position};
 
-/// Scenarios that run with every mutant besides those that are named for it: one for each witness and each part of a pod's life. They show how
+/// Scenarios that run with every mutant besides those that are named for it: one for each witness and each part of a pod's lifecycle. They show how
 /// far a wrong agent reaches, and decide nothing.
 pub const SENTINELS: [&str; 5] = ["A01", "A02-xss", "B01", "F01-closed", "L01"];
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::document_path::{Place, Segment, value_at, value_at_mut};
+use super::document_path::{NodePath, Segment, value_at, value_at_mut};
 
 /// What is done with each value that a path selects.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
@@ -80,7 +80,7 @@ impl Operation {
     pub fn apply(
         &self,
         document: &mut Value,
-        mut places: Vec<Place>,
+        mut places: Vec<NodePath>,
     ) -> Result<(), OperationError> {
         // From the end, so that what is inserted or removed moves no place that is still to come.
         places.sort();
@@ -93,7 +93,7 @@ impl Operation {
         Ok(())
     }
 
-    fn apply_at(&self, document: &mut Value, place: &Place) -> Result<(), OperationError> {
+    fn apply_at(&self, document: &mut Value, place: &NodePath) -> Result<(), OperationError> {
         match self {
             Self::Append(value) => match value_at_mut(document, place) {
                 Some(Value::Array(list)) => list.push(value.clone()),
@@ -129,7 +129,7 @@ impl Operation {
         Ok(())
     }
 
-    fn remove(&self, document: &mut Value, place: &Place) -> Result<(), OperationError> {
+    fn remove(&self, document: &mut Value, place: &NodePath) -> Result<(), OperationError> {
         let (last, parent) = self.split(place)?;
         match (value_at_mut(document, parent), last) {
             (Some(Value::Object(map)), Segment::Key(key)) => {
@@ -146,7 +146,7 @@ impl Operation {
     fn rename(
         &self,
         document: &mut Value,
-        place: &Place,
+        place: &NodePath,
         name: &str,
     ) -> Result<(), OperationError> {
         let (last, parent) = self.split(place)?;
@@ -162,10 +162,10 @@ impl Operation {
         Ok(())
     }
 
-    fn repeat(&self, document: &mut Value, places: &[Place]) -> Result<(), OperationError> {
+    fn repeat(&self, document: &mut Value, places: &[NodePath]) -> Result<(), OperationError> {
         // Places of one list are neighbours, since they are sorted.
         let lists = places.chunk_by(|left, right| parent_of(left) == parent_of(right));
-        let lists: Vec<&[Place]> = lists.collect();
+        let lists: Vec<&[NodePath]> = lists.collect();
         for places in lists.into_iter().rev() {
             let Some(last) = places.last() else { continue };
             let copies: Vec<Value> = places
@@ -182,7 +182,7 @@ impl Operation {
     fn element<'a>(
         &self,
         document: &'a mut Value,
-        place: &Place,
+        place: &NodePath,
     ) -> Result<(&'a mut Vec<Value>, usize), OperationError> {
         let (last, parent) = self.split(place)?;
         match (value_at_mut(document, parent), last) {
@@ -193,7 +193,10 @@ impl Operation {
         }
     }
 
-    fn split<'a>(&self, place: &'a Place) -> Result<(&'a Segment, &'a [Segment]), OperationError> {
+    fn split<'a>(
+        &self,
+        place: &'a NodePath,
+    ) -> Result<(&'a Segment, &'a [Segment]), OperationError> {
         place.split_last().ok_or(OperationError::WholeDocument {
             operation: self.name(),
         })
@@ -222,7 +225,7 @@ impl Operation {
     }
 }
 
-fn parent_of(place: &Place) -> &[Segment] {
+fn parent_of(place: &NodePath) -> &[Segment] {
     place.split_last().map_or(&[], |(_, parent)| parent)
 }
 

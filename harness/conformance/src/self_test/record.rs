@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
-use super::verdict::{Escape, Fate, HowEscaped, Verdict};
+use super::verdict::{Escape, HowEscaped, MutantStatus, MutantVerdict};
 use crate::run::exit_code;
 use harness_core::model::diagnostic::Colour;
 
@@ -21,7 +21,7 @@ pub struct MutantRecord {
     /// The mutant.
     pub name: String,
     /// Which scenarios killed it and which did not.
-    pub verdict: Verdict,
+    pub verdict: MutantVerdict,
     /// How long its run took, in milliseconds.
     pub elapsed_milliseconds: u64,
     /// The `report.json` of its run; none where the run could not begin.
@@ -44,12 +44,13 @@ impl SelfTestRecord {
     /// Returns the exit code: passed only where every mutant was killed by the scenarios that are named for it and that the environment
     /// can run, and there were some.
     pub fn exit_code(&self) -> u8 {
-        let let_pass = self.count(Fate::KilledByAnother) + self.count(Fate::Survived);
+        let let_pass =
+            self.count(MutantStatus::KilledByAnother) + self.count(MutantStatus::Survived);
         if let_pass > 0 || !self.without_an_entry.is_empty() {
             exit_code::FAILED
-        } else if self.count(Fate::NotProven) > 0 {
+        } else if self.count(MutantStatus::NotProven) > 0 {
             exit_code::ERRORED
-        } else if self.count(Fate::Killed) == 0 {
+        } else if self.count(MutantStatus::Killed) == 0 {
             exit_code::NOTHING_SELECTED
         } else {
             exit_code::PASSED
@@ -65,22 +66,22 @@ impl SelfTestRecord {
         Ok(path)
     }
 
-    fn count(&self, fate: Fate) -> usize {
+    fn count(&self, status: MutantStatus) -> usize {
         self.mutants
             .iter()
-            .filter(|mutant| mutant.verdict.fate() == fate)
+            .filter(|mutant| mutant.verdict.status() == status)
             .count()
     }
 }
 
 /// Renders the line of a mutant whose run has ended, with a line for each scenario that it escaped.
 pub fn line_of(mutant: &MutantRecord, colour: Colour) -> String {
-    let (word, style) = match mutant.verdict.fate() {
-        Fate::Killed => ("killed", Style::new().green()),
-        Fate::KilledByAnother => ("ESCAPED", Style::new().red().bold()),
-        Fate::Survived => ("SURVIVED", Style::new().red().bold()),
-        Fate::NotProven => ("UNPROVEN", Style::new().yellow().bold()),
-        Fate::NotHere => ("not here", Style::new().dimmed()),
+    let (word, style) = match mutant.verdict.status() {
+        MutantStatus::Killed => ("killed", Style::new().green()),
+        MutantStatus::KilledByAnother => ("ESCAPED", Style::new().red().bold()),
+        MutantStatus::Survived => ("SURVIVED", Style::new().red().bold()),
+        MutantStatus::NotProven => ("UNPROVEN", Style::new().yellow().bold()),
+        MutantStatus::NotHere => ("not here", Style::new().dimmed()),
     };
     let word = format!("{word:>9}");
     let mut line = format!(
@@ -112,7 +113,7 @@ pub fn line_of(mutant: &MutantRecord, colour: Colour) -> String {
 
 /// Renders the totals, and once more what escaped.
 pub fn summary(record: &SelfTestRecord, colour: Colour) -> String {
-    let killed = record.count(Fate::Killed);
+    let killed = record.count(MutantStatus::Killed);
     let style = match record.exit_code() {
         exit_code::PASSED => Style::new().green().bold(),
         _ => Style::new().red().bold(),
@@ -120,14 +121,20 @@ pub fn summary(record: &SelfTestRecord, colour: Colour) -> String {
     let mut counts = format!(
         "{} mutants: {killed} killed by the scenarios that are named for them, {} by others only, {} survived",
         record.mutants.len(),
-        record.count(Fate::KilledByAnother),
-        record.count(Fate::Survived)
+        record.count(MutantStatus::KilledByAnother),
+        record.count(MutantStatus::Survived)
     );
-    for (fate, words) in [
-        (Fate::NotProven, "unproven because a scenario errored"),
-        (Fate::NotHere, "for scenarios that are unsupported here"),
+    for (status, words) in [
+        (
+            MutantStatus::NotProven,
+            "unproven because a scenario errored",
+        ),
+        (
+            MutantStatus::NotHere,
+            "for scenarios that are unsupported here",
+        ),
     ] {
-        match record.count(fate) {
+        match record.count(status) {
             0 => {}
             count => {
                 let _ = write!(counts, ", {count} {words}");
@@ -177,7 +184,7 @@ fn paint(text: &str, style: Style, colour: Colour) -> String {
 mod tests {
     use super::*;
 
-    fn record(verdict: Verdict, without_an_entry: Vec<String>) -> SelfTestRecord {
+    fn record(verdict: MutantVerdict, without_an_entry: Vec<String>) -> SelfTestRecord {
         SelfTestRecord {
             mutants: vec![MutantRecord {
                 name: "ignores-body".into(),
@@ -190,15 +197,15 @@ mod tests {
         }
     }
 
-    fn killed() -> Verdict {
-        Verdict {
+    fn killed() -> MutantVerdict {
+        MutantVerdict {
             killed_by: vec!["B01".into()],
-            ..Verdict::default()
+            ..MutantVerdict::default()
         }
     }
 
-    fn escaped(how: HowEscaped) -> Verdict {
-        Verdict {
+    fn escaped(how: HowEscaped) -> MutantVerdict {
+        MutantVerdict {
             escapes: vec![Escape {
                 scenario: "B02-partial".into(),
                 how,
@@ -236,9 +243,9 @@ mod tests {
     #[test]
     fn all_killed_by_those_that_are_named_is_a_pass_and_none_is_not() {
         assert_eq!(record(killed(), Vec::new()).exit_code(), exit_code::PASSED);
-        let elsewhere = Verdict {
+        let elsewhere = MutantVerdict {
             not_here: vec!["R11".into()],
-            ..Verdict::default()
+            ..MutantVerdict::default()
         };
         let code = record(elsewhere, Vec::new()).exit_code();
         assert_eq!(code, exit_code::NOTHING_SELECTED);

@@ -11,7 +11,7 @@ use harness_core::model::finding::{Finding, ScenarioResult};
 /// What came of one mutant.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Verdict {
+pub struct MutantVerdict {
     /// The scenarios that are named for it and failed as they must.
     pub killed_by: Vec<String>,
     /// The scenarios that are named for it and did not.
@@ -57,7 +57,7 @@ pub enum HowEscaped {
 /// Whether a mutant was noticed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+pub enum MutantStatus {
     /// Every scenario that is named for it failed as it must.
     Killed,
     /// A scenario failed, and not all of those that had to, or not with the finding that they must have.
@@ -70,9 +70,9 @@ pub enum Fate {
     NotHere,
 }
 
-impl Verdict {
+impl MutantVerdict {
     /// Says whether the mutant was noticed.
-    pub fn fate(&self) -> Fate {
+    pub fn status(&self) -> MutantStatus {
         let was_let_pass = self
             .escapes
             .iter()
@@ -84,18 +84,18 @@ impl Verdict {
                 .iter()
                 .any(|escape| matches!(escape.how, HowEscaped::OtherReason { .. }));
         match (was_let_pass, a_scenario_failed) {
-            (true, true) => Fate::KilledByAnother,
-            (true, false) => Fate::Survived,
-            (false, _) if !self.escapes.is_empty() => Fate::NotProven,
-            (false, _) if self.killed_by.is_empty() => Fate::NotHere,
-            (false, _) => Fate::Killed,
+            (true, true) => MutantStatus::KilledByAnother,
+            (true, false) => MutantStatus::Survived,
+            (false, _) if !self.escapes.is_empty() => MutantStatus::NotProven,
+            (false, _) if self.killed_by.is_empty() => MutantStatus::NotHere,
+            (false, _) => MutantStatus::Killed,
         }
     }
 }
 
 /// Judges a run with a mutant by the results of its scenarios, by their ids.
-pub fn judge(mutant: &Mutant, results: &BTreeMap<String, ScenarioResult>) -> Verdict {
-    let mut verdict = Verdict::default();
+pub fn judge(mutant: &Mutant, results: &BTreeMap<String, ScenarioResult>) -> MutantVerdict {
+    let mut verdict = MutantVerdict::default();
     for kill in &mutant.kills {
         let scenario = kill.scenario.clone();
         match what_came_of(kill, results.get(&kill.scenario)) {
@@ -120,14 +120,14 @@ pub fn judge(mutant: &Mutant, results: &BTreeMap<String, ScenarioResult>) -> Ver
 }
 
 /// Makes the verdict on a mutant whose run could not begin.
-pub fn not_run(mutant: &Mutant, why: &[String]) -> Verdict {
+pub fn not_run(mutant: &Mutant, why: &[String]) -> MutantVerdict {
     let escapes = mutant.kills.iter().map(|kill| Escape {
         scenario: kill.scenario.clone(),
         how: HowEscaped::NotRun { why: why.to_vec() },
     });
-    Verdict {
+    MutantVerdict {
         escapes: escapes.collect(),
-        ..Verdict::default()
+        ..MutantVerdict::default()
     }
 }
 

@@ -60,31 +60,34 @@ fn unsupported() -> ScenarioResult {
     }
 }
 
-fn fate(results: impl IntoIterator<Item = (&'static str, ScenarioResult)>) -> Fate {
+fn status(results: impl IntoIterator<Item = (&'static str, ScenarioResult)>) -> MutantStatus {
     let results = results
         .into_iter()
         .map(|(id, result)| (id.to_owned(), result))
         .collect();
-    judge(&mutant(&[by("A02-sqli")]), &results).fate()
+    judge(&mutant(&[by("A02-sqli")]), &results).status()
 }
 
 #[rstest]
-#[case::as_it_must(failed("allowed"), Fate::Killed)]
-#[case::for_another_reason(other_failure(), Fate::KilledByAnother)]
-#[case::with_another_datum(failed("failed-closed"), Fate::KilledByAnother)]
-#[case::not_at_all(ScenarioResult::Passed, Fate::Survived)]
-#[case::by_an_error_of_the_environment(errored(), Fate::NotProven)]
-#[case::not_here(unsupported(), Fate::NotHere)]
+#[case::as_it_must(failed("allowed"), MutantStatus::Killed)]
+#[case::for_another_reason(other_failure(), MutantStatus::KilledByAnother)]
+#[case::with_another_datum(failed("failed-closed"), MutantStatus::KilledByAnother)]
+#[case::not_at_all(ScenarioResult::Passed, MutantStatus::Survived)]
+#[case::by_an_error_of_the_environment(errored(), MutantStatus::NotProven)]
+#[case::not_here(unsupported(), MutantStatus::NotHere)]
 fn only_the_finding_that_is_asked_for_kills(
     #[case] result: ScenarioResult,
-    #[case] expected: Fate,
+    #[case] expected: MutantStatus,
 ) {
-    assert_eq!(fate([("A02-sqli", result)]), expected);
+    assert_eq!(status([("A02-sqli", result)]), expected);
 }
 
 #[test]
 fn a_scenario_that_is_gone_lets_its_mutants_escape() {
-    assert_eq!(fate([("A01", ScenarioResult::Passed)]), Fate::Survived);
+    assert_eq!(
+        status([("A01", ScenarioResult::Passed)]),
+        MutantStatus::Survived
+    );
     let verdict = judge(&mutant(&[by("A02-sqli")]), &BTreeMap::new());
     assert_eq!(verdict.escapes[0].how, HowEscaped::NoSuchScenario);
 }
@@ -96,14 +99,14 @@ fn what_another_environment_has_to_show_does_not_undo_what_was_seen_here() {
         ("R11".to_owned(), unsupported()),
     ]);
     let verdict = judge(&mutant(&[by("A01"), by("R11")]), &results);
-    assert_eq!(verdict.fate(), Fate::Killed);
+    assert_eq!(verdict.status(), MutantStatus::Killed);
     assert_eq!(verdict.not_here, ["R11"]);
 }
 
 #[test]
 fn a_run_that_could_not_begin_proves_nothing() {
     let verdict = not_run(&mutant(&[by("A02-sqli")]), &["no disk".into()]);
-    assert_eq!(verdict.fate(), Fate::NotProven);
+    assert_eq!(verdict.status(), MutantStatus::NotProven);
 }
 
 #[test]
@@ -112,7 +115,7 @@ fn another_scenario_that_fails_is_no_substitute() {
         ("A02-sqli", ScenarioResult::Passed),
         ("L01", other_failure()),
     ];
-    assert_eq!(fate(results), Fate::KilledByAnother);
+    assert_eq!(status(results), MutantStatus::KilledByAnother);
 }
 
 #[rstest]

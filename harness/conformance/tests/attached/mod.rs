@@ -1,12 +1,13 @@
 //! Where the scenarios of a test target run: what the user says, else the cluster that is kept for runs, else this machine.
 
 use camino::Utf8PathBuf;
+use libtest_mimic::Arguments;
+
 use conformance::run::place::{KubernetesPlace, Place};
 use harness_core::model::causes::chain;
 use harness_core::model::environment_kind::{EnvironmentKind, UnknownEnvironment};
 use harness_core::model::project::Project;
 use harness_environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
-use libtest_mimic::Arguments;
 
 /// Says where the scenarios run.
 const ENVIRONMENT_VARIABLE: &str = "CONFORMANCE_ENVIRONMENT";

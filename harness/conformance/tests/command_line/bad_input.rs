@@ -276,7 +276,7 @@ fn a_profile_lists_its_scenarios_and_no_other() {
 }
 
 #[test]
-fn a_profile_that_names_no_scenario_is_told_at_its_place() {
+fn a_profile_that_names_no_scenario_is_reported_at_its_place() {
     let project = empty_project();
     write(&project, "scenarios/decisions/works.yaml", GOOD);
     write(

@@ -24,7 +24,7 @@ impl Machine {
         }
     }
 
-    /// Puts a program there that writes these words to standard error and fails.
+    /// Puts a program there that writes this message to standard error and fails.
     fn has_failing(&self, name: &str, words: &str) {
         let program = self.programs.path().join(name);
         fs::write(&program, format!("#!/bin/sh\necho '{words}' >&2\nexit 1\n")).expect("written");

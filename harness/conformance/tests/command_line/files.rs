@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conformance::catalogue::load::load_catalogue;
-use conformance::report::schema::Format;
-use harness_core::model::project::Project;
 use jsonschema::Validator;
 
 use super::support::ROOT;
+use conformance::catalogue::load::load_catalogue;
+use conformance::report::schema::Format;
+use harness_core::model::project::Project;
 
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -1,9 +1,9 @@
 //! What `explain` says of kinds of findings, and what becomes of reports whose findings are older.
 
-use harness_core::model::finding_kind::FindingKind;
 use tempfile::TempDir;
 
 use super::support::{conformance, empty_project, path, write};
+use harness_core::model::finding_kind::FindingKind;
 
 #[test]
 fn a_kind_of_finding_is_explained() {

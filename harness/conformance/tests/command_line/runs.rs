@@ -58,7 +58,7 @@ fn two_runs_have_the_same_decision_record_and_another_agents_differs() {
 }
 
 #[test]
-fn without_the_filter_the_run_is_red_because_nobody_inspected() {
+fn without_the_filter_the_run_is_red_because_nothing_was_inspected() {
     let output = TempDir::new().expect("a folder");
     let configs = TempDir::new().expect("a folder");
     for entry in fs::read_dir(Path::new(ROOT).join("envoy-configs")).expect("a folder") {
@@ -164,7 +164,7 @@ fn with_an_agent_that_allows_everything_the_run_is_red_because_attacks_were_allo
 }
 
 #[test]
-fn an_agent_that_does_not_start_ends_with_3_its_exit_status_and_its_words() {
+fn an_agent_that_does_not_start_ends_with_3_its_exit_status_and_its_output() {
     let output = TempDir::new().expect("a folder");
     let ran = conformance(&[
         "run",
@@ -181,7 +181,7 @@ fn an_agent_that_does_not_start_ends_with_3_its_exit_status_and_its_words() {
 }
 
 #[test]
-fn an_envoy_that_does_not_start_ends_with_3_its_words_and_the_rendered_configuration() {
+fn an_envoy_that_does_not_start_ends_with_3_its_output_and_the_rendered_configuration() {
     let output = TempDir::new().expect("a folder");
     let configs = TempDir::new().expect("a folder");
     for entry in fs::read_dir(Path::new(ROOT).join("envoy-configs")).expect("a folder") {

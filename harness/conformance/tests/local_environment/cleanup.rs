@@ -5,15 +5,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
-use harness_core::model::identity::PodName;
-use harness_environment::Environment as _;
-use harness_environment::local::{probe_support, sweep};
 use serde_json::json;
 
 use crate::support::{
     Bench, PATIENCE, environment, runs_on_this_machine, shared_memory, shell, stack,
     until_command_lines, until_logged, until_nothing_runs,
 };
+use harness_core::model::identity::PodName;
+use harness_environment::Environment as _;
+use harness_environment::local::{probe_support, sweep};
 
 /// Where the helper below puts its pod; without it the helper is not meant.
 const HELPER_FOLDER: &str = "CONFORMANCE_TEST_HELPER_FOLDER";

@@ -1,14 +1,14 @@
 //! What a container sees: its root, its volumes, its environment, its log.
 
-use harness_core::model::file_kind::FileKind;
-use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
-use harness_environment::{ContainerFault, EnvironmentFault};
 use serde_json::{Value, json};
 
 use crate::support::{
     Bench, events_of, log, once, output_of, shell, until, until_command_lines, until_exited,
     until_logged, with,
 };
+use harness_core::model::file_kind::FileKind;
+use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
+use harness_environment::{ContainerFault, EnvironmentFault};
 
 #[expect(
     clippy::needless_pass_by_value,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::json;
+
+use crate::support::{Bench, shared_memory, stack, until, until_gone};
 use harness_artifacts::executable::{EnvoySelection, locate};
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
 use harness_core::model::timespan::TimeSpan;
 use harness_environment::local::{ImageTable, LocalEnvironment, LocalOptions};
 use harness_environment::{Environment as _, PodHttpRequest};
-use serde_json::json;
-
-use crate::support::{Bench, shared_memory, stack, until, until_gone};
 
 const CONFIGURATION: &str = r#"
 admin: { address: { socket_address: { address: 0.0.0.0, port_value: 9901 } } }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use harness_core::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind, TimelineEvent};
-use harness_environment::ContainerFault;
 use serde_json::json;
 
 use crate::support::{Bench, events_of, log, shell, until, until_gone, until_logged, with};
+use harness_core::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind, TimelineEvent};
+use harness_environment::ContainerFault;
 
 const PROMPT: &str = "trap 'echo term; exit 0' TERM; echo ready; while :; do sleep 0.01; done";
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use harness_core::model::timeline::{LifecycleEvent, ProbeKind};
-use harness_core::model::timespan::TimeSpan;
-use harness_environment::{EnvironmentFault, Pod, PodHttpRequest};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
 use crate::support::{Bench, shell, until, until_logged, with};
+use harness_core::model::timeline::{LifecycleEvent, ProbeKind};
+use harness_core::model::timespan::TimeSpan;
+use harness_environment::{EnvironmentFault, Pod, PodHttpRequest};
 
 /// Serves files over HTTP with the one server that a bare machine is likely to have.
 fn server(name: &str, address: &str, port: u16) -> Value {

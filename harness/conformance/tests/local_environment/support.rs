@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::{Value, json};
+
 use harness_core::model::identity::{PodName, RunId};
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::stack::Stack;
 use harness_core::stack::secret::SecretText;
 use harness_environment::local::{ImageTable, LocalEnvironment, LocalOptions};
 use harness_environment::{Environment, EnvironmentFault, Pod};
-use serde_json::{Value, json};
 
 /// The bound of every wait in these tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use camino::Utf8PathBuf;
+use serde_json::json;
+
+use crate::support::{events_of, log, shell, stack, until, until_exited, until_gone, with};
 use harness_core::model::identity::PodName;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_environment::local::{ImageTable, LocalEnvironment, LocalOptions, probe_support};
 use harness_environment::{Environment as _, EnvironmentFault};
-use serde_json::json;
-
-use crate::support::{events_of, log, shell, stack, until, until_exited, until_gone, with};
 
 /// Tells the helper below where it may write; without it the helper is not meant.
 const HELPER_FOLDER: &str = "CONFORMANCE_TEST_UNPRIVILEGED_FOLDER";

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use harness_environment::{EnvironmentFault, Pod};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{Bench, once, shell, until_command_lines, until_exited};
+use harness_environment::{EnvironmentFault, Pod};
 
 #[tokio::test]
 async fn what_a_container_takes_is_the_sum_over_its_own_processes() {

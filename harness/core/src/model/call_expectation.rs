@@ -12,7 +12,7 @@ use super::located::Located;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CallExpectation {
-    /// What the call came to, by the client's word, which the agent's data log must not contradict.
+    /// What the call came to as the client saw it, which the agent's data log must not contradict.
     pub outcome: Located<CallOutcome>,
     /// Status codes of gRPC of which a call that failed must have one.
     #[serde(default)]
@@ -79,7 +79,7 @@ impl CallOutcome {
         }
     }
 
-    /// Tells whether this, as an expectation, is met by what was seen.
+    /// Returns whether this, as an expectation, is met by what was seen.
     pub fn is_met_by(self, seen: Self) -> bool {
         if self == Self::Answered {
             return matches!(seen, Self::Allowed | Self::Blocked | Self::Failed);

@@ -66,7 +66,7 @@ fn each() -> Vec<(Datum, &'static str)> {
 }
 
 #[test]
-fn what_is_written_reads_back_and_is_rendered_in_words() {
+fn what_is_written_reads_back_and_is_rendered_as_prose() {
     for (datum, words) in each() {
         assert_eq!(datum.to_string(), words);
         let written = serde_json::to_string(&datum).expect("JSON");

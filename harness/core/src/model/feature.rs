@@ -22,7 +22,7 @@ pub enum Feature {
     ContainerFaults,
     /// The API reads back the digests of the pod's images, and the right one is known for each.
     ImageDigests,
-    /// A kubelet looks for images by their pull policies.
+    /// A kubelet pulls images by their pull policies.
     ImagePull,
     /// The run's own images are in no registry: they were made here.
     ImagesInNoRegistry,
@@ -40,7 +40,7 @@ pub enum Feature {
     PreStopSleep,
     /// The kernel enforces a read-only root.
     ReadOnlyRootfs,
-    /// The environment tells how much memory, processor time and descriptors a container takes.
+    /// The environment measures how much memory, processor time and descriptors a container takes.
     ResourceUsage,
     /// The proxy sends response data to the agent and the agent logs it.
     ResponseData,

@@ -109,7 +109,7 @@ pub enum ScenarioResult {
     Unsupported {
         /// What is missing.
         missing: Vec<Feature>,
-        /// Why, in the environment's own words, where it has any.
+        /// Why, as the environment states it, where it does.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         reasons: BTreeMap<Feature, String>,
     },
@@ -131,8 +131,8 @@ pub struct Fault {
 }
 
 impl ScenarioResult {
-    /// Returns the result as one word.
-    pub const fn word(&self) -> &'static str {
+    /// Returns the name as reports write it.
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed(_) => "failed",

@@ -16,13 +16,13 @@ pub type ImagesInUse = BTreeMap<String, ImageUse>;
 pub struct ImageUse {
     /// The name that the pods gave.
     pub name: String,
-    /// The digests that are right: of the image that was built, or that was asked for. Empty where nobody has said.
+    /// The digests that are right: of the image that was built, or that was asked for. Empty where they are not known.
     pub expected: Vec<ImageDigest>,
     /// The digests that containers ran, each with the number of pods that had it.
     pub digests: BTreeMap<ImageDigest, u64>,
 }
 
-/// The image of one container of a pod, as the API tells of it.
+/// The image of one container of a pod, as the API reports it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ContainerImage {
     /// The container.
@@ -31,8 +31,8 @@ pub struct ContainerImage {
     pub name: String,
     /// The digest of what runs; none before something has run.
     pub digest: Option<ImageDigest>,
-    /// The digests that are right; empty where nobody has said.
+    /// The digests that are right; empty where they are not known.
     pub expected: Vec<ImageDigest>,
-    /// Why the container does not run: the kubelet's reason, `ErrImageNeverPull`, and its words.
+    /// Why the container does not run: the kubelet's reason, `ErrImageNeverPull`, and its message.
     pub waiting: Option<(String, String)>,
 }

@@ -60,7 +60,7 @@ impl Outcome {
         }
     }
 
-    /// Tells whether the application saw the request.
+    /// Returns whether the application saw the request.
     pub const fn reached_application(self) -> bool {
         match self {
             Self::Allowed | Self::AllowedAndTagged | Self::FailedOpen | Self::NotInspected => true,

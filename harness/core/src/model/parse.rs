@@ -44,7 +44,7 @@ pub fn parse<T: DeserializeOwned>(
     }
 }
 
-/// Finds a carriage return that is YAML's line end (YAML 1.2.2, section 5.4) and nobody else's: places behind it would be told of another line.
+/// Finds a carriage return that ends a line in YAML (YAML 1.2.2, section 5.4) and nowhere else: places behind it would be reported for another line.
 fn lone_carriage_return(text: &str) -> Option<Position> {
     let (line, found) = text.split('\n').zip(1..).find_map(|(line, number)| {
         let line = line.strip_suffix('\r').unwrap_or(line);

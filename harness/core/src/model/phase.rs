@@ -24,7 +24,7 @@ pub enum Phase {
     Enforcing,
     /// Requests are sent and answered.
     Traffic,
-    /// The witnesses have not told of every request yet.
+    /// The witnesses have not recorded every request yet.
     Settling,
     /// What was seen is judged; and everything that no other phase names.
     Judging,
@@ -60,11 +60,11 @@ impl fmt::Display for Phase {
 /// Adds a scenario's time up by phase.
 #[derive(Debug)]
 pub struct PhaseClock {
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ClockState {
     current: Phase,
     since: Instant,
     spent: BTreeMap<Phase, Duration>,
@@ -81,7 +81,7 @@ pub struct PhaseGuard<'a> {
 impl Default for PhaseClock {
     fn default() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ClockState {
                 current: Phase::Judging,
                 since: Instant::now(),
                 spent: BTreeMap::new(),
@@ -116,12 +116,12 @@ impl PhaseClock {
             .collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClockState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ClockState {
     fn switch(&mut self, phase: Phase) {
         let now = Instant::now();
         *self.spent.entry(self.current).or_default() += now.duration_since(self.since);

@@ -1,11 +1,11 @@
-//! What a pod asks to be kept from, and what its namespace demands of it.
+//! What a pod denies its containers, and what its namespace demands of it.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the containers of a pod are kept from, as far as the pod itself asks for it.
+/// What the containers of a pod are denied, as far as the pod itself asks for it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum PodSecurity {
@@ -26,7 +26,7 @@ pub enum PodSecurityStandard {
 }
 
 impl PodSecurityStandard {
-    /// Returns the word of the Kubernetes API.
+    /// Returns the name in the Kubernetes API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",

@@ -18,7 +18,7 @@ impl PullPolicy {
     /// Every policy.
     pub const ALL: [Self; 3] = [Self::Always, Self::IfNotPresent, Self::Never];
 
-    /// Returns the word of the Kubernetes API.
+    /// Returns the name in the Kubernetes API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Always => "Always",

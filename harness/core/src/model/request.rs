@@ -68,8 +68,8 @@ pub struct RawSpec {
     /// The body that the application must see; empty when not given.
     #[serde(default)]
     pub received_body: String,
-    /// How long the connection is read on after the first answer, in milliseconds, for answers
-    /// that nobody asked for; 300 when not given, at most 60000.
+    /// How long the connection is read on after the first answer, in milliseconds, for unsolicited
+    /// answers; 300 when not given, at most 60000.
     #[serde(default)]
     pub linger_milliseconds: Option<u32>,
 }
@@ -137,7 +137,7 @@ pub enum RequestSpecError {
     #[error("the body is not valid base64")]
     Base64(#[from] base64::DecodeError),
     /// The filled body is shorter than its fixed parts.
-    #[error("the length {length} has no room for `before` and `after` ({fixed} bytes)")]
+    #[error("the length {length} is too short for `before` and `after` ({fixed} bytes)")]
     FilledTooShort {
         /// What was asked for.
         length: u64,

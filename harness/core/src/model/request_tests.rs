@@ -16,7 +16,7 @@ fn a_filled_body_has_the_exact_length_and_its_fixed_ends() {
 }
 
 #[test]
-fn a_filled_body_without_room_is_refused() {
+fn a_filled_body_that_is_too_short_for_its_fixed_parts_is_refused() {
     let body = FilledBody {
         before: "long".into(),
         length: 2,

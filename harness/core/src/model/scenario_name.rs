@@ -28,8 +28,8 @@ impl ScenarioName {
         self.0.replace("::", "/")
     }
 
-    /// Returns the name as one word for a pod: `<group>-<name>`.
-    pub fn as_word(&self) -> String {
+    /// Returns the name in the form of a pod name: `<group>-<name>`.
+    pub fn hyphenated(&self) -> String {
         self.0.replace("::", "-")
     }
 }

@@ -117,7 +117,7 @@ impl SeedPosition {
         }
     }
 
-    /// Tells whether the position, written in this encoding, delivers exactly these bytes.
+    /// Returns whether the position, written in this encoding, delivers exactly these bytes.
     pub fn carries(self, encoding: Encoding, value: &[u8]) -> bool {
         if value.is_empty() || !self.encodings().contains(&encoding) {
             return false;
@@ -200,7 +200,7 @@ fn is_field_value(value: &[u8]) -> bool {
 }
 
 /// Multipart forms write a quotation mark as `%22` and leave `%` alone (WHATWG HTML, multipart/form-data encoding), so a
-/// value that has these three characters of its own cannot be told from an escape.
+/// value that has these three characters of its own cannot be distinguished from an escape.
 fn has_form_escape(value: &[u8]) -> bool {
     value.windows(3).any(|window| {
         [b"%22", b"%0a", b"%0d"]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One dated event in a pod's life.
+/// One dated event of a pod's lifecycle.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TimelineEvent {
@@ -32,7 +32,7 @@ pub enum LifecycleEvent {
     Exited(ExitStatus),
     /// The container's process ended, and the kubelet cannot say how.
     EndUnknown {
-        /// The kubelet's words.
+        /// The kubelet's message.
         reason: String,
     },
     /// A probe was carried out.
@@ -75,7 +75,7 @@ pub enum LifecycleEvent {
     PreStopOverran,
     /// TERM was sent, as far as it is known at the event's moment.
     TermSent {
-        /// The earliest moment at which it can have been sent, where nobody saw it: a kubelet does not tell. None where it was seen.
+        /// The earliest moment at which it can have been sent, where it was not observed: a kubelet does not report it. None where it was observed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]
         not_before: Option<Timestamp>,

@@ -24,7 +24,7 @@ pub struct Timeouts {
     pub enforcing: TimeSpan,
     /// For one request, from its intended send instant until its answer is complete.
     pub request: TimeSpan,
-    /// From the last answer until every witness has told of every request.
+    /// From the last answer until every witness has recorded every request.
     pub witnesses_settled: TimeSpan,
     /// For one question to the proxy's admin endpoint.
     pub proxy_admin: TimeSpan,
@@ -63,8 +63,8 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// Returns the bounds for a cluster, where a kubelet looks once a second for what its rehearsal is told at once. A container that was being
-    /// started again when its pod was deleted is looked at next when the kubelet syncs the pod, up to 90 s later.
+    /// Returns the bounds for a cluster, where a kubelet polls once a second for what its rehearsal is notified of at once. A container that was being
+    /// started again when its pod was deleted is checked next when the kubelet syncs the pod, up to 90 s later.
     #[must_use]
     pub fn in_a_cluster(&self) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Timeouts {
         }
     }
 
-    /// Returns the bound for the first answers of streams: a driver that still runs has told by then of a request that got none.
+    /// Returns the bound for the first answers of streams: a driver that still runs has by then reported a request that got none.
     #[must_use]
     pub fn first_answers(&self) -> TimeSpan {
         TimeSpan::new(self.request.as_duration().saturating_mul(2))

@@ -11,8 +11,8 @@ use super::located::{Located, Position};
 use super::outcome::Outcome;
 use super::request::{RequestSpec, parse_header};
 
-/// Tells whether a text can be a name: lower-case letters, digits and hyphens, at most 64 of them.
-pub fn is_word(text: &str) -> bool {
+/// Returns whether a text can be a name: lower-case letters, digits and hyphens, at most 64 of them.
+pub fn is_plain_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text
@@ -123,7 +123,7 @@ pub fn check_unique_names<'a>(
 ) {
     let mut seen = BTreeMap::new();
     for name in names {
-        if !is_word(name) {
+        if !is_plain_name(name) {
             complaints.add(
                 name.position,
                 format!("`{}` is not a name", **name),

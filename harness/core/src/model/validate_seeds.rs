@@ -11,7 +11,7 @@ use super::located::{Located, Position};
 use super::payload::PayloadClass;
 use super::seed::{Seed, SeedEntry, SeedFile, SeedValueError, value_bytes};
 use super::seed_position::{Encoding, SeedPosition};
-use super::validate_requests::is_word;
+use super::validate_requests::is_plain_name;
 
 /// The longest name of a seed: position and encoding are added to it in the names of cases.
 const NAME_LIMIT_BYTES: usize = 48;
@@ -51,7 +51,7 @@ pub(super) fn seeds(
 }
 
 fn check_name(name: &Located<String>, known: &mut KnownNames, complaints: &mut Complaints<'_>) {
-    if !is_word(name) || name.len() > NAME_LIMIT_BYTES {
+    if !is_plain_name(name) || name.len() > NAME_LIMIT_BYTES {
         complaints.add(
             name.position,
             format!("`{}` is not a name", **name),

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use super::assemble::{PROXY_CONFIG_FILE, PROXY_CONFIG_MAP};
 use super::{AGENT_CONTAINER, Stack};
 
-/// What stands for the first agent's address in the proxy's configuration; the next ones follow. Nobody has them (RFC 5737).
+/// What stands for the first agent's address in the proxy's configuration; the next ones follow. They are reserved for documentation (RFC 5737).
 const FIRST_PLACE: [u8; 4] = [192, 0, 2, 10];
 
 /// Agents in pods of their own, behind a Service.

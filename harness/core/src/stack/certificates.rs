@@ -1,4 +1,4 @@
-//! Certificates for the hop between proxy and agent: made anew for each run, trusted by nobody else.
+//! Certificates for the hop between proxy and agent: made anew for each run, and trusted nowhere else.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 

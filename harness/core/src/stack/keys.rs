@@ -119,7 +119,7 @@ pub enum KeysError {
         /// The variable that is not set.
         missing: &'static str,
     },
-    /// A key is too short to be told from innocent text, and could not be kept out of reports.
+    /// A key is too short to be distinguished from innocent text, and could not be kept out of reports.
     #[error("the key in `{variable}` is shorter than {SHORTEST_KEY_BYTES} characters")]
     TooShort {
         /// The variable.

@@ -22,7 +22,7 @@ pub enum ManifestError {
     Malformed {
         /// The file.
         path: Utf8PathBuf,
-        /// The parser's words, with the place.
+        /// The parser's message, with the place.
         message: String,
     },
     /// There is not exactly one Deployment in the file.

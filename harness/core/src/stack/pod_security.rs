@@ -1,10 +1,10 @@
-//! Writes into a pod template what its containers are kept from.
+//! Writes into a pod template what its containers are denied.
 
 use k8s_openapi::api::core::v1::{Capabilities, PodSpec, SeccompProfile};
 
 use crate::model::pod_security::PodSecurity;
 
-/// The user and the group: those of the suite's own images, and nobody's on a common node.
+/// The user and the group: those of the suite's own images, and no account's on a common node.
 const UNPRIVILEGED: i64 = 65532;
 
 /// Hardens every container. User and seccomp profile stand at the pod, as the Pod Security Standards allow; the rest is each container's own.

@@ -57,7 +57,7 @@ pub enum ProxyConfigError {
     Malformed {
         /// The file.
         path: Utf8PathBuf,
-        /// The parser's words, with the place.
+        /// The parser's message, with the place.
         message: String,
     },
     /// Something is missing without which requests cannot be judged.
@@ -125,7 +125,7 @@ impl ProxyConfig {
             .any(|listener| listener.get("enable_reuse_port") != Some(&Value::Bool(false)));
         if shares_its_port {
             return unfit(
-                "has a listener that would share its port with another proxy without a word",
+                "has a listener that would share its port with another proxy silently",
                 "add `enable_reuse_port: false` to each listener",
             );
         }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Usage, detail};
-use super::framing::{Answer, FramingError};
+use super::framing::{AnswerBuffer, FramingError};
 use super::record::{CallEnd, CallResult, StatusGiver};
 use crate::escape::escape_bounded;
 use crate::failure::DETAIL_LIMIT;
@@ -115,7 +115,7 @@ impl OpenCall {
             return Err(CallError::HttpStatus(response.status().as_u16()));
         }
         let (head, mut body) = response.into_parts();
-        let mut answer = Answer::default();
+        let mut answer = AnswerBuffer::default();
         while let Some(piece) = body.data().await {
             let piece = piece?;
             answer.add(&piece)?;

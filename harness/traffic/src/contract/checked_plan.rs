@@ -38,7 +38,7 @@ pub(crate) enum ContractPlanError {
         #[source]
         source: base64::DecodeError,
     },
-    /// Two records could not be told apart.
+    /// Two records could not be distinguished.
     #[error("two calls have the id `{id}`")]
     DuplicateId {
         /// The id.

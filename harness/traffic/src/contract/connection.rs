@@ -40,7 +40,7 @@ pub(super) struct Usage {
 }
 
 impl GrpcConnection {
-    /// Opens the connection, and waits until the other side has shown that it speaks HTTP/2 and told its settings.
+    /// Opens the connection, and waits until the other side has shown that it speaks HTTP/2 and sent its settings.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl GrpcConnection {
         (limit < usize::try_from(u32::MAX).unwrap_or(usize::MAX)).then_some(limit as u64)
     }
 
-    /// Tells whether the server's limit of open streams is reached.
+    /// Returns whether the server's limit of open streams is reached.
     pub(super) fn is_full(&self) -> bool {
         self.stream_limit()
             .is_some_and(|limit| self.usage.open() >= limit)
@@ -119,7 +119,7 @@ impl Usage {
         self.answered.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether the server has answered anything.
+    /// Returns whether the server has answered anything.
     pub(super) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }

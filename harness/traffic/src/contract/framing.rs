@@ -12,7 +12,7 @@ const TIMEOUT_LIMIT: u128 = 99_999_999;
 /// Why an answer is no sequence of messages.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FramingError {
-    /// A message is compressed, which nobody asked for.
+    /// A message is compressed, which was not offered.
     #[error("a message is compressed")]
     Compressed,
     /// The answer is over the bound.
@@ -44,9 +44,9 @@ pub(super) fn timeout_field(span: Duration) -> String {
 
 /// Collects the bytes of an answer.
 #[derive(Debug, Default)]
-pub(super) struct Answer(Vec<u8>);
+pub(super) struct AnswerBuffer(Vec<u8>);
 
-impl Answer {
+impl AnswerBuffer {
     /// Adds what has come.
     pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), FramingError> {
         if self.0.len() + bytes.len() > ANSWER_LIMIT {
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn framed_messages_come_back_in_whatever_pieces() {
         let bytes = [frame(b"one"), frame(b""), frame(b"three")].concat();
-        let mut answer = Answer::default();
+        let mut answer = AnswerBuffer::default();
         for piece in bytes.chunks(2) {
             answer.add(piece).expect("within the bound");
         }
@@ -102,7 +102,7 @@ mod tests {
     #[case::huge(&[0, 0xff, 0xff, 0xff, 0xff], "within a message")]
     #[case::compressed(&[1, 0, 0, 0, 0], "compressed")]
     fn what_is_no_sequence_of_messages_is_refused(#[case] bytes: &[u8], #[case] reason: &str) {
-        let mut answer = Answer::default();
+        let mut answer = AnswerBuffer::default();
         answer.add(bytes).expect("within the bound");
         let error = answer.messages().expect_err("malformed");
         assert!(error.to_string().contains(reason), "{error}");
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_answer_over_the_bound_is_refused() {
-        let mut answer = Answer::default();
+        let mut answer = AnswerBuffer::default();
         answer.add(&vec![0; ANSWER_LIMIT]).expect("at the bound");
         assert!(matches!(answer.add(&[0]), Err(FramingError::TooLong)));
     }

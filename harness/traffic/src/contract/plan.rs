@@ -1,4 +1,4 @@
-//! What the driver is told to call.
+//! What the driver is instructed to call.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Calls against a small HTTP/2 server that each test tells how to answer.
+//! Calls against a small HTTP/2 server that each test scripts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -215,7 +215,7 @@ async fn a_connection_that_never_answers_is_none_and_one_that_has_answered_loses
 }
 
 #[tokio::test]
-async fn a_port_that_nobody_listens_on_is_no_connection() {
+async fn a_port_without_a_listener_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     drop(listener);

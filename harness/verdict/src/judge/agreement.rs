@@ -6,7 +6,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
-use super::essence::{ContainerEssence, Essence, Moment, Readiness, StartupProbe, Step};
+use super::essence::{ContainerEssence, Essence, LifecycleStep, Moment, Readiness, StartupProbe};
 use super::lifecycle::describe;
 use harness_core::model::timeline::TimelineEvent;
 
@@ -177,7 +177,7 @@ impl Differences {
 
     /// Compares the distance of every two steps that both have.
     fn of_steps(&mut self, first: &Essence, second: &Essence) {
-        let common: Vec<(&Step, Moment, Moment)> = first
+        let common: Vec<(&LifecycleStep, Moment, Moment)> = first
             .steps
             .iter()
             .filter_map(|(step, moment)| Some((step, *moment, *second.steps.get(step)?)))

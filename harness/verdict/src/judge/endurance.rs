@@ -1,12 +1,12 @@
 //! Judges what an agent takes of its machine while it works and while it rests.
 
-use harness_core::model::finding_kind::FindingKind;
 use std::time::Duration;
 
 use harness_core::model::byte_size::ByteSize;
 use harness_core::model::container_usage::ContainerUsage;
 use harness_core::model::datum::{Datum, Quantity};
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Located;
 use harness_core::model::timespan::TimeSpan;
 

@@ -17,7 +17,7 @@ pub struct Essence {
     /// Whether the pod was ready when its deletion was asked for; none where nobody asked.
     pub ready_when_deleted: Option<Readiness>,
     /// When something was first done after the deletion was asked for.
-    pub steps: BTreeMap<Step, Moment>,
+    pub steps: BTreeMap<LifecycleStep, Moment>,
 }
 
 /// What became of one container.
@@ -60,7 +60,7 @@ pub enum StartupProbe {
 
 /// One step of a container's end.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Step {
+pub struct LifecycleStep {
     /// The container.
     pub container: String,
     /// What was done.
@@ -89,7 +89,7 @@ pub struct Moment {
     pub latest: Timestamp,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for LifecycleStep {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             StepKind::PreStopStarted => "preStop's begin",
@@ -253,7 +253,7 @@ fn disorder(before: &[TimelineEvent], name: &str) -> BTreeSet<&'static str> {
         .collect()
 }
 
-fn steps(after: &[TimelineEvent]) -> BTreeMap<Step, Moment> {
+fn steps(after: &[TimelineEvent]) -> BTreeMap<LifecycleStep, Moment> {
     let mut steps = BTreeMap::new();
     for event in after {
         let kind = match &event.event {
@@ -282,10 +282,12 @@ fn steps(after: &[TimelineEvent]) -> BTreeMap<Step, Moment> {
         let Some(container) = event.container.clone() else {
             continue;
         };
-        steps.entry(Step { container, kind }).or_insert(Moment {
-            earliest: event.earliest(),
-            latest: event.at,
-        });
+        steps
+            .entry(LifecycleStep { container, kind })
+            .or_insert(Moment {
+                earliest: event.earliest(),
+                latest: event.at,
+            });
     }
     steps
 }

@@ -1,7 +1,5 @@
 //! Reads a pod's timeline: how containers ended, what probes saw, in which phase a moment lies.
 
-use harness_core::model::datum::{Datum, Quantity};
-use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
 use super::exchange::describe_witnesses;
@@ -9,7 +7,9 @@ use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 use harness_core::model::container_end::ContainerEnd;
 use harness_core::model::container_end::PreStopEnd;
+use harness_core::model::datum::{Datum, Quantity};
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Position;
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent, ProbeKind, TimelineEvent};
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::log_line::Line;
+use super::log_line::ParsedLine;
 use harness_core::model::identity::REQUEST_ID_HEADER;
 
 /// The agent response code of a request that it lets through.
@@ -57,12 +57,12 @@ pub enum Decision {
 
 impl AgentRecord {
     /// Reads one line of the agent's log.
-    pub fn parse(line: &str) -> Line<Self> {
+    pub fn parse(line: &str) -> ParsedLine<Self> {
         if !line.starts_with('{') {
-            return Line::Other;
+            return ParsedLine::Other;
         }
         let Ok(line) = serde_json::from_str::<DataLogLine>(line) else {
-            return Line::Other;
+            return ParsedLine::Other;
         };
         let id = line
             .request_headers
@@ -92,9 +92,9 @@ impl AgentRecord {
                 .collect(),
         };
         if record.id.is_empty() {
-            Line::WithoutId(record)
+            ParsedLine::WithoutId(record)
         } else {
-            Line::Record(record)
+            ParsedLine::Record(record)
         }
     }
 
@@ -196,8 +196,11 @@ mod tests {
     #[test]
     fn a_line_without_the_id_header_is_counted_and_another_line_is_not() {
         let other = line(200).replace("X-Conformance-Id", "Host");
-        assert!(matches!(AgentRecord::parse(&other), Line::WithoutId(_)));
-        assert_eq!(AgentRecord::parse("rules loaded"), Line::Other);
-        assert_eq!(AgentRecord::parse("{}"), Line::Other);
+        assert!(matches!(
+            AgentRecord::parse(&other),
+            ParsedLine::WithoutId(_)
+        ));
+        assert_eq!(AgentRecord::parse("rules loaded"), ParsedLine::Other);
+        assert_eq!(AgentRecord::parse("{}"), ParsedLine::Other);
     }
 }

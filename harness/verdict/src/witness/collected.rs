@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::agent::AgentRecord;
-use super::log_line::Line;
+use super::log_line::ParsedLine;
 use super::proxy::ProxyRecord;
 use super::upstream::UpstreamRecord;
 
@@ -29,11 +29,11 @@ impl<T> Default for Records<T> {
 }
 
 impl<T> Records<T> {
-    fn add(&mut self, line: Line<T>, id: impl Fn(&T) -> String) {
+    fn add(&mut self, line: ParsedLine<T>, id: impl Fn(&T) -> String) {
         match line {
-            Line::Record(record) => self.by_id.entry(id(&record)).or_default().push(record),
-            Line::WithoutId(record) => self.without_id.push(record),
-            Line::Other => {}
+            ParsedLine::Record(record) => self.by_id.entry(id(&record)).or_default().push(record),
+            ParsedLine::WithoutId(record) => self.without_id.push(record),
+            ParsedLine::Other => {}
         }
     }
 

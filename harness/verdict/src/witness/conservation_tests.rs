@@ -9,7 +9,7 @@ use super::agent::AgentRecord;
 use super::collected::CollectedRecords;
 use super::fixture;
 use super::join::Joined;
-use super::log_line::Line;
+use super::log_line::ParsedLine;
 use super::outcome::decide;
 use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord};
 use super::reconciliation::{EarlierHops, Reconciliation, Sources};
@@ -29,9 +29,9 @@ enum Story {
     Tagged,
 }
 
-/// How often each witness tells of a request.
+/// How often each witness records a request.
 #[derive(Clone, Copy, Debug)]
-struct Telling {
+struct RecordCounts {
     proxy: usize,
     agent: usize,
     upstream: usize,
@@ -69,15 +69,15 @@ impl Story {
         }
     }
 
-    /// How often each witness has to tell of it.
-    const fn telling(self) -> Telling {
+    /// How often each witness has to record it.
+    const fn record_counts(self) -> RecordCounts {
         let (agent, upstream) = match self {
             Self::Allowed | Self::Tagged => (1, 1),
             Self::Blocked => (1, 0),
             Self::FailedClosed | Self::RejectedUnasked => (0, 0),
             Self::FailedOpen | Self::NotInspected => (0, 1),
         };
-        Telling {
+        RecordCounts {
             proxy: 1,
             agent,
             upstream,
@@ -117,7 +117,7 @@ impl Story {
                 }
             }
             .into(),
-            upstream: (self.telling().upstream > 0).then(|| "127.0.0.1:8080".into()),
+            upstream: (self.record_counts().upstream > 0).then(|| "127.0.0.1:8080".into()),
             authorization_microseconds: asked,
             failure_mode_allowed: matches!(self, Self::FailedOpen),
             ..fixture::proxy()
@@ -146,22 +146,30 @@ impl Story {
     }
 }
 
-impl Telling {
+impl RecordCounts {
     const fn lacks_or_repeats(self, right: Self) -> bool {
         self.proxy != right.proxy || self.agent != right.agent || self.upstream != right.upstream
     }
 }
 
-/// A run of requests, each told of as often as said, in an order that the seed decides.
+/// A run of requests, each recorded as often as said, in an order that the seed decides.
 #[derive(Clone, Debug)]
 struct Run {
-    requests: Vec<(Story, Telling)>,
+    requests: Vec<(Story, RecordCounts)>,
     order: Vec<usize>,
 }
 
-fn runs(telling: impl Strategy<Value = Option<Telling>> + Clone) -> impl Strategy<Value = Run> {
-    let request = (proptest::sample::select(&Story::ALL[..]), telling)
-        .prop_map(|(story, telling)| (story, telling.unwrap_or_else(|| story.telling())));
+fn runs(
+    record_counts: impl Strategy<Value = Option<RecordCounts>> + Clone,
+) -> impl Strategy<Value = Run> {
+    let request = (proptest::sample::select(&Story::ALL[..]), record_counts).prop_map(
+        |(story, record_counts)| {
+            (
+                story,
+                record_counts.unwrap_or_else(|| story.record_counts()),
+            )
+        },
+    );
     proptest::collection::vec(request, 1..12).prop_flat_map(|requests| {
         let order: Vec<usize> = (0..requests.len()).collect();
         (Just(requests), Just(order).prop_shuffle())
@@ -169,13 +177,13 @@ fn runs(telling: impl Strategy<Value = Option<Telling>> + Clone) -> impl Strateg
     })
 }
 
-fn told_right() -> impl Strategy<Value = Option<Telling>> + Clone {
+fn recorded_right() -> impl Strategy<Value = Option<RecordCounts>> + Clone {
     Just(None)
 }
 
-fn told_anyhow() -> impl Strategy<Value = Option<Telling>> + Clone {
+fn recorded_anyhow() -> impl Strategy<Value = Option<RecordCounts>> + Clone {
     proptest::option::of((0_usize..3, 0_usize..3, 0_usize..3)).prop_map(|counts| {
-        counts.map(|(proxy, agent, upstream)| Telling {
+        counts.map(|(proxy, agent, upstream)| RecordCounts {
             proxy,
             agent,
             upstream,
@@ -191,15 +199,15 @@ impl Run {
     fn collected(&self) -> CollectedRecords {
         let mut collected = CollectedRecords::default();
         for &number in &self.order {
-            let (story, telling) = self.requests[number];
+            let (story, record_counts) = self.requests[number];
             let id = Self::id(number);
-            let proxy = vec![story.proxy(&id); telling.proxy];
-            let agent = vec![story.agent(&id); telling.agent];
+            let proxy = vec![story.proxy(&id); record_counts.proxy];
+            let agent = vec![story.agent(&id); record_counts.agent];
             let hit = UpstreamRecord {
                 id: Some(id.clone()),
                 ..fixture::upstream()
             };
-            let upstream = vec![hit; telling.upstream];
+            let upstream = vec![hit; record_counts.upstream];
             collected
                 .proxy
                 .by_id
@@ -251,7 +259,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn records_in_any_order_add_up_to_what_happened(run in runs(told_right())) {
+    fn records_in_any_order_add_up_to_what_happened(run in runs(recorded_right())) {
         let collected = run.collected();
         let outcomes = run.outcomes(&collected);
         let expected: Vec<Outcome> = run.requests.iter().map(|(story, _)| story.outcome()).collect();
@@ -266,13 +274,13 @@ proptest! {
     }
 
     #[test]
-    fn a_record_that_is_missing_or_there_twice_never_passes_and_always_counts(run in runs(told_anyhow())) {
+    fn a_record_that_is_missing_or_there_twice_never_passes_and_always_counts(run in runs(recorded_anyhow())) {
         let collected = run.collected();
         let outcomes = run.outcomes(&collected);
-        for ((story, telling), outcome) in run.requests.iter().zip(&outcomes) {
-            if telling.lacks_or_repeats(story.telling()) {
+        for ((story, record_counts), outcome) in run.requests.iter().zip(&outcomes) {
+            if record_counts.lacks_or_repeats(story.record_counts()) {
                 // The one thing that another number of records can mean is that the application was reached, or not, behind the proxy's back.
-                prop_assert_eq!(*outcome, Outcome::Ambiguous, "{:?} told {:?}", story, telling);
+                prop_assert_eq!(*outcome, Outcome::Ambiguous, "{:?} recorded {:?}", story, record_counts);
             } else {
                 prop_assert_eq!(*outcome, story.outcome());
             }
@@ -283,7 +291,7 @@ proptest! {
     }
 
     #[test]
-    fn a_request_that_nobody_sent_never_balances(run in runs(told_right()), strangers in 1_usize..4) {
+    fn a_request_that_was_never_sent_never_balances(run in runs(recorded_right()), strangers in 1_usize..4) {
         let mut collected = run.collected();
         for number in 0..strangers {
             let id = format!("forged.{number}");
@@ -297,7 +305,7 @@ proptest! {
     }
 
     #[test]
-    fn an_outcome_that_is_missing_never_balances(run in runs(told_right()), missing in 1_usize..4) {
+    fn an_outcome_that_is_missing_never_balances(run in runs(recorded_right()), missing in 1_usize..4) {
         let collected = run.collected();
         let outcomes = run.outcomes(&collected);
         let kept = outcomes.len().saturating_sub(missing);
@@ -321,8 +329,8 @@ proptest! {
         let mut line = line;
         line[field] = forged.into();
         match AgentRecord::parse(&line.to_string()) {
-            Line::Record(record) => prop_assert_eq!(record.id, "true.0"),
-            Line::WithoutId(_) | Line::Other => prop_assert!(false, "the line is one of the agent's"),
+            ParsedLine::Record(record) => prop_assert_eq!(record.id, "true.0"),
+            ParsedLine::WithoutId(_) | ParsedLine::Other => prop_assert!(false, "the line is one of the agent's"),
         }
     }
 

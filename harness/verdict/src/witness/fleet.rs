@@ -16,7 +16,7 @@ pub type CollectedByPod = BTreeMap<String, CollectedRecords>;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Holder {
     /// No witness of any pod has recorded it.
-    Nobody,
+    None,
     /// Witnesses of this pod have.
     Pod(String),
     /// Witnesses of several pods have: one request goes to one pod, so they contradict each other.
@@ -46,7 +46,7 @@ impl FleetJoined {
             None => Joined::new(client, &CollectedRecords::default()),
         };
         let holder = match (holders.pop(), holders.is_empty()) {
-            (None, _) => Holder::Nobody,
+            (None, _) => Holder::None,
             (Some(only), true) => Holder::Pod(only.clone()),
             (Some(last), false) => {
                 holders.push(last);
@@ -59,7 +59,7 @@ impl FleetJoined {
     /// Decides what became of the request.
     pub fn decide(&self) -> Judgement {
         match &self.holder {
-            Holder::Nobody | Holder::Pod(_) => decide(&self.joined),
+            Holder::None | Holder::Pod(_) => decide(&self.joined),
             Holder::Several(pods) => Judgement {
                 outcome: Outcome::Ambiguous,
                 reasons: vec![format!(
@@ -74,7 +74,7 @@ impl FleetJoined {
     pub fn pod(&self) -> Option<&str> {
         match &self.holder {
             Holder::Pod(name) => Some(name),
-            Holder::Nobody | Holder::Several(_) => None,
+            Holder::None | Holder::Several(_) => None,
         }
     }
 }
@@ -180,7 +180,7 @@ mod tests {
         });
         let pods = CollectedByPod::from([("a".into(), CollectedRecords::default())]);
         let joined = FleetJoined::new(client, &pods);
-        assert_eq!(joined.holder, Holder::Nobody);
+        assert_eq!(joined.holder, Holder::None);
         assert_eq!(joined.decide().outcome, Outcome::Lost);
     }
 

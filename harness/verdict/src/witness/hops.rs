@@ -33,7 +33,7 @@ impl Hop {
     }
 }
 
-/// Takes the earlier hops out of a request's records. Legs follow each other, so each witness's records are in the order of the hops.
+/// Takes the earlier hops out of a request's records. Hops follow each other, so each witness's records are in the order of the hops.
 /// Where the numbers do not fit, all is left as it is: the repeated records then make the request ambiguous.
 pub(super) fn take_earlier(
     proxy: &mut Vec<ProxyRecord>,

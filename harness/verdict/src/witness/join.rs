@@ -77,7 +77,7 @@ impl Joined {
 
     /// Returns the name under which something other than the pod has answered: no witness of the pod knows the request, and the answer
     /// calls its server by another name than the proxy does. Where a Service's endpoints change, the rules that lead to them may be
-    /// missing for a moment; its address is then anybody's.
+    /// missing for a moment; its address may then lead anywhere.
     pub fn answered_from_outside(&self) -> Option<&str> {
         let ClientResult::Response(response) = &self.client.result else {
             return None;
@@ -100,7 +100,7 @@ impl Joined {
         {
             return awaited;
         }
-        // A hop whose witnesses have not all told yet still stands among the records of the last one.
+        // A hop whose witnesses have not all recorded it yet still stands among the records of the last one.
         let Some(proxy) = self
             .proxy
             .iter()

@@ -2,7 +2,7 @@
 
 /// What one line of a log is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Line<T> {
+pub enum ParsedLine<T> {
     /// A record with the id of its request.
     Record(T),
     /// A record of a request that carries no id, or whose id the witness could not read; its id is empty.
@@ -12,7 +12,7 @@ pub enum Line<T> {
 }
 
 #[cfg(test)]
-impl<T: std::fmt::Debug> Line<T> {
+impl<T: std::fmt::Debug> ParsedLine<T> {
     /// Returns the record of a line that must be one.
     pub(super) fn expect_record(self) -> T {
         match self {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -160,7 +159,7 @@ fn timely<'a>(
     (!late).then_some(agent)
 }
 
-/// Tells whether a proxy that gave a check up after this wait did so since its time-out was over. A quarter of it may be missing: an event loop reckons its
+/// Returns whether a proxy that gave a check up after this wait did so since its time-out was over. A quarter of it may be missing: an event loop reckons its
 /// timers from when it last woke (libevent's cached time), so that what it did before it asked is no part of the wait, and that is much where it was
 /// not run for a while.
 pub fn waited_out(waited: Duration, timeout: Duration) -> bool {

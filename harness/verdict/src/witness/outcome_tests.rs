@@ -44,7 +44,7 @@ fn joined(
 }
 
 #[test]
-fn an_answer_of_a_stranger_is_a_loss_and_nobody_waits_for_its_records() {
+fn an_answer_of_a_stranger_is_a_loss_and_its_records_are_not_awaited() {
     let mut joined = joined(200, DETAILS_UPSTREAM, Some(10), false, Some(200), true);
     joined.proxy.clear();
     joined.agent.clear();
@@ -54,10 +54,13 @@ fn an_answer_of_a_stranger_is_a_loss_and_nobody_waits_for_its_records() {
             response.headers = vec![("server".into(), server.into())];
         }
     };
-    answered_by(&mut joined, "somebody");
+    answered_by(&mut joined, "another-server");
     let judgement = decide(&joined);
     assert_eq!(judgement.outcome, Outcome::Lost);
-    assert!(judgement.reasons[0].contains("somebody"), "{judgement:?}");
+    assert!(
+        judgement.reasons[0].contains("another-server"),
+        "{judgement:?}"
+    );
     assert!(joined.awaited().is_empty());
 
     answered_by(&mut joined, "envoy");
@@ -70,7 +73,7 @@ fn an_answer_that_the_application_knows_is_no_strangers() {
     let mut joined = joined(200, DETAILS_UPSTREAM, Some(10), false, Some(200), true);
     joined.proxy.clear();
     if let ClientResult::Response(response) = &mut joined.client.result {
-        response.headers = vec![("server".into(), "somebody".into())];
+        response.headers = vec![("server".into(), "another-server".into())];
     }
     assert_eq!(decide(&joined).outcome, Outcome::Ambiguous);
 }

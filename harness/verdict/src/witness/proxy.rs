@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::log_line::Line;
+use super::log_line::ParsedLine;
 use harness_core::stack::proxy_config::TESTIMONY_KEY;
 
 /// Response code details of a request that the agent denied (Envoy's `ResponseCodeDetails`).
@@ -59,17 +59,17 @@ pub struct ProxyRecord {
 
 impl ProxyRecord {
     /// Reads one line of the proxy's log.
-    pub fn parse(line: &str) -> Line<Self> {
+    pub fn parse(line: &str) -> ParsedLine<Self> {
         let fields = serde_json::from_str::<Value>(line)
             .ok()
             .and_then(|mut whole| Some(whole.get_mut(TESTIMONY_KEY)?.take()));
         match fields {
             Some(fields) => match Self::from_fields(&fields) {
-                Some(record) if record.id.is_empty() => Line::WithoutId(record),
-                Some(record) => Line::Record(record),
-                None => Line::Other,
+                Some(record) if record.id.is_empty() => ParsedLine::WithoutId(record),
+                Some(record) => ParsedLine::Record(record),
+                None => ParsedLine::Other,
             },
-            None => Line::Other,
+            None => ParsedLine::Other,
         }
     }
 
@@ -106,22 +106,22 @@ impl ProxyRecord {
         })
     }
 
-    /// Tells whether the proxy asked the agent.
+    /// Returns whether the proxy asked the agent.
     pub const fn asked(&self) -> bool {
         self.authorization_microseconds.is_some()
     }
 
-    /// Tells whether the proxy asked an authorization service beside the agent. A denial may then be the other's.
+    /// Returns whether the proxy asked an authorization service beside the agent. A denial may then be the other's.
     pub const fn asked_another(&self) -> bool {
         self.authentication_microseconds.is_some()
     }
 
-    /// Tells whether another authorization service denied before the agent was asked.
+    /// Returns whether another authorization service denied before the agent was asked.
     pub fn was_denied_unasked(&self) -> bool {
         self.details == DETAILS_DENIED && self.asked_another() && !self.asked()
     }
 
-    /// Tells whether the proxy asked the agent and got no usable answer.
+    /// Returns whether the proxy asked the agent and got no usable answer.
     pub fn agent_failed(&self) -> bool {
         self.asked() && (self.details == DETAILS_ERROR || self.failure_mode_allowed)
     }
@@ -180,12 +180,12 @@ mod tests {
     #[test]
     fn other_lines_are_no_records() {
         for line in ["", "[info] started", "{}"] {
-            assert_eq!(ProxyRecord::parse(line), Line::Other, "{line}");
+            assert_eq!(ProxyRecord::parse(line), ParsedLine::Other, "{line}");
         }
         let nameless = LINE.replace("\"a.b.0.r\"", "null");
         assert!(matches!(
             ProxyRecord::parse(&nameless),
-            Line::WithoutId(record) if record.id.is_empty()
+            ParsedLine::WithoutId(record) if record.id.is_empty()
         ));
     }
 }

@@ -41,7 +41,7 @@ pub struct Sources<'a> {
     pub known_ids: &'a BTreeSet<String>,
     /// The witnesses' records.
     pub collected: &'a CollectedRecords,
-    /// Envoy's counters before the first and after the last judged request; none when the proxy was not there to tell.
+    /// Envoy's counters before the first and after the last judged request; none when the proxy was not there to ask.
     pub counters: Option<(&'a Counters, &'a Counters)>,
     /// How many entries Envoy must have put into its gRPC access log; none when it has no such log.
     pub access_log_entries: Option<u64>,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::log_line::Line;
+use super::log_line::ParsedLine;
 
 /// One request as it arrived at the application.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -37,19 +37,19 @@ struct HitLine {
 
 impl UpstreamRecord {
     /// Reads one line of the application's log.
-    pub fn parse(line: &str) -> Line<Self> {
+    pub fn parse(line: &str) -> ParsedLine<Self> {
         match serde_json::from_str::<HitLine>(line) {
             Ok(HitLine {
                 helloworld_hit: hit,
-            }) if hit.id.is_some() => Line::Record(hit),
+            }) if hit.id.is_some() => ParsedLine::Record(hit),
             Ok(HitLine {
                 helloworld_hit: hit,
-            }) => Line::WithoutId(hit),
-            Err(_) => Line::Other,
+            }) => ParsedLine::WithoutId(hit),
+            Err(_) => ParsedLine::Other,
         }
     }
 
-    /// Tells whether the record is one of a copy that the proxy mirrored: Envoy puts `-shadow` behind the host of such a copy.
+    /// Returns whether the record is one of a copy that the proxy mirrored: Envoy puts `-shadow` behind the host of such a copy.
     pub fn is_mirrored(&self) -> bool {
         ["host", ":authority"]
             .into_iter()

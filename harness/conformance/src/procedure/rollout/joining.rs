@@ -309,7 +309,7 @@ fn fates(joined: &[FleetJoined], timeline: &[TimelineEvent]) -> String {
     for joined in joined {
         let client = &joined.joined.client;
         let place = match &joined.holder {
-            Holder::Nobody => end_without_pod(client),
+            Holder::None => end_without_pod(client),
             Holder::Pod(_) | Holder::Several(_) => {
                 PodPhase::at(timeline, moment_of(client)).to_string()
             }

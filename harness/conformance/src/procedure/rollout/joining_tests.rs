@@ -41,7 +41,7 @@ fn refused(at: i64) -> FleetJoined {
         detail: "refused".into(),
     });
     FleetJoined {
-        holder: Holder::Nobody,
+        holder: Holder::None,
         joined,
     }
 }

@@ -74,7 +74,7 @@ fn answered(at: i64) -> FleetJoined {
 
 fn refused(at: i64) -> FleetJoined {
     let mut request = answered(at);
-    request.holder = Holder::Nobody;
+    request.holder = Holder::None;
     request.joined.proxy.clear();
     request.joined.agent.clear();
     request.joined.upstream.clear();

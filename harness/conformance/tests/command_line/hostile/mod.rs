@@ -130,7 +130,7 @@ fn a_hostile_application_changes_no_verdict_and_breaks_no_report() {
             ran.seen()
         );
     }
-    // What the application says in others' names, nobody has said.
+    // What the application writes in the names of others is no record of theirs.
     let text = serde_json::to_string(findings).expect("JSON");
     assert!(!text.contains("recorded the request 2 times"), "{text}");
     assert!(!text.contains("never sent"), "{text}");

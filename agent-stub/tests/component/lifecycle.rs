@@ -1,4 +1,4 @@
-//! The agent's life: listeners, health, the startup probe, and stopping.
+//! The agent's lifecycle: listeners, health, the startup probe, and stopping.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -74,7 +74,7 @@ async fn health_is_not_serving_while_the_agent_stops() {
     let stopping = tokio::spawn(agent.shut_down());
     let second = tokio::time::timeout(PATIENCE, watcher.message())
         .await
-        .expect("told in time");
+        .expect("notified in time");
     let second = second.expect("a stream").expect("a status");
     assert_eq!(second.status(), ServingStatus::NotServing);
     drop((watcher, channel));
