@@ -2,8 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
-use super::assemble::{PROXY_CONFIG_FILE, PROXY_CONFIG_MAP};
-use super::{AGENT_CONTAINER, Stack};
+use super::{AGENT_CONTAINER, PROXY_CONFIG_FILE, PROXY_CONFIG_MAP, Stack};
 
 /// What stands for the first agent's address in the proxy's configuration; the next ones follow. They are reserved for documentation (RFC 5737).
 const FIRST_PLACE: [u8; 4] = [192, 0, 2, 10];

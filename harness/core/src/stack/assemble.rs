@@ -16,7 +16,10 @@ use super::keys::AgentKeys;
 use super::manifest::{self, ManifestError};
 use super::pod_security::harden;
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
-use super::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER, Stack};
+use super::{
+    AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONFIG_FILE, PROXY_CONFIG_MAP, PROXY_CONTAINER,
+    Stack,
+};
 use crate::model::project::Project;
 use crate::model::pull_policy::PullPolicy;
 use crate::model::stack_settings::AgentPlace;
@@ -25,10 +28,6 @@ use crate::model::stack_settings::ProbeSettings;
 use crate::model::stack_settings::StackSettings;
 use crate::model::stack_settings::VolumeSettings;
 
-/// The config map that holds the proxy's configuration.
-pub const PROXY_CONFIG_MAP: &str = "envoy-config";
-/// The file in it; the guide's arguments name it.
-pub const PROXY_CONFIG_FILE: &str = "envoy.yaml";
 /// The key of the guide's secret that holds the access key.
 pub const ACCESS_KEY: &str = "accesskeyid";
 /// The key of the guide's secret that holds the secret key.

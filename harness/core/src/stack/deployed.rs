@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::agent_pods::AgentPods;
-use super::assemble::{PROXY_CONFIG_FILE, PROXY_CONFIG_MAP};
 use super::secret::SecretText;
 use crate::model::container::AGENT_CONTAINER;
 use crate::model::pod_security::PodSecurityStandard;
@@ -15,6 +14,12 @@ use crate::model::pull_policy::PullPolicy;
 pub const PROXY_PORT: u16 = 8000;
 /// The port of the proxy's admin endpoint, on the pod's loopback address.
 pub const ADMIN_PORT: u16 = 9901;
+
+/// The config map that holds the proxy's configuration.
+pub const PROXY_CONFIG_MAP: &str = "envoy-config";
+
+/// The file in it; the guide's arguments name it.
+pub const PROXY_CONFIG_FILE: &str = "envoy.yaml";
 
 /// The grace period that Kubernetes gives a pod that names none.
 const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;

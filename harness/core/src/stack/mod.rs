@@ -1,6 +1,6 @@
 //! What is deployed: one pod template with its secrets and config maps, the same in every environment.
 
-pub use self::deployed::{ADMIN_PORT, PROXY_PORT, Stack};
+pub use self::deployed::{ADMIN_PORT, PROXY_CONFIG_FILE, PROXY_CONFIG_MAP, PROXY_PORT, Stack};
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
 pub mod agent_pods;

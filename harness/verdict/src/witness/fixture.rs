@@ -1,5 +1,7 @@
 //! One record of each witness, as tests start from them.
 
+use jiff::Timestamp;
+
 use super::agent::AgentRecord;
 use super::join::Joined;
 use super::proxy::ProxyRecord;
@@ -8,6 +10,9 @@ use harness_traffic::record::{ClientRecord, ClientResult, ResponseRecord};
 
 /// The moment at which all of it happens.
 pub const NOON: &str = "2026-11-24T12:00:00Z";
+
+/// The same moment.
+const NOON_TIMESTAMP: Timestamp = Timestamp::constant(1_795_521_600, 0);
 
 /// The id of the request.
 pub const ID: &str = "a.b.0.r";
@@ -30,9 +35,9 @@ pub fn client() -> ClientRecord {
     ClientRecord {
         id: ID.into(),
         stream: "x".into(),
-        intended_at: NOON.parse().expect("valid"),
+        intended_at: NOON_TIMESTAMP,
         sent_at: None,
-        finished_at: NOON.parse().expect("valid"),
+        finished_at: NOON_TIMESTAMP,
         elapsed_microseconds: 1,
         result: ClientResult::Response(ResponseRecord {
             status: 200,
@@ -46,7 +51,7 @@ pub fn proxy() -> ProxyRecord {
     ProxyRecord {
         id: ID.into(),
         connection: None,
-        start: NOON.parse().expect("valid"),
+        start: NOON_TIMESTAMP,
         status: 200,
         flags: Vec::new(),
         details: "via_upstream".into(),
@@ -66,7 +71,7 @@ pub fn agent() -> AgentRecord {
     AgentRecord {
         id: ID.into(),
         request_id: "r".into(),
-        timestamp: Some(NOON.parse().expect("valid")),
+        timestamp: Some(NOON_TIMESTAMP),
         decision: 200,
         signals: Vec::new(),
         locations: Vec::new(),
@@ -81,7 +86,7 @@ pub fn agent() -> AgentRecord {
 /// What the application logged of it.
 pub fn upstream() -> UpstreamRecord {
     UpstreamRecord {
-        at: NOON.parse().expect("valid"),
+        at: NOON_TIMESTAMP,
         id: Some(ID.into()),
         method: "GET".into(),
         target: "/".into(),
@@ -89,5 +94,15 @@ pub fn upstream() -> UpstreamRecord {
         body_length: 0,
         body_sha256: String::new(),
         complete: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_write_the_moment_mean_the_same() {
+        assert_eq!(NOON.parse::<Timestamp>().expect("a moment"), NOON_TIMESTAMP);
     }
 }

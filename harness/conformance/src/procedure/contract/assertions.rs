@@ -1,8 +1,8 @@
 //! Says what must be seen of a call to the agent's own services.
 
-use crate::procedure::contract::ContractCall;
-use crate::procedure::contract::ContractCase;
-use crate::procedure::contract::LogEntrySpec;
+use super::specification::ContractCall;
+use super::specification::ContractCase;
+use super::specification::LogEntrySpec;
 use crate::procedure::interface::shortened;
 
 /// Says what a call to the agent must come to.

@@ -14,6 +14,7 @@ mod carry_out;
 mod check_message;
 mod controls;
 mod course;
+mod definition;
 mod judging;
 mod log_message;
 mod round;

@@ -3,10 +3,6 @@
 use harness_core::model::call_expectation::CallExpectation;
 use std::fmt;
 
-use super::assertions::assertion_of_call;
-use super::validation::{check_agent_address, check_cases_of_contract};
-use crate::procedure::interface::{CheckContext, Procedure, Requirement};
-use harness_core::model::complaints::Complaints;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -305,24 +301,4 @@ pub struct HealthSpec {
     /// The service; empty for the server as a whole.
     #[serde(default)]
     pub service: String,
-}
-
-impl Procedure for ContractSpec {
-    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_cases_of_contract(self, complaints);
-        check_agent_address(context.stack, context.section, complaints);
-    }
-
-    fn assertions(&self) -> Vec<String> {
-        let mut lines = vec![format!(
-            "over {}, an attack is blocked and its twin allowed, first and last",
-            self.connection
-        )];
-        lines.extend(self.cases.iter().map(assertion_of_call));
-        lines
-    }
-
-    fn requirement(&self) -> Requirement<'_> {
-        Requirement::Pod(self)
-    }
 }

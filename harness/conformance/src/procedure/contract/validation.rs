@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::procedure::contract::AccessLogSpec;
-use crate::procedure::contract::CallPacing;
-use crate::procedure::contract::CheckSpec;
-use crate::procedure::contract::ContractCall;
-use crate::procedure::contract::ContractCase;
-use crate::procedure::contract::ContractSpec;
-use crate::procedure::contract::HeaderForm;
-use crate::procedure::contract::LogEntrySpec;
+use super::specification::AccessLogSpec;
+use super::specification::CallPacing;
+use super::specification::CheckSpec;
+use super::specification::ContractCall;
+use super::specification::ContractCase;
+use super::specification::ContractSpec;
+use super::specification::HeaderForm;
+use super::specification::LogEntrySpec;
 use harness_core::model::call_expectation::CallExpectation;
 use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::complaints::Complaints;

@@ -1,21 +1,16 @@
-//! `exchange`: requests are sent to a pod that stands, and each is judged.
+//! Carries an exchange out: requests are sent to a pod that stands, and each is judged.
 
-use super::judging::judge_joined;
+use super::requests::{Sending, judge_sent};
 use super::working::check_deployment;
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
-use harness_core::model::finding_kind::FindingKind;
-use std::collections::BTreeSet;
 
 use super::nameless::{is_nameless, judge_nameless};
 use crate::procedure::ProcedureResults;
-use crate::procedure::access_log::judge_access_log;
 use crate::procedure::agent_log::judge_log;
-use crate::procedure::client_security::{by_protocol, judge_agreement, tls_plan};
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
-use crate::procedure::exchange::AccessLogExpectation;
 use crate::procedure::exchange::ClientSecurity;
 use crate::procedure::exchange::ConnectionChoice;
 use crate::procedure::exchange::ExchangeSpec;
@@ -24,14 +19,6 @@ use crate::procedure::expected::{
     Expected, requests_of_cases, requests_of_corpus, requests_of_payloads,
 };
 use crate::procedure::observations::observe_cases;
-use crate::procedure::round::{ReconciledEntries, Round};
-use harness_core::model::finding::Finding;
-use harness_core::model::located::Position;
-use harness_traffic::plan::{ConnectionUse, Pacing, PlannedRequest, Requests, Stream, TlsPlan};
-use harness_verdict::witness::join::Joined;
-
-/// How many requests are under way at the same time.
-const CONCURRENCY: u32 = 32;
 
 #[async_trait]
 impl CarryOut<OnePod> for ExchangeSpec {
@@ -79,103 +66,4 @@ impl CarryOut<OnePod> for ExchangeSpec {
         observe_cases(&spec.cases, results);
         judge_log(&spec.says, deployment, results).await
     }
-}
-
-/// How requests are sent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Sending {
-    /// Several at a time, each on a connection of its own.
-    Concurrently,
-    /// One after the other on one connection.
-    OneConnection,
-}
-
-/// Sends requests several at a time, waits for their collected records, judges each and draws the totals up.
-pub async fn judge_requests(
-    requests: Vec<Expected>,
-    deployment: &Deployment,
-    results: &mut ProcedureResults,
-) -> Result<(), ProcedureError> {
-    judge_sent(
-        Sending::Concurrently,
-        ClientSecurity::Cleartext,
-        requests,
-        AccessLogExpectation::Complete,
-        deployment,
-        results,
-    )
-    .await
-}
-
-async fn judge_sent(
-    sending: Sending,
-    security: ClientSecurity,
-    requests: Vec<Expected>,
-    access_log: AccessLogExpectation,
-    deployment: &Deployment,
-    results: &mut ProcedureResults,
-) -> Result<(), ProcedureError> {
-    let (pacing, connection) = match sending {
-        Sending::Concurrently => (
-            Pacing::Concurrent { limit: CONCURRENCY },
-            ConnectionUse::New,
-        ),
-        Sending::OneConnection => (Pacing::Sequential, ConnectionUse::Keep),
-    };
-    let stream = |tls: Option<TlsPlan>, requests: Vec<PlannedRequest>| Stream {
-        name: "exchange".into(),
-        address: deployment.proxy_address(),
-        pacing,
-        connection,
-        requests: Requests::List(requests),
-        tls,
-    };
-    let planned = requests
-        .iter()
-        .map(|request| request.prepared.planned.clone());
-    let streams = match security {
-        ClientSecurity::Cleartext => vec![stream(None, planned.collect())],
-        ClientSecurity::Tls => by_protocol(planned)
-            .into_iter()
-            .map(|(offered, requests)| {
-                let tls = tls_plan(offered, &deployment.keys.certificates);
-                stream(Some(tls), requests)
-            })
-            .collect(),
-    };
-    let round = Round::send(streams, deployment).await?;
-    let joined = &round.joined;
-    if sending == Sending::OneConnection {
-        results.findings.extend(judge_connection(joined));
-    }
-    if security == ClientSecurity::Tls {
-        results.findings.extend(judge_agreement(&requests, joined));
-    }
-    let outcomes = judge_joined(&requests, joined, |_| None, results);
-    let entries = match access_log {
-        AccessLogExpectation::Complete => ReconciledEntries::OneEach,
-        AccessLogExpectation::Any | AccessLogExpectation::Lossy => ReconciledEntries::Unknown,
-    };
-    round
-        .reconcile(&outcomes, entries, deployment, results)
-        .await?;
-    judge_access_log(access_log, &round, results);
-    Ok(())
-}
-
-/// Checks that requests which were to share a connection did, by the proxy's numbers.
-fn judge_connection(joined: &[Joined]) -> Option<Finding> {
-    let connections: BTreeSet<Option<u64>> = joined
-        .iter()
-        .filter_map(|joined| joined.proxy.first())
-        .map(|proxy| proxy.connection)
-        .collect();
-    (connections.len() > 1).then(|| {
-        Finding::new(
-            FindingKind::ConnectionReuse,
-            Position::default(),
-            "all requests on one connection",
-            format!("the proxy saw {} connections", connections.len()),
-        )
-    })
 }

@@ -1,7 +1,7 @@
 //! `exchange`: requests are sent to a pod that stands, and each is judged.
 
-pub use self::carry_out::judge_requests;
 pub use self::judging::{judge_joined, record_reconciliation};
+pub use self::requests::judge_requests;
 pub use self::specification::{
     AccessLogExpectation, ClientSecurity, ConnectionChoice, CorpusUse, ExchangeSpec, Precondition,
 };
@@ -12,5 +12,6 @@ pub use self::working::{
 mod carry_out;
 mod judging;
 mod nameless;
+mod requests;
 mod specification;
 mod working;

@@ -1,6 +1,6 @@
 //! Shows that a deployment works, before or after a procedure does something to it.
 
-use super::carry_out::judge_requests;
+use super::requests::judge_requests;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;

@@ -7,6 +7,7 @@ pub use self::specification::{
 
 mod carry_out;
 mod controls;
+mod definition;
 mod fleet;
 mod joining;
 mod judgement;

@@ -3,10 +3,6 @@
 use harness_core::model::candidate::Candidate;
 use std::fmt;
 
-use super::validation::check_rollout;
-use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
-use harness_core::model::complaints::Complaints;
-use harness_core::model::feature::Feature;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -126,48 +122,5 @@ impl fmt::Display for RolloutStep {
             Self::Upgrade(_) => formatter.write_str("upgrade"),
             Self::Rollback => formatter.write_str("rollback"),
         }
-    }
-}
-
-impl Procedure for RolloutSpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_rollout(self, complaints);
-    }
-
-    fn assertions(&self) -> Vec<String> {
-        let steps: Vec<String> = self.steps.iter().map(|step| step.to_string()).collect();
-        let lost = match *self.lost {
-            LossExpectation::Allowed => "benign requests may be lost",
-            LossExpectation::None => "no benign request is lost",
-            LossExpectation::Some => "benign requests are lost, and are seen to be",
-        };
-        let leaked = match *self.leaked {
-            LeakedExpectation::None => "no attack reaches the application",
-            LeakedExpectation::Some => "attacks reach the application, and are seen to",
-        };
-        vec![format!(
-            "with {} pods, through {}: {lost}, {leaked}",
-            *self.replicas,
-            steps.join(", ")
-        )]
-    }
-
-    fn requirement(&self) -> Requirement<'_> {
-        Requirement::Fleet {
-            replicas: *self.replicas,
-            procedure: self,
-        }
-    }
-
-    fn features(&self) -> &'static [Feature] {
-        &[Feature::Rollout]
-    }
-
-    fn weight(&self) -> Weight {
-        Weight::Longest
-    }
-
-    fn repetition(&self) -> Repetition {
-        Repetition::MatterOfTime
     }
 }

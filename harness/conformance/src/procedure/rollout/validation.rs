@@ -1,7 +1,7 @@
 //! Checks the section `rollout` of a scenario file.
 
-use crate::procedure::rollout::RolloutSpec;
-use crate::procedure::rollout::RolloutStep;
+use super::specification::RolloutSpec;
+use super::specification::RolloutStep;
 use harness_core::model::candidate::Candidate;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::located::Located;
