@@ -118,19 +118,19 @@ impl<'a> Documents<'a> {
     ///
     /// A change cannot be made, or changes nothing.
     pub fn changed(&mut self, changes: &[Change]) -> Result<DocumentsByPath, ChangeError> {
-        let mut changed = DocumentsByPath::new();
+        let mut other = DocumentsByPath::new();
         for change in changes {
             for place in &change.files {
                 let mut differs = false;
                 for file in self.files(place, place.position)? {
-                    let before = match changed.get(&file) {
+                    let before = match other.get(&file) {
                         Some(document) => document,
                         None => self.document(&file, place.position)?,
                     };
                     let after = change.made_in(before, &file)?;
                     if after != *before {
                         differs = true;
-                        changed.insert(file, after);
+                        other.insert(file, after);
                     }
                 }
                 if !differs {
@@ -141,7 +141,7 @@ impl<'a> Documents<'a> {
                 }
             }
         }
-        Ok(changed)
+        Ok(other)
     }
 
     /// Returns the files that a place means: itself, or the YAML files of a folder.

@@ -36,7 +36,7 @@ pub fn edited(
     changes: &[Change],
     place: &Utf8Path,
 ) -> Result<EditedProject, EditError> {
-    let changed = Documents::of(original).changed(changes)?;
+    let documents = Documents::of(original).changed(changes)?;
     fs_err::create_dir_all(place)?;
     let folder = TempDir::with_prefix_in("project-", place)?;
     let root = Utf8PathBuf::try_from(folder.path().to_owned()).map_err(std::io::Error::other)?;
@@ -45,7 +45,7 @@ pub fn edited(
     }
     // The proxy's configurations may lie elsewhere.
     copy_folder(&original.envoy_configs, &root.join(PROXY_CONFIGURATIONS))?;
-    for (file, document) in changed {
+    for (file, document) in documents {
         let text = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
         fs_err::write(root.join(file), text)?;
     }

@@ -121,17 +121,17 @@ impl Matrix {
 
     /// Returns the names of the mutants that each scenario is named for.
     pub fn mutants_by_scenario(&self) -> BTreeMap<&str, Vec<&str>> {
-        let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut by_scenario: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for mutant in self.all() {
             for kill in &mutant.kills {
-                let names = named.entry(&kill.scenario).or_default();
+                let names = by_scenario.entry(&kill.scenario).or_default();
                 // A scenario may have to have several findings for one mutant.
                 if names.last() != Some(&mutant.name.as_str()) {
                     names.push(&mutant.name);
                 }
             }
         }
-        named
+        by_scenario
     }
 }
 

@@ -135,8 +135,8 @@ impl Operation {
             (Some(Value::Object(map)), Segment::Key(key)) => {
                 map.shift_remove(key);
             }
-            (Some(Value::Array(list)), Segment::Index(index)) => {
-                list.remove(*index);
+            (Some(Value::Array(elements)), Segment::Index(index)) => {
+                elements.remove(*index);
             }
             _ => {}
         }
@@ -173,8 +173,10 @@ impl Operation {
                 .filter_map(|place| value_at(document, place))
                 .cloned()
                 .collect();
-            let (list, index) = self.element(document, last)?;
-            list.splice(index + 1..index + 1, copies);
+            let (elements, index) = self.element(document, last)?;
+            for copy in copies.into_iter().rev() {
+                elements.insert(index + 1, copy);
+            }
         }
         Ok(())
     }
@@ -186,7 +188,7 @@ impl Operation {
     ) -> Result<(&'a mut Vec<Value>, usize), OperationError> {
         let (last, parent) = self.split(place)?;
         match (value_at_mut(document, parent), last) {
-            (Some(Value::Array(list)), Segment::Index(index)) => Ok((list, *index)),
+            (Some(Value::Array(elements)), Segment::Index(index)) => Ok((elements, *index)),
             _ => Err(OperationError::NotAnElement {
                 operation: self.name(),
             }),
