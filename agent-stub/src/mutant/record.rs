@@ -50,7 +50,7 @@ impl FaultHooks {
             return;
         };
         tokio::spawn(async move {
-            tokio::time::sleep(SECOND_THOUGHT).await;
+            tokio::time::sleep(RESTATEMENT_DELAY).await;
             // A lie that cannot be written is not missed.
             let _written = file.write_all(&second);
         });
@@ -73,7 +73,7 @@ fn edited(line: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     format!("{object}\n").into_bytes()
 }
 
-const SECOND_THOUGHT: Duration = Duration::from_secs(2);
+const RESTATEMENT_DELAY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

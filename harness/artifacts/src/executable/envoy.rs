@@ -1,6 +1,5 @@
 //! Finds the Envoy that a run uses: given by path, given by version, or the pinned default.
 
-use super::default_version::DEFAULT_ENVOY_VERSION;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,6 +7,7 @@ use std::str::FromStr;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::default_version::DEFAULT_ENVOY_VERSION;
 use crate::executable::envoy_install::Installer;
 use crate::executable::error::ExecutableError;
 use crate::executable::identity::version_of;

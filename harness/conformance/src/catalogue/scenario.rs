@@ -1,7 +1,8 @@
 //! A scenario: what is deployed, what is done, what must be seen.
 
-use crate::procedure::registry::{ScenarioFile, Section};
 use camino::Utf8PathBuf;
+
+use crate::procedure::registry::{ScenarioFile, Section};
 use harness_core::model::scenario_name::ScenarioName;
 
 /// The groups that scenarios are filed under.

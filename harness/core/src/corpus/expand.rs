@@ -1,9 +1,9 @@
 //! The expansion: which requests a set of seeds stands for, and how each is built.
 
-use super::placement::Placement;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::placement::Placement;
 use super::protocol::CarrierProtocol;
 use super::random::Random;
 use super::sample::sampled;
