@@ -1,12 +1,12 @@
 //! The time in which an agent was not there, and what is right of a request by when it was under way.
 
-use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
 use crate::judge::judged::Judged;
 use crate::witness::join::Joined;
 use crate::witness::outcome::decide;
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::outcome::Outcome;
 use harness_core::model::stream_kind::StreamKind;

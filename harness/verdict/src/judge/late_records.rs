@@ -101,7 +101,7 @@ fn late_call(call: &JudgedCall, collected: &CollectedRecords) -> Option<Finding>
     Some(finding.about(&call.case, &RequestId::from_witness(id)))
 }
 
-/// Tells whether a witness may have more to say after the judgement: of a request without an answer, and of one that an agent took up after
+/// Returns whether a witness may have more to say after the judgement: of a request without an answer, and of one that an agent took up after
 /// the proxy had given up.
 fn may_be_late(outcome: Outcome, witness: &str) -> bool {
     match outcome {

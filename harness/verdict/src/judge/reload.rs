@@ -3,8 +3,9 @@
 //! Before a step only the old rules may decide, once the agent has said that it is done only the new ones, and between the two either; but
 //! a request that is sent after the new rules were seen at work is not decided by the old ones.
 
-use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::agent_gap::Gap;
 use super::judged::Judged;
@@ -13,6 +14,7 @@ use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
 use harness_core::model::datum::Datum;
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
 use harness_core::model::located::Located;
 use harness_core::model::outcome::Outcome;
@@ -21,8 +23,6 @@ use harness_core::model::timeline::TimelineEvent;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::model::timespan::TimeSpan;
 use harness_traffic::record::{ClientRecord, ClientResult};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// How the agent is made to read the file again.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
@@ -40,7 +40,7 @@ pub enum ReloadMeans {
 pub struct Window {
     /// When the file was changed, at the earliest: an agent may look at it by itself.
     pub changed_at: Timestamp,
-    /// When the agent was told, at the earliest.
+    /// When the agent was asked to read it again, at the earliest.
     pub told_at: Timestamp,
     /// At the latest.
     pub told_by: Timestamp,
@@ -60,7 +60,7 @@ impl Window {
         }
     }
 
-    /// Tells whether a request was sent when only the new rules were right.
+    /// Returns whether a request was sent when only the new rules were right.
     fn is_over_for(&self, client: &ClientRecord) -> bool {
         client
             .sent_at
@@ -94,7 +94,7 @@ impl<'a> Rules<'a> {
         Self { first, steps }
     }
 
-    /// Tells whether an outcome is right: the usual one, or one of the time in which an agent was restarted.
+    /// Returns whether an outcome is right: the usual one, or one of the time in which an agent was restarted.
     fn is_right(&self, outcome: Outcome, kind: StreamKind, joined: &Joined) -> bool {
         let mut restarts = self
             .steps

@@ -11,7 +11,7 @@ fn after(milliseconds: i64) -> Timestamp {
     noon + milliseconds.milliseconds()
 }
 
-/// The file was changed at 40, the agent was told between 50 and 60, and was heard to be done at 130.
+/// The file was changed at 40, the agent was asked to read it again between 50 and 60, and was seen to be done at 130.
 fn window(seen_at: Option<Timestamp>) -> Window {
     Window {
         changed_at: after(40),

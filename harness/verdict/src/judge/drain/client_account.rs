@@ -86,7 +86,7 @@ impl Account {
         }
     }
 
-    /// Tells whether a client has come back on another connection: a Service may lead to a pod for a while after it has left.
+    /// Returns whether a client has come back on another connection: a Service may lead to a pod for a while after it has left.
     fn has_changed_connection(&mut self, joined: &Joined) -> bool {
         let Some(connection) = joined.proxy.first().and_then(|record| record.connection) else {
             return false;

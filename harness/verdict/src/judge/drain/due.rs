@@ -3,13 +3,12 @@
 //! What is under way at TERM may be cut by it, and a busy machine holds requests for longer than any margin. An agent or a proxy that has
 //! ceased to answer holds nearly all of them: that is found by their number.
 
-use harness_core::model::finding_kind::FindingKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::judge::judged::Judged;
-use crate::judge::lifecycle::earliest_term;
-use crate::judge::lifecycle::first;
+use crate::judge::lifecycle::{earliest_term, first};
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Position;
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};

@@ -24,7 +24,7 @@ fn ready_in(at: i64) -> Vec<TimelineEvent> {
     .into()
 }
 
-/// An attack that nobody listened to.
+/// An attack whose connection was refused.
 fn refused(at: i64) -> FleetJoined {
     let mut joined = fixture::joined();
     joined.proxy.clear();

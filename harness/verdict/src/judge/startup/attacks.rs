@@ -1,6 +1,5 @@
 //! The attacks of a start-up: what became of each, and which of them slipped through.
 
-use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
 use super::expectation::{AttackExpectation, Entrance, LeakExpectation};
@@ -9,6 +8,7 @@ use crate::judge::lifecycle::{first, phase_at};
 use crate::witness::join::Joined;
 use crate::witness::outcome::{Judgement, decide};
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::identity::RequestId;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
