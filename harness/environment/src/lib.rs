@@ -5,11 +5,10 @@ pub use self::environment::Environment;
 pub use self::fault::EnvironmentFault;
 pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
 pub use self::pod::{
-    Addresses, ContainerFault, DriverProcess, FileChange, FileEntry, FileSystemView, Pod,
-    PodHttpRequest, PodHttpResponse,
+    Addresses, ContainerFault, DriverProcess, FileChange, Pod, PodHttpRequest, PodHttpResponse,
 };
-pub use self::process_privileges::ProcessPrivileges;
 pub use self::run_folder::RunFolder;
+pub use harness_core::model::file_system_view::{FileEntry, FileSystemView};
 
 mod authority;
 mod environment;

@@ -1,6 +1,5 @@
 //! A pod, as procedures see it: its course, its logs, its files, and what can be done to it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -8,9 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fault::EnvironmentFault;
-use super::process_privileges::ProcessPrivileges;
 use harness_core::model::container_usage::ContainerUsage;
-use harness_core::model::file_kind::FileKind;
+use harness_core::model::file_system_view::FileSystemView;
 use harness_core::model::image_use::ContainerImage;
 use harness_core::model::timeline::TimelineEvent;
 use harness_core::model::timespan::TimeSpan;
@@ -198,32 +196,4 @@ impl ContainerFault {
             Self::Reload => "asked to reload",
         }
     }
-}
-
-/// A container's file system from the kernel's side, and as whom its first process uses it.
-#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct FileSystemView {
-    /// Whether the kernel has the root mounted read-only.
-    pub root_is_read_only: bool,
-    /// Every mount point that the container can write to, with the volume's name where it is one
-    /// of the pod's volumes.
-    pub writable_mounts: BTreeMap<String, Option<String>>,
-    /// Every file below the writable mounts and, where the root is writable, every file that the
-    /// container has added to it: path inside the container to its description.
-    pub files: BTreeMap<String, FileEntry>,
-    /// What the kernel lets the container's first process do.
-    pub privileges: ProcessPrivileges,
-}
-
-/// One file of a container.
-#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct FileEntry {
-    /// What it is.
-    pub kind: FileKind,
-    /// Bytes; 0 for anything but a file.
-    pub size: u64,
-    /// Permission bits.
-    pub mode: u32,
 }

@@ -6,7 +6,6 @@ use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
-use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Located;
 use harness_core::model::validate_requests::check_cases;
 use schemars::JsonSchema;
@@ -17,8 +16,8 @@ use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
-use harness_core::model::finding::Finding;
 use harness_environment::{EnvironmentFault, Pod};
+use harness_verdict::judge::admission::{judge_refusal, not_admitted, not_refused};
 
 /// `admission`: whether the cluster lets the pod in.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -101,48 +100,23 @@ impl Admission for AdmissionSpec {
         results: &mut ProcedureResults,
     ) -> Result<Option<Arc<dyn Pod>>, EnvironmentFault> {
         let spec = self;
-        let finding = |expected: &str, observed: String| {
-            Finding::new(
-                FindingKind::Admission,
-                spec.pod.position,
-                expected,
-                observed,
-            )
-        };
+        let position = spec.pod.position;
         match (*spec.pod, created) {
             (AdmissionOutcome::Admitted, Ok(pod)) => Ok(Some(pod)),
             (AdmissionOutcome::Admitted, Err(EnvironmentFault::NotAdmitted { words, .. })) => {
-                let finding = finding("the cluster lets the pod in", words);
-                results.findings.push(finding);
+                results.findings.push(not_admitted(position, words));
                 Ok(None)
             }
             (AdmissionOutcome::Refused, Err(EnvironmentFault::NotAdmitted { words, .. })) => {
-                judge_words(spec, words, results);
+                results.absorb(judge_refusal(&spec.says, words));
                 Ok(None)
             }
             (AdmissionOutcome::Refused, Ok(pod)) => {
-                let finding = finding("the cluster refuses the pod", "it was created".into());
-                results.findings.push(finding);
+                results.findings.push(not_refused(position));
                 pod.remove().await?;
                 Ok(None)
             }
             (AdmissionOutcome::Admitted | AdmissionOutcome::Refused, Err(fault)) => Err(fault),
         }
     }
-}
-
-fn judge_words(spec: &AdmissionSpec, words: String, results: &mut ProcedureResults) {
-    for text in &spec.says {
-        if !words.contains(text.as_str()) {
-            results.findings.push(Finding::new(
-                FindingKind::Admission,
-                text.position,
-                format!("the refusal says `{}`", **text),
-                words.clone(),
-            ));
-        }
-    }
-    results
-        .observations
-        .insert("the cluster's refusal".into(), words);
 }

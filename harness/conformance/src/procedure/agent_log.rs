@@ -3,11 +3,10 @@
 use super::ProcedureResults;
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::error::ProcedureError;
-use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Located;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::polling::Polling;
+use harness_verdict::judge::agent_log::judge_text;
 
 /// Looks for each text in the agent's log; one that is absent is a finding. A log reaches the harness some time after it was written, and what
 /// is in one that something is missing of was written all the same: nothing follows from what is not.
@@ -30,17 +29,6 @@ pub async fn judge_log(
     }
     let log = deployment.pod().log(AGENT_CONTAINER).await?;
     let log = String::from_utf8_lossy(&log);
-    let last = log
-        .lines()
-        .rfind(|line| !line.starts_with('{'))
-        .unwrap_or("(nothing)");
-    for text in says.iter().filter(|text| !log.contains(text.as_str())) {
-        results.findings.push(Finding::new(
-            FindingKind::AgentLog,
-            text.position,
-            format!("the agent's log says `{}`", **text),
-            format!("its last line: {}", last.escape_debug()),
-        ));
-    }
+    results.findings.extend(judge_text(says, &log));
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Clients over TLS: what is offered, and that it was agreed on.
 
-use harness_core::model::finding_kind::FindingKind;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -8,10 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::expected::Expected;
 use harness_core::model::finding::Finding;
-use harness_core::model::identity::RequestId;
 use harness_core::stack::certificates::{CERTIFICATE_NAME, Certificates};
 use harness_traffic::plan::{PlannedRequest, Protocol, TlsPlan};
-use harness_traffic::record::ClientResult;
+use harness_verdict::judge::negotiation::{ProtocolOffer, judge_negotiated};
 use harness_verdict::witness::join::Joined;
 
 /// Returns the name by which a protocol is offered in TLS (RFC 7301).
@@ -49,24 +47,14 @@ pub(super) fn judge_agreement(requests: &[Expected], joined: &[Joined]) -> Vec<F
     let mut findings = Vec::new();
     for request in requests {
         let planned = &request.prepared.planned;
-        let answer = joined
-            .iter()
-            .find(|joined| joined.client.id == planned.id)
-            .map(|joined| &joined.client.result);
-        let Some(ClientResult::Response(response)) = answer else {
-            continue;
+        let offer = ProtocolOffer {
+            case: &request.case,
+            id: &planned.id,
+            offered: offered_name(planned.protocol),
+            position: request.expect.outcome.position,
         };
-        let offered = offered_name(planned.protocol);
-        let agreed = response.negotiated_protocol.as_deref().unwrap_or("none");
-        if agreed != offered {
-            let finding = Finding::new(
-                FindingKind::NegotiatedProtocol,
-                request.expect.outcome.position,
-                format!("`{offered}`, which was offered, is agreed on"),
-                agreed,
-            );
-            findings.push(finding.about(&request.case, &RequestId::from_witness(&planned.id)));
-        }
+        let answered = joined.iter().find(|joined| joined.client.id == planned.id);
+        findings.extend(answered.and_then(|joined| judge_negotiated(&offer, joined)));
     }
     findings
 }

@@ -14,14 +14,12 @@ use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
-use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::validate_requests::check_some_cases;
 use harness_core::stack::PROXY_PORT;
 use harness_environment::authority;
 use harness_traffic::plan::{BodyStart, Framing, Pacing, PlannedRequest, Protocol, Stream};
-use harness_traffic::record::{ClientRecord, ClientResult, FailureCause, RequestPhase};
+use harness_verdict::judge::exposure::{PortState, Trial, judge_port};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -81,20 +79,6 @@ impl Procedure for ExposureSpec {
     }
 }
 
-/// What must be seen of a port.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Wanted {
-    Closed,
-    Open,
-}
-
-/// One port that is tried.
-struct Trial {
-    port: u16,
-    position: Position,
-    wanted: Wanted,
-}
-
 #[async_trait]
 impl CarryOut<OnePod> for ExposureSpec {
     async fn carry_out(
@@ -115,19 +99,7 @@ impl CarryOut<OnePod> for ExposureSpec {
         for trial in &trials {
             let name = stream_name(trial.port);
             let record = report.records.iter().find(|record| record.stream == name);
-            let seen = record.map_or_else(|| (None, "it was not tried".to_owned()), seen_of);
-            let (found, words) = seen;
-            results
-                .observations
-                .insert(format!("port {} from outside", trial.port), words.clone());
-            if found != Some(trial.wanted) {
-                results.findings.push(Finding::new(
-                    FindingKind::PortExposure,
-                    trial.position,
-                    format!("port {} {}", trial.port, expected(trial.wanted)),
-                    words,
-                ));
-            }
+            results.absorb(judge_port(trial, record));
         }
         Ok(())
     }
@@ -144,10 +116,10 @@ fn trials(spec: &ExposureSpec) -> Vec<Trial> {
     let mut trials = vec![Trial {
         port: PROXY_PORT,
         position: Position::default(),
-        wanted: Wanted::Open,
+        wanted: PortState::Open,
     }];
-    trials.extend(spec.open.iter().map(trial(Wanted::Open)));
-    trials.extend(spec.closed.iter().map(trial(Wanted::Closed)));
+    trials.extend(spec.open.iter().map(trial(PortState::Open)));
+    trials.extend(spec.closed.iter().map(trial(PortState::Closed)));
     trials
 }
 
@@ -179,44 +151,4 @@ fn stream(port: u16, address: &str, deployment: &Deployment) -> Stream {
         Pacing::Sequential,
         vec![request],
     )
-}
-
-/// Returns what a record says of its port, with the words for it; none where the record tells of the driver and not of the port.
-fn seen_of(record: &ClientRecord) -> (Option<Wanted>, String) {
-    match &record.result {
-        ClientResult::Response(response) => (
-            Some(Wanted::Open),
-            format!(
-                "a connection was made, and answered with {}",
-                response.status
-            ),
-        ),
-        ClientResult::Failed(failure) => match (failure.phase, failure.cause) {
-            (
-                RequestPhase::Connect,
-                FailureCause::Refused | FailureCause::Reset | FailureCause::TimedOut,
-            ) => (
-                Some(Wanted::Closed),
-                format!("no connection was made: {}", failure.detail),
-            ),
-            (
-                RequestPhase::Connect,
-                FailureCause::Closed | FailureCause::Malformed | FailureCause::Other,
-            ) => (
-                None,
-                format!("the driver could not connect: {}", failure.detail),
-            ),
-            (RequestPhase::Send | RequestPhase::ResponseHead | RequestPhase::ResponseBody, _) => (
-                Some(Wanted::Open),
-                format!("a connection was made: {}", failure.detail),
-            ),
-        },
-    }
-}
-
-const fn expected(wanted: Wanted) -> &'static str {
-    match wanted {
-        Wanted::Closed => "takes no connection from outside the pod",
-        Wanted::Open => "takes connections from outside the pod",
-    }
 }

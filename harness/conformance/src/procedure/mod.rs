@@ -6,9 +6,7 @@
 
 pub use self::results::{JudgedCall, JudgedRequest, MatrixCell, MatrixCount, ProcedureResults};
 
-pub mod access_log;
 pub mod admission;
-pub mod agent_gap;
 pub mod agent_log;
 pub mod client_security;
 pub mod conclusion;

@@ -11,7 +11,6 @@ use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
-use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Located;
 use harness_core::model::validate_requests::check_some_cases;
 use schemars::JsonSchema;
@@ -23,12 +22,12 @@ use super::deployment::{Deployment, POLL_INTERVAL};
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_requests};
 use super::expected::requests_of_cases;
-use harness_core::model::finding::Finding;
 use harness_core::model::image_use::ContainerImage;
-use harness_core::model::timeline::LifecycleEvent;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::polling::Polling;
-use harness_verdict::judge::lifecycle::{first, render};
+use harness_verdict::judge::pull::{
+    ExpectedReason, PullOutcome, image_missing, judge_never_started, other_reason,
+};
 
 /// `pull`: what the kubelet makes of the agent's image and its pull policy.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -41,16 +40,6 @@ pub struct PullSpec {
     pub reasons: Vec<Located<String>>,
     /// Requests that are sent to the proxy once it is known what becomes of the agent.
     pub cases: Vec<Case>,
-}
-
-/// What becomes of a container whose image is looked for.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum PullOutcome {
-    /// It is never started, and the pod is never ready.
-    NeverStarts,
-    /// It runs.
-    Runs,
 }
 
 impl Procedure for PullSpec {
@@ -108,15 +97,9 @@ impl CarryOut<OnePod> for PullSpec {
         match *spec.agent {
             PullOutcome::Runs => {
                 if let Some(reason) = await_running(deployment).await? {
-                    results.findings.push(
-                        Finding::new(
-                            FindingKind::ImagePull,
-                            spec.agent.position,
-                            "the agent runs",
-                            reason,
-                        )
-                        .note(render(&deployment.pod().timeline(), None)),
-                    );
+                    let timeline = deployment.pod().timeline();
+                    let finding = image_missing(spec.agent.position, reason, &timeline);
+                    results.findings.push(finding);
                     return Ok(());
                 }
             }
@@ -130,7 +113,9 @@ impl CarryOut<OnePod> for PullSpec {
         match *spec.agent {
             PullOutcome::Runs => {}
             PullOutcome::NeverStarts => {
-                judge_never_started(spec, deployment, results);
+                let timeline = deployment.pod().timeline();
+                let finding = judge_never_started(spec.agent.position, &timeline);
+                results.findings.extend(finding);
                 // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was. Where something
                 // was found, the evidence is taken of the pod as it stands.
                 if results.findings.is_empty() {
@@ -173,44 +158,19 @@ async fn await_reason(spec: &PullSpec, deployment: &Deployment, results: &mut Pr
             return;
         }
     }
-    let observed = match agent.map(|image| image.waiting) {
-        Some(Some((reason, words))) => format!("{reason}: {words}"),
-        Some(None) => "no reason: it does not wait".into(),
-        None => "nothing is known of the container".into(),
-    };
     let position = spec
         .reasons
         .first()
         .map_or(spec.agent.position, |reason| reason.position);
-    let expected = format!("the kubelet says {} within {budget}", wanted.join(" or "));
-    results.findings.push(
-        Finding::new(FindingKind::ImagePullReason, position, expected, observed)
-            .note(render(&deployment.pod().timeline(), None)),
-    );
-}
-
-fn judge_never_started(spec: &PullSpec, deployment: &Deployment, results: &mut ProcedureResults) {
-    let timeline = deployment.pod().timeline();
-    let started = first(&timeline, Some(AGENT_CONTAINER), |event| {
-        matches!(event, LifecycleEvent::Started { .. })
-    });
-    let ready = first(&timeline, None, |event| {
-        matches!(event, LifecycleEvent::PodReady)
-    });
-    let observed = match (started, ready) {
-        (None, None) => return,
-        (Some(_), _) => "it was started",
-        (None, Some(_)) => "the pod became ready without it",
+    let expected = ExpectedReason {
+        any_of: &wanted,
+        within: budget,
+        position,
     };
-    results.findings.push(
-        Finding::new(
-            FindingKind::ImagePull,
-            spec.agent.position,
-            "the agent never starts, and the pod is never ready",
-            observed,
-        )
-        .note(render(&timeline, None)),
-    );
+    let timeline = deployment.pod().timeline();
+    results
+        .findings
+        .push(other_reason(&expected, agent.as_ref(), &timeline));
 }
 
 fn agents_image(deployment: &Deployment) -> Option<ContainerImage> {

@@ -8,12 +8,8 @@ use serde::{Deserialize, Serialize};
 use harness_core::corpus::{CarrierProtocol, RequestKind};
 use harness_core::model::finding::Finding;
 use harness_core::model::seed_position::{Encoding, SeedPosition};
-use harness_traffic::contract::record::CallRecord;
-use harness_traffic::plan::PlannedRequest;
-use harness_verdict::witness::agent::AgentRecord;
-use harness_verdict::witness::call::{CallAnswer, CallKind};
-use harness_verdict::witness::join::Joined;
-use harness_verdict::witness::outcome::Judgement;
+use harness_verdict::judge::judged::Judged;
+pub use harness_verdict::judge::judged::{JudgedCall, JudgedRequest};
 use harness_verdict::witness::reconciliation::Reconciliation;
 
 /// What a procedure found out, as far as it came.
@@ -59,48 +55,10 @@ pub struct MatrixCount {
     pub as_expected: u64,
 }
 
-/// One request with its collected records and what it adds up to.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct JudgedRequest {
-    /// The case that the request belongs to.
-    pub case: String,
-    /// What was sent, in the driver's terms.
-    #[schemars(skip)]
-    pub planned: PlannedRequest,
-    /// What the witnesses saw.
-    pub joined: Joined,
-    /// What it adds up to.
-    pub judgement: Judgement,
-}
-
-/// One call with its collected records and what its answer says.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct JudgedCall {
-    /// The case that the call belongs to.
-    pub case: String,
-    /// The service.
-    pub kind: CallKind,
-    /// The client's record.
-    pub record: CallRecord,
-    /// What the answer says.
-    pub answer: CallAnswer,
-    /// The agent's records; at most one is right.
-    pub agent: Vec<AgentRecord>,
-}
-
-impl JudgedRequest {
-    /// Puts a judged request together. A request that was sent again and again has the id of this time.
-    pub fn new(case: &str, planned: &PlannedRequest, joined: Joined, judgement: Judgement) -> Self {
-        Self {
-            case: case.into(),
-            planned: PlannedRequest {
-                id: joined.client.id.clone(),
-                ..planned.clone()
-            },
-            joined,
-            judgement,
-        }
+impl ProcedureResults {
+    /// Takes in what a judgement leaves.
+    pub fn absorb(&mut self, judged: Judged) {
+        self.findings.extend(judged.findings);
+        self.observations.extend(judged.observations);
     }
 }

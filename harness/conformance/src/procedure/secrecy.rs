@@ -12,15 +12,10 @@ use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::expectation::ClientExpectation;
 use harness_core::model::file_kind::FileKind;
-use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::identity::RequestId;
-use harness_core::model::located::Position;
 use harness_core::model::validate_requests::check_some_cases;
 use harness_core::redaction::Redactor;
 use harness_core::stack::AGENT_CONTAINER;
-use harness_traffic::record::ClientResult;
-use harness_verdict::judge::exchange::judge_client;
+use harness_verdict::judge::secrecy::{Place, judge_answers, judge_places};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -51,13 +46,8 @@ impl Procedure for SecrecySpec {
     }
 }
 
-/// How much of an answer's body a client record keeps, and so how long an answer may be here.
-const KEPT_BODY_BYTES: u64 = 4 * 1024;
 /// How much of each file is searched.
 const FILE_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
-
-/// A place that was searched: its name and what stood there.
-type Place = (String, Vec<u8>);
 
 #[async_trait]
 impl CarryOut<OnePod> for SecrecySpec {
@@ -68,7 +58,8 @@ impl CarryOut<OnePod> for SecrecySpec {
     ) -> Result<(), ProcedureError> {
         let spec = self;
         judge_working(&spec.cases, deployment, results).await?;
-        judge_answers(spec, results);
+        let found = judge_answers(&spec.client, &results.requests);
+        results.findings.extend(found);
 
         let mut places = live_places(deployment).await?;
         let witnesses = results
@@ -82,16 +73,7 @@ impl CarryOut<OnePod> for SecrecySpec {
         places.extend(logs(deployment, "after its end").await?);
 
         let redactor = Redactor::new(&deployment.keys);
-        for (place, text) in &places {
-            if redactor.finds_secret(text) {
-                results.findings.push(Finding::new(
-                    FindingKind::SecretExposure,
-                    Position::default(),
-                    "the agent's keys show nowhere",
-                    format!("one of them stands in {place}"),
-                ));
-            }
-        }
+        results.findings.extend(judge_places(&places, &redactor));
         results.observations.insert(
             "places searched".into(),
             format!(
@@ -102,32 +84,6 @@ impl CarryOut<OnePod> for SecrecySpec {
         );
         Ok(())
     }
-}
-
-/// Judges what clients received: the scenario's own expectation, and that all of it could be searched.
-fn judge_answers(spec: &SecrecySpec, results: &mut ProcedureResults) {
-    let mut findings = Vec::new();
-    for request in &results.requests {
-        let ClientResult::Response(response) = &request.joined.client.result else {
-            continue;
-        };
-        let id = RequestId::from_witness(&request.planned.id);
-        let mut found = judge_client(&spec.client, response);
-        if response.body_length > KEPT_BODY_BYTES {
-            found.push(Finding::new(
-                FindingKind::NotExercised,
-                Position::default(),
-                format!("an answer of at most {KEPT_BODY_BYTES} bytes, which is searched whole"),
-                format!("{} bytes", response.body_length),
-            ));
-        }
-        findings.extend(
-            found
-                .into_iter()
-                .map(|finding| finding.about(&request.case, &id)),
-        );
-    }
-    results.findings.extend(findings);
 }
 
 /// Collects everything that a key could have leaked into while the pod stands, by name.

@@ -20,6 +20,7 @@ use harness_environment::Pod;
 use harness_environment::polling::Polling;
 use harness_traffic::record::{ClientRecord, ClientResult};
 use harness_verdict::judge::lifecycle::{exit_after, first, render};
+use harness_verdict::judge::startup::Enforcement;
 use harness_verdict::witness::collected::CollectedRecords;
 use harness_verdict::witness::proxy::DETAILS_DENIED;
 
@@ -31,15 +32,6 @@ const CANARY_PER_SECOND: f64 = 100.0;
 const CANARY_TARGET: &str = "/canary?id=1%27%20UNION%20SELECT%20password%20FROM%20users--";
 /// How many denials in a row show that the rules apply.
 pub const DENIED_IN_A_ROW: usize = 3;
-
-/// Whether the agent was seen to deny attacks.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Enforcement {
-    /// It was not, within the time that it had.
-    NotSeen,
-    /// So many in a row as were wanted.
-    Seen,
-}
 
 impl Deployment {
     /// Waits for something in the timeline.

@@ -14,7 +14,8 @@ use super::container_files::{MOST_CONTENT_BYTES, change_here, describe_here, rea
 use super::fault_injection::inject;
 use super::mounts::MountAccess;
 use super::protocol::{InspectionAnswer, InspectionFault, InspectionRequest};
-use crate::{FileChange, FileSystemView, ProcessPrivileges};
+use crate::process_privileges::privileges_of;
+use crate::{FileChange, FileSystemView};
 
 /// A container that runs, as this process sees it.
 pub(crate) trait InspectedContainer {
@@ -109,7 +110,7 @@ fn files_work(container: &impl InspectedContainer) -> io::Result<InsideWork> {
         root_is_read_only,
         writable_mounts: std::mem::take(&mut search.writable_mounts),
         files: BTreeMap::new(),
-        privileges: ProcessPrivileges::of(first)?,
+        privileges: privileges_of(first)?,
     };
     Ok(InsideWork::Files { view, search })
 }

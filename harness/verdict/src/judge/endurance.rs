@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use crate::witness::join::Joined;
+use crate::witness::outcome::Judgement;
 use harness_core::model::byte_size::ByteSize;
 use harness_core::model::container_usage::ContainerUsage;
 use harness_core::model::datum::{Datum, Quantity};
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::located::Located;
+use harness_core::model::identity::RequestId;
+use harness_core::model::located::{Located, Position};
+use harness_core::model::stream_kind::StreamKind;
 use harness_core::model::timespan::TimeSpan;
 
 /// The time in which an agent can run is taken to be no less than this part of its rest: several threads wait for longer than they rest.
@@ -227,6 +231,21 @@ fn median(measures: &[Duration]) -> Option<Duration> {
     let mut sorted = measures.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied()
+}
+
+/// Checks that a request of one of the two streams has the outcome that its kind has while nothing is amiss.
+pub fn judge_request(
+    (kind, case): (StreamKind, &str),
+    position: Position,
+    joined: &Joined,
+    judgement: &Judgement,
+) -> Option<Finding> {
+    let expected = kind.usual();
+    (judgement.outcome != expected).then(|| {
+        let finding = Finding::new(FindingKind::Outcome, position, expected, judgement.outcome)
+            .about(case, &RequestId::from_witness(&joined.client.id));
+        judgement.reasons.iter().fold(finding, Finding::note)
+    })
 }
 
 #[cfg(test)]

@@ -1,16 +1,35 @@
 //! Holds expectations against what was seen, and names every difference.
 
+pub mod access_log;
+pub mod admission;
+pub mod agent_gap;
+pub mod agent_log;
 mod agent_record;
 pub mod agreement;
 pub mod bound;
 pub mod contract;
+pub mod contract_round;
+pub mod drain;
 pub mod endurance;
 pub mod essence;
 pub mod exchange;
+pub mod exposure;
+pub mod filesystem;
 pub mod fleet;
 pub mod header_fields;
 pub mod images;
+pub mod judged;
+pub mod late_records;
 pub mod lifecycle;
 pub mod lint;
+pub mod negotiation;
+pub mod outage;
+pub mod pull;
 pub mod redirect_chain;
+pub mod refusal;
+pub mod reload;
+pub mod rollout;
+pub mod round;
+pub mod secrecy;
+pub mod startup;
 pub mod upstream;

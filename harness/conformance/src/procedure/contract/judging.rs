@@ -1,6 +1,5 @@
 //! Judges the calls of a contract by the client's word and the agent's data log, and draws the totals up.
 
-use harness_core::model::finding_kind::FindingKind;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -11,15 +10,9 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::record_reconciliation;
 use crate::procedure::{JudgedCall, ProcedureResults};
 use harness_core::model::call_expectation::CallOutcome;
-use harness_core::model::finding::Finding;
-use harness_core::model::identity::RequestId;
-use harness_core::model::located::Position;
-use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::polling::Polling;
-use harness_verdict::judge::contract::{
-    CORRELATION_HEADERS, CallSubject, CheckedRequest, judge as judge_call,
-};
-use harness_verdict::judge::lifecycle::{exit_after, render};
+use harness_verdict::judge::contract::{CallSubject, CheckedRequest, judge as judge_call};
+use harness_verdict::judge::contract_round::{judge_container, judge_group, repeated_ids};
 use harness_verdict::witness::call::{CallAnswer, CallKind};
 use harness_verdict::witness::reconciliation::{CallSources, Reconciliation};
 
@@ -74,8 +67,11 @@ pub(super) async fn judge(
         });
     }
     results.findings.extend(repeated_ids(&results.calls));
-    judge_groups(&course, results);
-    results.findings.extend(judge_container(deployment));
+    for (group, position) in &course.groups {
+        results.absorb(judge_group(group, *position));
+    }
+    let timeline = deployment.pod().timeline();
+    results.findings.extend(judge_container(&timeline));
     let known_ids = deployment.ids.sent();
     let planned = course.calls.len() as u64;
     let seen_without_id = deployment
@@ -130,72 +126,4 @@ async fn settle(
         }
     }
     Ok(())
-}
-
-fn judge_groups(course: &Course, results: &mut ProcedureResults) {
-    for (group, position) in &course.groups {
-        let limit = group
-            .stream_limit
-            .map_or_else(|| "none".into(), |limit| limit.to_string());
-        let seen = format!(
-            "{} of {} calls open at the same time; the agent's limit of streams: {limit}",
-            group.most_open, group.calls
-        );
-        if group.most_open < group.calls {
-            results.findings.push(Finding {
-                case: Some(group.group.clone()),
-                ..Finding::new(
-                    FindingKind::ConcurrentCalls,
-                    *position,
-                    format!(
-                        "{} calls open at the same time on one connection",
-                        group.calls
-                    ),
-                    &*seen,
-                )
-            });
-        }
-        results.observations.insert(group.group.clone(), seen);
-    }
-}
-
-/// Checks that no two requests were given the same id by the agent: it would give one the response of the other.
-fn repeated_ids(calls: &[JudgedCall]) -> Vec<Finding> {
-    let mut seen: BTreeMap<&str, &JudgedCall> = BTreeMap::new();
-    let mut findings = Vec::new();
-    for call in calls {
-        for value in call.answer.header_values(CORRELATION_HEADERS[0]) {
-            if let Some(first) = seen.insert(value, call) {
-                let finding = Finding::new(
-                    FindingKind::CorrelationHeader,
-                    Position::default(),
-                    format!("another {} for each request", CORRELATION_HEADERS[0]),
-                    format!("`{value}` was given to {} too", first.record.id),
-                );
-                findings.push(finding.about(
-                    &call.case,
-                    &RequestId::from_witness(call.record.id.as_str()),
-                ));
-            }
-        }
-    }
-    findings
-}
-
-/// Checks that the agent's container has run through.
-fn judge_container(deployment: &Deployment) -> Option<Finding> {
-    let timeline = deployment.pod().timeline();
-    let status = exit_after(&timeline, AGENT_CONTAINER)?;
-    Some(
-        Finding::new(
-            FindingKind::AgentExited,
-            Position::default(),
-            "the agent runs from the first call to the last",
-            format!(
-                "it ended with exit code {}",
-                status.as_container_exit_code()
-            ),
-        )
-        .note(render(&timeline, Some(AGENT_CONTAINER))),
-    )
 }

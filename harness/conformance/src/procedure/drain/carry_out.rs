@@ -5,8 +5,6 @@ use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::drain::DrainSpec;
@@ -15,14 +13,11 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::{check_deployment, judge_controls, record_reconciliation};
 use crate::procedure::expected::requests_of_cases;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
+use harness_core::model::timeline::LifecycleEvent;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::PROXY_CONTAINER;
 use harness_environment::EnvironmentFault;
 use harness_verdict::judge::lifecycle::{first, judge_end};
-
-/// What is due within this time before a container's TERM may be cut by it.
-pub(super) const TERM_MARGIN: SignedDuration = SignedDuration::from_millis(150);
 
 #[async_trait]
 impl CarryOut<OnePod> for DrainSpec {
@@ -111,12 +106,6 @@ async fn await_of_proxy(
         })
         .await
         .map(|_| ())
-}
-
-pub(super) fn deletion_asked_at(timeline: &[TimelineEvent]) -> Option<Timestamp> {
-    first(timeline, None, |event| {
-        matches!(event, LifecycleEvent::DeletionRequested { .. })
-    })
 }
 
 /// Envoy's counters end with it; the totals are drawn up without them.

@@ -1,6 +1,6 @@
 //! The part of `drain` with slow requests that are under way when the pod's deletion is asked for.
 
-use super::carry_out::{deletion_asked_at, reconcile};
+use super::carry_out::reconcile;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::drive::{Drive, DriveReport};
@@ -9,11 +9,10 @@ use crate::procedure::exchange::judge_joined;
 use crate::procedure::expected::Expected;
 use crate::procedure::plan::list_stream;
 use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::located::Position;
 use harness_core::model::timeouts::TimedOut;
 use harness_environment::polling::Polling;
 use harness_traffic::plan::Pacing;
+use harness_verdict::judge::drain::{deletion_asked_at, judge_under_way};
 use harness_verdict::judge::lifecycle::phase_at;
 use harness_verdict::witness::join::Joined;
 
@@ -92,35 +91,24 @@ pub(super) async fn judge(
     );
     results
         .findings
-        .extend(judge_under_way(requests.len(), ended_after, found)?);
+        .extend(under_way_or_error(requests.len(), ended_after, found)?);
     reconcile(report, &outcomes, deployment, results).await
 }
 
 /// Judges that the requests were under way. Where nothing else was found of them, they were answered as they had to be before anything was done
 /// to the pod: the deletion came too late to show anything.
-fn judge_under_way(
+fn under_way_or_error(
     sent: usize,
     under_way: usize,
     found: usize,
 ) -> Result<Option<Finding>, ProcedureError> {
-    if under_way == sent {
-        return Ok(None);
-    }
-    if found == 0 {
-        return Err(ProcedureError::NothingUnderWay {
+    match judge_under_way(sent, under_way) {
+        Some(_) if found == 0 => Err(ProcedureError::NothingUnderWay {
             over: sent - under_way,
             sent,
-        });
+        }),
+        finding => Ok(finding),
     }
-    let expected = format!("{sent} slow requests are under way when the deletion is asked for");
-    let observed = format!("{under_way} were");
-    let position = Position::default();
-    Ok(Some(Finding::new(
-        FindingKind::NotExercised,
-        position,
-        expected,
-        observed,
-    )))
 }
 
 #[cfg(test)]
@@ -129,12 +117,12 @@ mod tests {
 
     #[test]
     fn requests_that_were_all_under_way_are_no_finding() {
-        assert!(matches!(judge_under_way(2, 2, 0), Ok(None)));
+        assert!(matches!(under_way_or_error(2, 2, 0), Ok(None)));
     }
 
     #[test]
     fn a_deletion_after_good_answers_shows_nothing() {
-        let outcome = judge_under_way(2, 1, 0);
+        let outcome = under_way_or_error(2, 1, 0);
         let Err(ProcedureError::NothingUnderWay { over, sent }) = outcome else {
             panic!("an error, not {outcome:?}");
         };
@@ -143,7 +131,7 @@ mod tests {
 
     #[test]
     fn requests_that_went_wrong_before_the_deletion_are_a_finding() {
-        let finding = judge_under_way(2, 0, 2).expect("a judgement");
+        let finding = under_way_or_error(2, 0, 2).expect("a judgement");
         assert_eq!(
             finding.map(|finding| finding.observed.to_string()),
             Some("0 were".into())

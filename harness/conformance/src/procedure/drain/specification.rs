@@ -1,6 +1,5 @@
 //! What a drain is told: what goes on while the pod is deleted, and how its containers end.
 
-use crate::procedure::drain::CutExpectation;
 use crate::procedure::interface::{
     CheckContext, Procedure, Repetition, Requirement, Weight, assertion_of_case,
 };
@@ -17,6 +16,7 @@ use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::outcome::Outcome;
 use harness_core::model::request::RequestSpec;
+use harness_verdict::judge::drain::CutExpectation;
 
 /// The most clients that keep a connection each.
 const MOST_CLIENTS: u32 = 64;

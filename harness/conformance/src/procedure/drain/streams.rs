@@ -1,8 +1,6 @@
 //! The part of `drain` with two streams: what is due before the proxy's TERM is answered and inspected, and no attack ever gets through.
 
-use super::absence::Absence;
 use super::carry_out::reconcile;
-use super::due::{Draining, Due};
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::drain::DrainSpec;
@@ -11,13 +9,7 @@ use crate::procedure::drive::{Drive, DriveReport};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::stream_pair::StreamPair;
 use crate::procedure::waits::DENIED_IN_A_ROW;
-use harness_core::model::datum::Datum;
-use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::identity::RequestId;
-use harness_core::model::stream_kind::StreamKind;
-use harness_verdict::judge::lifecycle::place_in_time;
-use harness_verdict::witness::outcome::decide;
+use harness_verdict::judge::drain::{StreamRequest, StreamsExpectation, judge_streams};
 
 /// Records of the streams that come before the deletion is asked for.
 const WARM_UP: usize = 10 * DENIED_IN_A_ROW;
@@ -58,63 +50,32 @@ pub(super) async fn judge(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     let joined = deployment.settle(&report.records).await?;
+    let stream = spec.stream.as_ref();
+    let expectation = StreamsExpectation {
+        position: stream
+            .map(|stream| stream.per_second.position)
+            .unwrap_or_default(),
+        without_agent: stream.and_then(|stream| stream.without_agent),
+    };
+    let requests: Vec<StreamRequest<'_>> = joined
+        .iter()
+        .map(|joined| {
+            let stream = pair.of(&joined.client);
+            StreamRequest {
+                kind: stream.kind,
+                case: stream.case,
+                joined,
+            }
+        })
+        .collect();
     let timeline = deployment.pod().timeline();
-    let mut draining = Draining::of(&timeline);
-    let position = spec
-        .stream
-        .as_ref()
-        .map(|stream| stream.per_second.position)
-        .unwrap_or_default();
-    let absence = Absence::of_agent(spec, &timeline);
-    let mut without_agent = 0_u64;
+    let (judged, judgements) = judge_streams(&expectation, &requests, &timeline);
+    results.absorb(judged);
     let mut outcomes = Vec::new();
-    for joined in joined {
-        let stream = pair.of(&joined.client);
-        let judgement = decide(&joined);
+    for (joined, judgement) in joined.into_iter().zip(judgements) {
         outcomes.push(judgement.outcome);
-        let due = draining.enter(stream.kind, &joined.client) == Due::Answered;
-        let leaked = stream.kind == StreamKind::Attack && judgement.outcome.reached_application();
-        let right = absence.right_for(&joined, stream.kind.usual());
-        if due && Some(judgement.outcome) == absence.outcome {
-            without_agent += 1;
-        }
-        if leaked || (due && !right.contains(&judgement.outcome)) {
-            let finding = Finding::new(
-                if leaked {
-                    FindingKind::LeakedAttack
-                } else {
-                    FindingKind::Outcome
-                },
-                position,
-                Datum::any_of(right.iter().copied()),
-                judgement.outcome,
-            )
-            .about(stream.case, &RequestId::from_witness(&joined.client.id));
-            results
-                .findings
-                .push(place_in_time(finding, &joined, &judgement, &timeline));
-        }
-        let judged = stream.judged(joined, judgement);
+        let judged = pair.of(&joined.client).judged(joined, judgement);
         results.requests.push(judged);
     }
-    if let Some(wanted) = spec
-        .stream
-        .as_ref()
-        .and_then(|stream| stream.without_agent.as_ref())
-    {
-        results.observations.insert(
-            format!("requests {} without the agent", **wanted),
-            without_agent.to_string(),
-        );
-        if without_agent == 0 {
-            results.findings.push(Finding::new(
-                FindingKind::FailureMode,
-                wanted.position,
-                format!("requests are {} once the agent has ended", **wanted),
-                "none was",
-            ));
-        }
-    }
-    draining.judge(position, results);
     reconcile(report, &outcomes, deployment, results).await
 }

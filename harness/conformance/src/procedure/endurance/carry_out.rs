@@ -6,7 +6,6 @@
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
-use harness_core::model::finding_kind::FindingKind;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -20,12 +19,10 @@ use crate::procedure::round::{ReconciledEntries, Round};
 use crate::procedure::stream_pair::{Repeated, StreamPair};
 use harness_core::model::byte_size::ByteSize;
 use harness_core::model::container_usage::ContainerUsage;
-use harness_core::model::finding::Finding;
-use harness_core::model::identity::RequestId;
 use harness_core::model::outcome::Outcome;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_traffic::plan::Pacing;
-use harness_verdict::judge::endurance::{Readings, Waits, judge, milliseconds};
+use harness_verdict::judge::endurance::{Readings, Waits, judge, judge_request, milliseconds};
 use harness_verdict::witness::join::Joined;
 use harness_verdict::witness::outcome::decide;
 
@@ -118,13 +115,13 @@ async fn send(
 fn judge_one(stream: &Repeated, joined: &Joined, results: &mut ProcedureResults) -> Outcome {
     let judgement = decide(joined);
     let outcome = judgement.outcome;
-    let expected = stream.kind.usual();
-    if outcome != expected {
-        let finding = Finding::new(FindingKind::Outcome, stream.position, expected, outcome)
-            .about(stream.case, &RequestId::from_witness(&joined.client.id));
-        let reasons = judgement.reasons.iter();
-        results.findings.push(reasons.fold(finding, Finding::note));
-    }
+    let finding = judge_request(
+        (stream.kind, stream.case),
+        stream.position,
+        joined,
+        &judgement,
+    );
+    results.findings.extend(finding);
     let judged = stream.judged(joined.clone(), judgement);
     results.requests.push(judged);
     outcome

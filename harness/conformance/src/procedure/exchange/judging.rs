@@ -1,16 +1,14 @@
 //! Judges requests by what the witnesses saw of them, and keeps the totals.
 
-use harness_core::model::finding_kind::FindingKind;
 use std::collections::BTreeMap;
 
 use crate::procedure::expected::Expected;
 use crate::procedure::{JudgedRequest, ProcedureResults};
-use harness_core::model::finding::Finding;
 use harness_core::model::identity::RequestId;
-use harness_core::model::located::Position;
 use harness_core::model::outcome::Outcome;
 use harness_verdict::judge::exchange::{Subject, judge};
 use harness_verdict::judge::redirect_chain::judge_undeliverable;
+use harness_verdict::judge::round::judge_totals;
 use harness_verdict::witness::join::Joined;
 use harness_verdict::witness::outcome::decide;
 use harness_verdict::witness::reconciliation::Reconciliation;
@@ -71,13 +69,6 @@ pub fn judge_joined(
 
 /// Keeps the totals and names what does not agree.
 pub fn record_reconciliation(reconciliation: Reconciliation, results: &mut ProcedureResults) {
-    for discrepancy in &reconciliation.discrepancies {
-        results.findings.push(Finding::new(
-            FindingKind::Reconciliation,
-            Position::default(),
-            "the witnesses' totals agree",
-            discrepancy.as_str(),
-        ));
-    }
+    results.findings.extend(judge_totals(&reconciliation));
     results.reconciliation.absorb(reconciliation);
 }

@@ -3,7 +3,7 @@
 pub use self::judging::{judge_joined, record_reconciliation};
 pub use self::requests::judge_requests;
 pub use self::specification::{
-    AccessLogExpectation, ClientSecurity, ConnectionChoice, CorpusUse, ExchangeSpec, Precondition,
+    ClientSecurity, ConnectionChoice, CorpusUse, ExchangeSpec, Precondition,
 };
 pub use self::working::{
     check_deployment, check_stack, judge_controls, judge_working, show_working,

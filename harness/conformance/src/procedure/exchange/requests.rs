@@ -1,22 +1,16 @@
 //! Sends the requests of an exchange, waits for their records, and judges each.
 
 use super::judging::judge_joined;
-use harness_core::model::finding_kind::FindingKind;
-use std::collections::BTreeSet;
-
 use crate::procedure::ProcedureResults;
-use crate::procedure::access_log::judge_access_log;
 use crate::procedure::client_security::{by_protocol, judge_agreement, tls_plan};
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
-use crate::procedure::exchange::AccessLogExpectation;
 use crate::procedure::exchange::ClientSecurity;
 use crate::procedure::expected::Expected;
 use crate::procedure::round::{ReconciledEntries, Round};
-use harness_core::model::finding::Finding;
-use harness_core::model::located::Position;
 use harness_traffic::plan::{ConnectionUse, Pacing, PlannedRequest, Requests, Stream, TlsPlan};
-use harness_verdict::witness::join::Joined;
+use harness_verdict::judge::access_log::{AccessLogExpectation, judge_access_log};
+use harness_verdict::judge::round::judge_connection;
 
 /// How many requests are under way at the same time.
 const CONCURRENCY: u32 = 32;
@@ -99,23 +93,7 @@ pub(super) async fn judge_sent(
     round
         .reconcile(&outcomes, entries, deployment, results)
         .await?;
-    judge_access_log(access_log, &round, results);
+    let counters = (&round.before, &round.after);
+    results.absorb(judge_access_log(access_log, joined, counters));
     Ok(())
-}
-
-/// Checks that requests which were to share a connection did, by the proxy's numbers.
-fn judge_connection(joined: &[Joined]) -> Option<Finding> {
-    let connections: BTreeSet<Option<u64>> = joined
-        .iter()
-        .filter_map(|joined| joined.proxy.first())
-        .map(|proxy| proxy.connection)
-        .collect();
-    (connections.len() > 1).then(|| {
-        Finding::new(
-            FindingKind::ConnectionReuse,
-            Position::default(),
-            "all requests on one connection",
-            format!("the proxy saw {} connections", connections.len()),
-        )
-    })
 }

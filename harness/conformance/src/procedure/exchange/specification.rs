@@ -11,6 +11,7 @@ use harness_core::model::case::{Case, PayloadUse};
 use harness_core::model::expectation::Expectation;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::{Located, Position};
+use harness_verdict::judge::access_log::AccessLogExpectation;
 
 /// `exchange`: requests are sent to a pod that stands, and each is judged.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -53,19 +54,6 @@ pub enum ClientSecurity {
     Cleartext,
     /// TLS with the certificate of `stack.certificates-at`. The request's protocol is the only one offered (ALPN), and must be agreed on.
     Tls,
-}
-
-/// What must become of the response data that the proxy sends to the agent.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum AccessLogExpectation {
-    /// Any number of entries may be lost on the way to the agent; how many is reported.
-    Any,
-    /// The proxy accounts for one entry for each answered request, and for none dropped.
-    #[default]
-    Complete,
-    /// At least one entry must be lost on the way to the agent; how many is reported.
-    Lossy,
 }
 
 /// Requests that are expanded from seeds: every value at every position and in every encoding at which it applies.

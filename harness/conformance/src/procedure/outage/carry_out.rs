@@ -1,7 +1,7 @@
 //! `outage`: the agent is stopped or killed while requests go on, and must be asked again afterwards.
 
 use super::kill::{Ending, go_on_under_load};
-use super::memory::{exhaust_memory, judge_end};
+use super::memory::exhaust_memory;
 use super::overload::overload;
 use super::requests::{Request, send};
 use crate::procedure::ProcedureResults;
@@ -12,14 +12,13 @@ use crate::procedure::interface::CarryOut;
 use crate::procedure::outage::Fault;
 use crate::procedure::outage::OutageSpec;
 use crate::procedure::pods::OnePod;
-use crate::procedure::waits::Enforcement;
 use async_trait::async_trait;
-use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::ContainerFault;
 use harness_verdict::judge::lifecycle::exit_after;
+use harness_verdict::judge::outage::{judge_memory_end, not_enforcing_again};
+use harness_verdict::judge::startup::Enforcement;
 
 /// Requests of each kind that are sent to a stopped agent.
 const WHILE_PAUSED: u32 = 3;
@@ -46,7 +45,8 @@ impl CarryOut<OnePod> for OutageSpec {
                     (Ok(()), _) | (Err(ProcedureError::TimedOut(_)), None) => {}
                     (Err(error), _) => return Err(error),
                 }
-                judge_end(spec, deployment, results);
+                let timeline = deployment.pod().timeline();
+                results.absorb(judge_memory_end(spec.fault.position, &timeline));
                 Ok(())
             }
             Fault::Pause => pause(spec, deployment, results).await,
@@ -88,12 +88,9 @@ pub(super) async fn judge_recovery(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     if deployment.await_enforcing().await? == Enforcement::NotSeen {
-        results.findings.push(Finding::new(
-            FindingKind::Recovery,
-            spec.fault.position,
-            "attacks are denied again once the agent is back",
-            format!("none was within {}", deployment.timeouts.enforcing),
-        ));
+        let within = deployment.timeouts.enforcing;
+        let finding = not_enforcing_again(spec.fault.position, within);
+        results.findings.push(finding);
     }
     let afterwards = |kind| Request::prepare(kind, "afterwards", 0, spec, deployment);
     let requests = KINDS

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::carry_out::judge_recovery;
 use super::requests::judge;
 use crate::procedure::ProcedureResults;
-use crate::procedure::agent_gap::{Gap, closed_at};
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::outage::OutageSpec;
@@ -15,6 +14,7 @@ use harness_core::model::stream_kind::StreamKind;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::ContainerFault;
+use harness_verdict::judge::agent_gap::{Gap, closed_at};
 
 /// Requests of each stream that are answered before the agent is killed.
 const WARM_UP: usize = 20;
@@ -93,7 +93,6 @@ pub(super) async fn go_on_under_load(
         killed_by,
         closed_at: closed_at(&round.joined, killed_by, |client| pair.of(client).kind),
     };
-    let judged_before = results.requests.len();
     let mut outcomes = Vec::new();
     for joined in &round.joined {
         let stream = pair.of(&joined.client);
@@ -108,7 +107,7 @@ pub(super) async fn go_on_under_load(
             results,
         ));
     }
-    gap.report(spec, judged_before, results);
+    results.absorb(gap.judge(spec.during, spec.fault.position, &outcomes));
     round
         .reconcile(&outcomes, ReconciledEntries::Unknown, deployment, results)
         .await?;

@@ -7,11 +7,11 @@ use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::outage::OutageSpec;
 use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::ContainerFault;
 use harness_environment::polling::Polling;
+use harness_verdict::judge::outage::limit_not_reached;
 use harness_verdict::witness::counters::{Counters, LIMIT_QUERY};
 
 /// Requests of each kind that come when the limit is reached.
@@ -78,12 +78,7 @@ async fn await_limit(
         .admits
         .as_ref()
         .map_or(spec.fault.position, |admits| admits.position);
-    Ok(Some(Finding::new(
-        FindingKind::CircuitBreaker,
-        position,
-        "with these requests in the agent's hands the proxy admits no more",
-        format!("its limit was not reached within {budget}"),
-    )))
+    Ok(Some(limit_not_reached(position, budget)))
 }
 
 /// Reports how many of the requests that were under way together nobody inspected.

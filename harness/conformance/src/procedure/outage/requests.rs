@@ -7,16 +7,10 @@ use crate::procedure::outage::OutageSpec;
 use crate::procedure::plan::{Prepared, Route, list_stream};
 use crate::procedure::round::{ReconciledEntries, Round};
 use crate::procedure::{JudgedRequest, ProcedureResults};
-use harness_core::model::datum::{Datum, Quantity};
-use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::identity::RequestId;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::stream_kind::StreamKind;
 use harness_traffic::plan::{Pacing, PlannedRequest};
-use harness_traffic::record::ClientRecord;
-use harness_verdict::judge::exchange::describe_witnesses;
-use harness_verdict::judge::lifecycle::phase_at;
+use harness_verdict::judge::outage::{OutageRequest, judge_request};
 use harness_verdict::witness::counters::Counters;
 use harness_verdict::witness::join::Joined;
 use harness_verdict::witness::outcome::decide;
@@ -145,68 +139,16 @@ pub(super) fn judge(
 ) -> Outcome {
     let judgement = decide(joined);
     let outcome = judgement.outcome;
-    let id = RequestId::from_witness(&joined.client.id);
-    if !acceptable.contains(&judgement.outcome) {
-        let mut finding = Finding::new(
-            FindingKind::Outcome,
-            spec.during.position,
-            Datum::any_of(acceptable.iter().copied()),
-            judgement.outcome,
-        )
-        .about(case, &id);
-        finding.notes.clone_from(&judgement.reasons);
-        finding.notes.extend(describe_witnesses(joined));
-        finding.notes.push(format!(
-            "sent {}",
-            phase_at(&deployment.pod().timeline(), joined.client.intended_at)
-        ));
-        results.findings.push(finding);
-    } else if judgement.outcome == *spec.during {
-        results.findings.extend(
-            judge_waiting(spec, joined, &joined.client).map(|finding| finding.about(case, &id)),
-        );
-    }
+    let request = OutageRequest {
+        case,
+        joined,
+        judgement: &judgement,
+    };
+    let timeline = deployment.pod().timeline();
+    let findings = judge_request(&request, acceptable, &spec.expectation(), &timeline);
+    results.findings.extend(findings);
     results
         .requests
         .push(JudgedRequest::new(case, planned, joined.clone(), judgement));
     outcome
-}
-
-/// Checks that the proxy waited out its time-out, and that the client did not wait for ever.
-fn judge_waiting<'a>(
-    spec: &'a OutageSpec,
-    joined: &'a Joined,
-    client: &'a ClientRecord,
-) -> impl Iterator<Item = Finding> + 'a {
-    let waited = joined
-        .proxy
-        .first()
-        .and_then(|proxy| proxy.authorization_microseconds);
-    let too_short = spec.waits_at_least.as_ref().filter(|least| {
-        waited.is_none_or(|waited| u128::from(waited) < least.as_duration().as_micros())
-    });
-    let too_long = spec
-        .answers_within
-        .as_ref()
-        .filter(|most| u128::from(client.elapsed_microseconds) > most.as_duration().as_micros());
-    too_short
-        .map(|least| {
-            Finding::new(
-                FindingKind::AuthorizationWait,
-                least.position,
-                Datum::AtLeast((**least).into()),
-                waited.map_or("it did not ask the agent".into(), |waited| {
-                    Datum::Quantity(Quantity::Microseconds(waited))
-                }),
-            )
-        })
-        .into_iter()
-        .chain(too_long.map(|most| {
-            Finding::new(
-                FindingKind::ResponseTime,
-                most.position,
-                Datum::AtMost((**most).into()),
-                Quantity::Microseconds(client.elapsed_microseconds),
-            )
-        }))
 }

@@ -11,6 +11,7 @@ use harness_core::model::located::Located;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timespan::TimeSpan;
+use harness_verdict::judge::outage::OutageExpectation;
 
 /// `outage`: the agent is disturbed while requests go on.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -53,6 +54,17 @@ pub enum Fault {
     Overload,
     /// It is stopped (it holds its connections and answers nothing), then goes on.
     Pause,
+}
+
+impl OutageSpec {
+    /// Returns what must become of requests while the agent is away.
+    pub(super) const fn expectation(&self) -> OutageExpectation {
+        OutageExpectation {
+            during: self.during,
+            waits_at_least: self.waits_at_least,
+            answers_within: self.answers_within,
+        }
+    }
 }
 
 impl Procedure for OutageSpec {

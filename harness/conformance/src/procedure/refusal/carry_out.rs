@@ -6,7 +6,6 @@
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
-use harness_core::model::finding_kind::FindingKind;
 use std::time::Duration;
 
 use crate::procedure::agent_log::judge_log;
@@ -17,14 +16,12 @@ use crate::procedure::expected::{Expected, requests_of_cases};
 use crate::procedure::plan::repeat_stream;
 use crate::procedure::refusal::RefusalSpec;
 use crate::procedure::{JudgedRequest, ProcedureResults};
-use harness_core::model::finding::Finding;
-use harness_core::model::identity::RequestId;
-use harness_core::model::timeline::{ExitStatus, LifecycleEvent, TimelineEvent};
+use harness_core::model::located::Located;
 use harness_core::model::timespan::TimeSpan;
-use harness_core::stack::AGENT_CONTAINER;
 use harness_traffic::record::ClientRecord;
-use harness_verdict::judge::exchange::describe_witnesses;
-use harness_verdict::judge::lifecycle::{exit_after, phase_at, render};
+use harness_verdict::judge::refusal::{
+    StreamedRequest, exits, judge_ends, judge_streamed, not_refused,
+};
 use harness_verdict::witness::outcome::decide;
 
 /// The bound within which the agent must end when the scenario names none.
@@ -116,84 +113,20 @@ async fn await_refusals(
         .await;
     match refused {
         Ok(()) => {}
-        Err(ProcedureError::TimedOut(timed_out)) => results.findings.push(
-            Finding::new(
-                FindingKind::Refusal,
-                position,
-                format!(
-                    "the agent refuses the deployment {REFUSALS} times within {}",
-                    timed_out.budget
-                ),
-                "it still runs, or was not started again",
-            )
-            .note(timed_out.last_seen),
-        ),
+        Err(ProcedureError::TimedOut(timed_out)) => results
+            .findings
+            .push(not_refused(REFUSALS, position, timed_out)),
         Err(error) => return Err(error),
     }
     let timeline = deployment.pod().timeline();
-    for (started, exited) in lives(&timeline) {
-        let ran = exited.at.duration_since(started.at);
-        if ran > within.as_duration().try_into().unwrap_or_default() {
-            results.findings.push(
-                Finding::new(
-                    FindingKind::Refusal,
-                    position,
-                    format!("the agent ends within {within}"),
-                    format!("it ran for {} ms", ran.as_millis()),
-                )
-                .note(render(&timeline, Some(AGENT_CONTAINER))),
-            );
-        }
-    }
-    match exit_after(&timeline, AGENT_CONTAINER).map(ExitStatus::as_container_exit_code) {
-        Some(0) => results.findings.push(
-            Finding::new(
-                FindingKind::Refusal,
-                position,
-                "the agent ends with an exit code other than 0",
-                "it ended with 0",
-            )
-            .note(render(&timeline, Some(AGENT_CONTAINER))),
-        ),
-        Some(code) => {
-            results
-                .observations
-                .insert("the agent's exit code".into(), code.to_string());
-        }
-        None => {}
-    }
+    results.absorb(judge_ends(
+        &Located {
+            value: within,
+            position,
+        },
+        &timeline,
+    ));
     Ok(())
-}
-
-fn of_agent(
-    timeline: &[TimelineEvent],
-    wanted: fn(&LifecycleEvent) -> bool,
-) -> Vec<&TimelineEvent> {
-    timeline
-        .iter()
-        .filter(|event| event.container.as_deref() == Some(AGENT_CONTAINER) && wanted(&event.event))
-        .collect()
-}
-
-/// Returns each start of the agent with its exit, where that is known.
-fn lives(timeline: &[TimelineEvent]) -> Vec<(&TimelineEvent, &TimelineEvent)> {
-    let events = of_agent(timeline, |event| {
-        matches!(
-            event,
-            LifecycleEvent::Started { .. } | LifecycleEvent::Exited(_)
-        )
-    });
-    let pairs = events.windows(2).map(|pair| (pair[0], pair[1]));
-    pairs
-        .filter(|(started, ended)| {
-            matches!(started.event, LifecycleEvent::Started { .. })
-                && matches!(ended.event, LifecycleEvent::Exited(_))
-        })
-        .collect()
-}
-
-fn exits(timeline: &[TimelineEvent]) -> Vec<&TimelineEvent> {
-    of_agent(timeline, |event| matches!(event, LifecycleEvent::Exited(_)))
 }
 
 /// Judges the streams: the outcome of each request must be its case's.
@@ -216,22 +149,13 @@ async fn judge_streams(
         };
         let judgement = decide(&joined);
         outcomes.push(judgement.outcome);
-        if judgement.outcome != *stream.expect.outcome {
-            let mut finding = Finding::new(
-                FindingKind::Outcome,
-                stream.expect.outcome.position,
-                *stream.expect.outcome,
-                judgement.outcome,
-            )
-            .about(&stream.case, &RequestId::from_witness(&joined.client.id))
-            .note(format!(
-                "sent {}",
-                phase_at(&timeline, joined.client.intended_at)
-            ));
-            finding.notes.extend(judgement.reasons.iter().cloned());
-            finding.notes.extend(describe_witnesses(&joined));
-            results.findings.push(finding);
-        }
+        let request = StreamedRequest {
+            case: &stream.case,
+            joined: &joined,
+            judgement: &judgement,
+        };
+        let finding = judge_streamed(&request, stream.expect.outcome, &timeline);
+        results.findings.extend(finding);
         results.requests.push(JudgedRequest::new(
             &stream.case,
             &stream.prepared.planned,
@@ -242,39 +166,4 @@ async fn judge_streams(
     let reconciliation = deployment.reconcile(sent, &outcomes, None, None).await?;
     record_reconciliation(reconciliation, results);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    #[test]
-    fn a_start_has_its_own_exit_and_no_later_ones() {
-        let event = |second, event| TimelineEvent {
-            at: Timestamp::from_second(second).expect("valid"),
-            container: Some(AGENT_CONTAINER.into()),
-            event,
-        };
-        let started = |restart_count| LifecycleEvent::Started { restart_count };
-        let exited = || LifecycleEvent::Exited(ExitStatus::Code(2));
-        let unknown = LifecycleEvent::EndUnknown {
-            reason: "nobody looked".into(),
-        };
-        let timeline = [
-            event(0, started(0)),
-            event(1, unknown),
-            event(2, started(1)),
-            event(3, exited()),
-            event(14, started(2)),
-            event(15, exited()),
-        ];
-        let lives: Vec<_> = lives(&timeline)
-            .iter()
-            .map(|(started, exited)| (started.at.as_second(), exited.at.as_second()))
-            .collect();
-        assert_eq!(lives, [(2, 3), (14, 15)]);
-        assert_eq!(exits(&timeline).len(), REFUSALS);
-    }
 }

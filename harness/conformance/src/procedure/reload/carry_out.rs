@@ -2,7 +2,6 @@
 //!
 //! An agent that is restarted to that end may be missing for a while, which the proxy answers by failing closed.
 
-use super::rules::{Rules, Window, status_of};
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::drive::Drive;
@@ -10,25 +9,18 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::show_working;
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::OnePod;
-use crate::procedure::reload::ReloadMeans;
 use crate::procedure::reload::ReloadSpec;
 use crate::procedure::reload::ReloadStep;
 use crate::procedure::round::{ReconciledEntries, Round};
-use crate::procedure::stream_pair::{Repeated, StreamPair};
+use crate::procedure::stream_pair::StreamPair;
 use async_trait::async_trait;
-use harness_core::model::datum::Datum;
 use harness_core::model::finding::Finding;
-use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::identity::RequestId;
-use harness_core::model::outcome::Outcome;
-use harness_core::model::timeline::TimelineEvent;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::polling::Polling;
 use harness_environment::{ContainerFault, FileChange};
 use harness_traffic::record::ClientRecord;
-use harness_verdict::judge::lifecycle::place_in_time;
-use harness_verdict::witness::join::Joined;
+use harness_verdict::judge::reload::{ReloadMeans, RuleChange, Rules, Window, unacknowledged};
 use harness_verdict::witness::outcome::decide;
 use jiff::Timestamp;
 
@@ -69,19 +61,26 @@ impl CarryOut<OnePod> for ReloadSpec {
         drive.stop().await?;
         let round = Round::conclude(drive, before, deployment).await?;
 
-        let mut rules = Rules::new(&spec.denied_with, spec.steps.iter().zip(windows).collect());
+        let steps = spec.steps.iter().zip(windows);
+        let changes = steps.map(|(step, window)| RuleChange {
+            name: &step.name,
+            by: step.by,
+            denied_with: step.denied_with,
+            window,
+        });
+        let mut rules = Rules::new(spec.denied_with, changes.collect());
         let timeline = deployment.pod().timeline();
         let mut outcomes = Vec::new();
         rules.note_first_seen(&round.joined, |client| pair.of(client).kind);
-        rules.report_propagation(results);
+        results.absorb(rules.judge_propagation());
         for joined in &round.joined {
-            outcomes.push(judge(
-                pair.of(&joined.client),
-                joined,
-                &rules,
-                &timeline,
-                results,
-            ));
+            let stream = pair.of(&joined.client);
+            let judgement = decide(joined);
+            outcomes.push(judgement.outcome);
+            let finding = rules.judge((stream.kind, stream.case), joined, &judgement, &timeline);
+            results.findings.extend(finding);
+            let judged = stream.judged(joined.clone(), judgement);
+            results.requests.push(judged);
         }
         // What the proxy has of its access log for an agent that is killed may be lost.
         let restarts = |step: &ReloadStep| step.by == ReloadMeans::Restart;
@@ -147,15 +146,8 @@ async fn take_step(
         budget: *step.within,
         last_seen: last_line(deployment).await?,
     };
-    Ok(Err(Finding::new(
-        FindingKind::Reload,
-        step.within.position,
-        format!(
-            "after the step `{}` the agent's log says `{}` within {}",
-            *step.name, *step.says, *step.within
-        ),
-        timed_out.to_string(),
-    )))
+    let finding = unacknowledged(&step.name, &step.says, step.within, &timed_out);
+    Ok(Err(finding))
 }
 
 async fn times_said(text: &str, deployment: &Deployment) -> Result<usize, ProcedureError> {
@@ -172,42 +164,4 @@ async fn last_line(deployment: &Deployment) -> Result<String, ProcedureError> {
         .unwrap_or("(nothing)")
         .escape_debug()
         .to_string())
-}
-
-fn judge(
-    stream: &Repeated,
-    joined: &Joined,
-    rules: &Rules<'_>,
-    timeline: &[TimelineEvent],
-    results: &mut ProcedureResults,
-) -> Outcome {
-    let judgement = decide(joined);
-    let outcome = judgement.outcome;
-    let right = rules.right_for(&joined.client);
-    let position = right.last().map(|status| status.position);
-    let is_right = rules.is_right(outcome, stream.kind, joined);
-    let difference = match status_of(&joined.client) {
-        _ if !is_right => Some((stream.kind.usual().into(), outcome.into())),
-        Some(status) if outcome == Outcome::BlockedByAgent => {
-            let statuses = right.iter().map(|status| Datum::HttpStatus(status.value));
-            (!right.iter().any(|right| right.value == status))
-                .then(|| (Datum::any_of(statuses), Datum::HttpStatus(status)))
-        }
-        Some(_) | None => None,
-    };
-    if let Some((expected, observed)) = difference {
-        let finding = Finding::new(
-            FindingKind::ReloadDecision,
-            position.unwrap_or_default(),
-            expected,
-            observed,
-        )
-        .about(stream.case, &RequestId::from_witness(&joined.client.id));
-        results
-            .findings
-            .push(place_in_time(finding, joined, &judgement, timeline));
-    }
-    let judged = stream.judged(joined.clone(), judgement);
-    results.requests.push(judged);
-    outcome
 }

@@ -2,8 +2,7 @@
 //!
 //! An agent that is restarted to that end may be missing for a while, which the proxy answers by failing closed.
 
-pub use self::specification::{ReloadMeans, ReloadSpec, ReloadStep};
+pub use self::specification::{ReloadSpec, ReloadStep};
 
 mod carry_out;
-mod rules;
 mod specification;

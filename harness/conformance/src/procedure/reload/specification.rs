@@ -10,6 +10,7 @@ use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timespan::TimeSpan;
+use harness_verdict::judge::reload::ReloadMeans;
 
 /// `reload`: the source of the agent's rules changes while attacks and benign requests go on, and none may be left undecided or be decided
 /// by rules that no longer hold.
@@ -51,17 +52,6 @@ pub struct ReloadStep {
     pub within: Located<TimeSpan>,
     /// The status with which attacks are denied from then on.
     pub denied_with: Located<u16>,
-}
-
-/// How the agent is made to read the file again.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReloadMeans {
-    /// Its process is killed and started again: the proxy fails closed until it is back.
-    Restart,
-    /// It is told, by a signal.
-    #[default]
-    Signal,
 }
 
 impl Procedure for ReloadSpec {

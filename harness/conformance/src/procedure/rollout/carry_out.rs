@@ -12,8 +12,11 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::check_stack;
 use crate::procedure::rollout::RolloutSpec;
 use crate::procedure::stream_pair::StreamPair;
+use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::Phase;
 use harness_core::model::stream_kind::StreamKind;
+use harness_verdict::judge::rollout::{StreamRequest, Timelines, judge_denials, judge_streams};
+use harness_verdict::witness::fleet::FleetJoined;
 
 /// Records of both streams that come before the first step, and again after the last one.
 pub(super) const AROUND_STEPS: usize = 100;
@@ -67,17 +70,57 @@ impl CarryOut<PodFleet> for RolloutSpec {
         super::steps::report(&taken, results);
         deployment.remember_sent(&report.records);
         let joined = deployment.settle_by_pod(&report.records, 0).await?;
-        super::judgement::judge(spec, &pair, &joined, deployment, results);
-        super::statuses::judge(spec, &pair, &joined, results);
-        let outcomes: Vec<_> = joined
-            .iter()
-            .map(|joined| joined.decide().outcome)
-            .collect();
+        let outcomes = judge_pair(spec, &pair, joined, deployment, results);
         deployment
             .reconcile_all(report.summary.sent, &outcomes, results)
             .await?;
         super::joining::judge(spec, taken, deployment, results).await
     }
+}
+
+/// Judges both streams and the statuses of their denials; returns the outcome of each request.
+fn judge_pair(
+    spec: &RolloutSpec,
+    pair: &StreamPair,
+    joined: Vec<FleetJoined>,
+    deployment: &Deployment<PodFleet>,
+    results: &mut ProcedureResults,
+) -> Vec<Outcome> {
+    let timelines: Timelines = deployment
+        .fleet()
+        .pods()
+        .into_iter()
+        .map(|member| (member.name, member.pod.timeline()))
+        .collect();
+    let requests: Vec<StreamRequest<'_>> = joined
+        .iter()
+        .map(|request| {
+            let stream = pair.of(&request.joined.client);
+            StreamRequest {
+                kind: stream.kind,
+                case: stream.case,
+                request,
+            }
+        })
+        .collect();
+    let (judged, judgements) = judge_streams(&spec.stream_expectation(), &requests, &timelines);
+    results.absorb(judged);
+    let first = spec.denied_with.map(|status| status.position);
+    let statuses = super::statuses::expected(spec);
+    results.absorb(judge_denials(
+        &statuses,
+        first.unwrap_or_default(),
+        &requests,
+    ));
+    let mut outcomes = Vec::new();
+    for (request, judgement) in joined.into_iter().zip(judgements) {
+        outcomes.push(judgement.outcome);
+        let stream = pair.of(&request.joined.client);
+        results
+            .requests
+            .push(stream.judged(request.joined, judgement));
+    }
+    outcomes
 }
 
 /// How far the streams are, and whether they are to end.

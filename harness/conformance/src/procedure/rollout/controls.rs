@@ -16,6 +16,7 @@ use harness_core::model::request::RequestSpec;
 use harness_core::model::timeouts::TimedOut;
 use harness_traffic::plan::Pacing;
 use harness_traffic::record::{ClientRecord, ClientResult};
+use harness_verdict::judge::rollout::is_denied;
 use harness_verdict::witness::join::Joined;
 
 /// How often the canary is sent.
@@ -64,14 +65,6 @@ pub(super) async fn await_enforcing(
     deployment.remember_sent(&report.records);
     deployment.settle_by_pod(&report.records, 0).await?;
     Ok(())
-}
-
-/// Tells whether a client was denied: neither served nor told that something does not work.
-pub(super) fn is_denied(record: &ClientRecord) -> bool {
-    match &record.result {
-        ClientResult::Response(response) => (300..500).contains(&response.status),
-        ClientResult::Failed(_) => false,
-    }
 }
 
 fn answer(record: &ClientRecord) -> String {

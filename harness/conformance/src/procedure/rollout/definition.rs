@@ -1,10 +1,11 @@
 //! What `rollout` is as a procedure: its checks, what it asserts, what it needs.
 
-use super::specification::{LeakedExpectation, LossExpectation, RolloutSpec};
+use super::specification::RolloutSpec;
 use super::validation::check_rollout;
 use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
 use harness_core::model::complaints::Complaints;
 use harness_core::model::feature::Feature;
+use harness_verdict::judge::rollout::{LeakedExpectation, LossExpectation};
 
 impl Procedure for RolloutSpec {
     fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {

@@ -1,16 +1,12 @@
 //! `rollout`: a fleet of pods changes while a benign stream and a stream of attacks go on through its Service.
 
-pub use self::specification::{
-    JoiningExpectation, LeakedExpectation, LossExpectation, Rates, RolloutSpec, RolloutStep,
-    RotateSecret,
-};
+pub use self::specification::{JoiningExpectation, Rates, RolloutSpec, RolloutStep, RotateSecret};
 
 mod carry_out;
 mod controls;
 mod definition;
 mod fleet;
 mod joining;
-mod judgement;
 mod specification;
 mod statuses;
 mod steps;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::request::RequestSpec;
+use harness_verdict::judge::rollout::{LeakedExpectation, LossExpectation, StreamExpectation};
 
 /// `rollout`: a Deployment of the stack behind its Service changes while a benign stream and a stream of attacks go on. Whoever gets no
 /// answer of the application is lost, an attack that reaches it is leaked.
@@ -80,28 +81,6 @@ pub struct RotateSecret {
     pub revoked_by: Option<Located<String>>,
 }
 
-/// Whether benign requests may be lost.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossExpectation {
-    /// Any number may be; how many is reported.
-    Allowed,
-    /// None may be.
-    None,
-    /// At least one must be: the control that shows that losses are seen.
-    Some,
-}
-
-/// Whether attacks may be leaked.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum LeakedExpectation {
-    /// None may be.
-    None,
-    /// At least one must be: the control that shows that leaks are seen, and what a failure mode costs.
-    Some,
-}
-
 /// Whether pods that join must be seen to enforce before they are endpoints.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "kebab-case")]
@@ -121,6 +100,16 @@ impl fmt::Display for RolloutStep {
             Self::RotateSecret(_) => formatter.write_str("rotate-secret"),
             Self::Upgrade(_) => formatter.write_str("upgrade"),
             Self::Rollback => formatter.write_str("rollback"),
+        }
+    }
+}
+
+impl RolloutSpec {
+    /// Returns what must become of the two streams.
+    pub(super) const fn stream_expectation(&self) -> StreamExpectation {
+        StreamExpectation {
+            lost: self.lost,
+            leaked: self.leaked,
         }
     }
 }

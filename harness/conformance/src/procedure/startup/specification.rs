@@ -10,6 +10,7 @@ use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timespan::TimeSpan;
+use harness_verdict::judge::startup::{Entrance, LeakExpectation};
 
 /// `startup`: attacks are sent to the pod's Service from the pod's first moment on.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -45,17 +46,6 @@ pub struct StartupSpec {
     pub lint: Vec<Located<LintRule>>,
 }
 
-/// Where requests enter the pod.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Entrance {
-    /// The proxy's own port, ready or not: what a client sees that does not come through the Service.
-    Proxy,
-    /// The pod's Service, which has the pod once it is ready.
-    #[default]
-    Service,
-}
-
 /// Whether the pod must become ready.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "kebab-case")]
@@ -65,16 +55,6 @@ pub enum ReadinessExpectation {
     /// It must.
     #[default]
     Reached,
-}
-
-/// Whether attacks reach the application before the rules apply.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum LeakExpectation {
-    /// None may.
-    None,
-    /// At least one must: the control that shows that the meter can see.
-    Some,
 }
 
 /// What the startup probe must have seen.

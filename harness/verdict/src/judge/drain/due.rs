@@ -3,23 +3,31 @@
 //! What is under way at TERM may be cut by it, and a busy machine holds requests for longer than any margin. An agent or a proxy that has
 //! ceased to answer holds nearly all of them: that is found by their number.
 
-use harness_core::model::finding_kind::FindingKind;
 use jiff::{SignedDuration, Timestamp};
 
-use super::carry_out::{TERM_MARGIN, deletion_asked_at};
-use crate::procedure::ProcedureResults;
+use crate::judge::judged::Judged;
+use crate::judge::lifecycle::{earliest_term, first};
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Position;
 use harness_core::model::stream_kind::StreamKind;
-use harness_core::model::timeline::TimelineEvent;
+use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::stack::PROXY_CONTAINER;
 use harness_traffic::record::ClientRecord;
-use harness_verdict::judge::lifecycle::earliest_term;
 
+/// What is due within this time before a container's TERM may be cut by it.
+pub(super) const TERM_MARGIN: SignedDuration = SignedDuration::from_millis(150);
 /// A request that is due so long before the proxy's TERM is over by then, nearly always.
 const WELL_BEFORE_TERM: SignedDuration = SignedDuration::from_millis(500);
 /// How many of a hundred such requests have to be over by then.
 const LEAST_SHARE_PERCENT: u64 = 75;
+
+/// Returns when the pod's deletion was asked for.
+pub fn deletion_asked_at(timeline: &[TimelineEvent]) -> Option<Timestamp> {
+    first(timeline, None, |event| {
+        matches!(event, LifecycleEvent::DeletionRequested { .. })
+    })
+}
 
 /// Whether a request must be answered and inspected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,9 +96,9 @@ impl Draining {
     }
 
     /// Reports the numbers, and holds those of each stream against the least share.
-    pub(super) fn judge(&self, position: Position, results: &mut ProcedureResults) {
-        results.observations.insert(
-            "requests judged between deletion and TERM".into(),
+    pub(super) fn judge(&self, position: Position, judged: &mut Judged) {
+        judged.observe(
+            "requests judged between deletion and TERM",
             self.judged.to_string(),
         );
         for Tally {
@@ -100,14 +108,14 @@ impl Draining {
         } in self.tallies
         {
             if intended == 0 {
-                results.findings.push(Finding::new(
+                judged.findings.push(Finding::new(
                     FindingKind::NotExercised,
                     position,
                     format!("{kind} requests are sent while the preStop hooks run"),
                     "none was due well before the proxy had its TERM: nothing was tested",
                 ));
             } else if over * 100 < intended * LEAST_SHARE_PERCENT {
-                results.findings.push(Finding::new(
+                judged.findings.push(Finding::new(
                     FindingKind::DrainStall,
                     position,
                     format!(
@@ -126,7 +134,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use harness_verdict::witness::fixture::{NOON, joined};
+    use crate::witness::fixture::{NOON, joined};
 
     fn after(milliseconds: i64) -> Timestamp {
         let noon: Timestamp = NOON.parse().expect("valid");
@@ -179,9 +187,9 @@ mod tests {
                 draining.enter(kind, &request(intended, finished));
             }
         }
-        let mut results = ProcedureResults::default();
-        draining.judge(Position::default(), &mut results);
-        let observed = results.findings.into_iter();
+        let mut judged = Judged::default();
+        draining.judge(Position::default(), &mut judged);
+        let observed = judged.findings.into_iter();
         observed
             .map(|finding| finding.observed.to_string())
             .collect()
@@ -201,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_drain_in_which_nothing_was_due_has_tested_nothing() {
-        let mut results = ProcedureResults::default();
-        draining().judge(Position::default(), &mut results);
-        assert_eq!(results.findings.len(), 2);
+        let mut judged = Judged::default();
+        draining().judge(Position::default(), &mut judged);
+        assert_eq!(judged.findings.len(), 2);
     }
 }

@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::carry_out::TERM_MARGIN;
-use crate::procedure::drain::DrainSpec;
+use super::due::TERM_MARGIN;
+use crate::judge::lifecycle::{earliest_term, first};
+use crate::witness::join::Joined;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::stack::AGENT_CONTAINER;
-use harness_verdict::judge::lifecycle::{earliest_term, first};
-use harness_verdict::witness::join::Joined;
 
 /// The time in which the agent has ended and the proxy has not.
 pub(super) struct Absence {
@@ -20,10 +19,9 @@ pub(super) struct Absence {
 
 impl Absence {
     /// Reads it from the pod's timeline.
-    pub(super) fn of_agent(spec: &DrainSpec, timeline: &[TimelineEvent]) -> Self {
-        let stream = spec.stream.as_ref();
+    pub(super) fn of_agent(outcome: Option<Outcome>, timeline: &[TimelineEvent]) -> Self {
         Self {
-            outcome: stream.and_then(|stream| stream.without_agent.as_deref().copied()),
+            outcome,
             term: earliest_term(timeline, AGENT_CONTAINER),
             exit: first(timeline, Some(AGENT_CONTAINER), |event| {
                 matches!(event, LifecycleEvent::Exited(_))

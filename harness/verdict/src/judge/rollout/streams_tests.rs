@@ -3,25 +3,24 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::procedure::request_ids::RequestIds;
-use crate::procedure::rollout::carry_out::{ATTACK, BENIGN};
+use crate::witness::fixture;
+use crate::witness::fleet::Holder;
+use harness_core::model::located::Located;
 use harness_core::model::outcome::Outcome;
-use harness_core::model::scenario_name::ScenarioName;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_traffic::record::{
     ClientFailure, ClientResult, FailureCause, RequestPhase, ResponseRecord,
 };
-use harness_verdict::witness::fixture;
-use harness_verdict::witness::fleet::Holder;
 
+const BENIGN: &str = "benign-stream";
+const ATTACK: &str = "attack-stream";
 const POD: &str = "fleet-a";
 
-fn spec(lost: &str, leaked: &str) -> RolloutSpec {
-    let text = format!(
-        "replicas: 2\nbenign: {{target: /}}\nattack: {{target: /a}}\nrates: {{benign: 1, attack: 1}}\n\
-         steps: [restart, scale: 3]\nlost: {lost}\nleaked: {leaked}"
-    );
-    serde_saphyr::from_str(&text).expect("well-formed")
+fn spec(lost: LossExpectation, leaked: LeakedExpectation) -> StreamExpectation {
+    StreamExpectation {
+        lost: Located::unwritten(lost),
+        leaked: Located::unwritten(leaked),
+    }
 }
 
 fn second(second: i64) -> Timestamp {
@@ -112,30 +111,36 @@ fn unaccounted(at: i64) -> FleetJoined {
     request
 }
 
-fn pair(spec: &RolloutSpec) -> StreamPair {
-    let scenario = ScenarioName::new("rollout", "test");
-    let ids = RequestIds::new(scenario, "abc123".parse().expect("a run"));
-    let (benign, attack) = ((BENIGN, &spec.benign), (ATTACK, &spec.attack));
-    StreamPair::prepare(&ids, benign, attack).expect("it can be prepared")
-}
-
-fn findings(spec: &RolloutSpec, requests: &[FleetJoined], timelines: &Timelines) -> Vec<Finding> {
-    let mut results = ProcedureResults::default();
-    let pair = pair(spec);
-    let placed: Vec<Placed<'_>> = requests
+fn findings(
+    expectation: &StreamExpectation,
+    requests: &[FleetJoined],
+    timelines: &Timelines,
+) -> Vec<Finding> {
+    let requests: Vec<StreamRequest<'_>> = requests
         .iter()
-        .map(|request| place(pair.of(&request.joined.client), request, timelines))
+        .map(|request| {
+            let is_attack = request.joined.client.stream == ATTACK;
+            StreamRequest {
+                kind: if is_attack {
+                    StreamKind::Attack
+                } else {
+                    StreamKind::Benign
+                },
+                case: if is_attack { ATTACK } else { BENIGN },
+                request,
+            }
+        })
         .collect();
-    let reported = Reported::of(&placed);
-    reported.observe(&placed, &mut results);
-    reported.judge_totals(spec, &mut results);
-    judge_each(spec, &placed, timelines, &mut results);
-    results.findings
+    judge_streams(expectation, &requests, timelines).0.findings
 }
 
 #[test]
 fn a_lost_request_of_a_pod_is_placed_in_the_pods_phase() {
-    let found = findings(&spec("none", "none"), &[unavailable(3)], &timelines(20));
+    let found = findings(
+        &spec(LossExpectation::None, LeakedExpectation::None),
+        &[unavailable(3)],
+        &timelines(20),
+    );
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(found[0].kind, FindingKind::LostRequests);
     assert_eq!(found[0].notes, ["lost in: 1 × preStop running"]);
@@ -149,7 +154,7 @@ fn a_lost_request_of_a_pod_is_placed_in_the_pods_phase() {
 #[test]
 fn a_refused_request_has_no_pod_and_names_those_that_were_leaving() {
     let found = findings(
-        &spec("none", "none"),
+        &spec(LossExpectation::None, LeakedExpectation::None),
         &[refused(4), answered(0)],
         &timelines(20),
     );
@@ -172,7 +177,7 @@ fn a_refused_request_has_no_pod_and_names_those_that_were_leaving() {
 #[test]
 fn losses_that_are_allowed_are_no_finding_and_a_leak_among_them_is() {
     let requests = [refused(4), unavailable(3)];
-    let allowed = spec("allowed", "none");
+    let allowed = spec(LossExpectation::Allowed, LeakedExpectation::None);
     assert_eq!(findings(&allowed, &requests, &timelines(20)), []);
     let found = findings(&allowed, &[leaked(1)], &timelines(20));
     assert_eq!(found[0].kind, FindingKind::LeakedAttack);
@@ -182,7 +187,7 @@ fn losses_that_are_allowed_are_no_finding_and_a_leak_among_them_is() {
 #[test]
 fn a_control_that_sees_nothing_is_a_finding() {
     let requests = [answered(1)];
-    let words = |spec: &RolloutSpec| -> Vec<String> {
+    let words = |spec: &StreamExpectation| -> Vec<String> {
         let found = findings(spec, &requests, &timelines(20));
         found
             .into_iter()
@@ -190,15 +195,15 @@ fn a_control_that_sees_nothing_is_a_finding() {
             .collect()
     };
     assert_eq!(
-        words(&spec("some", "some")),
+        words(&spec(LossExpectation::Some, LeakedExpectation::Some)),
         ["not-exercised", "not-exercised"]
     );
-    assert!(words(&spec("none", "none")).is_empty());
+    assert!(words(&spec(LossExpectation::None, LeakedExpectation::None)).is_empty());
 }
 
 #[test]
 fn what_is_unaccounted_for_is_a_finding_unless_its_pod_was_killed_then() {
-    let allowed = spec("allowed", "none");
+    let allowed = spec(LossExpectation::Allowed, LeakedExpectation::None);
     let found = findings(&allowed, &[unaccounted(2)], &timelines(20));
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(findings(&allowed, &[unaccounted(2)], &timelines(0)), []);
@@ -211,7 +216,11 @@ fn what_is_unaccounted_for_is_a_finding_unless_its_pod_was_killed_then() {
 #[test]
 fn of_many_lost_requests_some_have_a_finding_of_their_own_and_the_total_has_all() {
     let requests: Vec<FleetJoined> = (0..50).map(|_| refused(4)).collect();
-    let found = findings(&spec("none", "none"), &requests, &timelines(20));
+    let found = findings(
+        &spec(LossExpectation::None, LeakedExpectation::None),
+        &requests,
+        &timelines(20),
+    );
     assert_eq!(found.len(), 1 + MOST_OF_A_FATE);
     assert_eq!(
         found[0].notes,
@@ -224,6 +233,10 @@ fn a_request_of_two_pods_is_not_the_applications_answer() {
     let mut request = answered(1);
     request.holder = Holder::Several(vec![POD.into(), "fleet-b".into()]);
     assert_eq!(request.decide().outcome, Outcome::Ambiguous);
-    let found = findings(&spec("allowed", "none"), &[request], &timelines(20));
+    let found = findings(
+        &spec(LossExpectation::Allowed, LeakedExpectation::None),
+        &[request],
+        &timelines(20),
+    );
     assert_eq!(found.len(), 1, "{found:?}");
 }

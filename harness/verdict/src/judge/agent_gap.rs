@@ -1,35 +1,31 @@
 //! The time in which an agent was not there, and what is right of a request by when it was under way.
 
-use harness_core::model::finding_kind::FindingKind;
 use jiff::Timestamp;
 
-use crate::procedure::ProcedureResults;
-use crate::procedure::outage::OutageSpec;
+use crate::judge::judged::Judged;
+use crate::witness::join::Joined;
+use crate::witness::outcome::decide;
 use harness_core::model::finding::Finding;
+use harness_core::model::finding_kind::FindingKind;
+use harness_core::model::located::{Located, Position};
 use harness_core::model::outcome::Outcome;
 use harness_core::model::stream_kind::StreamKind;
 use harness_traffic::record::ClientRecord;
-use harness_verdict::witness::join::Joined;
-use harness_verdict::witness::outcome::decide;
 
 /// The time in which the agent was not there.
-pub(super) struct Gap {
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
     /// The earliest moment at which the agent can have been ended.
-    pub(super) killed_at: Timestamp,
+    pub killed_at: Timestamp,
     /// The latest: in a cluster the kill is asked of a node, and happens between the question and its answer.
-    pub(super) killed_by: Timestamp,
+    pub killed_by: Timestamp,
     /// When the first request that was inspected again had its answer.
-    pub(super) closed_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
 }
 
 impl Gap {
     /// Returns the outcomes that are right for a request, by when it was under way.
-    pub(super) fn acceptable(
-        &self,
-        during: Outcome,
-        kind: StreamKind,
-        joined: &Joined,
-    ) -> Vec<Outcome> {
+    pub fn acceptable(&self, during: Outcome, kind: StreamKind, joined: &Joined) -> Vec<Outcome> {
         let client = &joined.client;
         let mut acceptable = vec![kind.usual()];
         let sent_at = client.sent_at.unwrap_or(client.intended_at);
@@ -49,47 +45,42 @@ impl Gap {
         acceptable
     }
 
-    /// Reports how long the gap was and how many requests fell into it. A gap that nobody met, or that never closes, is a finding.
-    pub(super) fn report(
-        &self,
-        spec: &OutageSpec,
-        judged_before: usize,
-        results: &mut ProcedureResults,
-    ) {
-        let met = results.requests[judged_before..]
+    /// Reports how long the gap was and how many requests fell into it, by the outcomes of all requests. A gap that no request met, or that
+    /// never closes, is a finding.
+    pub fn judge(&self, during: Located<Outcome>, fault: Position, outcomes: &[Outcome]) -> Judged {
+        let mut judged = Judged::default();
+        let met = outcomes
             .iter()
-            .filter(|request| request.judgement.outcome == *spec.during)
+            .filter(|outcome| **outcome == *during)
             .count();
-        let observations = &mut results.observations;
-        observations.insert(format!("requests {}", *spec.during), met.to_string());
+        judged.observe(format!("requests {}", *during), met.to_string());
         if met == 0 {
-            results.findings.push(Finding::new(
+            judged.findings.push(Finding::new(
                 FindingKind::FailureMode,
-                spec.during.position,
-                format!("requests are {} while the agent is away", *spec.during),
+                during.position,
+                format!("requests are {} while the agent is away", *during),
                 "none was: the failure mode was not seen",
             ));
         }
         match self.closed_at {
-            Some(at) => {
-                results.observations.insert(
-                    "inspected again after the kill".into(),
-                    format!("{} ms", at.duration_since(self.killed_at).as_millis()),
-                );
-            }
-            None => results.findings.push(Finding::new(
+            Some(at) => judged.observe(
+                "inspected again after the kill",
+                format!("{} ms", at.duration_since(self.killed_at).as_millis()),
+            ),
+            None => judged.findings.push(Finding::new(
                 FindingKind::Recovery,
-                spec.fault.position,
+                fault,
                 "requests are inspected again after the restart",
                 "none was",
             )),
         }
+        judged
     }
 }
 
 /// Returns when the first request that was inspected again had its answer: one that was sent when the agent had been ended for certain. The
 /// answers of others may come after the restart and be the ended agent's.
-pub(super) fn closed_at(
+pub fn closed_at(
     joined: &[Joined],
     killed_by: Timestamp,
     kind_of: impl Fn(&ClientRecord) -> StreamKind,
@@ -114,7 +105,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use harness_verdict::witness::fixture::{NOON, joined};
+    use crate::witness::fixture::{NOON, joined};
 
     fn after(milliseconds: i64) -> Timestamp {
         let noon: Timestamp = NOON.parse().expect("valid");

@@ -1,29 +1,44 @@
 //! What was lost of the response data in a round of traffic.
 
-use super::ProcedureResults;
-use super::round::Round;
-use crate::procedure::exchange::AccessLogExpectation;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::judged::Judged;
+use crate::witness::counters::Counters;
+use crate::witness::join::Joined;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::located::Position;
 use harness_traffic::record::ClientResult;
 
-/// Reports what was lost of the response data, by the proxy's account and by the agent's. Envoy counts an entry as written that nobody has
+/// What must become of the response data that the proxy sends to the agent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessLogExpectation {
+    /// Any number of entries may be lost on the way to the agent; how many is reported.
+    Any,
+    /// The proxy accounts for one entry for each answered request, and for none dropped.
+    #[default]
+    Complete,
+    /// At least one entry must be lost on the way to the agent; how many is reported.
+    Lossy,
+}
+
+/// Reports what was lost of the response data, by the proxy's account and by the agent's. Envoy counts an entry as written that was never
 /// taken, so only the agent's account shows a loss.
-pub(super) fn judge_access_log(
+pub fn judge_access_log(
     expect: AccessLogExpectation,
-    round: &Round,
-    results: &mut ProcedureResults,
-) {
-    let joined = &round.joined;
+    joined: &[Joined],
+    (before, after): (&Counters, &Counters),
+) -> Judged {
+    let mut judged = Judged::default();
     if expect == AccessLogExpectation::Complete {
-        return;
+        return judged;
     }
     let difference = |ending: &str| {
-        round
-            .after
+        after
             .sum_ending(ending)
-            .saturating_sub(round.before.sum_ending(ending))
+            .saturating_sub(before.sum_ending(ending))
     };
     let written = difference("grpc_access_log.logs_written");
     let dropped = difference("grpc_access_log.logs_dropped");
@@ -37,7 +52,7 @@ pub(super) fn judge_access_log(
         .clone()
         .filter(|joined| joined.agent.iter().all(|record| record.response_code == 0))
         .count();
-    results.observations.extend([
+    judged.observations.extend([
         (
             "response data by the proxy's account".into(),
             format!(
@@ -50,7 +65,7 @@ pub(super) fn judge_access_log(
         ),
     ]);
     if written + dropped != answered as u64 {
-        results.findings.push(Finding::new(
+        judged.findings.push(Finding::new(
             FindingKind::AccessLog,
             Position::default(),
             "the proxy accounts for one entry for each answered request",
@@ -58,7 +73,7 @@ pub(super) fn judge_access_log(
         ));
     }
     match expect {
-        AccessLogExpectation::Lossy if lost == 0 => results.findings.push(Finding::new(
+        AccessLogExpectation::Lossy if lost == 0 => judged.findings.push(Finding::new(
             FindingKind::NotExercised,
             Position::default(),
             "response data is lost on the way to the agent",
@@ -68,4 +83,5 @@ pub(super) fn judge_access_log(
         | AccessLogExpectation::Complete
         | AccessLogExpectation::Lossy => {}
     }
+    judged
 }
