@@ -8,11 +8,9 @@ use std::time::Duration;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::drain::DrainSpec;
-use crate::procedure::drive::DriveReport;
 use crate::procedure::error::ProcedureError;
-use crate::procedure::exchange::{check_deployment, judge_controls, record_reconciliation};
+use crate::procedure::exchange::{check_deployment, judge_controls};
 use crate::procedure::expected::requests_of_cases;
-use harness_core::model::outcome::Outcome;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::PROXY_CONTAINER;
@@ -106,18 +104,4 @@ async fn await_of_proxy(
         })
         .await
         .map(|_| ())
-}
-
-/// Envoy's counters end with it; the totals are drawn up without them.
-pub(super) async fn reconcile(
-    report: &DriveReport,
-    outcomes: &[Outcome],
-    deployment: &Deployment,
-    results: &mut ProcedureResults,
-) -> Result<(), ProcedureError> {
-    let reconciliation = deployment
-        .reconcile(report.summary.sent, outcomes, None, None)
-        .await?;
-    record_reconciliation(reconciliation, results);
-    Ok(())
 }

@@ -4,7 +4,7 @@
 //! connection ends is turned away: with more pods another one would have taken it. That is no loss; a request that was sent and never
 //! answered is one.
 
-use super::carry_out::reconcile;
+use super::totals::reconcile;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::drain::PersistentConnections;
 use crate::procedure::drive::Drive;

@@ -1,6 +1,6 @@
 //! The part of `drain` with slow requests that are under way when the pod's deletion is asked for.
 
-use super::carry_out::reconcile;
+use super::totals::reconcile;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::drive::{Drive, DriveReport};

@@ -9,3 +9,4 @@ mod in_flight;
 mod persistent_connections;
 mod specification;
 mod streams;
+mod totals;

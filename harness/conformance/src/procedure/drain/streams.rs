@@ -1,6 +1,6 @@
 //! The part of `drain` with two streams: what is due before the proxy's TERM is answered and inspected, and no attack ever gets through.
 
-use super::carry_out::reconcile;
+use super::totals::reconcile;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::drain::DrainSpec;

@@ -4,7 +4,9 @@ use crate::procedure::deployment::Deployment;
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::PodFleet;
 use async_trait::async_trait;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+
+use super::progress::{ATTACK, BENIGN, Progress};
 
 use crate::procedure::ProcedureResults;
 use crate::procedure::drive::{Drive, DriveReport};
@@ -17,19 +19,6 @@ use harness_core::model::phase::Phase;
 use harness_core::model::stream_kind::StreamKind;
 use harness_verdict::judge::rollout::{StreamRequest, Timelines, judge_denials, judge_streams};
 use harness_verdict::witness::fleet::FleetJoined;
-
-/// Records of both streams that come before the first step, and again after the last one.
-pub(super) const AROUND_STEPS: usize = 100;
-/// The case that the benign requests belong to.
-pub(super) const BENIGN: &str = "benign-stream";
-/// The case that the attacks belong to.
-pub(super) const ATTACK: &str = "attack-stream";
-
-/// Tells by its id whether a request is one of the two streams.
-pub(super) fn is_of_streams(id: &str) -> bool {
-    let case = id.split('.').nth(1);
-    case.is_some_and(|case| case == BENIGN || case == ATTACK)
-}
 
 #[async_trait]
 impl CarryOut<PodFleet> for RolloutSpec {
@@ -121,35 +110,6 @@ fn judge_pair(
             .push(stream.judged(request.joined, judgement));
     }
     outcomes
-}
-
-/// How far the streams are, and whether they are to end.
-#[derive(Debug)]
-pub(super) struct Progress {
-    records: tokio::sync::watch::Sender<usize>,
-    is_over: AtomicBool,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            records: tokio::sync::watch::Sender::new(0),
-            is_over: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Progress {
-    /// Waits for so many records beyond those that have come.
-    pub(super) async fn await_more(&self, more: usize) {
-        let wanted = *self.records.borrow() + more;
-        let mut records = self.records.subscribe();
-        let _ = records.wait_for(|records| *records >= wanted).await;
-    }
-
-    pub(super) fn end(&self) {
-        self.is_over.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Takes the records as they come, and says how many there are. When the steps are over the driver is told to stop.

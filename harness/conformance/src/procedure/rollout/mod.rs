@@ -7,6 +7,7 @@ mod controls;
 mod definition;
 mod fleet;
 mod joining;
+mod progress;
 mod specification;
 mod statuses;
 mod steps;

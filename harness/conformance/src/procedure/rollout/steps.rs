@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::carry_out::{AROUND_STEPS, Progress, is_of_streams};
 use super::joining::{Newcomer, greet, start_drivers};
+use super::progress::{AROUND_STEPS, Progress, is_of_streams};
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::FleetDeployment;
 use crate::procedure::error::ProcedureError;
