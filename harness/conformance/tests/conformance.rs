@@ -11,8 +11,7 @@ use jiff::Timestamp;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
-use conformance::catalogue::load::Catalogue;
-use conformance::catalogue::load::load_catalogue;
+use conformance::catalogue::load::{Catalogue, load_catalogue};
 use conformance::catalogue::scenario::Scenario;
 use conformance::report::console::details;
 use conformance::report::files;
@@ -27,8 +26,7 @@ use harness_core::model::corpora::Corpora;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::feature::FeatureSet;
 use harness_core::model::finding::{ScenarioResult, describe_missing};
-use harness_core::model::project::LoadError;
-use harness_core::model::project::Project;
+use harness_core::model::project::{LoadError, Project};
 use harness_environment::local::{pod_init_main, pod_stage_main};
 
 mod attached;

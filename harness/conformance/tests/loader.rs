@@ -6,9 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use conformance::catalogue::load::Catalogue;
-use conformance::catalogue::load::load_catalogue;
-use conformance::catalogue::load::scenario_of;
+use conformance::catalogue::load::{Catalogue, load_catalogue, scenario_of};
 use harness_artifacts::image::TOOLS;
 use harness_core::model::diagnostic::{Colour, Diagnostic};
 use harness_core::model::project::Project;

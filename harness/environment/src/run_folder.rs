@@ -4,10 +4,9 @@
 //! any more.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+use std::{io, thread};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;

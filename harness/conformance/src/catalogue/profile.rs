@@ -12,10 +12,7 @@ use harness_core::model::complaints::Complaints;
 use harness_core::model::diagnostic::Diagnostic;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::parse::parse;
-use harness_core::model::project::LoadError;
-use harness_core::model::project::Project;
-use harness_core::model::project::read_bounded;
-use harness_core::model::project::yaml_files;
+use harness_core::model::project::{LoadError, Project, read_bounded, yaml_files};
 
 /// One file below `scenarios/profiles/`; its stem is the profile's name.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

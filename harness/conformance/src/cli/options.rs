@@ -6,8 +6,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::error::CliError;
-use crate::catalogue::load::Catalogue;
-use crate::catalogue::load::load_catalogue;
+use crate::catalogue::load::{Catalogue, load_catalogue};
 use crate::catalogue::scenario::Scenario;
 use crate::report::record::RunOptionsRecord;
 use crate::run::selection::Selection;

@@ -1,21 +1,23 @@
 //! `admission`: whether the cluster lets the pod in, and that a pod which it lets in works.
 
-use crate::procedure::interface::{Admission, CarryOut};
-use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
-use crate::procedure::pods::OnePod;
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use harness_core::model::case::Case;
-use harness_core::model::complaints::Complaints;
-use harness_core::model::located::Located;
-use harness_core::model::validate_requests::check_cases;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::Arc;
 
 use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
+use crate::procedure::interface::{
+    Admission, CarryOut, CheckContext, Procedure, Requirement, assertion_of_case,
+};
+use crate::procedure::pods::OnePod;
+use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
+use harness_core::model::located::Located;
+use harness_core::model::validate_requests::check_cases;
 use harness_environment::{EnvironmentFault, Pod};
 use harness_verdict::judge::admission::{judge_refusal, not_admitted, not_refused};
 
@@ -87,8 +89,7 @@ impl CarryOut<OnePod> for AdmissionSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        judge_working(&spec.cases, deployment, results).await
+        judge_working(&self.cases, deployment, results).await
     }
 }
 

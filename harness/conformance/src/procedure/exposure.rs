@@ -3,15 +3,19 @@
 //! The connections are made to the pod's address from where the traffic comes from: in a cluster another pod. The proxy's port is tried
 //! in every case: a meter that can connect nowhere would find every port closed.
 
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
 use super::plan::list_stream;
-use crate::procedure::interface::CarryOut;
-use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
+use crate::procedure::interface::{
+    CarryOut, CheckContext, Procedure, Requirement, assertion_of_case,
+};
 use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::located::{Located, Position};
@@ -20,8 +24,6 @@ use harness_core::stack::PROXY_PORT;
 use harness_environment::authority;
 use harness_traffic::plan::{BodyStart, Framing, Pacing, PlannedRequest, Protocol, Stream};
 use harness_verdict::judge::exposure::{PortState, Trial, judge_port};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// `exposure`: which ports of the pod somebody outside it can connect to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -86,9 +88,8 @@ impl CarryOut<OnePod> for ExposureSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        judge_working(&spec.cases, deployment, results).await?;
-        let trials = trials(spec);
+        judge_working(&self.cases, deployment, results).await?;
+        let trials = trials(self);
         let address = deployment.pod().addresses().pod_ip;
         let streams = trials
             .iter()

@@ -1,13 +1,6 @@
 //! `filesystem`: where a container may write by the kernel's word, what it wrote, and with which privileges.
 
-use crate::procedure::interface::CarryOut;
-use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
-use crate::procedure::pods::OnePod;
 use async_trait::async_trait;
-use harness_core::model::case::Case;
-use harness_core::model::complaints::Complaints;
-use harness_core::model::validate_requests::check_some_cases;
-use harness_core::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,9 +8,16 @@ use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
+use crate::procedure::interface::{
+    CarryOut, CheckContext, Procedure, Requirement, assertion_of_case,
+};
+use crate::procedure::pods::OnePod;
+use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
 use harness_core::model::located::Located;
 use harness_core::model::pod_security::PodSecurity;
-use harness_core::stack::AGENT_CONTAINER;
+use harness_core::model::validate_requests::check_some_cases;
+use harness_core::stack::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use harness_verdict::judge::filesystem::{
     ExpectedFile, FilesystemExpectation, RootExpectation, judge_view, total_size,
 };
@@ -92,19 +92,18 @@ impl CarryOut<OnePod> for FilesystemSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        judge_working(&spec.cases, deployment, results).await?;
-        let container = spec
+        judge_working(&self.cases, deployment, results).await?;
+        let container = self
             .container
             .as_ref()
             .map_or(AGENT_CONTAINER, |name| name.as_str());
         let view = deployment.pod().inspect_files(container).await?;
         let expectation = FilesystemExpectation {
-            root: spec.root,
-            writable: &spec.writable,
-            files: &spec.files,
-            size_limit: spec.size_limit,
-            security: spec.security,
+            root: self.root,
+            writable: &self.writable,
+            files: &self.files,
+            size_limit: self.size_limit,
+            security: self.security,
         };
         results.findings.extend(judge_view(&expectation, &view));
         results.observations.insert(

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{JudgedRequest, ProcedureResults};
-use harness_core::model::case::Case;
-use harness_core::model::case::Intent;
+use harness_core::model::case::{Case, Intent};
 use harness_verdict::judge::redirect_chain::judge_undeliverable;
 
 /// Adds to the observations what the cases' requests show together.

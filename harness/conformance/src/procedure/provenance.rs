@@ -1,19 +1,21 @@
 //! `provenance`: what runs is what was named. The digest of each container's image is the one that was built or asked for.
 
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
-use crate::procedure::interface::CarryOut;
-use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
+use crate::procedure::interface::{
+    CarryOut, CheckContext, Procedure, Requirement, assertion_of_case,
+};
 use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::validate_requests::check_some_cases;
 use harness_verdict::judge::images::judge_container;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// `provenance`: the digest of each container's image is the one that was built or asked for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -48,8 +50,7 @@ impl CarryOut<OnePod> for ProvenanceSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        judge_working(&spec.cases, deployment, results).await?;
+        judge_working(&self.cases, deployment, results).await?;
         for image in deployment.pod().images() {
             results.findings.extend(judge_container(&image));
             let digest = image

@@ -3,26 +3,26 @@
 //! Where the image cannot be had, the proxy and the application run all the same: the pod must then never be ready, and the
 //! proxy's failure mode decides upon every request that reaches it.
 
-use crate::procedure::interface::CarryOut;
-use crate::procedure::interface::{
-    CheckContext, Procedure, Requirement, Weight, assertion_of_case,
-};
-use crate::procedure::pods::OnePod;
+use std::time::Duration;
+
 use async_trait::async_trait;
-use harness_core::model::case::Case;
-use harness_core::model::complaints::Complaints;
-use harness_core::model::located::Located;
-use harness_core::model::validate_requests::check_some_cases;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::time::Duration;
 
 use super::ProcedureResults;
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::error::ProcedureError;
 use super::exchange::{check_deployment, judge_requests};
 use super::expected::requests_of_cases;
+use crate::procedure::interface::{
+    CarryOut, CheckContext, Procedure, Requirement, Weight, assertion_of_case,
+};
+use crate::procedure::pods::OnePod;
+use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
 use harness_core::model::image_use::ContainerImage;
+use harness_core::model::located::Located;
+use harness_core::model::validate_requests::check_some_cases;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::polling::Polling;
 use harness_verdict::judge::pull::{
@@ -92,29 +92,28 @@ impl CarryOut<OnePod> for PullSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
         check_deployment(deployment, &[], results);
-        match *spec.agent {
+        match *self.agent {
             PullOutcome::Runs => {
                 if let Some(reason) = await_running(deployment).await? {
                     let timeline = deployment.pod().timeline();
-                    let finding = image_missing(spec.agent.position, reason, &timeline);
+                    let finding = image_missing(self.agent.position, reason, &timeline);
                     results.findings.push(finding);
                     return Ok(());
                 }
             }
             PullOutcome::NeverStarts => {
-                await_reason(spec, deployment, results).await;
+                await_reason(self, deployment, results).await;
                 deployment.await_proxy_live().await?;
             }
         }
-        let requests = requests_of_cases(&spec.cases, deployment)?;
+        let requests = requests_of_cases(&self.cases, deployment)?;
         judge_requests(requests, deployment, results).await?;
-        match *spec.agent {
+        match *self.agent {
             PullOutcome::Runs => {}
             PullOutcome::NeverStarts => {
                 let timeline = deployment.pod().timeline();
-                let finding = judge_never_started(spec.agent.position, &timeline);
+                let finding = judge_never_started(self.agent.position, &timeline);
                 results.findings.extend(finding);
                 // How such a pod ends is not the matter here, and an older kubelet takes its time over a container that never was. Where something
                 // was found, the evidence is taken of the pod as it stands.

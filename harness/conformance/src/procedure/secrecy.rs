@@ -1,13 +1,17 @@
 //! `secrecy`: after traffic, and once more after the pod has ended, the agent's keys are looked for wherever they could show.
 
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::ProcedureResults;
 use super::deployment::Deployment;
 use super::error::ProcedureError;
 use super::exchange::judge_working;
-use crate::procedure::interface::CarryOut;
-use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
+use crate::procedure::interface::{
+    CarryOut, CheckContext, Procedure, Requirement, assertion_of_case,
+};
 use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use harness_core::model::case::Case;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::expectation::ClientExpectation;
@@ -16,8 +20,6 @@ use harness_core::model::validate_requests::check_some_cases;
 use harness_core::redaction::Redactor;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_verdict::judge::secrecy::{Place, judge_answers, judge_places};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// `secrecy`: after traffic, the agent's keys are looked for wherever they could show.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -56,9 +58,8 @@ impl CarryOut<OnePod> for SecrecySpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        judge_working(&spec.cases, deployment, results).await?;
-        let found = judge_answers(&spec.client, &results.requests);
+        judge_working(&self.cases, deployment, results).await?;
+        let found = judge_answers(&self.client, &results.requests);
         results.findings.extend(found);
 
         let mut places = live_places(deployment).await?;

@@ -3,11 +3,11 @@
 //! A proxy gives a check up at its time-out and no later. Where it says that it waited much longer, nobody let it run, and an agent
 //! on the same machine fared no better. Findings that such a wait cannot explain are never excused.
 
-use harness_core::model::finding_kind::FindingKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{JudgedRequest, ProcedureResults};
+use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::outcome::Outcome;
 use harness_core::stack::proxy_config::ProxyFacts;
 use harness_verdict::witness::outcome::waited_out;

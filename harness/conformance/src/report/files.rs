@@ -2,10 +2,9 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::decisions;
 use super::evidence::{Output, WriteError};
-use super::junit;
 use super::record::RunRecord;
+use super::{decisions, junit};
 
 /// Why the reports of a run cannot be written.
 #[derive(Debug, thiserror::Error)]

@@ -19,8 +19,7 @@ use crate::run::subjects::Subjects;
 use crate::run::{Going, RunObserver, run};
 use harness_core::model::finding::ScenarioResult;
 use harness_core::model::image_digest::ImageDigest;
-use harness_core::model::project::LoadError;
-use harness_core::model::project::Project;
+use harness_core::model::project::{LoadError, Project};
 use harness_environment::EnvironmentFault;
 
 /// The variable that makes the reference stub a mutant.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::case::Case;
-use super::case::Intent;
+use super::case::{Case, Intent};
 use super::complaints::Complaints;
 use super::expectation::{Expectation, PEER};
 use super::located::{Located, Position};

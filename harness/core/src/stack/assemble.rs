@@ -22,11 +22,9 @@ use super::{
 };
 use crate::model::project::Project;
 use crate::model::pull_policy::PullPolicy;
-use crate::model::stack_settings::AgentPlace;
-use crate::model::stack_settings::ContainerSettings;
-use crate::model::stack_settings::ProbeSettings;
-use crate::model::stack_settings::StackSettings;
-use crate::model::stack_settings::VolumeSettings;
+use crate::model::stack_settings::{
+    AgentPlace, ContainerSettings, ProbeSettings, StackSettings, VolumeSettings,
+};
 
 /// The key of the guide's secret that holds the access key.
 pub const ACCESS_KEY: &str = "accesskeyid";

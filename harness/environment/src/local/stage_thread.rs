@@ -4,10 +4,9 @@
 //! process does. A thread of a runtime's pool can end at any time; this one lives as long as the
 //! harness.
 
-use std::io;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::{io, thread};
 
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;

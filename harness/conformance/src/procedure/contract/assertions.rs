@@ -1,8 +1,6 @@
 //! Says what must be seen of a call to the agent's own services.
 
-use super::specification::ContractCall;
-use super::specification::ContractCase;
-use super::specification::LogEntrySpec;
+use super::specification::{ContractCall, ContractCase, LogEntrySpec};
 use crate::procedure::interface::shortened;
 
 /// Says what a call to the agent must come to.

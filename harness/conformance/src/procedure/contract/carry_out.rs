@@ -3,19 +3,18 @@
 //! An attack that must be blocked and a benign request that must be allowed begin and end every scenario, on its own connection: an agent
 //! that odd messages have thrown off is found.
 
+use async_trait::async_trait;
+
 use super::controls::{self, await_enforcing, controls};
 use super::course::Course;
 use super::round::Round;
 use super::sent::SentCall;
 use crate::procedure::ProcedureResults;
-use crate::procedure::contract::CallPacing;
-use crate::procedure::contract::ContractCall;
-use crate::procedure::contract::ContractSpec;
+use crate::procedure::contract::{CallPacing, ContractCall, ContractSpec};
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use harness_core::model::call_expectation::CallOutcome;
 
 /// The agent's setting that lets it wait for response data before it writes a line.
@@ -28,10 +27,9 @@ impl CarryOut<OnePod> for ContractSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
         deployment.await_ready().await?;
         let mut course = Course::default();
-        if let Some((call, record)) = await_enforcing(spec.connection, deployment).await? {
+        if let Some((call, record)) = await_enforcing(self.connection, deployment).await? {
             course.sent += 1;
             course.records.insert(record.id.clone(), record);
             course
@@ -39,13 +37,13 @@ impl CarryOut<OnePod> for ContractSpec {
                 .push((call, controls::expect(CallOutcome::Blocked)));
         }
         let mut round = Round::default();
-        let first = controls("control-first", spec.connection, deployment)?;
+        let first = controls("control-first", self.connection, deployment)?;
         course.add_controls(&mut round, first);
-        for case in &spec.cases {
+        for case in &self.cases {
             let connection = case
                 .connection
                 .as_ref()
-                .map_or(spec.connection, |own| own.value);
+                .map_or(self.connection, |own| own.value);
             match case.call() {
                 Some(ContractCall::AccessLog(log)) => {
                     // Its entries carry what the agent has answered: the checks before it are made first.
@@ -69,11 +67,11 @@ impl CarryOut<OnePod> for ContractSpec {
                 None => {}
             }
         }
-        let last = controls("control-last", spec.connection, deployment)?;
+        let last = controls("control-last", self.connection, deployment)?;
         course.add_controls(&mut round, last);
         round = course.make(round, deployment).await?;
         if expects_response_data(deployment) {
-            course.report_controls(&mut round, spec, deployment);
+            course.report_controls(&mut round, self, deployment);
         }
         course.make(round, deployment).await?;
         super::judging::judge(course, deployment, results).await

@@ -12,13 +12,9 @@ use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 use envoy_types::pb::google::protobuf::Timestamp;
 use prost::Message;
 
-use crate::procedure::contract::AttributeExtent;
-use crate::procedure::contract::BodyExtent;
-use crate::procedure::contract::BodyForm;
-use crate::procedure::contract::CheckSpec;
-use crate::procedure::contract::HeaderForm;
-use crate::procedure::contract::MissingPart;
-use crate::procedure::contract::UnknownFields;
+use crate::procedure::contract::{
+    AttributeExtent, BodyExtent, BodyForm, CheckSpec, HeaderForm, MissingPart, UnknownFields,
+};
 use harness_core::model::digest::sha256;
 use harness_core::model::identity::{REQUEST_ID_HEADER, RequestId};
 use harness_core::model::request::{RequestSpecError, parse_header};

@@ -2,12 +2,10 @@
 
 use super::round::{Round, Step};
 use super::sent::SentCall;
-use crate::procedure::contract::CheckSpec;
-use crate::procedure::contract::ContractConnection;
+use crate::procedure::contract::{CheckSpec, ContractConnection};
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::error::ProcedureError;
-use harness_core::model::call_expectation::CallExpectation;
-use harness_core::model::call_expectation::CallOutcome;
+use harness_core::model::call_expectation::{CallExpectation, CallOutcome};
 use harness_core::model::located::Located;
 use harness_environment::polling::Polling;
 use harness_traffic::contract::plan::Completion;

@@ -6,18 +6,13 @@ use super::controls;
 use super::log_message::{AnsweredCheck, streams};
 use super::round::{Round, Step};
 use super::sent::SentCall;
-use crate::procedure::contract::AccessLogSpec;
-use crate::procedure::contract::CallPacing;
-use crate::procedure::contract::ContractCase;
-use crate::procedure::contract::ContractConnection;
-use crate::procedure::contract::ContractSpec;
-use crate::procedure::contract::IdentifierPlace;
-use crate::procedure::contract::LogEntrySpec;
-use crate::procedure::contract::UnknownFields;
+use crate::procedure::contract::{
+    AccessLogSpec, CallPacing, ContractCase, ContractConnection, ContractSpec, IdentifierPlace,
+    LogEntrySpec, UnknownFields,
+};
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
-use harness_core::model::call_expectation::CallExpectation;
-use harness_core::model::call_expectation::CallOutcome;
+use harness_core::model::call_expectation::{CallExpectation, CallOutcome};
 use harness_core::model::located::{Located, Position};
 use harness_traffic::contract::plan::Completion;
 use harness_traffic::contract::record::{CallRecord, GroupRecord};

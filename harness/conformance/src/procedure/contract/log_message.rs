@@ -15,10 +15,7 @@ use envoy_types::pb::google::protobuf::UInt32Value;
 use prost::Message;
 
 use super::sent::SentCall;
-use crate::procedure::contract::AccessLogSpec;
-use crate::procedure::contract::IdentifierPlace;
-use crate::procedure::contract::LogEntrySpec;
-use crate::procedure::contract::UnknownFields;
+use crate::procedure::contract::{AccessLogSpec, IdentifierPlace, LogEntrySpec, UnknownFields};
 use harness_verdict::judge::contract::CORRELATION_HEADERS;
 use harness_verdict::witness::call::CallAnswer;
 

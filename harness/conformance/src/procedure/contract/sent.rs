@@ -6,9 +6,7 @@ use prost::Message as _;
 use tonic_health::pb::HealthCheckRequest;
 
 use super::check_message::{CheckMessage, Identification};
-use crate::procedure::contract::CheckSpec;
-use crate::procedure::contract::ContractConnection;
-use crate::procedure::contract::HealthSpec;
+use crate::procedure::contract::{CheckSpec, ContractConnection, HealthSpec};
 use harness_core::model::identity::RequestId;
 use harness_core::model::request::RequestSpecError;
 use harness_traffic::contract::plan::PlannedCall;

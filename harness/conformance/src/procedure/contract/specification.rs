@@ -1,11 +1,11 @@
 //! `contract`: calls to the agent's gRPC services without a proxy, each judged.
 
-use harness_core::model::call_expectation::CallExpectation;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use harness_core::model::call_expectation::CallExpectation;
 use harness_core::model::located::Located;
 use harness_core::model::request::{BodySpec, FilledBody};
 use harness_core::model::timespan::TimeSpan;

@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::specification::AccessLogSpec;
-use super::specification::CallPacing;
-use super::specification::CheckSpec;
-use super::specification::ContractCall;
-use super::specification::ContractCase;
-use super::specification::ContractSpec;
-use super::specification::HeaderForm;
-use super::specification::LogEntrySpec;
-use harness_core::model::call_expectation::CallExpectation;
-use harness_core::model::call_expectation::CallOutcome;
+use super::specification::{
+    AccessLogSpec, CallPacing, CheckSpec, ContractCall, ContractCase, ContractSpec, HeaderForm,
+    LogEntrySpec,
+};
+use harness_core::model::call_expectation::{CallExpectation, CallOutcome};
 use harness_core::model::complaints::Complaints;
 use harness_core::model::container::AGENT_ADDRESS_VARIABLE;
 use harness_core::model::located::{Located, Position};

@@ -1,9 +1,8 @@
 //! `drain`: the pod is deleted while requests go on; none may be cut and no attack may slip through.
 
-use crate::procedure::interface::CarryOut;
-use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use std::time::Duration;
+
+use async_trait::async_trait;
 
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
@@ -11,6 +10,8 @@ use crate::procedure::drain::DrainSpec;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::{check_deployment, judge_controls};
 use crate::procedure::expected::requests_of_cases;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::OnePod;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::PROXY_CONTAINER;
@@ -24,22 +25,21 @@ impl CarryOut<OnePod> for DrainSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        check_deployment(deployment, &spec.lint, results);
+        check_deployment(deployment, &self.lint, results);
         deployment.await_ready_and_enforcing().await?;
 
-        if let Some(stream) = &spec.stream {
+        if let Some(stream) = &self.stream {
             judge_controls(&stream.attack, &stream.benign, deployment, results).await?;
         }
-        let streams = match &spec.stream {
+        let streams = match &self.stream {
             Some(stream) => Some(super::streams::start(stream, deployment).await?),
             None => None,
         };
-        let clients = match &spec.persistent_connections {
+        let clients = match &self.persistent_connections {
             Some(kept) => Some((kept, super::clients::start(kept, deployment).await?)),
             None => None,
         };
-        let slow = requests_of_cases(&spec.in_flight, deployment)?;
+        let slow = requests_of_cases(&self.in_flight, deployment)?;
         let slow_drive = super::in_flight::start(&slow, deployment).await?;
 
         deployment.pod().request_deletion().await?;
@@ -51,7 +51,7 @@ impl CarryOut<OnePod> for DrainSpec {
             let mut drive = streams.drive;
             drive.stop().await?;
             let report = deployment.finish_drive(drive).await?;
-            super::streams::judge(spec, &streams.pair, &report, deployment, results).await?;
+            super::streams::judge(self, &streams.pair, &report, deployment, results).await?;
         }
         if let Some((kept, clients)) = clients {
             await_of_proxy("the proxy to end", deployment, |event| {
@@ -72,7 +72,7 @@ impl CarryOut<OnePod> for DrainSpec {
         for event in &timeline {
             if let (Some(container), LifecycleEvent::EndUnknown { reason }) =
                 (&event.container, &event.event)
-                && spec
+                && self
                     .containers
                     .iter()
                     .any(|judged| *judged.name == *container)
@@ -83,7 +83,7 @@ impl CarryOut<OnePod> for DrainSpec {
                 .into());
             }
         }
-        for container in &spec.containers {
+        for container in &self.containers {
             results.findings.extend(judge_end(&timeline, container));
         }
         Ok(())

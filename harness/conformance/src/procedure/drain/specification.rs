@@ -1,21 +1,21 @@
 //! What a drain is told: what goes on while the pod is deleted, and how its containers end.
 
-use crate::procedure::interface::{
-    CheckContext, Procedure, Repetition, Requirement, Weight, assertion_of_case,
-};
-use harness_core::model::complaints::Complaints;
-use harness_core::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
-use harness_core::model::container_end::ContainerEnd;
-use harness_core::model::validate_requests::{check_cases, check_rate, check_request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::procedure::drain::PersistentConnections;
+use crate::procedure::interface::{
+    CheckContext, Procedure, Repetition, Requirement, Weight, assertion_of_case,
+};
 use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
+use harness_core::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
+use harness_core::model::container_end::ContainerEnd;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::outcome::Outcome;
 use harness_core::model::request::RequestSpec;
+use harness_core::model::validate_requests::{check_cases, check_rate, check_request};
 use harness_verdict::judge::drain::CutExpectation;
 
 /// The most clients that keep a connection each.

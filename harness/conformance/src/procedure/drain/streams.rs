@@ -3,8 +3,7 @@
 use super::totals::reconcile;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
-use crate::procedure::drain::DrainSpec;
-use crate::procedure::drain::DrainStream;
+use crate::procedure::drain::{DrainSpec, DrainStream};
 use crate::procedure::drive::{Drive, DriveReport};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::stream_pair::StreamPair;

@@ -3,11 +3,9 @@
 //!
 //! The rest begins when the witnesses have told of every request: none is under way then.
 
-use crate::procedure::interface::CarryOut;
-use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use crate::procedure::ProcedureResults;
@@ -15,6 +13,8 @@ use crate::procedure::deployment::Deployment;
 use crate::procedure::endurance::EnduranceSpec;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::show_working;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::OnePod;
 use crate::procedure::round::{ReconciledEntries, Round};
 use crate::procedure::stream_pair::{Repeated, StreamPair};
 use harness_core::model::byte_size::ByteSize;
@@ -43,29 +43,28 @@ impl CarryOut<OnePod> for EnduranceSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        show_working(&[], &spec.attack, &spec.benign, deployment, results).await?;
+        show_working(&[], &self.attack, &self.benign, deployment, results).await?;
 
         let under_load = |count| Load {
             count,
             pacing: Pacing::Rate {
-                per_second: *spec.per_second,
+                per_second: *self.per_second,
             },
         };
         let one_by_one = Load {
             count: MEASURED,
             pacing: Pacing::Sequential,
         };
-        let mut send = async |cases, load| send(spec, cases, load, deployment, results).await;
+        let mut send = async |cases, load| send(self, cases, load, deployment, results).await;
         let warm_up = ["warm-up-benign", "warm-up-attack"];
-        send(warm_up, under_load(*spec.warm_up)).await?;
+        send(warm_up, under_load(*self.warm_up)).await?;
         let measured_before = send(["benign-before", "attack-before"], one_by_one).await?;
         let before = look(deployment).await?;
         let cases = ["benign-under-load", "attack-under-load"];
-        send(cases, under_load(*spec.requests)).await?;
+        send(cases, under_load(*self.requests)).await?;
         let after = look(deployment).await?;
         let resting_since = Instant::now();
-        sleep(spec.idle_for.as_duration()).await;
+        sleep(self.idle_for.as_duration()).await;
         let rested = look(deployment).await?;
         let rest = resting_since.elapsed();
         let measured_after = send(["benign-after", "attack-after"], one_by_one).await?;
@@ -77,7 +76,7 @@ impl CarryOut<OnePod> for EnduranceSpec {
             waits: Waits::of(&measured(&measured_before), &measured(&measured_after)),
         };
         observe(&readings, results);
-        results.findings.extend(judge(&spec.bounds(), &readings));
+        results.findings.extend(judge(&self.bounds(), &readings));
         Ok(())
     }
 }

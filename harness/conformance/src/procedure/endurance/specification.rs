@@ -1,17 +1,17 @@
 //! What `endurance` is told: the agent answers many requests and takes no more of its machine for it.
 
-use crate::procedure::interface::{CheckContext, Procedure, Requirement, Weight};
-use harness_core::model::complaints::Complaints;
-use harness_core::model::feature::Feature;
-use harness_core::model::validate_requests::{check_rate, check_request};
-use harness_verdict::judge::endurance::EnduranceBounds;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::procedure::interface::{CheckContext, Procedure, Requirement, Weight};
 use harness_core::model::byte_size::ByteSize;
+use harness_core::model::complaints::Complaints;
+use harness_core::model::feature::Feature;
 use harness_core::model::located::Located;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timespan::TimeSpan;
+use harness_core::model::validate_requests::{check_rate, check_request};
+use harness_verdict::judge::endurance::EnduranceBounds;
 
 /// The fewest requests of each kind after which an agent is compared with what it was before.
 const FEWEST_COMPARED: u32 = 20;

@@ -1,16 +1,16 @@
 //! What an exchange is told: requests that are sent to a pod that stands.
 
-use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
-use harness_core::model::complaints::Complaints;
-use harness_core::model::corpora::Corpora;
-use harness_core::model::validate_requests::{check_cases, check_expectation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::procedure::interface::{CheckContext, Procedure, Requirement, assertion_of_case};
 use harness_core::model::case::{Case, PayloadUse};
+use harness_core::model::complaints::Complaints;
+use harness_core::model::corpora::Corpora;
 use harness_core::model::expectation::Expectation;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::{Located, Position};
+use harness_core::model::validate_requests::{check_cases, check_expectation};
 use harness_verdict::judge::access_log::AccessLogExpectation;
 
 /// `exchange`: requests are sent to a pod that stands, and each is judged.

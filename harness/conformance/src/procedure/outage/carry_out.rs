@@ -1,5 +1,7 @@
 //! `outage`: the agent is stopped or killed while requests go on, and must be asked again afterwards.
 
+use async_trait::async_trait;
+
 use super::kill::{Ending, go_on_under_load};
 use super::memory::exhaust_memory;
 use super::overload::overload;
@@ -9,10 +11,8 @@ use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::show_working;
 use crate::procedure::interface::CarryOut;
-use crate::procedure::outage::Fault;
-use crate::procedure::outage::OutageSpec;
+use crate::procedure::outage::{Fault, OutageSpec};
 use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use harness_core::model::stream_kind::StreamKind;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::ContainerFault;
@@ -32,13 +32,12 @@ impl CarryOut<OnePod> for OutageSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        show_working(&spec.lint, &spec.attack, &spec.benign, deployment, results).await?;
-        match *spec.fault {
+        show_working(&self.lint, &self.attack, &self.benign, deployment, results).await?;
+        match *self.fault {
             Fault::ExhaustMemory => {
-                let began_at = exhaust_memory(spec, deployment).await?;
+                let began_at = exhaust_memory(self, deployment).await?;
                 let ending = Ending::OfMemory(began_at);
-                let result = go_on_under_load(spec, ending, deployment, results).await;
+                let result = go_on_under_load(self, ending, deployment, results).await;
                 let ended = exit_after(&deployment.pod().timeline(), AGENT_CONTAINER);
                 match (result, ended) {
                     // An agent that has not ended is not restarted: that is what is told of it below.
@@ -46,12 +45,12 @@ impl CarryOut<OnePod> for OutageSpec {
                     (Err(error), _) => return Err(error),
                 }
                 let timeline = deployment.pod().timeline();
-                results.absorb(judge_memory_end(spec.fault.position, &timeline));
+                results.absorb(judge_memory_end(self.fault.position, &timeline));
                 Ok(())
             }
-            Fault::Pause => pause(spec, deployment, results).await,
-            Fault::Kill => go_on_under_load(spec, Ending::ByHarness, deployment, results).await,
-            Fault::Overload => overload(spec, deployment, results).await,
+            Fault::Pause => pause(self, deployment, results).await,
+            Fault::Kill => go_on_under_load(self, Ending::ByHarness, deployment, results).await,
+            Fault::Overload => overload(self, deployment, results).await,
         }
     }
 }

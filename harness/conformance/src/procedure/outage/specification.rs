@@ -1,16 +1,16 @@
 //! What an outage is told: what is done to the agent, and what becomes of requests meanwhile.
 
-use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
-use harness_core::model::complaints::Complaints;
-use harness_core::model::validate_requests::check_request;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
+use harness_core::model::complaints::Complaints;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timespan::TimeSpan;
+use harness_core::model::validate_requests::check_request;
 use harness_verdict::judge::outage::OutageExpectation;
 
 /// `outage`: the agent is disturbed while requests go on.

@@ -3,17 +3,18 @@
 //! Requests are sent from the proxy's first moment on, until the agent has refused, been restarted and refused again: an agent that
 //! serves for a while before it refuses is found.
 
-use crate::procedure::interface::CarryOut;
-use crate::procedure::pods::OnePod;
-use async_trait::async_trait;
 use std::time::Duration;
+
+use async_trait::async_trait;
 
 use crate::procedure::agent_log::judge_log;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::{check_deployment, judge_requests, record_reconciliation};
 use crate::procedure::expected::{Expected, requests_of_cases};
+use crate::procedure::interface::CarryOut;
 use crate::procedure::plan::repeat_stream;
+use crate::procedure::pods::OnePod;
 use crate::procedure::refusal::RefusalSpec;
 use crate::procedure::{JudgedRequest, ProcedureResults};
 use harness_core::model::located::Located;
@@ -40,11 +41,10 @@ impl CarryOut<OnePod> for RefusalSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        check_deployment(deployment, &spec.lint, results);
+        check_deployment(deployment, &self.lint, results);
         deployment.await_proxy_live().await?;
         let mut streamed = Vec::new();
-        for case in &spec.cases {
+        for case in &self.cases {
             let name = format!("{}-stream", *case.name);
             let prepared = deployment.ids.prepare_repeated(&case.request, &name)?;
             streamed.push(Expected {
@@ -64,7 +64,7 @@ impl CarryOut<OnePod> for RefusalSpec {
             })
             .collect();
         let mut drive = deployment.start_drive(streams).await?;
-        await_refusals(spec, deployment, results).await?;
+        await_refusals(self, deployment, results).await?;
         // An agent that refuses at once has done so twice before the first answer.
         let wanted = ANSWERS_PER_STREAM * streamed.len();
         let budget = deployment.timeouts.first_answers();
@@ -83,8 +83,8 @@ impl CarryOut<OnePod> for RefusalSpec {
             results,
         )
         .await?;
-        judge_log(&spec.says, deployment, results).await?;
-        let requests = requests_of_cases(&spec.cases, deployment)?;
+        judge_log(&self.says, deployment, results).await?;
+        let requests = requests_of_cases(&self.cases, deployment)?;
         judge_requests(requests, deployment, results).await
     }
 }

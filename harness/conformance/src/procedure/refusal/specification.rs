@@ -1,18 +1,17 @@
 //! What a refusal is told, and the rules of the static check of a deployment.
 
-use harness_core::model::lint_rule::LintRule;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::procedure::interface::{
     CheckContext, Procedure, Repetition, Requirement, Weight, assertion_of_case,
 };
-use harness_core::model::complaints::Complaints;
-use harness_core::model::validate_requests::check_some_cases;
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use harness_core::model::case::Case;
+use harness_core::model::complaints::Complaints;
+use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::timespan::TimeSpan;
+use harness_core::model::validate_requests::check_some_cases;
 
 /// `refusal`: a deployment that the agent must refuse loudly.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -2,6 +2,9 @@
 //!
 //! An agent that is restarted to that end may be missing for a while, which the proxy answers by failing closed.
 
+use async_trait::async_trait;
+use jiff::Timestamp;
+
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::drive::Drive;
@@ -9,11 +12,9 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::show_working;
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::OnePod;
-use crate::procedure::reload::ReloadSpec;
-use crate::procedure::reload::ReloadStep;
+use crate::procedure::reload::{ReloadSpec, ReloadStep};
 use crate::procedure::round::{ReconciledEntries, Round};
 use crate::procedure::stream_pair::StreamPair;
-use async_trait::async_trait;
 use harness_core::model::finding::Finding;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::AGENT_CONTAINER;
@@ -22,7 +23,6 @@ use harness_environment::{ContainerFault, FileChange};
 use harness_traffic::record::ClientRecord;
 use harness_verdict::judge::reload::{ReloadMeans, RuleChange, Rules, Window, unacknowledged};
 use harness_verdict::witness::outcome::decide;
-use jiff::Timestamp;
 
 /// Requests of both streams that are answered before each step and after the last one.
 const BETWEEN_STEPS: usize = 40;
@@ -34,22 +34,21 @@ impl CarryOut<OnePod> for ReloadSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        show_working(&spec.lint, &spec.attack, &spec.benign, deployment, results).await?;
+        show_working(&self.lint, &self.attack, &self.benign, deployment, results).await?;
 
         let before = deployment.counters().await?;
         let pair = StreamPair::prepare(
             &deployment.ids,
-            ("benign-while-reloading", &spec.benign),
-            ("attack-while-reloading", &spec.attack),
+            ("benign-while-reloading", &self.benign),
+            ("attack-while-reloading", &self.attack),
         )?;
         let address = deployment.proxy_address();
-        let streams = pair.streams(&address, |_| *spec.per_second, u32::MAX);
+        let streams = pair.streams(&address, |_| *self.per_second, u32::MAX);
         let mut drive = deployment.start_drive(streams).await?;
         let mut windows = Vec::new();
-        for step in &spec.steps {
+        for step in &self.steps {
             await_more(&mut drive, deployment).await?;
-            match take_step(step, &spec.file, deployment).await? {
+            match take_step(step, &self.file, deployment).await? {
                 Ok(window) => windows.push(window),
                 Err(finding) => {
                     results.findings.push(finding);
@@ -61,14 +60,14 @@ impl CarryOut<OnePod> for ReloadSpec {
         drive.stop().await?;
         let round = Round::conclude(drive, before, deployment).await?;
 
-        let steps = spec.steps.iter().zip(windows);
+        let steps = self.steps.iter().zip(windows);
         let changes = steps.map(|(step, window)| RuleChange {
             name: &step.name,
             by: step.by,
             denied_with: step.denied_with,
             window,
         });
-        let mut rules = Rules::new(spec.denied_with, changes.collect());
+        let mut rules = Rules::new(self.denied_with, changes.collect());
         let timeline = deployment.pod().timeline();
         let mut outcomes = Vec::new();
         rules.note_first_seen(&round.joined, |client| pair.of(client).kind);
@@ -84,7 +83,7 @@ impl CarryOut<OnePod> for ReloadSpec {
         }
         // What the proxy has of its access log for an agent that is killed may be lost.
         let restarts = |step: &ReloadStep| step.by == ReloadMeans::Restart;
-        let entries = if spec.steps.iter().any(restarts) {
+        let entries = if self.steps.iter().any(restarts) {
             ReconciledEntries::Unknown
         } else {
             ReconciledEntries::OneEach

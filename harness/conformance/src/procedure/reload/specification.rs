@@ -1,15 +1,15 @@
 //! What `reload` is told: the agent's rules change while requests go on.
 
-use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
-use harness_core::model::complaints::Complaints;
-use harness_core::model::validate_requests::{check_rate, check_request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
+use harness_core::model::complaints::Complaints;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timespan::TimeSpan;
+use harness_core::model::validate_requests::{check_rate, check_request};
 use harness_verdict::judge::reload::ReloadMeans;
 
 /// `reload`: the source of the agent's rules changes while attacks and benign requests go on, and none may be left undecided or be decided

@@ -1,17 +1,17 @@
 //! `rollout`: a fleet of pods changes while a benign stream and a stream of attacks go on through its Service.
 
-use crate::procedure::deployment::Deployment;
-use crate::procedure::interface::CarryOut;
-use crate::procedure::pods::PodFleet;
-use async_trait::async_trait;
 use std::sync::atomic::Ordering;
 
-use super::progress::{ATTACK, BENIGN, Progress};
+use async_trait::async_trait;
 
+use super::progress::{ATTACK, BENIGN, Progress};
 use crate::procedure::ProcedureResults;
+use crate::procedure::deployment::Deployment;
 use crate::procedure::drive::{Drive, DriveReport};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::check_stack;
+use crate::procedure::interface::CarryOut;
+use crate::procedure::pods::PodFleet;
 use crate::procedure::rollout::RolloutSpec;
 use crate::procedure::stream_pair::StreamPair;
 use harness_core::model::outcome::Outcome;
@@ -27,24 +27,23 @@ impl CarryOut<PodFleet> for RolloutSpec {
         deployment: &Deployment<PodFleet>,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        check_stack(&deployment.stack, &deployment.proxy, &spec.lint, results);
+        check_stack(&deployment.stack, &deployment.proxy, &self.lint, results);
 
         {
             let _phase = deployment.clock.enter(Phase::Starting);
             deployment.await_settled().await?;
         }
-        super::controls::await_enforcing(spec, deployment).await?;
-        super::controls::judge_controls(spec, deployment, results).await?;
+        super::controls::await_enforcing(self, deployment).await?;
+        super::controls::judge_controls(self, deployment, results).await?;
 
         let pair = StreamPair::prepare(
             &deployment.ids,
-            (BENIGN, &spec.benign),
-            (ATTACK, &spec.attack),
+            (BENIGN, &self.benign),
+            (ATTACK, &self.attack),
         )?;
         let per_second = |kind| match kind {
-            StreamKind::Attack => spec.rates.attack,
-            StreamKind::Benign => spec.rates.benign,
+            StreamKind::Attack => self.rates.attack,
+            StreamKind::Benign => self.rates.benign,
         };
         let streams = pair.streams(&deployment.fleet().service(), per_second, u32::MAX);
         let drive = deployment.start_drive(streams).await?;
@@ -53,17 +52,17 @@ impl CarryOut<PodFleet> for RolloutSpec {
             let _phase = deployment.clock.enter(Phase::Traffic);
             tokio::try_join!(
                 read_on(drive, &progress),
-                super::steps::take_all(spec, deployment, &progress)
+                super::steps::take_all(self, deployment, &progress)
             )?
         };
         super::steps::report(&taken, results);
         deployment.remember_sent(&report.records);
         let joined = deployment.settle_by_pod(&report.records, 0).await?;
-        let outcomes = judge_pair(spec, &pair, joined, deployment, results);
+        let outcomes = judge_pair(self, &pair, joined, deployment, results);
         deployment
             .reconcile_all(report.summary.sent, &outcomes, results)
             .await?;
-        super::joining::judge(spec, taken, deployment, results).await
+        super::joining::judge(self, taken, deployment, results).await
     }
 }
 

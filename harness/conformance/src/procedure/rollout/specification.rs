@@ -1,11 +1,11 @@
 //! What `rollout` is told: a fleet of pods behind one Service, two streams of requests, and what happens to the fleet meanwhile.
 
-use harness_core::model::candidate::Candidate;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use harness_core::model::candidate::Candidate;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::request::RequestSpec;

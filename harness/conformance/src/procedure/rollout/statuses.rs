@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::procedure::rollout::RolloutSpec;
-use crate::procedure::rollout::RolloutStep;
+use crate::procedure::rollout::{RolloutSpec, RolloutStep};
 use harness_core::model::located::{Located, Position};
 
 /// The status with which an agent denies that has no other one configured.

@@ -1,7 +1,6 @@
 //! Checks the section `rollout` of a scenario file.
 
-use super::specification::RolloutSpec;
-use super::specification::RolloutStep;
+use super::specification::{RolloutSpec, RolloutStep};
 use harness_core::model::candidate::Candidate;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::located::Located;

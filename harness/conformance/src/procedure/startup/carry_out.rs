@@ -1,5 +1,7 @@
 //! `startup`: attacks are sent to the pod's Service from the pod's first moment on, until the rules apply.
 
+use async_trait::async_trait;
+
 use crate::procedure::agent_log::judge_log;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
@@ -7,11 +9,8 @@ use crate::procedure::exchange::{check_deployment, judge_controls, record_reconc
 use crate::procedure::interface::CarryOut;
 use crate::procedure::plan::repeat_stream;
 use crate::procedure::pods::OnePod;
-use crate::procedure::startup::ProbeExpectation;
-use crate::procedure::startup::ReadinessExpectation;
-use crate::procedure::startup::StartupSpec;
+use crate::procedure::startup::{ProbeExpectation, ReadinessExpectation, StartupSpec};
 use crate::procedure::{JudgedRequest, ProcedureResults};
-use async_trait::async_trait;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_verdict::judge::lifecycle::{first, judge_startup_probe};
@@ -31,21 +30,20 @@ impl CarryOut<OnePod> for StartupSpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
-        let spec = self;
-        check_deployment(deployment, &spec.lint, results);
-        let attack = deployment.ids.prepare_repeated(&spec.attack, CASE)?;
+        check_deployment(deployment, &self.lint, results);
+        let attack = deployment.ids.prepare_repeated(&self.attack, CASE)?;
         let stream = repeat_stream(
             CASE,
-            &match spec.through {
+            &match self.through {
                 Entrance::Proxy => deployment.proxy_address(),
                 Entrance::Service => deployment.pod().addresses().service,
             },
-            *spec.per_second,
+            *self.per_second,
             attack.planned.clone(),
             u32::MAX,
         );
         let mut drive = deployment.start_drive(vec![stream]).await?;
-        let enforcement = match spec.readiness {
+        let enforcement = match self.readiness {
             ReadinessExpectation::Never => {
                 await_failed_start(deployment).await?;
                 Enforcement::NotSeen
@@ -53,7 +51,7 @@ impl CarryOut<OnePod> for StartupSpec {
             ReadinessExpectation::Reached => {
                 let budget = deployment.timeouts.pod_ready.as_duration();
                 deployment
-                    .await_denials(&mut drive, |_| true, *spec.until_denied as usize, budget)
+                    .await_denials(&mut drive, |_| true, *self.until_denied as usize, budget)
                     .await?
             }
         };
@@ -64,26 +62,26 @@ impl CarryOut<OnePod> for StartupSpec {
         deployment.await_proxy_live().await?;
         // The proxy was started with this pod: all that it has counted belongs to the stream.
         let after = deployment.counters().await?;
-        if spec.readiness == ReadinessExpectation::Reached {
+        if self.readiness == ReadinessExpectation::Reached {
             // The stream may have ended before the probe's next period.
             deployment.await_ready().await?;
         }
 
         let timeline = deployment.pod().timeline();
-        let to_ready = spec.ready_within;
+        let to_ready = self.ready_within;
         results
             .findings
             .extend(to_ready.and_then(|bound| judge_time_to_ready(bound, &timeline)));
         let expectation = AttackExpectation {
             case: CASE,
-            through: spec.through,
-            until_denied: spec.until_denied,
-            leaks: spec.leaks,
+            through: self.through,
+            until_denied: self.until_denied,
+            leaks: self.leaks,
         };
         let (attacks, found) = judge_attacks(&expectation, joined, &timeline);
         results.findings.extend(found);
-        let position = spec.leaks.position;
-        match spec.readiness {
+        let position = self.leaks.position;
+        match self.readiness {
             ReadinessExpectation::Never => {
                 results.absorb(judge_closed(position, &attacks, &timeline));
             }
@@ -100,7 +98,7 @@ impl CarryOut<OnePod> for StartupSpec {
             let judged = JudgedRequest::new(CASE, &attack.planned, joined, judgement);
             results.requests.push(judged);
         }
-        if let Some(probe) = &spec.probe {
+        if let Some(probe) = &self.probe {
             match **probe {
                 ProbeExpectation::FailsThenSucceedsOnce => results.findings.extend(
                     judge_startup_probe(&timeline, AGENT_CONTAINER, probe.position),
@@ -116,11 +114,11 @@ impl CarryOut<OnePod> for StartupSpec {
             )
             .await?;
         record_reconciliation(reconciliation, results);
-        judge_log(&spec.says, deployment, results).await?;
-        match spec.readiness {
+        judge_log(&self.says, deployment, results).await?;
+        match self.readiness {
             ReadinessExpectation::Never => Ok(()),
             ReadinessExpectation::Reached => {
-                judge_controls(&spec.attack, &spec.benign, deployment, results).await
+                judge_controls(&self.attack, &self.benign, deployment, results).await
             }
         }
     }

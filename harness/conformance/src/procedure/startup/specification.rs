@@ -1,15 +1,15 @@
 //! What a start-up is told: what must be seen from the pod's first moment on.
 
-use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
-use harness_core::model::complaints::Complaints;
-use harness_core::model::validate_requests::{check_rate, check_request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
+use harness_core::model::complaints::Complaints;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timespan::TimeSpan;
+use harness_core::model::validate_requests::{check_rate, check_request};
 use harness_verdict::judge::startup::{Entrance, LeakExpectation};
 
 /// `startup`: attacks are sent to the pod's Service from the pod's first moment on.

@@ -4,10 +4,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
-use crate::polling::Polling;
 use camino::Utf8Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::polling::Polling;
 
 /// The programs that work on clusters, the engine's client among them.
 const PROGRAMS: [&str; 3] = ["docker", "k3d", "kind"];

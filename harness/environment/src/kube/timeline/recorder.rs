@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Event, Pod, PodSpec};
 
-use super::event_facts;
 use super::fact::{ContainerFact, Fact, Observation, Source, What};
 use super::fold::{PodState, fold};
-use super::status_facts;
+use super::{event_facts, status_facts};
 use crate::kube::api::status;
 use crate::observe::ProcessReport;
 use harness_core::model::timeline::TimelineEvent;

@@ -5,8 +5,7 @@ use kube::api::{Api, LogParams};
 
 use crate::EnvironmentFault;
 use crate::kube::api::fault::ask;
-use crate::kube::api::objects;
-use crate::kube::api::status;
+use crate::kube::api::{objects, status};
 use crate::kube::space::run_space::RunSpace;
 
 /// The most that is read of an answer, in bytes.
