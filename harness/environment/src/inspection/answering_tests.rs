@@ -1,3 +1,5 @@
+//! Tests of [`super`]: what is read of and done to a real process.
+
 use std::process::{Child, Command};
 
 use super::*;
