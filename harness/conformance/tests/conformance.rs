@@ -1,7 +1,8 @@
 //! The suite as a test target: one trial for each scenario, in the cluster of `conformance up` where one is kept, else in `local`.
 //!
 //! `CONFORMANCE_ENVIRONMENT` chooses: `local`, or `kind` or `k3d` whether a cluster is kept or has to be made.
-//! Listing touches nothing. The reports of the run are the authority; the trials follow them.
+//! Under nextest, which runs each trial as a process of its own, it is `local` alone. Listing touches nothing. The reports of the run are the
+//! authority; the trials follow them.
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,6 +17,7 @@ use conformance::catalogue::scenario::Scenario;
 use conformance::report::console::details;
 use conformance::report::files;
 use conformance::report::record::ScenarioRecord;
+use conformance::run::environments::features_of_local_with_the_stub;
 use conformance::run::exit_code::Ending;
 use conformance::run::place::Place;
 use conformance::run::runtime::runtime;
@@ -78,13 +80,17 @@ enum WholeRun {
 }
 
 fn trials(catalogue: Catalogue, suite: &Arc<Suite>) -> Vec<Trial> {
+    let here = features_of_local_with_the_stub();
     catalogue
         .scenarios
         .into_iter()
         .map(|scenario| {
             let suite = suite.clone();
             let name = scenario.name.to_string();
+            // What a trial of nextest says at its end is not looked at: what is unsupported has to be listed as ignored.
+            let is_ignored = attached::under_nextest() && !scenario.spec.features.is_subset(&here);
             Trial::ignorable_test(name, move || suite.judge(&scenario))
+                .with_ignored_flag(is_ignored)
         })
         .collect()
 }
@@ -170,10 +176,14 @@ fn verdict(
 ) -> Result<Completion, Failed> {
     match &record.result {
         ScenarioResult::Passed => Ok(Completion::Completed),
-        ScenarioResult::Unsupported { missing, reasons } => Ok(Completion::ignored_with(format!(
-            "needs {}",
-            describe_missing(missing, reasons)
-        ))),
+        ScenarioResult::Unsupported { missing, reasons } => {
+            let needs = format!("needs {}", describe_missing(missing, reasons));
+            if attached::under_nextest() {
+                // It was asked for by `--run-ignored`, and would be shown as passed.
+                return Err(format!("unsupported here: {needs}").into());
+            }
+            Ok(Completion::ignored_with(needs))
+        }
         ScenarioResult::Excluded { reason } => Ok(Completion::ignored_with(reason)),
         _ => Err(details(record, Some(scenario), folder, Colour::Plain)
             .unwrap_or_else(|| record.result.as_str().into())

@@ -8,12 +8,6 @@ use camino::Utf8PathBuf;
 /// Why an executable is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutableError {
-    /// The build of the fixtures failed.
-    #[error("the build of the fixtures failed:\n{output}")]
-    BuildFailed {
-        /// The end of what the compiler said, bounded and escaped.
-        output: String,
-    },
     /// A downloaded file is not the pinned one.
     #[error("the download of Envoy {version} does not have the pinned SHA-256 {expected}")]
     HashMismatch {
@@ -128,12 +122,6 @@ pub enum ExecutableError {
         /// What was asked for.
         text: String,
     },
-    /// A fixture is not beside the harness.
-    #[error("`{path}` does not exist")]
-    SiblingMissing {
-        /// Where it should be.
-        path: Utf8PathBuf,
-    },
     /// The package index does not have this version.
     #[error("there is no package of Envoy {version}")]
     UnknownVersion {
@@ -145,14 +133,19 @@ pub enum ExecutableError {
 }
 
 impl ExecutableError {
+    /// Returns whether what the user named is at fault, and not the machine.
+    pub const fn is_of_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. } | Self::NotEnvoy { .. } | Self::Selection { .. }
+        )
+    }
+
     /// Returns what the user can do, if there is something.
     pub fn hint(&self) -> Option<String> {
         const OWN_ENVOY: &str =
             "give an Envoy of your own with `--envoy PATH` or in the variable ENVOY";
         match self {
-            Self::BuildFailed { .. } => {
-                Some("`cargo build` in the repository shows the whole output".into())
-            }
             Self::HashMismatch { .. } => Some(format!(
                 "a mirror or proxy may have replaced the file; do not use it. If you trust another \
                  build, {OWN_ENVOY}"
@@ -180,7 +173,6 @@ impl ExecutableError {
             Self::Selection { .. } => {
                 Some("write a path with a slash in it, as in `./envoy`, or three numbers".into())
             }
-            Self::SiblingMissing { .. } => Some("run `cargo build` in the repository".into()),
             Self::UnknownVersion { offered, .. } => {
                 Some(format!("there are: {}", offered.join(", ")))
             }

@@ -32,18 +32,17 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
     let mut complaints = Vec::new();
     let corpora = load_corpora(project, &mut complaints)?;
     let mut scenarios = Vec::new();
-    for group in groups(project)? {
-        for path in yaml_files(&group)? {
-            let text = read_bounded(project, &path, &mut complaints)?;
-            scenarios.extend(scenario_of(
-                project,
-                &corpora,
-                &path,
-                &text,
-                &mut complaints,
-            ));
-        }
+    for path in scenario_files(project, &mut complaints)? {
+        let text = read_bounded(project, &path, &mut complaints)?;
+        scenarios.extend(scenario_of(
+            project,
+            &corpora,
+            &path,
+            &text,
+            &mut complaints,
+        ));
     }
+    validate::unique_names(&scenarios, &mut complaints);
     validate::unique_ids(&scenarios, &mut complaints);
     scenarios.sort_by(|left, right| left.name.cmp(&right.name));
     // Where a scenario could not be read, a profile that names it would be blamed for it.
@@ -104,9 +103,35 @@ fn fingerprint(text: &str, procedure: &Section, corpora: &Corpora) -> String {
     hex::encode(hash.finalize())
 }
 
-/// Returns the folders that hold the groups of scenarios.
-fn groups(project: &Project) -> Result<Vec<Utf8PathBuf>, LoadError> {
-    entries(&project.scenarios, |entry| {
-        entry.is_dir() && entry != project.profiles
-    })
+/// Returns the files of scenarios: of the project's groups, and of the folders of further ones.
+fn scenario_files(
+    project: &Project,
+    complaints: &mut Vec<Diagnostic>,
+) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    for root in std::iter::once(&project.scenarios).chain(&project.further_scenarios) {
+        let groups = entries(root, |entry| {
+            let is_hidden = entry.file_name().is_some_and(|name| name.starts_with('.'));
+            entry.is_dir() && *entry != project.profiles && !is_hidden
+        })?;
+        let mut folders: Vec<&str> = groups
+            .iter()
+            .filter_map(|group| group.file_name())
+            .collect();
+        folders.extend(project.profiles.file_name());
+        let beside_groups = yaml_files(project, root, &folders, complaints)?;
+        if *root == project.scenarios {
+            complaints.extend(
+                beside_groups
+                    .iter()
+                    .map(|path| validate::without_a_group(project, path)),
+            );
+        } else {
+            files.extend(beside_groups);
+        }
+        for group in groups {
+            files.extend(yaml_files(project, &group, &[], complaints)?);
+        }
+    }
+    Ok(files)
 }

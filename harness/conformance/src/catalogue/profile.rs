@@ -47,7 +47,7 @@ pub(super) fn load_profiles(
         .iter()
         .map(|scenario| scenario.spec.id.as_str())
         .collect();
-    for path in yaml_files(&project.profiles)? {
+    for path in yaml_files(project, &project.profiles, &[], complaints)? {
         let text = read_bounded(project, &path, complaints)?;
         let file = project.shown(&path);
         if let Some(content) = parse::<ProfileFile>(&file, &text, complaints) {

@@ -5,21 +5,6 @@ use camino::Utf8PathBuf;
 use crate::procedure::registry::{ScenarioFile, Section};
 use harness_core::model::scenario_name::ScenarioName;
 
-/// The groups that scenarios are filed under.
-pub const GROUPS: [&str; 11] = [
-    "decisions",
-    "bodies",
-    "protocol",
-    "failure",
-    "startup",
-    "drain",
-    "filesystem",
-    "response-data",
-    "configuration",
-    "contract",
-    "performance",
-];
-
 /// A scenario with its name and where it was read.
 #[derive(Clone, Debug)]
 pub struct Scenario {

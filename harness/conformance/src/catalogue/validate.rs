@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use super::scenario::{GROUPS, Scenario};
+use super::scenario::Scenario;
 use crate::procedure::interface::CheckContext;
 use crate::procedure::registry::{SECTIONS, ScenarioFile, Section};
 use harness_core::model::complaints::Complaints;
@@ -54,6 +54,40 @@ pub(super) fn scenario(
     (complaints.list.len() == before).then_some(procedure)
 }
 
+/// Complains about names that more than one scenario has.
+pub(super) fn unique_names(scenarios: &[Scenario], list: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<&str, &Scenario> = BTreeMap::new();
+    for scenario in scenarios {
+        if let Some(first) = seen.insert(scenario.name.as_str(), scenario) {
+            let text: Arc<str> = scenario.text.as_str().into();
+            Complaints {
+                file: &scenario.file,
+                text: &text,
+                list,
+            }
+            .add(
+                Position::default(),
+                format!("the name `{}` is taken by {}", scenario.name, first.file),
+                "rename the file, or put it into another group",
+            );
+        }
+    }
+}
+
+/// Complains about a file that lies beside the folders of groups.
+pub(super) fn without_a_group(project: &Project, path: &Utf8Path) -> Diagnostic {
+    Diagnostic {
+        file: project.shown(path),
+        text: "".into(),
+        position: Position::default(),
+        message: "the file would not be read: it lies in no group's folder".into(),
+        label: String::new(),
+        hint: Some(
+            "move it into a folder below `scenarios`; the folder's name is the group".into(),
+        ),
+    }
+}
+
 /// Complains about ids that more than one scenario carries.
 pub(super) fn unique_ids(scenarios: &[Scenario], list: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<&str, &Scenario> = BTreeMap::new();
@@ -77,12 +111,17 @@ pub(super) fn unique_ids(scenarios: &[Scenario], list: &mut Vec<Diagnostic>) {
 
 fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Complaints<'_>) {
     let group = context.file.parent().and_then(Utf8Path::file_name);
-    if !group.is_some_and(|group| GROUPS.contains(&group)) {
-        complaints.add(
-            Position::default(),
-            format!("`{}` is not a group", group.unwrap_or_default()),
-            format!("groups: {}", GROUPS.join(", ")),
-        );
+    for (what, name) in [("group", group), ("scenario", context.file.file_stem())] {
+        if !name.is_some_and(is_plain_name) {
+            complaints.add(
+                Position::default(),
+                format!(
+                    "`{}` cannot be the name of a {what}",
+                    name.unwrap_or_default()
+                ),
+                "pods are named after it: up to 64 lower-case letters, digits and hyphens",
+            );
+        }
     }
     if !is_catalogue_id(&spec.id) {
         complaints.add(

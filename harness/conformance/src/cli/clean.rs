@@ -13,9 +13,6 @@ use harness_environment::EnvironmentFault;
 use harness_environment::kube::{self, ClusterTool, LeaseFolder};
 use harness_environment::local::sweep;
 
-/// Where the reports of runs and of self-tests lie, below the project.
-const REPORTS: [&str; 2] = ["target/conformance", "target/conformance-self-test"];
-
 /// Options of `clean`.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -47,9 +44,8 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     ))?;
     clean_clusters(&runtime, arguments.context.as_deref())?;
     if arguments.reports {
-        let root = arguments.project.project()?.root;
-        for folder in REPORTS {
-            let path = root.join(folder);
+        let project = arguments.project.project()?;
+        for path in [project.runs, project.self_tests] {
             match fs_err::remove_dir_all(&path) {
                 Ok(()) => say(format_args!("removed {path}"))?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

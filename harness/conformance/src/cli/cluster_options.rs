@@ -4,15 +4,17 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
+use super::options::ExecutableOptions;
 use crate::report::record::PlaceRecord;
 use crate::run::place::{KubernetesPlace, Place};
+use crate::run::setup_error::SetupError;
 use harness_artifacts::image::ImageRole;
 use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::image_digest::ImageDigest;
 use harness_core::model::pull_policy::PullPolicy;
 use harness_environment::kube::{
-    ClusterChoice, ClusterTool, ImageChoice, ImageDelivery, ImageNames, Keeping, LoadCommand,
-    PullSecretName, RegistryPrefix,
+    ClusterChoice, ClusterTool, ImageChoice, ImageDelivery, ImageNames, Keeping, LeaseFolder,
+    LoadCommand, PullSecretName, RegistryPrefix,
 };
 
 /// Where the pods run, and which images in which way.
@@ -164,21 +166,16 @@ impl ClusterOptions {
     ///
     /// # Errors
     ///
-    /// When an option is given that the environment would pass over in silence, and that a verdict may depend on.
+    /// When an option is given that the environment does not carry out.
     pub(super) fn place(&self) -> Result<Place, CliError> {
         let environment = self.environment.unwrap_or(EnvironmentKind::Local);
+        self.refuse_what_does_nothing(environment)?;
         let made = |tool| ClusterChoice::Made {
             tool,
             node_image: self.node_image.clone(),
         };
         let cluster = match environment {
-            EnvironmentKind::Local => {
-                return if self.expect_digest.is_empty() {
-                    Ok(Place::Local)
-                } else {
-                    Err(unfit("--expect-digest", environment))
-                };
-            }
+            EnvironmentKind::Local => return Ok(Place::Local),
             EnvironmentKind::Existing => ClusterChoice::Existing {
                 context: self.context.clone(),
             },
@@ -190,11 +187,6 @@ impl ClusterOptions {
             (None, Some(prefix)) => ImageDelivery::Registry(prefix.clone()),
             (None, None) => ImageDelivery::None,
         };
-        match (&delivery, environment) {
-            (ImageDelivery::None, _) | (_, EnvironmentKind::Existing) => {}
-            (ImageDelivery::Command(_), _) => return Err(unfit("--image-load", environment)),
-            (ImageDelivery::Registry(_), _) => return Err(unfit("--registry", environment)),
-        }
         Ok(Place::Kubernetes(KubernetesPlace {
             cluster,
             images: ImageChoice {
@@ -210,6 +202,83 @@ impl ClusterOptions {
                 Keeping::Remove
             },
         }))
+    }
+
+    /// Refuses options that would change nothing: a verdict would be taken for one on what they name.
+    fn refuse_what_does_nothing(&self, environment: EnvironmentKind) -> Result<(), CliError> {
+        const CLUSTERS: &[EnvironmentKind] = &[
+            EnvironmentKind::Kind,
+            EnvironmentKind::K3d,
+            EnvironmentKind::Existing,
+        ];
+        const MADE: &[EnvironmentKind] = &[EnvironmentKind::Kind, EnvironmentKind::K3d];
+        const EXISTING: &[EnvironmentKind] = &[EnvironmentKind::Existing];
+        let options = [
+            ("--agent-image", self.agent_image.is_some(), CLUSTERS),
+            ("--app-image", self.app_image.is_some(), CLUSTERS),
+            ("--context", self.context.is_some(), EXISTING),
+            ("--driver-image", self.driver_image.is_some(), CLUSTERS),
+            ("--envoy-image", self.envoy_image.is_some(), CLUSTERS),
+            ("--expect-digest", !self.expect_digest.is_empty(), CLUSTERS),
+            ("--image-load", self.image_load.is_some(), EXISTING),
+            ("--keep", self.keep, CLUSTERS),
+            ("--node-image", self.node_image.is_some(), MADE),
+            ("--pull-policy", self.pull_policy.is_some(), CLUSTERS),
+            ("--pull-secret", self.pull_secret.is_some(), CLUSTERS),
+            ("--registry", self.registry.is_some(), EXISTING),
+        ];
+        for (option, is_given, fit) in options {
+            if is_given && !fit.contains(&environment) {
+                return Err(CliError::UnfitOption {
+                    option,
+                    environment,
+                    fit,
+                });
+            }
+        }
+        let loads = [
+            ("--image-load", self.image_load.is_some()),
+            ("--registry", self.registry.is_some()),
+        ];
+        for (option, is_given) in loads {
+            if is_given && self.named().missing().is_empty() {
+                return Err(CliError::IdleOption {
+                    option,
+                    because: "every image is named, so that none is made",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses executables beside the images that take their place in a cluster.
+    ///
+    /// # Errors
+    ///
+    /// When both are given for the same role.
+    pub(super) fn refuse_executables_beside_images(
+        &self,
+        executables: &ExecutableOptions,
+    ) -> Result<(), CliError> {
+        let pairs = [
+            (
+                "--agent-binary",
+                executables.agent_binary.is_some() && self.agent_image.is_some(),
+                "`--agent-image` names what runs",
+            ),
+            (
+                "--app-binary",
+                executables.app_binary.is_some() && self.app_image.is_some(),
+                "`--app-image` names what runs",
+            ),
+        ];
+        match pairs
+            .into_iter()
+            .find(|(_, are_both_given, _)| *are_both_given)
+        {
+            Some((option, _, because)) => Err(CliError::IdleOption { option, because }),
+            None => Ok(()),
+        }
     }
 
     fn named(&self) -> ImageNames {
@@ -228,10 +297,23 @@ impl ClusterOptions {
     }
 }
 
-fn unfit(option: &'static str, environment: EnvironmentKind) -> CliError {
-    CliError::UnfitOption {
-        option,
-        environment,
+/// Refuses to make a cluster for each of many runs: that would take longer than their scenarios.
+///
+/// # Errors
+///
+/// When the place is a cluster that would be made, and none is kept.
+pub(super) fn refuse_a_cluster_for_each_run(place: &Place) -> Result<(), CliError> {
+    let Place::Kubernetes(KubernetesPlace {
+        cluster: ClusterChoice::Made { tool, .. },
+        ..
+    }) = place
+    else {
+        return Ok(());
+    };
+    let leases = LeaseFolder::of_user().map_err(SetupError::from)?;
+    match leases.for_runs(*tool).map_err(SetupError::from)? {
+        Some(_) => Ok(()),
+        None => Err(CliError::NoKeptCluster { tool: tool.name() }),
     }
 }
 
@@ -282,12 +364,30 @@ mod tests {
     #[rstest]
     #[case(&["--environment", "kind", "--registry", "localhost:5000"], "--registry")]
     #[case(&["--environment", "k3d", "--image-load", "load {archive}"], "--image-load")]
+    #[case(&["--environment", "existing", "--node-image", "node:1"], "--node-image")]
+    #[case(&["--environment", "kind", "--context", "c"], "--context")]
+    #[case(&["--agent-image", "agent:1"], "--agent-image")]
+    #[case(&["--envoy-image", "envoy:1"], "--envoy-image")]
+    #[case(&["--app-image", "app:1"], "--app-image")]
+    #[case(&["--driver-image", "driver:1"], "--driver-image")]
+    #[case(&["--context", "c"], "--context")]
+    #[case(&["--keep"], "--keep")]
+    #[case(&["--node-image", "node:1"], "--node-image")]
+    #[case(&["--pull-policy", "Never"], "--pull-policy")]
+    #[case(&["--pull-secret", "team/registry"], "--pull-secret")]
+    #[case(&["--registry", "localhost:5000"], "--registry")]
+    #[case(&["--image-load", "load {archive}"], "--image-load")]
+    #[case(
+        &["--environment", "existing", "--registry", "localhost:5000", "--agent-image", "a", "--app-image", "b", "--envoy-image", "c", "--driver-image", "d"],
+        "--registry"
+    )]
     fn an_option_that_would_be_passed_over_is_refused(
         #[case] arguments: &[&str],
         #[case] option: &str,
     ) {
         let error = options(arguments).place().expect_err("it does not fit");
         assert!(error.to_string().contains(option), "{error}");
+        assert_eq!(error.exit_code(), 2);
     }
 
     #[rstest]

@@ -10,7 +10,7 @@ use crate::procedure::error::fault_hints;
 use crate::report::terminal::say;
 use crate::run::exit_code;
 use crate::run::programs::own_executable;
-use harness_artifacts::executable::{EnvoySelection, find_installed, find_siblings};
+use harness_artifacts::executable::{EnvoySelection, find_installed};
 use harness_core::model::causes::chain;
 use harness_environment::local::probe_support;
 
@@ -54,10 +54,6 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         Check {
             subject: "Envoy",
             result: check_envoy(arguments.envoy.as_deref()),
-        },
-        Check {
-            subject: "agent-stub and helloworld",
-            result: Ok(check_siblings()),
         },
     ];
     let mut code = exit_code::PASSED;
@@ -140,12 +136,5 @@ fn check_envoy(option: Option<&str>) -> Result<String, Missing> {
             what: chain(&error).join(": "),
             fixes: error.hint().into_iter().collect(),
         }),
-    }
-}
-
-fn check_siblings() -> String {
-    match find_siblings() {
-        Some(siblings) => format!("{} and {}", siblings.agent_stub, siblings.helloworld),
-        None => "not built yet; the first run in a checkout builds them".into(),
     }
 }

@@ -3,7 +3,9 @@
 use camino::Utf8PathBuf;
 
 use super::explain::findings::nearest_kinds;
+use crate::catalogue::carried::CarriedProjectError;
 use crate::report::files::ReportsError;
+use crate::report::merge::MergeError;
 use crate::report::record::SCHEMA_VERSION;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
@@ -41,8 +43,8 @@ pub(super) enum CliError {
         /// The part of a name.
         name: String,
     },
-    /// Each mutant would have a cluster made for it.
-    #[error("no cluster of {tool} is kept, and one would be made for each mutant")]
+    /// Each of many runs would have a cluster made for it.
+    #[error("no cluster of {tool} is kept, and one would be made for each of many runs")]
     NoKeptCluster {
         /// The tool.
         tool: &'static str,
@@ -62,14 +64,41 @@ pub(super) enum CliError {
     /// The reports cannot be written.
     #[error(transparent)]
     Reports(#[from] ReportsError),
-    /// An option means nothing in this environment, and a verdict may depend on it.
-    #[error("`{option}` means nothing with `--environment {environment}`")]
+    /// The chosen environment does not carry an option out.
+    #[error("`{option}` does nothing with `--environment {environment}`")]
     UnfitOption {
         /// The option.
         option: &'static str,
         /// The environment.
         environment: EnvironmentKind,
+        /// The environments that carry it out.
+        fit: &'static [EnvironmentKind],
     },
+    /// Another option leaves nothing for this one to do.
+    #[error("`{option}` does nothing: {because}")]
+    IdleOption {
+        /// The option.
+        option: &'static str,
+        /// Why.
+        because: &'static str,
+    },
+    /// An option names a folder that is not there.
+    #[error("`{option}`: {path} is not a folder")]
+    NoFolder {
+        /// The option.
+        option: &'static str,
+        /// The folder.
+        path: Utf8PathBuf,
+    },
+    /// The working folder has scenarios, and not what belongs to a project besides.
+    #[error("{folder} has a folder `scenarios` and no folder `envoy-configs`: it is no project")]
+    PartOfProject {
+        /// The folder.
+        folder: Utf8PathBuf,
+    },
+    /// The carried project cannot be laid out.
+    #[error(transparent)]
+    Carried(#[from] CarriedProjectError),
     /// The asynchronous runtime does not start.
     #[error("cannot start the runtime")]
     Runtime(#[source] std::io::Error),
@@ -97,6 +126,9 @@ pub(super) enum CliError {
         /// Its version.
         found: u32,
     },
+    /// Reports cannot be merged.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// A name is not that of a kind of finding.
     #[error(transparent)]
     UnknownFinding(#[from] ParseFindingKindError),
@@ -119,19 +151,31 @@ pub(super) enum CliError {
 
 impl CliError {
     /// Returns the exit code that stands for the error.
-    pub(super) const fn exit_code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Load(_)
             | Self::NoProject { .. }
             | Self::Report { .. }
             | Self::ReportVersion { .. }
+            | Self::Merge(_)
             | Self::UnfitOption { .. }
+            | Self::IdleOption { .. }
+            | Self::NoFolder { .. }
+            | Self::PartOfProject { .. }
+            | Self::NoProfile { .. }
+            | Self::UnknownFinding(_)
             | Self::NoKeptCluster { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
-            Self::NothingSelected(_)
-            | Self::NoProfile { .. }
-            | Self::NoMutant { .. }
-            | Self::UnknownFinding(_) => exit_code::NOTHING_SELECTED,
+            Self::Setup(SetupError::Executable(error)) if error.is_of_usage() => exit_code::USAGE,
+            Self::NothingSelected(
+                NothingSelected::EmptyFilter | NothingSelected::NoGroup { .. },
+            ) => exit_code::USAGE,
+            Self::NothingSelected(
+                NothingSelected::NoMatch { .. } | NothingSelected::NothingLeft { .. },
+            )
+            | Self::NoMutant { .. } => exit_code::NOTHING_SELECTED,
+            // A reader that has seen enough, as `head`, is no failure.
+            Self::Output(error) if is_broken_pipe(error) => exit_code::PASSED,
             Self::Setup(_)
             | Self::Image(_)
             | Self::Output(_)
@@ -139,9 +183,15 @@ impl CliError {
             | Self::Edit(_)
             | Self::Listing(_)
             | Self::Drive(_)
+            | Self::Carried(_)
             | Self::Clean { .. } => exit_code::ERRORED,
             Self::Runtime(_) => exit_code::INTERNAL,
         }
+    }
+
+    /// Returns whether the command ends without a word: what it says has no reader any more.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self, Self::Output(error) if is_broken_pipe(error))
     }
 
     /// Renders the error with its causes and hints.
@@ -164,15 +214,15 @@ impl CliError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::NothingSelected(error) if error.nearest.is_empty() => {
-                vec!["`conformance list` shows all scenarios".into()]
+            Self::NothingSelected(NothingSelected::NoMatch { nearest, .. })
+                if !nearest.is_empty() =>
+            {
+                vec![format!("the nearest are {}", nearest.join(", "))]
             }
-            Self::NothingSelected(error) => {
-                vec![format!(
-                    "the nearest names are {}",
-                    error.nearest.join(", ")
-                )]
+            Self::NothingSelected(NothingSelected::NoGroup { known, .. }) => {
+                vec![format!("the groups are {}", known.join(", "))]
             }
+            Self::NothingSelected(_) => vec!["`conformance list` shows all scenarios".into()],
             Self::NoKeptCluster { tool } => vec![format!(
                 "`conformance up --environment {tool}` makes one and keeps it; `--environment existing` takes one of yours"
             )],
@@ -200,9 +250,17 @@ impl CliError {
             Self::NoProfile { known, .. } => vec![format!("the profiles are {}", known.join(", "))],
             Self::Setup(error) => error.hints(),
             Self::Image(error) => error.hint().into_iter().collect(),
-            Self::UnfitOption { .. } => {
-                vec!["`conformance run --help` says for which environments it is".into()]
+            Self::UnfitOption { fit, .. } => {
+                let fit: Vec<String> = fit
+                    .iter()
+                    .map(|kind| format!("`--environment {kind}`"))
+                    .collect();
+                vec![format!("it is for {}; leave it out here", fit.join(", "))]
             }
+            Self::IdleOption { .. } => vec!["leave it out".into()],
+            Self::PartOfProject { .. } => vec![
+                "`--scenarios scenarios` adds them to the scenarios that this executable carries; `--project DIR` names a whole project".into(),
+            ],
             Self::NoProject { .. } => {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }
@@ -213,9 +271,18 @@ impl CliError {
             | Self::Runtime(_)
             | Self::Report { .. }
             | Self::Drive(_)
+            | Self::NoFolder { .. }
+            | Self::Merge(_)
             | Self::Clean { .. } => Vec::new(),
+            Self::Carried(_) => vec![
+                "set HOME or XDG_CACHE_HOME to a folder that can be written, or name a project with `--project DIR`".into(),
+            ],
         }
     }
+}
+
+fn is_broken_pipe(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
 }
 
 impl From<AttemptError> for CliError {

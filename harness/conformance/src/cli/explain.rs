@@ -56,7 +56,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let (_, catalogue) = arguments.project.load()?;
     let selection = Selection {
         wanted: arguments.scenario.iter().cloned().collect(),
-        excluded: Vec::new(),
+        ..Selection::default()
     };
     for (index, scenario) in selection.apply(catalogue.scenarios)?.iter().enumerate() {
         if index > 0 {

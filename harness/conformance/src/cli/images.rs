@@ -7,9 +7,9 @@ use super::error::CliError;
 use super::options::{ExecutableOptions, ProjectOptions};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
-use crate::run::folders::image_folder;
+use crate::run::programs::{or_carried, own_executable};
 use crate::run::setup_error::SetupError;
-use harness_artifacts::executable::{ImageExecutables, build_for_images, locate};
+use harness_artifacts::executable::{CarriedProgram, locate};
 use harness_artifacts::image::{ImageRole, build_image, prune_archives};
 
 /// Options of `images`.
@@ -32,8 +32,8 @@ pub(super) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-No container engine and no registry is needed. The reference stub, helloworld and the harness are linked statically; Envoy, \
-and any other executable that is given, goes in with the libraries that it links. The same executables give the same tag.
+No container engine and no registry is needed. The reference stub and helloworld are what this executable carries; Envoy, and any \
+executable that is linked dynamically, goes in with the libraries that it links. The same executables give the same tag.
 
 Each line says name, digest, size and archive, with tabs between them. An archive can be loaded with
   kind load image-archive ARCHIVE --name CLUSTER
@@ -45,14 +45,13 @@ Each line says name, digest, size and archive, with tabs between them. An archiv
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let folder = match &arguments.output {
         Some(folder) => camino::absolute_utf8(folder)?,
-        None => image_folder(&arguments.project.project()?.root),
+        None => arguments.project.project()?.archives,
     };
-    let mut checkout = Checkout::default();
     for role in ImageRole::ALL {
         if !arguments.roles.is_empty() && !arguments.roles.contains(&role) {
             continue;
         }
-        let executable = find_executable(arguments, role, &mut checkout)?;
+        let executable = find_executable(arguments, role)?;
         let image = build_image(role, &executable, &folder)?;
         say(format_args!(
             "{}\t{}\t{}\t{}",
@@ -65,40 +64,21 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     Ok(exit_code::PASSED)
 }
 
-/// The executables of the checkout, built when the first of them is asked for.
-#[derive(Debug, Default)]
-struct Checkout {
-    built: Option<ImageExecutables>,
-}
-
-impl Checkout {
-    fn executables(&mut self) -> Result<&ImageExecutables, SetupError> {
-        if self.built.is_none() {
-            remark("building the executables; the first time takes minutes");
-            self.built = Some(build_for_images()?);
-        }
-        Ok(self.built.as_ref().expect("it has been built above"))
-    }
-}
-
-fn find_executable(
-    arguments: &Arguments,
-    role: ImageRole,
-    checkout: &mut Checkout,
-) -> Result<Utf8PathBuf, SetupError> {
+fn find_executable(arguments: &Arguments, role: ImageRole) -> Result<Utf8PathBuf, SetupError> {
+    let given = &arguments.executables;
+    let own = own_executable()?;
     match role {
-        ImageRole::Agent => match &arguments.executables.agent_binary {
-            Some(path) => Ok(path.clone()),
-            None => Ok(checkout.executables()?.agent_stub.clone()),
-        },
-        ImageRole::Application => match &arguments.executables.app_binary {
-            Some(path) => Ok(path.clone()),
-            None => Ok(checkout.executables()?.helloworld.clone()),
-        },
-        ImageRole::Driver => Ok(checkout.executables()?.conformance.clone()),
-        ImageRole::Proxy => {
-            let selection = arguments.executables.envoy()?;
-            Ok(locate(&selection, &mut |step| remark(step))?.path)
-        }
+        ImageRole::Agent => or_carried(
+            given.agent_binary.as_deref(),
+            CarriedProgram::AgentStub,
+            &own,
+        ),
+        ImageRole::Application => or_carried(
+            given.app_binary.as_deref(),
+            CarriedProgram::Helloworld,
+            &own,
+        ),
+        ImageRole::Driver => Ok(own),
+        ImageRole::Proxy => Ok(locate(&given.envoy()?, &mut |step| remark(step))?.path),
     }
 }

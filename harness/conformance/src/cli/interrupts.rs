@@ -4,7 +4,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::report::terminal::remark;
-use crate::run::{Going, exit_code};
+use crate::run::Going;
+use crate::run::exit_code::EndingSignal;
 
 /// First interrupt: end the run in an orderly way. Second: end at once; the pods die with this process.
 pub(super) async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
@@ -17,20 +18,20 @@ pub(super) async fn listen_for_interrupts(interrupt: watch::Sender<Going>) {
     };
     let mut first = true;
     loop {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-            _ = hung_up.recv() => {}
-        }
+        let signal = tokio::select! {
+            _ = interrupted.recv() => EndingSignal::Interrupt,
+            _ = terminated.recv() => EndingSignal::Terminate,
+            _ = hung_up.recv() => EndingSignal::HangUp,
+        };
         if !first {
             #[expect(
                 clippy::exit,
                 reason = "the user asked twice; every pod dies with this process"
             )]
-            std::process::exit(i32::from(exit_code::INTERRUPTED));
+            std::process::exit(i32::from(signal.exit_code()));
         }
         first = false;
         remark("interrupted: removing the pods (once more to end at once)");
-        let _ = interrupt.send(Going::Interrupted);
+        let _ = interrupt.send(Going::Interrupted(signal));
     }
 }

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::report::terminal::remark;
 use crate::run::exit_code;
+use harness_artifacts::executable::CarriedProgram;
 use harness_core::model::diagnostic::Colour;
 use harness_environment::local::{pod_init_main, pod_stage_main};
 
@@ -24,8 +25,10 @@ mod interrupts;
 mod list;
 mod options;
 mod replay;
+mod report;
 mod report_file;
 mod run;
+mod run_options;
 mod schema;
 mod self_test;
 mod up;
@@ -60,8 +63,10 @@ Exit codes:
   3    the environment or the harness could not judge
   4    nothing was selected, or nothing of it could be run here
   70   a bug in the harness
-  130  interrupted
-Where several apply, 70 comes before 130, 3, 1 and 4.";
+  129  ended by SIGHUP; what it had made is removed
+  130  ended by SIGINT, likewise
+  143  ended by SIGTERM, likewise
+Where several apply, 70 comes before 129 to 143, 3, 1 and 4.";
 
 /// When to colour the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -84,6 +89,10 @@ enum Command {
     Explain(explain::Arguments),
     /// Run again what did not pass in an earlier run, with that run's options.
     Replay(replay::Arguments),
+    /// Run again what did not pass in the latest run, with that run's options.
+    Rerun(replay::RerunArguments),
+    /// Work on the reports of earlier runs.
+    Report(report::Arguments),
     /// Show that the suite can fail: run wrong agents and wrong deployments, and see each one noticed.
     SelfTest(self_test::Arguments),
     /// Hold the timelines of two runs against each other: a rehearsed kubelet's and a real one's.
@@ -110,6 +119,12 @@ enum Command {
 
 /// Runs the command and returns its exit code.
 pub fn main() -> ExitCode {
+    let first_argument = std::env::args_os().next().unwrap_or_default();
+    match CarriedProgram::of_process(&first_argument) {
+        Some(CarriedProgram::AgentStub) => return agent_stub::process::main(),
+        Some(CarriedProgram::Helloworld) => return helloworld::main(),
+        None => {}
+    }
     // The supervisors of a pod are this executable too; they take no options.
     match std::env::args_os()
         .nth(1)
@@ -144,6 +159,8 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments, colour),
+        Command::Rerun(arguments) => replay::rerun(arguments, colour),
+        Command::Report(arguments) => report::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
@@ -158,7 +175,9 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            remark(error.render(colour));
+            if !error.is_silent() {
+                remark(error.render(colour));
+            }
             ExitCode::from(error.exit_code())
         }
     }

@@ -2,54 +2,73 @@
 
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::error::CliError;
+use crate::catalogue::carried::carried_project;
 use crate::catalogue::load::{Catalogue, load_catalogue};
 use crate::catalogue::scenario::Scenario;
 use crate::report::record::RunOptionsRecord;
-use crate::run::selection::Selection;
+use crate::run::selection::{Selection, Shard};
 use crate::run::setup_error::SetupError;
 use harness_artifacts::executable::EnvoySelection;
+use harness_core::model::feature::Feature;
+use harness_core::model::level::Level;
 use harness_core::model::project::Project;
 
 /// Where the project's files lie.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ProjectOptions {
-    /// The folder that holds `scenarios`, `fixtures` and `envoy-configs`.
+    /// The folder that holds `scenarios`, `fixtures` and `envoy-configs`. Default: the nearest one upwards, else what this
+    /// executable carries.
     #[arg(long, value_name = "DIR", env = "CONFORMANCE_PROJECT")]
     project: Option<Utf8PathBuf>,
 
     /// A folder of proxy configurations to use in place of the project's `envoy-configs`.
     #[arg(long, value_name = "DIR")]
     envoy_configs: Option<Utf8PathBuf>,
+
+    /// A folder of further scenarios, laid out like `scenarios` or without folders in it. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    scenarios: Vec<Utf8PathBuf>,
 }
 
 impl ProjectOptions {
     /// Returns these options, and those of an earlier run where nothing else is said.
     pub(super) fn or_as_in(&self, earlier: &RunOptionsRecord) -> Self {
-        let or = |chosen: &Option<Utf8PathBuf>, earlier: &Utf8PathBuf| {
-            chosen.clone().or_else(|| Some(earlier.clone()))
-        };
         Self {
-            project: or(&self.project, &earlier.project),
-            envoy_configs: or(&self.envoy_configs, &earlier.envoy_configs),
+            project: self.project.clone().or_else(|| earlier.project.clone()),
+            envoy_configs: self
+                .envoy_configs
+                .clone()
+                .or_else(|| earlier.envoy_configs.clone()),
+            scenarios: if self.scenarios.is_empty() {
+                earlier.scenarios.clone()
+            } else {
+                self.scenarios.clone()
+            },
         }
     }
 
     /// Names the project's folders, by absolute paths.
     pub(super) fn project(&self) -> Result<Project, CliError> {
-        let root = self.project.clone().unwrap_or_else(default_root);
-        let root = camino::absolute_utf8(&root)?;
-        let mut project = Project::at(&root);
+        let mut project = match &self.project {
+            Some(root) => Project::at(&camino::absolute_utf8(root)?),
+            None => project_here()?,
+        };
         if let Some(folder) = &self.envoy_configs {
-            project.envoy_configs = camino::absolute_utf8(folder)?;
+            project.envoy_configs = existing_folder("--envoy-configs", folder)?;
+        }
+        for folder in &self.scenarios {
+            let folder = existing_folder("--scenarios", folder)?;
+            project.further_scenarios.push(folder);
         }
         if project.scenarios.is_dir() {
             Ok(project)
         } else {
-            Err(CliError::NoProject { root })
+            Err(CliError::NoProject { root: project.root })
         }
     }
 
@@ -61,17 +80,34 @@ impl ProjectOptions {
     }
 }
 
-/// Returns the nearest folder upwards that holds `scenarios`, else the checkout that the harness was built from.
-fn default_root() -> Utf8PathBuf {
-    let built_from = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let built_from = built_from.canonicalize_utf8().unwrap_or(built_from);
-    let here = std::env::current_dir()
-        .ok()
-        .and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
-    here.iter()
-        .flat_map(|here| here.ancestors())
-        .find(|folder| folder.join("scenarios").is_dir() && folder.join("envoy-configs").is_dir())
-        .map_or(built_from, Into::into)
+/// Returns the project of the nearest folder upwards that is one, else the one that this executable carries.
+fn project_here() -> Result<Project, CliError> {
+    let here = camino::absolute_utf8(".")?;
+    for folder in here.ancestors() {
+        match (
+            folder.join("scenarios").is_dir(),
+            folder.join("envoy-configs").is_dir(),
+        ) {
+            (true, true) => return Ok(Project::at(folder)),
+            // Scenarios right here are meant; those of another project in their place would be a surprise.
+            (true, false) if folder == here => {
+                return Err(CliError::PartOfProject {
+                    folder: folder.into(),
+                });
+            }
+            (true | false, _) => {}
+        }
+    }
+    Ok(carried_project(&here)?)
+}
+
+fn existing_folder(option: &'static str, folder: &Utf8Path) -> Result<Utf8PathBuf, CliError> {
+    let path = camino::absolute_utf8(folder)?;
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(CliError::NoFolder { option, path })
+    }
 }
 
 /// What runs in the pods.
@@ -116,7 +152,7 @@ impl ExecutableOptions {
 /// Which scenarios are meant.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SelectionOptions {
-    /// Parts of scenario names, or ids (`A02`, `A02-sqli`); all scenarios when none is given.
+    /// Parts of scenario names, or ids in any case (`A02`, `A02-sqli`); all scenarios when none is given.
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 
@@ -127,6 +163,42 @@ pub(super) struct SelectionOptions {
     /// Only the scenarios of a profile, a file below `scenarios/profiles`: `quick` has one for each promise of the agent.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+
+    /// Only the scenarios of a group, the part of their names before `::`. May be given several times.
+    #[arg(long, value_name = "GROUP")]
+    group: Vec<String>,
+
+    /// Only scenarios that need this of the environment or the agent. May be given several times: one of them is enough.
+    #[arg(long, value_name = "FEATURE", value_parser = feature_parser(), hide_possible_values = true)]
+    feature: Vec<Feature>,
+
+    /// Only scenarios of this level.
+    #[arg(long, value_name = "LEVEL", value_parser = level_parser())]
+    level: Option<Level>,
+
+    /// Only one of so many parts, as in `1/4`; `conformance report merge` makes one report of theirs.
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    shard: Option<Shard>,
+}
+
+fn feature_parser() -> impl TypedValueParser<Value = Feature> {
+    let names = Feature::ALL.map(Feature::as_str);
+    PossibleValuesParser::new(names).map(|name| {
+        let mut features = Feature::ALL.into_iter();
+        let feature = features.find(|feature| feature.as_str() == name);
+        feature.expect("the parser takes the names of features alone")
+    })
+}
+
+fn level_parser() -> impl TypedValueParser<Value = Level> {
+    PossibleValuesParser::new(["core", "extended"]).map(|name| match name.as_str() {
+        "extended" => Level::Extended,
+        _ => Level::Core,
+    })
+}
+
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    text.parse()
 }
 
 impl SelectionOptions {
@@ -151,6 +223,10 @@ impl SelectionOptions {
         let selection = Selection {
             wanted: self.filters.clone(),
             excluded: self.exclude.clone(),
+            groups: self.group.clone(),
+            features: self.feature.clone(),
+            level: self.level,
+            shard: self.shard,
         };
         Ok(selection.apply(scenarios)?)
     }

@@ -1,4 +1,4 @@
-//! `conformance replay`: runs again what did not pass in an earlier run, with that run's options.
+//! `conformance replay` and `conformance rerun`: run again what did not pass in an earlier run, with that run's options.
 
 use std::sync::Arc;
 
@@ -8,8 +8,10 @@ use clap::Args;
 use super::error::CliError;
 use super::options::ProjectOptions;
 use super::report_file::read_report;
-use super::run::{RunOptions, run_scenarios};
+use super::run::run_scenarios;
+use super::run_options::RunOptions;
 use crate::catalogue::scenario::Scenario;
+use crate::report::retention::LATEST;
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
@@ -32,6 +34,31 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     settings: RunOptions,
+}
+
+/// Options of `rerun`.
+#[derive(Args, Debug)]
+pub(super) struct RerunArguments {
+    #[command(flatten)]
+    project: ProjectOptions,
+
+    #[command(flatten)]
+    settings: RunOptions,
+}
+
+/// Runs what did not pass in the latest run again.
+pub(super) fn rerun(arguments: RerunArguments, colour: Colour) -> Result<u8, CliError> {
+    let runs = match arguments.settings.output_folder() {
+        Some(folder) => folder.clone(),
+        None => arguments.project.project()?.runs,
+    };
+    let replay = Arguments {
+        report: runs.join(LATEST).join("report.json"),
+        scenarios: Vec::new(),
+        project: arguments.project,
+        settings: arguments.settings,
+    };
+    main(&replay, colour)
 }
 
 /// Runs scenarios of an earlier run again.
@@ -57,7 +84,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
             "everything in {} passed; there is nothing to replay",
             arguments.report
         ))?;
-        return Ok(exit_code::NOTHING_SELECTED);
+        return Ok(exit_code::PASSED);
     }
     let (project, catalogue) = arguments.project.or_as_in(&record.options).load()?;
     let picked = exactly(&wanted, catalogue.scenarios)?;
@@ -74,8 +101,8 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         }
     }
     run_scenarios(
-        project,
-        catalogue.corpora,
+        &project,
+        &catalogue.corpora,
         &picked,
         &arguments.settings.or_as_in(&record.options),
         colour,
@@ -95,7 +122,7 @@ fn exactly(
             .iter()
             .any(|scenario| scenario.name.as_str() == **name)
     }) {
-        Some(missing) => Err(NothingSelected::new(missing, &other)),
+        Some(missing) => Err(NothingSelected::no_match(missing, &other)),
         None => Ok(known.into_iter().map(Arc::new).collect()),
     }
 }

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use super::error::CliError;
 use crate::report::record::{RunRecord, SCHEMA_VERSION};
 
+/// The largest report that is read, in bytes.
+const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
 /// What a report of any version has.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,6 +26,17 @@ pub(super) fn read_report(path: &Utf8Path) -> Result<RunRecord, CliError> {
         path: path.to_owned(),
         reason,
     };
+    let metadata = fs_err::metadata(path).map_err(|error| unusable(error.to_string()))?;
+    if !metadata.is_file() {
+        // A named pipe would be waited for without an end.
+        return Err(unusable("it is no regular file".into()));
+    }
+    if metadata.len() > LIMIT_BYTES {
+        return Err(unusable(format!(
+            "it has more than {} MiB, and no report has",
+            LIMIT_BYTES / (1024 * 1024)
+        )));
+    }
     let text = fs_err::read(path).map_err(|error| unusable(error.to_string()))?;
     // The version comes first: what a report of another version lacks is no fault of it.
     let Version { schema_version } =

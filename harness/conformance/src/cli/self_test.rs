@@ -9,18 +9,18 @@ use clap::Args;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, LocalSet};
 
-use super::cluster_options::ClusterOptions;
+use super::cluster_options::{ClusterOptions, refuse_a_cluster_for_each_run};
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use super::options::{ExecutableOptions, ProjectOptions};
 use crate::report::console::details;
 use crate::report::terminal::{remark, say};
-use crate::run::place::{KubernetesPlace, Place};
+use crate::run::Going;
+use crate::run::exit_code::{self, EndingSignal};
+use crate::run::place::Place;
 use crate::run::runtime::runtime;
 use crate::run::setup::SetupOptions;
-use crate::run::setup_error::SetupError;
 use crate::run::subjects::Subjects;
-use crate::run::{Going, exit_code};
 use crate::self_test::attempt::{Attempt, Bench, Scope};
 use crate::self_test::load::load_matrix;
 use crate::self_test::matrix::{Matrix, Mutant, SENTINELS};
@@ -30,13 +30,9 @@ use crate::self_test::{document, listing};
 use harness_core::model::causes::chain;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::finding::ScenarioResult;
-use harness_environment::kube::{ClusterChoice, LeaseFolder};
 
 /// How many scenarios of one mutant run at the same time.
 const JOBS_PER_MUTANT: usize = 3;
-
-/// Where the runs' folders and the results lie, below the project.
-const OUTPUT: &str = "target/conformance-self-test";
 
 /// Options of `self-test`.
 #[derive(Args, Debug)]
@@ -78,7 +74,10 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     let mutants = arguments.chosen(&matrix)?;
     let runtime = runtime().map_err(CliError::Runtime)?;
     let place = arguments.cluster.place()?;
-    refuse_a_cluster_for_each_mutant(&place)?;
+    arguments
+        .cluster
+        .refuse_executables_beside_images(&arguments.executables)?;
+    refuse_a_cluster_for_each_run(&place)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let usual = match place {
         Place::Local => 2 * cores,
@@ -98,7 +97,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     let bench = Bench {
         subjects,
         options,
-        output: project.root.join(OUTPUT),
+        output: project.self_tests.clone(),
         project,
         jobs: JOBS_PER_MUTANT,
         going,
@@ -118,22 +117,6 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     // Whatever a scenario left behind in a thread must not hold the command up.
     runtime.shutdown_background();
     code
-}
-
-/// Every mutant has a run of its own, and a run that makes its cluster takes longer for that than for its scenarios.
-fn refuse_a_cluster_for_each_mutant(place: &Place) -> Result<(), CliError> {
-    let Place::Kubernetes(KubernetesPlace {
-        cluster: ClusterChoice::Made { tool, .. },
-        ..
-    }) = place
-    else {
-        return Ok(());
-    };
-    let leases = LeaseFolder::of_user().map_err(SetupError::from)?;
-    match leases.for_runs(*tool).map_err(SetupError::from)? {
-        Some(_) => Ok(()),
-        None => Err(CliError::NoKeptCluster { tool: tool.name() }),
-    }
 }
 
 impl Arguments {
@@ -165,8 +148,8 @@ impl SelfTest {
         let scope = self.scope_of(mutants);
         remark("running what is right: a scenario that fails for it proves nothing of a mutant");
         let right = self.bench.with_nothing_wrong(&scope, at_a_time).await?;
-        if self.interrupted() {
-            return Ok(exit_code::INTERRUPTED);
+        if let Some(signal) = self.ended_by() {
+            return Ok(signal.exit_code());
         }
         if right.record.exit_code != exit_code::PASSED {
             self.show_what_is_right(&right)?;
@@ -177,8 +160,8 @@ impl SelfTest {
             mutants.len()
         ));
         let mutants = self.run_mutants(mutants, at_a_time, &right.results).await?;
-        if self.interrupted() {
-            return Ok(exit_code::INTERRUPTED);
+        if let Some(signal) = self.ended_by() {
+            return Ok(signal.exit_code());
         }
         let record = SelfTestRecord {
             mutants,
@@ -225,7 +208,7 @@ impl SelfTest {
             let mutant = mutant.clone();
             tasks.spawn_local(async move {
                 let _permit = permits.acquire_owned().await;
-                if *bench.going.borrow() == Going::Interrupted {
+                if let Going::Interrupted(_) = *bench.going.borrow() {
                     return None;
                 }
                 let began = Instant::now();
@@ -245,7 +228,7 @@ impl SelfTest {
                 }
                 Err(error) => record_of(&mutant, not_run(&mutant, &chain(&error)), elapsed, None),
             };
-            if !self.interrupted() {
+            if self.ended_by().is_none() {
                 say(line_of(&record, self.colour))?;
             }
             records.push(record);
@@ -272,8 +255,12 @@ impl SelfTest {
         Ok(say(format_args!("report: {}", right.report))?)
     }
 
-    fn interrupted(&self) -> bool {
-        *self.bench.going.borrow() == Going::Interrupted
+    /// Returns the signal by which the user has ended the self-test.
+    fn ended_by(&self) -> Option<EndingSignal> {
+        match *self.bench.going.borrow() {
+            Going::On => None,
+            Going::Interrupted(signal) => Some(signal),
+        }
     }
 }
 

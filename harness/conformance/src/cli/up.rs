@@ -9,9 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::CliError;
 use super::options::{ExecutableOptions, ProjectOptions};
 use crate::report::terminal::{remark, say};
-use crate::run::exit_code;
-use crate::run::folders::{cluster_records, image_folder, make_runtime_folder};
-use crate::run::programs::{GivenBinaries, make_images};
+use crate::run::exit_code::{self, EndingSignal};
+use crate::run::folders::{cluster_records, make_runtime_folder};
+use crate::run::programs::{GivenBinaries, make_images, own_executable};
 use crate::run::runtime::runtime;
 use crate::run::setup_error::SetupError;
 use harness_artifacts::executable::locate;
@@ -87,21 +87,27 @@ fn parse_lasting(text: &str) -> Result<TimeSpan, String> {
     }
 }
 
+/// How the work on a cluster came to its end.
+enum RaiseEnd {
+    Raised(Raised),
+    Signalled(EndingSignal),
+}
+
 /// Makes the cluster, or keeps the one that is there for longer.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     let runtime = runtime().map_err(CliError::Runtime)?;
     let raised = runtime.block_on(async {
         // Whoever is interrupted drops what he makes, and with it the cluster.
         tokio::select! {
-            raised = raise(arguments) => raised.map(Some),
-            () = interrupted() => Ok(None),
+            raised = raise(arguments) => raised.map(RaiseEnd::Raised),
+            signal = interrupted() => Ok(RaiseEnd::Signalled(signal)),
         }
     });
     runtime.shutdown_background();
     match raised? {
-        Some(Raised::Made(lease)) => describe("made", &lease),
-        Some(Raised::WasThere(lease)) => describe("kept for longer", &lease),
-        None => Ok(exit_code::INTERRUPTED),
+        RaiseEnd::Raised(Raised::Made(lease)) => describe("made", &lease),
+        RaiseEnd::Raised(Raised::WasThere(lease)) => describe("kept for longer", &lease),
+        RaiseEnd::Signalled(signal) => Ok(signal.exit_code()),
     }
 }
 
@@ -126,7 +132,14 @@ async fn raise(arguments: &Arguments) -> Result<Raised, CliError> {
         application: executables.app_binary.as_deref(),
     };
     let say = |what: &str| remark(what);
-    let built = make_images(&envoy.path, &given, &image_folder(&project.root), &say).await?;
+    let built = make_images(
+        &own_executable()?,
+        &envoy.path,
+        &given,
+        &project.archives,
+        &say,
+    )
+    .await?;
     let options = UpOptions {
         tool,
         node_image: arguments.node_image.clone(),
@@ -141,18 +154,19 @@ async fn raise(arguments: &Arguments) -> Result<Raised, CliError> {
         .map_err(SetupError::from)?)
 }
 
-async fn interrupted() {
+async fn interrupted() -> EndingSignal {
     let (Ok(mut interrupted), Ok(mut terminated)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
     ) else {
         return std::future::pending().await;
     };
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
+    let signal = tokio::select! {
+        _ = interrupted.recv() => EndingSignal::Interrupt,
+        _ = terminated.recv() => EndingSignal::Terminate,
+    };
     remark("interrupted: removing the cluster");
+    signal
 }
 
 fn describe(what: &str, lease: &Lease) -> Result<u8, CliError> {

@@ -9,15 +9,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Style};
 
 use super::record::{RunRecord, ScenarioRecord};
+use super::subjects::judged;
+use super::summary::{self, not_passed, scenarios};
 use super::terminal::{remark, say};
 use super::untrusted::harmless;
 use crate::catalogue::scenario::Scenario;
 use harness_core::model::diagnostic::{Colour, Diagnostic};
 use harness_core::model::finding::{Finding, ScenarioResult, describe_missing};
 use harness_core::model::finding_kind::FindingKind;
-use harness_core::model::kubelet::Kubelet;
 use harness_verdict::judge::bound::PROVEN;
+use harness_verdict::judge::lifecycle::render as render_timeline;
 
+/// Up to how many scenarios that did not pass are drawn in full; where there are more, their causes are listed alone.
+const DRAWN_IN_FULL: usize = 3;
 /// How many findings of one scenario are drawn; the rest is counted.
 const FINDINGS_SHOWN: usize = 4;
 
@@ -30,9 +34,21 @@ pub enum ProgressDisplay {
     Plain,
 }
 
+/// How much is said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verbosity {
+    /// What did not pass, and the totals.
+    Quiet,
+    /// A line for each scenario besides.
+    Usual,
+    /// What each scenario's time was spent on, what happened to its pods, and every finding in full besides.
+    Verbose,
+}
+
 /// Draws a run as it goes on.
 #[derive(Debug)]
 pub struct Console {
+    verbosity: Verbosity,
     bar: ProgressBar,
     progress: ProgressDisplay,
     colour: Colour,
@@ -40,7 +56,7 @@ pub struct Console {
 
 impl Console {
     /// Starts with nothing drawn.
-    pub fn new(progress: ProgressDisplay, colour: Colour) -> Self {
+    pub fn new(progress: ProgressDisplay, verbosity: Verbosity, colour: Colour) -> Self {
         let bar = match progress {
             ProgressDisplay::Bar => {
                 ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
@@ -48,6 +64,7 @@ impl Console {
             ProgressDisplay::Plain => ProgressBar::hidden(),
         };
         Self {
+            verbosity,
             bar,
             progress,
             colour,
@@ -58,20 +75,22 @@ impl Console {
     pub fn preparing(&self, what: &str) {
         match self.progress {
             ProgressDisplay::Bar => self.bar.set_message(what.to_owned()),
+            ProgressDisplay::Plain if self.verbosity == Verbosity::Quiet => {}
             ProgressDisplay::Plain => remark(what),
         }
     }
 
     /// Draws the beginning of the scenarios.
-    pub fn started(&self, scenarios: usize, jobs: usize) {
-        self.bar.set_length(scenarios as u64);
+    pub fn started(&self, count: usize, jobs: usize) {
+        self.bar.set_length(count as u64);
         if let Ok(style) =
             ProgressStyle::with_template("{elapsed_precise} [{bar:30}] {pos}/{len} {wide_msg}")
         {
             self.bar.set_style(style.progress_chars("=> "));
         }
         self.bar.enable_steady_tick(Duration::from_millis(200));
-        self.preparing(&format!("running {scenarios} scenarios, {jobs} at a time"));
+        let jobs = jobs.min(count);
+        self.preparing(&format!("running {}, {jobs} at a time", scenarios(count)));
     }
 
     /// Says which scenarios are under way.
@@ -83,16 +102,27 @@ impl Console {
 
     /// Draws the line of a scenario that ended.
     pub fn finished(&self, scenario: &ScenarioRecord) {
-        let line = self.line(scenario);
-        // A reader that is gone does not stop the run; its reports are files.
-        self.bar.suspend(|| drop(say(line)));
+        let did_not_pass = matches!(
+            scenario.result,
+            ScenarioResult::Failed(_) | ScenarioResult::Errored(_)
+        );
+        let line = match self.verbosity {
+            Verbosity::Quiet => did_not_pass.then(|| self.line(scenario)),
+            Verbosity::Usual => Some(self.line(scenario)),
+            Verbosity::Verbose => Some(format!("{}{}", self.line(scenario), course(scenario))),
+        };
+        if let Some(line) = line {
+            // A reader that is gone does not stop the run; its reports are files.
+            self.bar.suspend(|| drop(say(line)));
+        }
         self.bar.inc(1);
     }
 
     /// Draws what did not pass, and the totals.
     pub fn summary(&self, record: &RunRecord, scenarios: &[Arc<Scenario>], report: &Utf8Path) {
         self.bar.finish_and_clear();
-        for result in &record.scenarios {
+        let in_full = self.verbosity == Verbosity::Verbose || not_passed(record) <= DRAWN_IN_FULL;
+        for result in record.scenarios.iter().filter(|_| in_full) {
             let scenario = scenarios
                 .iter()
                 .find(|scenario| scenario.name == result.name);
@@ -109,9 +139,12 @@ impl Console {
         for finding in &record.findings {
             drop(say(format_args!("\n{}", of_the_run(finding))));
         }
+        if let Some(causes) = summary::render(record, report) {
+            drop(say(format_args!("\n{causes}")));
+        }
         drop(say(format_args!("\n{}", self.totals(record))));
-        for line in images_that_ran(record) {
-            drop(say(line));
+        for (what, judged) in judged(record).pairs() {
+            drop(say(format_args!("{what}: {judged}")));
         }
         drop(say(format_args!("report: {report}")));
     }
@@ -183,21 +216,16 @@ impl Console {
         let elapsed = record.finished_at.duration_since(record.started_at);
         let _ = write!(
             text,
-            "{} in {:.1} s on {}{}",
+            "{} in {:.1} s",
             self.paint(&counts.join(", "), style),
             elapsed.as_secs_f64(),
-            record.environment.name,
-            match record.environment.kubelet {
-                Kubelet::Rehearsed => " (lifecycle rehearsed, not by a real kubelet)",
-                Kubelet::Real => "",
-            }
         );
         let outcomes: Vec<String> = totals
             .outcomes
             .iter()
             .map(|(outcome, count)| format!("{count} {outcome}"))
             .collect();
-        if totals.requests > 0 || totals.calls.is_empty() {
+        if totals.requests > 0 {
             let _ = write!(
                 text,
                 "\n{} requests judged: {}",
@@ -240,27 +268,23 @@ fn of_the_run(finding: &Finding) -> String {
     text
 }
 
-/// Says in a line for each role which image ran in how many pods.
-fn images_that_ran(record: &RunRecord) -> Vec<String> {
-    let images = record.environment.images.iter();
-    images
-        .map(|(role, used)| {
-            let digests: Vec<String> = used
-                .digests
-                .iter()
-                .map(|(digest, pods)| match pods {
-                    1 => format!("{digest} in 1 pod"),
-                    pods => format!("{digest} in {pods} pods"),
-                })
-                .collect();
-            let digests = if digests.is_empty() {
-                "no pod ran it".into()
-            } else {
-                digests.join(", ")
-            };
-            format!("{role}: {} {digests}", escape(&used.name))
-        })
-        .collect()
+/// Says what a scenario's time was spent on and what happened to its pods, a line each.
+fn course(scenario: &ScenarioRecord) -> String {
+    let mut text = String::new();
+    for (phase, milliseconds) in &scenario.phases {
+        let seconds = Duration::from_millis(*milliseconds).as_secs_f64();
+        let _ = write!(text, "\n{:>22}{phase:<10} {seconds:>7.3} s", "");
+    }
+    let pods = scenario
+        .pods
+        .iter()
+        .map(|pod| (pod.name.as_str(), &pod.timeline));
+    for (pod, timeline) in std::iter::once(("", &scenario.timeline)).chain(pods) {
+        for line in render_timeline(timeline, None).lines() {
+            let _ = write!(text, "\n{:>22}{pod} {}", "", escape(line));
+        }
+    }
+    text
 }
 
 /// Renders why a scenario did not pass; none when it did. `folder` is the run's.

@@ -1,12 +1,14 @@
 //! The evidence folder of a scenario that did not pass, written before anything is cleaned up.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+use super::evidence_ledger::{EvidenceLedger, Extent};
 use super::record::PodRecord;
 use crate::procedure::ProcedureResults;
 use crate::procedure::conclusion::Conclusion;
@@ -25,6 +27,8 @@ use harness_traffic::request_bytes::written_out;
 pub struct Output {
     /// The folder.
     pub folder: Utf8PathBuf,
+    /// How much evidence may go there.
+    pub ledger: Arc<EvidenceLedger>,
     redactor: Redactor,
 }
 
@@ -39,8 +43,12 @@ pub struct WriteError {
 
 impl Output {
     /// Names the folder; it is made when the first file is written.
-    pub const fn new(folder: Utf8PathBuf, redactor: Redactor) -> Self {
-        Self { folder, redactor }
+    pub fn new(folder: Utf8PathBuf, redactor: Redactor, ledger: EvidenceLedger) -> Self {
+        Self {
+            folder,
+            ledger: Arc::new(ledger),
+            redactor,
+        }
     }
 
     /// Writes a file below the folder, redacted.
@@ -50,7 +58,9 @@ impl Output {
             if let Some(parent) = path.parent() {
                 fs_err::create_dir_all(parent)?;
             }
-            fs_err::write(&path, self.redactor.redact(content))
+            let redacted = self.redactor.redact(content);
+            self.ledger.add(redacted.len() as u64);
+            fs_err::write(&path, redacted)
         };
         written().map_err(|source| WriteError {
             path: path.clone(),
@@ -74,12 +84,13 @@ impl Output {
     }
 }
 
-/// Writes everything that is known of a scenario. What cannot be had is named in `incomplete.txt`.
+/// Writes what is known of a scenario, to this extent. What cannot be had, or is left out, is named in `incomplete.txt`.
 pub async fn capture<P: Conclusion>(
     output: &Output,
     folder: &Utf8Path,
     deployment: &Deployment<P>,
     results: &ProcedureResults,
+    extent: &Extent,
 ) -> Result<(), WriteError> {
     let mut missing = Vec::new();
     output.write_json(&folder.join("findings.json"), &results.findings)?;
@@ -88,6 +99,17 @@ pub async fn capture<P: Conclusion>(
         &folder.join("envoy-stats-delta.json"),
         &results.reconciliation.counted_by_proxy,
     )?;
+    if let Extent::Brief { because } = extent {
+        for member in deployment.pods.members() {
+            write_timeline(
+                output,
+                &folder.join(deployment.pods.folder_of(&member)),
+                &member,
+            )?;
+        }
+        let note = format!("logs, requests and configurations were left out: {because}\n");
+        return output.write(&folder.join("incomplete.txt"), note.as_bytes());
+    }
     output.write_json(&folder.join("pod.json"), &deployment.stack.pod)?;
     if let Some(config) = deployment.stack.proxy_config() {
         output.write(&folder.join("envoy.yaml"), config.as_bytes())?;
@@ -99,8 +121,7 @@ pub async fn capture<P: Conclusion>(
         .collect();
     for member in deployment.pods.members() {
         let folder = folder.join(deployment.pods.folder_of(&member));
-        output.write_json(&folder.join("timeline.json"), &member.pod.timeline())?;
-        output.write_json(&folder.join("exit-codes.json"), &exit_codes(&member))?;
+        write_timeline(output, &folder, &member)?;
         for name in &containers {
             let file = folder.join(format!("logs/{name}.log"));
             match member.pod.log(name).await {
@@ -133,6 +154,15 @@ pub async fn capture<P: Conclusion>(
         )?;
     }
     Ok(())
+}
+
+fn write_timeline(
+    output: &Output,
+    folder: &Utf8Path,
+    member: &FleetMember,
+) -> Result<(), WriteError> {
+    output.write_json(&folder.join("timeline.json"), &member.pod.timeline())?;
+    output.write_json(&folder.join("exit-codes.json"), &exit_codes(member))
 }
 
 /// Returns what happened to each pod that there ever was.

@@ -1,15 +1,24 @@
 //! One run record, and everything that is made of it: console, JSON, JUnit, the decision record, evidence folders.
 
 pub mod agreement;
+pub mod causes;
 pub mod console;
 pub mod decision;
 pub mod decisions;
 pub mod evidence;
+pub mod evidence_ledger;
 pub mod files;
 pub mod junit;
+pub mod merge;
 mod place_record;
 pub mod record;
+pub mod retention;
+pub mod rounds;
 pub mod schema;
+pub mod subjects;
+mod summary;
 pub mod terminal;
+#[cfg(test)]
+mod test_records;
 pub mod timings;
 mod untrusted;

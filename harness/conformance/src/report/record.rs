@@ -69,12 +69,16 @@ pub struct RunRecord {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunOptionsRecord {
-    /// The project's folder.
-    #[schemars(with = "String")]
-    pub project: Utf8PathBuf,
-    /// The folder of proxy configurations.
-    #[schemars(with = "String")]
-    pub envoy_configs: Utf8PathBuf,
+    /// The project's folder; none for the project that the harness carries.
+    #[schemars(with = "Option<String>")]
+    pub project: Option<Utf8PathBuf>,
+    /// The folder of proxy configurations that was named in place of the project's.
+    #[schemars(with = "Option<String>")]
+    pub envoy_configs: Option<Utf8PathBuf>,
+    /// The folders of further scenarios.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub scenarios: Vec<Utf8PathBuf>,
     /// The Envoy that was asked for; none for the default.
     pub envoy: Option<String>,
     /// The agent that was named; none for the reference stub.

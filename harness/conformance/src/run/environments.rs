@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::folders::cluster_records;
 use super::place::{KubernetesPlace, Place};
@@ -12,7 +12,7 @@ use super::setup_options::SetupOptions;
 use super::subjects::Subjects;
 use harness_artifacts::executable::Identity;
 use harness_artifacts::image::ImageRole;
-use harness_core::model::feature::Feature;
+use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::RunId;
 use harness_environment::Environment;
 use harness_environment::kube::{
@@ -54,6 +54,34 @@ impl AgentAbilities {
             is_reference_stub: agent.is_reference_stub(),
         }
     }
+}
+
+/// Returns the features of `local` on this machine with the reference stub: what is known without starting anything.
+pub fn features_of_local_with_the_stub() -> FeatureSet {
+    let environment = LocalEnvironment::new(LocalOptions {
+        images: ImageTable::default(),
+        conformance: Utf8PathBuf::new(),
+        runtime: Utf8PathBuf::new(),
+    });
+    let stub = AgentAbilities {
+        takes_response_data: true,
+        is_reference_stub: true,
+    };
+    features_of(&environment, &stub)
+}
+
+/// Returns what an environment and an agent can do together.
+pub(super) fn features_of(environment: &dyn Environment, agent: &AgentAbilities) -> FeatureSet {
+    let mut features = environment.features();
+    if agent.takes_response_data {
+        features.insert(Feature::ResponseData);
+    }
+    if agent.is_reference_stub {
+        features.insert(Feature::AgentFaultInjection);
+        // The vendor documents host and port only.
+        features.insert(Feature::AgentUnixSocket);
+    }
+    features
 }
 
 type EnvironmentMade = (Arc<dyn Environment>, AgentAbilities);

@@ -14,16 +14,54 @@ pub const ERRORED: u8 = 3;
 pub const NOTHING_SELECTED: u8 = 4;
 /// A bug in the harness (`EX_SOFTWARE` of sysexits.h).
 pub const INTERNAL: u8 = 70;
-/// Interrupted; clean-up was done and the result is incomplete (128 + SIGINT).
-pub const INTERRUPTED: u8 = 130;
+
+/// A signal by which the user ends a command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndingSignal {
+    /// SIGHUP: the terminal is gone.
+    HangUp,
+    /// SIGINT, as of Ctrl-C.
+    Interrupt,
+    /// SIGTERM, as of a CI job that is cancelled.
+    Terminate,
+}
+
+impl EndingSignal {
+    /// Returns the exit code of a command that the signal ended: 128 and its number. Clean-up was done, and the result is incomplete.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::HangUp => 129,
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
+/// Returns the code of several runs together: that of the one that says most.
+pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
+    let rank = |code: &u8| match *code {
+        PASSED => 0,
+        NOTHING_SELECTED => 1,
+        FAILED => 2,
+        ERRORED => 3,
+        INTERNAL => 5,
+        _ => 4,
+    };
+    codes
+        .into_iter()
+        .max_by_key(rank)
+        .unwrap_or(NOTHING_SELECTED)
+}
 
 /// How a run came to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ending {
     /// Every scenario was run.
     Complete,
-    /// The user interrupted it.
-    Interrupted,
+    /// The user ended it.
+    Interrupted(EndingSignal),
+    /// Its time was over.
+    OutOfTime,
     /// The harness itself failed.
     InternalFault,
 }
@@ -32,7 +70,8 @@ pub enum Ending {
 pub fn of_run(record: &RunRecord, ending: Ending) -> u8 {
     match ending {
         Ending::InternalFault => INTERNAL,
-        Ending::Interrupted => INTERRUPTED,
+        Ending::Interrupted(signal) => signal.exit_code(),
+        Ending::OutOfTime => ERRORED,
         Ending::Complete if record.scenarios.is_empty() => NOTHING_SELECTED,
         Ending::Complete if record.totals.count("errored") > 0 => ERRORED,
         Ending::Complete if record.totals.count("failed") > 0 || !record.findings.is_empty() => {

@@ -8,18 +8,14 @@ use super::setup_error::SetupError;
 
 /// The folder, beside those of the runs, that says which clusters are whose. Its name is no run's.
 const CLUSTERS: &str = "made-clusters";
+/// The folder, beside those of the runs, with the links under which the harness runs as a program that it carries.
+const PROGRAMS: &str = "carried-programs";
 
 /// Returns the folder in which pods keep short-lived files, one per user: what is in it outlives no run.
 pub fn runtime_folder() -> Utf8PathBuf {
     let base = Utf8PathBuf::from_path_buf(std::env::temp_dir())
         .unwrap_or_else(|_| Utf8PathBuf::from("/tmp"));
     base.join(format!("conformance-{}", nix::unistd::getuid()))
-}
-
-/// Returns the folder in which the archives of images are kept from run to run. Their names carry their digests, so that what
-/// lies there is never stale.
-pub fn image_folder(project: &Utf8Path) -> Utf8PathBuf {
-    project.join("target/conformance-images")
 }
 
 /// Returns the folder in which pods keep short-lived files, made so that no other user reads what is in it.
@@ -38,6 +34,11 @@ pub fn make_runtime_folder() -> Result<Utf8PathBuf, SetupError> {
 /// Returns the folder, below that of short-lived files, that says which clusters are whose.
 pub fn cluster_records(runtime: &Utf8Path) -> Utf8PathBuf {
     runtime.join(CLUSTERS)
+}
+
+/// Returns the folder, below that of short-lived files, with the links to programs that the harness carries.
+pub fn program_links(runtime: &Utf8Path) -> Utf8PathBuf {
+    runtime.join(PROGRAMS)
 }
 
 /// Makes the folder so that no other user reads what is in it, and refuses one that another user has made.

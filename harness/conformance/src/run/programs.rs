@@ -1,15 +1,18 @@
-//! The executables of a run: found, built, and made into images.
+//! The executables of a run: found or carried, and made into images.
+
+use std::os::unix::fs::PermissionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::folders::{make_runtime_folder, program_links};
 use super::setup_error::SetupError;
 use super::setup_options::SetupOptions;
 use harness_artifacts::executable::{
-    EnvoySelection, ExecutableError, build_for_images, build_siblings, locate,
+    CarriedProgram, EnvoySelection, ExecutableError, link_carried, locate,
 };
 use harness_artifacts::image::{ImageRole, ImageSources, Images, build_images};
 
-/// Executables that the user has named, in place of those of the checkout.
+/// Executables that the user has named, in place of those that the harness carries.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GivenBinaries<'a> {
     /// The agent.
@@ -18,32 +21,69 @@ pub struct GivenBinaries<'a> {
     pub application: Option<&'a Utf8Path>,
 }
 
-/// Makes all images, with their archives in a folder.
+/// Makes all images, with their archives in a folder. `harness` is the executable that carries the programs which are not given.
 ///
 /// # Errors
 ///
-/// When an executable cannot be built, or an image cannot be made.
+/// When an image cannot be made.
 ///
 /// # Panics
 ///
-/// When the build does: a bug.
+/// When making an image does: a bug.
 pub async fn make_images(
+    harness: &Utf8Path,
     envoy: &Utf8Path,
     given: &GivenBinaries<'_>,
     archives: &Utf8Path,
     say: &(impl Fn(&str) + Sync),
 ) -> Result<Images, SetupError> {
-    say("making the images; the first time takes minutes");
-    let built = tokio::task::spawn_blocking(build_for_images)
-        .await
-        .expect("the build does not panic")?;
+    say("making the images");
     let sources = ImageSources {
-        agent: given.agent.map_or(built.agent_stub, Into::into),
-        application: given.application.map_or(built.helloworld, Into::into),
+        agent: or_carried(given.agent, CarriedProgram::AgentStub, harness)?,
+        application: or_carried(given.application, CarriedProgram::Helloworld, harness)?,
         proxy: envoy.into(),
-        driver: built.conformance,
+        driver: harness.into(),
     };
-    Ok(build_images(&sources, archives)?)
+    let archives = archives.to_owned();
+    let built = tokio::task::spawn_blocking(move || build_images(&sources, &archives));
+    Ok(built.await.expect("making an image does not panic")?)
+}
+
+/// Returns the path of a program: what the user has named, else a link under which the harness is that program.
+///
+/// # Errors
+///
+/// When the link cannot be made.
+pub fn or_carried(
+    given: Option<&Utf8Path>,
+    program: CarriedProgram,
+    harness: &Utf8Path,
+) -> Result<Utf8PathBuf, SetupError> {
+    if let Some(path) = given {
+        return given_executable(path, program);
+    }
+    let links = program_links(&make_runtime_folder()?);
+    Ok(link_carried(program, harness, &links)?)
+}
+
+fn given_executable(
+    path: &Utf8Path,
+    in_place_of: CarriedProgram,
+) -> Result<Utf8PathBuf, SetupError> {
+    let named_by = match in_place_of {
+        CarriedProgram::AgentStub => "--agent-binary",
+        CarriedProgram::Helloworld => "--app-binary",
+    };
+    let is_executable = path
+        .metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0);
+    if !is_executable {
+        return Err(SetupError::Executable(ExecutableError::Missing {
+            path: path.to_string(),
+            named_by: named_by.into(),
+        }));
+    }
+    Ok(camino::absolute_utf8(path).unwrap_or_else(|_| path.into()))
 }
 
 /// What runs in the pods.
@@ -66,33 +106,22 @@ impl Programs {
     }
 }
 
-/// Finds Envoy, and builds what the user has named no other executable for.
+/// Finds Envoy, and takes what the harness carries where the user has named no executable.
 pub(super) fn find_programs(
     options: &SetupOptions,
+    harness: &Utf8Path,
     say: &impl Fn(&str),
-) -> Result<Programs, ExecutableError> {
+) -> Result<Programs, SetupError> {
     let variable = std::env::var_os("ENVOY");
     let selection = EnvoySelection::choose(options.envoy.as_deref(), variable.as_deref())?;
     let envoy = locate(&selection, &mut |step| say(&step.to_string()))?.path;
-    let (agent, application) = match (&options.agent_binary, &options.app_binary) {
-        (Some(agent), Some(application)) => (agent.clone(), application.clone()),
-        (agent, application) => {
-            let siblings = build_siblings()?;
-            (
-                agent.clone().unwrap_or(siblings.agent_stub),
-                application.clone().unwrap_or(siblings.helloworld),
-            )
-        }
-    };
+    let agent = options.agent_binary.as_deref();
+    let application = options.app_binary.as_deref();
     Ok(Programs {
         envoy,
-        agent: absolute(&agent),
-        application: absolute(&application),
+        agent: or_carried(agent, CarriedProgram::AgentStub, harness)?,
+        application: or_carried(application, CarriedProgram::Helloworld, harness)?,
     })
-}
-
-fn absolute(path: &Utf8Path) -> Utf8PathBuf {
-    camino::absolute_utf8(path).unwrap_or_else(|_| path.into())
 }
 
 /// Returns the path of this process's executable.

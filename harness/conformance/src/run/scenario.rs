@@ -203,7 +203,8 @@ async fn carry_out_on<P: Conclusion>(
     };
     if result.is_err() || !results.findings.is_empty() {
         let _phase = deployment.clock.enter(Phase::Evidence);
-        attempted.evidence = keep_evidence(setup, scenario, deployment, results).await;
+        let cause = cause_of(results, result.as_ref().err());
+        attempted.evidence = keep_evidence(setup, scenario, deployment, results, cause).await;
     }
     let _phase = deployment.clock.enter(Phase::Ending);
     let removed = deployment.pods.remove().await;
@@ -235,16 +236,29 @@ async fn validate_proxy(
     Ok(config.facts())
 }
 
+/// Returns what evidence is grouped by: the first finding without its place, or the error.
+fn cause_of(results: &ProcedureResults, error: Option<&ProcedureError>) -> String {
+    match (error, results.findings.first()) {
+        (Some(error), _) => error.to_string().lines().next().unwrap_or_default().into(),
+        (None, Some(finding)) => {
+            format!("{} {} {}", finding.kind, finding.expected, finding.observed)
+        }
+        (None, None) => String::new(),
+    }
+}
+
 async fn keep_evidence<P: Conclusion>(
     setup: &RunSetup,
     scenario: &Scenario,
     deployment: &Deployment<P>,
     results: &ProcedureResults,
+    cause: String,
 ) -> Option<Utf8PathBuf> {
     let folder = Utf8PathBuf::from(scenario.name.as_folder());
+    let extent = setup.output.ledger.extent_for(cause);
     let captured = async {
         write_replay(setup, scenario, &folder)?;
-        capture(&setup.output, &folder, deployment, results).await
+        capture(&setup.output, &folder, deployment, results, &extent).await
     };
     match captured.await {
         Ok(()) => Some(folder),

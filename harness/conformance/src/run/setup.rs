@@ -6,8 +6,8 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
-use super::environments::{EnvironmentNeeds, make_environment};
-use super::folders::{image_folder, make_runtime_folder};
+use super::environments::{EnvironmentNeeds, features_of, make_environment};
+use super::folders::make_runtime_folder;
 use super::place::Place;
 use super::proxy_validation::ProxyValidator;
 use super::setup_error::SetupError;
@@ -15,13 +15,14 @@ pub use super::setup_options::SetupOptions;
 use super::subjects::Subjects;
 use crate::catalogue::scenario::Scenario;
 use crate::report::evidence::Output;
+use crate::report::evidence_ledger::{DEFAULT_LIMIT_MEBIBYTES, EvidenceLedger};
 use crate::report::record::RunOptionsRecord;
 use harness_artifacts::executable::Identity;
 use harness_core::model::corpora::Corpora;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::finding::ScenarioResult;
 use harness_core::model::identity::RunId;
-use harness_core::model::project::Project;
+use harness_core::model::project::{Project, ProjectOrigin};
 use harness_core::model::timeouts::Timeouts;
 use harness_core::redaction::Redactor;
 use harness_core::stack::assemble::AgentOverrides;
@@ -119,8 +120,13 @@ pub async fn prepare_with(
     }
     let slow_down = options.slow_down.max(1);
     let record = RunOptionsRecord {
-        project: project.root.clone(),
-        envoy_configs: project.envoy_configs.clone(),
+        project: match project.origin {
+            ProjectOrigin::Carried => None,
+            ProjectOrigin::Folder => Some(project.root.clone()),
+        },
+        envoy_configs: Some(project.envoy_configs.clone())
+            .filter(|folder| *folder != Project::at(&project.root).envoy_configs),
+        scenarios: project.further_scenarios.clone(),
         envoy: options.envoy.clone(),
         agent_binary: options.agent_binary.clone(),
         app_binary: options.app_binary.clone(),
@@ -133,7 +139,7 @@ pub async fn prepare_with(
     let folder = options
         .output
         .clone()
-        .unwrap_or_else(|| project.root.join("target/conformance"))
+        .unwrap_or_else(|| project.runs.clone())
         .join(run.as_str());
     fs_err::create_dir_all(&folder).map_err(|source| SetupError::Output {
         path: folder.clone(),
@@ -144,23 +150,17 @@ pub async fn prepare_with(
         Place::Local => Timeouts::default(),
         Place::Kubernetes(_) => Timeouts::default().in_a_cluster(),
     };
+    let mut timeouts = timeouts.slowed_down(slow_down);
+    timeouts.scenario = options.scenario_timeout.unwrap_or(timeouts.scenario);
     let needs = EnvironmentNeeds {
         run: &run,
         subjects,
         options: &options,
         runtime: &runtime,
-        archives: &image_folder(&project.root),
+        archives: &project.archives,
     };
     let (environment, agent) = make_environment(&needs, &say).await?;
-    let mut features = environment.features();
-    if agent.takes_response_data {
-        features.insert(Feature::ResponseData);
-    }
-    if agent.is_reference_stub {
-        features.insert(Feature::AgentFaultInjection);
-        // The vendor documents host and port only.
-        features.insert(Feature::AgentUnixSocket);
-    }
+    let features = features_of(&*environment, &agent);
     let checks =
         RunFolder::create(&runtime, &run.of_checks()).map_err(|source| SetupError::Runtime {
             path: runtime,
@@ -169,7 +169,15 @@ pub async fn prepare_with(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(RunSetup {
         run,
-        output: Output::new(folder, Redactor::new(&keys)),
+        output: Output::new(
+            folder,
+            Redactor::new(&keys),
+            EvidenceLedger::new(
+                options
+                    .evidence_limit_mebibytes
+                    .unwrap_or(DEFAULT_LIMIT_MEBIBYTES),
+            ),
+        ),
         project,
         corpora: Arc::new(corpora),
         environment,
@@ -179,7 +187,7 @@ pub async fn prepare_with(
         features,
         keys: Arc::new(keys),
         overrides: options.overrides,
-        timeouts: Arc::new(timeouts.slowed_down(slow_down)),
+        timeouts: Arc::new(timeouts),
         options: record,
         jobs: options.jobs.unwrap_or(cores * jobs_per_core),
     })

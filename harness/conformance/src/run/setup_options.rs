@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 
 use super::place::Place;
 use harness_core::model::feature::FeatureSet;
+use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::assemble::AgentOverrides;
 
 /// What the user chose.
@@ -23,6 +24,10 @@ pub struct SetupOptions {
     pub overrides: AgentOverrides,
     /// `--output`: the folder that holds the runs' folders.
     pub output: Option<Utf8PathBuf>,
+    /// `--scenario-timeout`.
+    pub scenario_timeout: Option<TimeSpan>,
+    /// `--evidence-limit`, in MiB.
+    pub evidence_limit_mebibytes: Option<u64>,
     /// `--jobs`.
     pub jobs: Option<usize>,
     /// `--slow-down`: by how much every bound is multiplied; 0 counts as 1.

@@ -25,17 +25,17 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Finds the executables, builds those that the user has not named, and identifies each. `say` hears what takes time.
+    /// Finds the executables, takes carried ones where the user has named none, and identifies each. `say` hears what takes time.
     ///
     /// # Errors
     ///
-    /// When one is not there or cannot be read, and when a build fails.
+    /// When one is not there or cannot be read.
     pub fn find(options: &SetupOptions, say: &impl Fn(&str)) -> Result<Self, SetupError> {
-        let programs = find_programs(options, say)?;
         let conformance = match &options.conformance {
             Some(path) => path.clone(),
             None => own_executable()?,
         };
+        let programs = find_programs(options, &conformance, say)?;
         let identities = BTreeMap::from([
             (AGENT.to_owned(), Identity::of(&programs.agent)?),
             (
@@ -70,7 +70,15 @@ impl Subjects {
         archives: &Utf8Path,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Images, SetupError> {
-        let make = || make_images(&self.programs.envoy, &given, archives, say);
+        let make = || {
+            make_images(
+                &self.conformance,
+                &self.programs.envoy,
+                &given,
+                archives,
+                say,
+            )
+        };
         Ok(self.images.get_or_try_init(make).await?.clone())
     }
 }

@@ -65,8 +65,9 @@ pub(super) fn redacted(output: &Output, findings: Vec<Finding>) -> Vec<Finding> 
         .collect()
 }
 
-/// Makes the result of a scenario that came to no end. Where the agent ended and the static check had found why, the deployment is at
-/// fault, and where the scenario asks whether the agent starts under what it deploys, the agent is: the scenario has failed.
+/// Makes the result of a scenario that came to no end. Where the agent ended, the scenario has failed: by the deployment, where the static check
+/// had found why; by what it asks, where that is the agent's start; else because an agent that does not run does nothing of what it must. What the
+/// harness or the machine could not do is no verdict.
 pub(super) fn without_judgement(
     output: &Output,
     scenario: &Scenario,
@@ -97,11 +98,14 @@ pub(super) fn without_judgement(
             .collect();
         return ScenarioResult::Failed(redacted(output, findings));
     }
-    if error.is_end_of(AGENT_CONTAINER)
-        && let Some((kind, position, expected)) = asked_of_the_start(scenario)
-    {
+    if error.is_end_of(AGENT_CONTAINER) {
+        let (kind, position, expected) = asked_of_the_start(scenario).unwrap_or((
+            FindingKind::AgentDoesNotRun,
+            scenario.spec.id.position,
+            "the agent runs",
+        ));
         let mut findings = findings;
-        findings.push(Finding::new(kind, position, expected, causes.join(": ")));
+        findings.push(end_of_agent(error, kind, position, expected));
         return ScenarioResult::Failed(redacted(output, findings));
     }
     let found = found_before(&redacted(output, findings));
@@ -109,6 +113,22 @@ pub(super) fn without_judgement(
         causes,
         hints: error.hints().into_iter().chain(found).collect(),
     })
+}
+
+/// Makes the finding of an agent that ended: how it ended is what was observed, and its last lines, which differ from pod to pod, stand beside it.
+fn end_of_agent(
+    error: &ScenarioError,
+    kind: FindingKind,
+    position: Position,
+    expected: &'static str,
+) -> Finding {
+    match error {
+        ScenarioError::Procedure(ProcedureError::WillNotStart {
+            exit, last_lines, ..
+        }) => Finding::new(kind, position, expected, format!("it ended with {exit}"))
+            .note(format!("its last lines:\n{last_lines}")),
+        _ => Finding::new(kind, position, expected, chain(error).join(": ")),
+    }
 }
 
 /// Says what had been found before the scenario came to no end. Whatever ended it may have caused that as well, so it is no verdict; it must

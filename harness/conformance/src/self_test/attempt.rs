@@ -16,7 +16,7 @@ use crate::run::place::Place;
 use crate::run::setup::{SetupOptions, prepare_with};
 use crate::run::setup_error::SetupError;
 use crate::run::subjects::Subjects;
-use crate::run::{Going, RunObserver, run};
+use crate::run::{Going, RunBounds, RunObserver, run};
 use harness_core::model::finding::ScenarioResult;
 use harness_core::model::image_digest::ImageDigest;
 use harness_core::model::project::{LoadError, Project};
@@ -174,7 +174,14 @@ impl Bench {
         );
         let setup = Arc::new(setup.await?);
         let observer: Arc<dyn RunObserver> = Arc::new(Silent);
-        let record = run(&setup, &scenarios, &observer, self.going.clone()).await;
+        let record = run(
+            &setup,
+            &scenarios,
+            &observer,
+            RunBounds::default(),
+            self.going.clone(),
+        )
+        .await;
         setup.environment.finish().await?;
         let report = files::write(&setup.output, &record)?;
         let results = record

@@ -35,7 +35,7 @@ pub fn load_matrix(project: &Project, scenarios: &[Scenario]) -> Result<Matrix, 
     };
     let mut complaints = Vec::new();
     let mut matrix = Matrix::default();
-    for path in yaml_files(&project.mutants)? {
+    for path in yaml_files(project, &project.mutants, &[], &mut complaints)? {
         let text = read_bounded(project, &path, &mut complaints)?;
         let file = project.shown(&path);
         if let Some(content) = parse::<MutantFile>(&file, &text, &mut complaints) {

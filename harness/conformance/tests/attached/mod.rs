@@ -24,6 +24,11 @@ pub(crate) fn open(arguments: &mut Arguments) -> Result<(Place, Project), String
     Ok((place, project))
 }
 
+/// Returns whether nextest lists or runs the trials.
+pub(crate) fn under_nextest() -> bool {
+    std::env::var_os("NEXTEST").is_some()
+}
+
 fn chosen_place() -> Result<Place, String> {
     let made = |tool| {
         Place::Kubernetes(KubernetesPlace {
@@ -39,6 +44,11 @@ fn chosen_place() -> Result<Place, String> {
         let kind = name
             .parse()
             .map_err(|error: UnknownEnvironment| format!("{ENVIRONMENT_VARIABLE}: {error}"))?;
+        if under_nextest() && kind != EnvironmentKind::Local {
+            return Err(format!(
+                "{ENVIRONMENT_VARIABLE} is `{kind}`, and nextest would prepare the cluster anew for each scenario: use `cargo test --test conformance` or `conformance run`"
+            ));
+        }
         return match kind {
             EnvironmentKind::Existing => Err(format!(
                 "{ENVIRONMENT_VARIABLE} is `{kind}`, and a test target runs on `local`, `kind` or `k3d`"
@@ -47,6 +57,9 @@ fn chosen_place() -> Result<Place, String> {
             EnvironmentKind::Kind => Ok(made(ClusterTool::Kind)),
             EnvironmentKind::Local => Ok(Place::Local),
         };
+    }
+    if under_nextest() {
+        return Ok(Place::Local);
     }
     let leases = LeaseFolder::of_user().map_err(|error| chain(&error).join(": "))?;
     for tool in ClusterTool::ALL {

@@ -86,7 +86,8 @@ fn await_nothing_left(run: &str) {
 
 #[rstest]
 #[case::interrupt(Signal::SIGINT, Some(130))]
-#[case::terminate(Signal::SIGTERM, Some(130))]
+#[case::terminate(Signal::SIGTERM, Some(143))]
+#[case::hang_up(Signal::SIGHUP, Some(129))]
 #[case::kill(Signal::SIGKILL, None)]
 fn a_run_that_is_ended_from_outside_leaves_nothing(
     #[case] signal: Signal,

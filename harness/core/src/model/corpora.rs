@@ -38,7 +38,7 @@ pub fn load_corpora(
     complaints: &mut Vec<Diagnostic>,
 ) -> Result<Corpora, LoadError> {
     let mut payloads = BTreeMap::new();
-    for path in yaml_files(&project.payloads)? {
+    for path in yaml_files(project, &project.payloads, &["seeds"], complaints)? {
         let text = read_bounded(project, &path, complaints)?;
         let file = project.shown(&path);
         if let Some(content) = parse::<PayloadFile>(&file, &text, complaints) {

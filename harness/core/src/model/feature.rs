@@ -59,6 +59,32 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// Every feature, by name.
+    pub const ALL: [Self; 22] = [
+        Self::AgentFaultInjection,
+        Self::AgentService,
+        Self::AgentUnixSocket,
+        Self::ContainerFaults,
+        Self::ImageDigests,
+        Self::ImagePull,
+        Self::ImagesInNoRegistry,
+        Self::ImagesOnNodes,
+        Self::MemoryLimits,
+        Self::NativeSidecar,
+        Self::PodSecurityAdmission,
+        Self::PreStopExec,
+        Self::PreStopSleep,
+        Self::ReadOnlyRootfs,
+        Self::ResourceUsage,
+        Self::ResponseData,
+        Self::Rollout,
+        Self::RunAsUser,
+        Self::SeccompProfile,
+        Self::StartupProbeGrpc,
+        Self::StartupProbeHttp,
+        Self::StartupProbeTcp,
+    ];
+
     /// Returns the name as files and reports write it.
     pub const fn as_str(self) -> &'static str {
         match self {

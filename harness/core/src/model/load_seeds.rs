@@ -34,7 +34,7 @@ pub(super) fn load_seeds(
         return Ok(loaded);
     }
     let mut known = validate_seeds::KnownNames::new();
-    for path in yaml_files(&project.seeds)? {
+    for path in yaml_files(project, &project.seeds, &[], complaints)? {
         let text = read_bounded(project, &path, complaints)?;
         let file = project.shown(&path);
         let Some(content) = parse::<SeedFile>(&file, &text, complaints) else {

@@ -10,13 +10,26 @@ use super::located::Position;
 /// The largest scenario or payload file, in bytes.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
 
+/// Where a project's files come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProjectOrigin {
+    /// They are in the executable of the harness, which lays them out in the user's cache.
+    Carried,
+    /// The user has them in a folder.
+    Folder,
+}
+
 /// The folders of a project: where scenarios, payloads, manifests, proxy configurations and mutants lie.
 #[derive(Clone, Debug)]
 pub struct Project {
+    /// Where the files come from.
+    pub origin: ProjectOrigin,
     /// The folder that holds the others.
     pub root: Utf8PathBuf,
     /// `scenarios/`.
     pub scenarios: Utf8PathBuf,
+    /// Folders of further scenarios, laid out like `scenarios/`; files right in one of them are of a group with the folder's name.
+    pub further_scenarios: Vec<Utf8PathBuf>,
     /// `scenarios/profiles/`.
     pub profiles: Utf8PathBuf,
     /// `fixtures/payloads/`.
@@ -29,20 +42,32 @@ pub struct Project {
     pub envoy_configs: Utf8PathBuf,
     /// `mutants/`.
     pub mutants: Utf8PathBuf,
+    /// Where the folders of runs are written, unless the user names another place: `target/conformance/`.
+    pub runs: Utf8PathBuf,
+    /// Where the self-test writes: `target/conformance-self-test/`.
+    pub self_tests: Utf8PathBuf,
+    /// Where the archives of images are kept from run to run: `target/conformance-images/`. Their names carry their digests, so that what lies
+    /// there is never stale.
+    pub archives: Utf8PathBuf,
 }
 
 impl Project {
     /// Names the folders below `root`.
     pub fn at(root: &Utf8Path) -> Self {
         Self {
+            origin: ProjectOrigin::Folder,
             root: root.into(),
             scenarios: root.join("scenarios"),
+            further_scenarios: Vec::new(),
             profiles: root.join("scenarios/profiles"),
             payloads: root.join("fixtures/payloads"),
             seeds: root.join("fixtures/payloads/seeds"),
             manifests: root.join("fixtures/kubernetes"),
             envoy_configs: root.join("envoy-configs"),
             mutants: root.join("mutants"),
+            runs: root.join("target/conformance"),
+            self_tests: root.join("target/conformance-self-test"),
+            archives: root.join("target/conformance-images"),
         }
     }
 
@@ -86,15 +111,17 @@ pub fn read_bounded(
         path: project.shown(path),
         source,
     };
-    let complaint = |message: &str, hint: &str| Diagnostic {
-        file: project.shown(path),
-        text: "".into(),
-        position: Position::default(),
-        message: message.into(),
-        label: String::new(),
-        hint: Some(hint.into()),
-    };
-    if fs_err::metadata(path).map_err(unreadable)?.len() > FILE_LIMIT_BYTES {
+    let complaint = |message: &str, hint: &str| of_file(project, path, message, hint);
+    let metadata = fs_err::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        // A named pipe would be waited for without an end.
+        complaints.push(complaint(
+            "this is no regular file",
+            "put a file there, or remove it",
+        ));
+        return Ok("".into());
+    }
+    if metadata.len() > FILE_LIMIT_BYTES {
         complaints.push(complaint(
             "the file is larger than 1 MiB",
             "describe long bodies with `filled` instead of writing them out",
@@ -117,9 +144,55 @@ pub fn read_bounded(
     }
 }
 
-/// Returns the YAML files of a folder, sorted.
-pub fn yaml_files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, LoadError> {
-    entries(root, |entry| entry.extension() == Some("yaml"))
+/// Complains about a file as a whole.
+fn of_file(project: &Project, path: &Utf8Path, message: &str, hint: &str) -> Diagnostic {
+    Diagnostic {
+        file: project.shown(path),
+        text: "".into(),
+        position: Position::default(),
+        message: message.into(),
+        label: String::new(),
+        hint: Some(hint.into()),
+    }
+}
+
+/// Returns the YAML files of a folder, sorted. Whatever else lies there is a complaint, since nothing would read it: all but `folders`, which are
+/// read apart, files whose names begin with a dot, and Markdown.
+pub fn yaml_files(
+    project: &Project,
+    root: &Utf8Path,
+    folders: &[&str],
+    complaints: &mut Vec<Diagnostic>,
+) -> Result<Vec<Utf8PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    for path in entries(root, |_| true)? {
+        let name = path.file_name().unwrap_or_default();
+        let is_read_apart = path.is_dir() && folders.contains(&name);
+        match path.extension() {
+            _ if is_read_apart || name.starts_with('.') => {}
+            Some("md") => {}
+            Some("yaml") => files.push(path),
+            Some("yml") => complaints.push(of_file(
+                project,
+                &path,
+                "the file would not be read: its name ends in `.yml`",
+                "rename it so that it ends in `.yaml`",
+            )),
+            Some(_) | None if path.is_dir() => complaints.push(of_file(
+                project,
+                &path,
+                "the folder would not be read",
+                "move its files one folder up, or remove it",
+            )),
+            Some(_) | None => complaints.push(of_file(
+                project,
+                &path,
+                "the file would not be read",
+                "remove it, or begin its name with a dot; what is read ends in `.yaml`",
+            )),
+        }
+    }
+    Ok(files)
 }
 
 /// Returns the wanted entries of a folder, sorted.

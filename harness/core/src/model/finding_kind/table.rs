@@ -45,6 +45,9 @@ finding_kinds! {
     AgentSignals "agent-signals" Minor
         "The agent raised other signals for a request than the expected ones."
         "Compare the rules that the agent has loaded with those that the scenario assumes."
+    AgentDoesNotRun "agent-does-not-run" Critical
+        "The agent ended although it had to run, so that nothing else could be judged."
+        "Read how it ended and its last lines; then run the agent by hand with the settings of the scenario's pod."
     AgentStart "agent-start" Major
         "The agent did not start, or did not go on running, under what the scenario deploys."
         "Read the agent's log and its exit code, then the settings that the scenario changes."

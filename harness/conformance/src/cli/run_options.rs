@@ -1,0 +1,217 @@
+//! Options of a run that `run` and `replay` share.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::cluster_options::{ClusterOptions, refuse_a_cluster_for_each_run};
+use super::error::CliError;
+use super::options::ExecutableOptions;
+use crate::catalogue::scenario::Scenario;
+use crate::report::console::{Console, ProgressDisplay, Verbosity};
+use crate::report::evidence_ledger::DEFAULT_LIMIT_MEBIBYTES;
+use crate::report::record::RunOptionsRecord;
+use crate::report::retention::DEFAULT_KEPT_RUNS;
+use crate::run::setup::SetupOptions;
+use crate::run::{AfterFailure, RunBounds};
+use harness_core::model::diagnostic::Colour;
+use harness_core::model::timespan::TimeSpan;
+use harness_core::stack::assemble::AgentOverrides;
+
+/// What `run` and `replay` share.
+#[derive(Args, Clone, Debug)]
+pub(super) struct RunOptions {
+    #[command(flatten)]
+    cluster: ClusterOptions,
+
+    #[command(flatten)]
+    executables: ExecutableOptions,
+
+    /// Set an environment variable of the agent in every scenario. Not for keys: those are read from
+    /// `CONFORMANCE_ACCESSKEYID` and `CONFORMANCE_SECRETACCESSKEY`.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    agent_env: Vec<(String, String)>,
+
+    /// Scenarios that run at the same time. Default: three for each core, in a cluster two.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+
+    /// Multiply the bound of every wait, for slow machines.
+    #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=100))]
+    slow_down: Option<u32>,
+
+    /// The longest time of one scenario, as `90s`; `--slow-down` does not change it. Default: 2m, in a cluster more.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    scenario_timeout: Option<TimeSpan>,
+
+    /// The longest time of the run, as `30m`: what has not been judged by then is an error.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    run_timeout: Option<TimeSpan>,
+
+    /// Begin no further scenario once one has not passed.
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Run everything so many times and count; each round is a run with a report of its own, and one that does not pass fails the whole.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
+
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// What is said, and what is written where.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+struct OutputOptions {
+    /// Say only what did not pass, and the totals.
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Say what each scenario's time was spent on and what happened to its pods, and every finding in full.
+    #[arg(long, short)]
+    verbose: bool,
+
+    /// Say at the end what the scenarios' time was spent on.
+    #[arg(long)]
+    timings: bool,
+
+    /// The folder that holds the runs' folders. Default: target/conformance in a project's folder, else conformance-results here.
+    #[arg(long = "output", value_name = "DIR")]
+    folder: Option<Utf8PathBuf>,
+
+    /// The most evidence of a run, in MiB; beyond it, and from the fourth scenario with the same finding on, evidence is brief.
+    #[arg(long, value_name = "MIB", default_value_t = DEFAULT_LIMIT_MEBIBYTES, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    evidence_limit: u64,
+
+    /// Keep the folders of so many runs; those of older ones are removed after the run.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_KEPT_RUNS)]
+    keep_runs: usize,
+}
+
+fn parse_time(text: &str) -> Result<TimeSpan, String> {
+    let time: TimeSpan = text
+        .parse()
+        .map_err(|error: harness_core::model::timespan::ParseTimeSpanError| error.to_string())?;
+    if time.as_duration().is_zero() {
+        return Err("a time has to be longer than nothing".into());
+    }
+    Ok(time)
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    if name.contains("ACCESSKEY") {
+        return Err(
+            "keys do not belong on a command line; set CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY"
+                .into(),
+        );
+    }
+    Ok((name.into(), value.into()))
+}
+
+impl RunOptions {
+    /// Returns these options, and those of an earlier run where nothing else is said.
+    pub(super) fn or_as_in(&self, earlier: &RunOptionsRecord) -> Self {
+        let mut variables: Vec<(String, String)> = earlier.agent_env.clone().into_iter().collect();
+        variables.extend(self.agent_env.iter().cloned());
+        Self {
+            cluster: self.cluster.or_as_in(earlier.place.as_ref()),
+            executables: self.executables.or_as_in(earlier),
+            agent_env: variables,
+            slow_down: self.slow_down.or(Some(earlier.slow_down)),
+            ..self.clone()
+        }
+    }
+
+    /// Returns how many times the scenarios are run.
+    ///
+    /// # Errors
+    ///
+    /// When each of several rounds would make a cluster of its own.
+    pub(super) fn rounds(&self) -> Result<u32, CliError> {
+        if self.repeat > 1 {
+            refuse_a_cluster_for_each_run(&self.cluster.place()?)?;
+        }
+        Ok(self.repeat)
+    }
+
+    /// Returns what ends a run early.
+    pub(super) const fn bounds(&self) -> RunBounds {
+        RunBounds {
+            after_failure: if self.fail_fast {
+                AfterFailure::Stop
+            } else {
+                AfterFailure::GoOn
+            },
+            time: self.run_timeout,
+        }
+    }
+
+    /// Makes what draws a run.
+    pub(super) fn console(&self, colour: Colour) -> Console {
+        let verbosity = match (self.output.quiet, self.output.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, false) => Verbosity::Usual,
+            (false, true) => Verbosity::Verbose,
+        };
+        let progress = if std::io::stderr().is_terminal() {
+            ProgressDisplay::Bar
+        } else {
+            ProgressDisplay::Plain
+        };
+        Console::new(progress, verbosity, colour)
+    }
+
+    /// Returns the folder of the runs' folders that was named.
+    pub(super) const fn output_folder(&self) -> Option<&Utf8PathBuf> {
+        self.output.folder.as_ref()
+    }
+
+    /// Returns how many runs keep their folders.
+    pub(super) const fn kept_runs(&self) -> usize {
+        self.output.keep_runs
+    }
+
+    /// Returns whether the time of the scenarios is broken down at the end.
+    pub(super) const fn shows_timings(&self) -> bool {
+        self.output.timings
+    }
+
+    /// Returns what the set-up of a run needs to know.
+    ///
+    /// # Errors
+    ///
+    /// When an option does nothing beside the others.
+    pub(super) fn setup_options(
+        &self,
+        scenarios: &[Arc<Scenario>],
+    ) -> Result<SetupOptions, CliError> {
+        self.cluster
+            .refuse_executables_beside_images(&self.executables)?;
+        Ok(SetupOptions {
+            place: self.cluster.place()?,
+            needed: scenarios
+                .iter()
+                .flat_map(|scenario| scenario.spec.features.iter().copied())
+                .collect(),
+            envoy: self.executables.envoy.clone(),
+            agent_binary: self.executables.agent_binary.clone(),
+            app_binary: self.executables.app_binary.clone(),
+            overrides: AgentOverrides {
+                variables: self.agent_env.iter().cloned().collect(),
+            },
+            output: self.output.folder.clone(),
+            evidence_limit_mebibytes: Some(self.output.evidence_limit),
+            scenario_timeout: self.scenario_timeout,
+            jobs: self.jobs.map(usize::from),
+            slow_down: self.slow_down.unwrap_or(1),
+            conformance: None,
+        })
+    }
+}

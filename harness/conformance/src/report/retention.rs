@@ -1,0 +1,87 @@
+//! The folders of runs: which one is the latest, and which old ones go.
+
+use std::io;
+use std::os::unix::fs::symlink;
+use std::time::SystemTime;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use harness_core::model::identity::RunId;
+
+/// How many runs are kept, unless the user says otherwise.
+pub const DEFAULT_KEPT_RUNS: usize = 50;
+/// The link to the folder of the latest run.
+pub const LATEST: &str = "latest";
+/// What the folder of a run that has ended holds.
+const REPORT: &str = "report.json";
+
+/// Makes the link to the latest run lead to this one.
+///
+/// # Errors
+///
+/// When the link cannot be made.
+pub fn link_latest(runs: &Utf8Path, run: &RunId) -> io::Result<()> {
+    let beside = runs.join(format!(".{LATEST}-{run}"));
+    symlink(run.as_str(), &beside)?;
+    fs_err::rename(&beside, runs.join(LATEST))
+}
+
+/// Removes the folders of the oldest runs, so that `kept` remain. A folder is one of a run where its name is a run's id and a report lies in it;
+/// nothing else is touched, and no run that is under way.
+///
+/// # Errors
+///
+/// When a folder cannot be read or removed.
+pub fn remove_old_runs(runs: &Utf8Path, kept: usize) -> io::Result<Vec<Utf8PathBuf>> {
+    let mut found: Vec<(SystemTime, Utf8PathBuf)> = Vec::new();
+    for entry in runs.read_dir_utf8()? {
+        let entry = entry?;
+        let is_run = entry.file_name().parse::<RunId>().is_ok() && entry.file_type()?.is_dir();
+        if let Ok(metadata) = entry.path().join(REPORT).metadata()
+            && is_run
+        {
+            found.push((metadata.modified()?, entry.into_path()));
+        }
+    }
+    found.sort();
+    let too_many = found.len().saturating_sub(kept);
+    let old: Vec<Utf8PathBuf> = found
+        .into_iter()
+        .take(too_many)
+        .map(|(_, path)| path)
+        .collect();
+    for path in &old {
+        fs_err::remove_dir_all(path)?;
+    }
+    Ok(old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_runs_go_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = Utf8Path::from_path(folder.path()).expect("UTF-8");
+        for (name, age_seconds) in [("r1", 30), ("r2", 20), ("r3", 10), ("My-Notes", 40)] {
+            fs_err::create_dir(runs.join(name)).expect("a folder");
+            let report = std::fs::File::create(runs.join(name).join(REPORT)).expect("a file");
+            let then = SystemTime::now() - std::time::Duration::from_secs(age_seconds);
+            report.set_modified(then).expect("a time");
+        }
+        fs_err::create_dir(runs.join("underway")).expect("a folder");
+        let run: RunId = "r3".parse().expect("an id");
+        link_latest(runs, &run).expect("a link");
+        link_latest(runs, &run).expect("a link in place of the other");
+        let removed = remove_old_runs(runs, 1).expect("removed");
+        assert_eq!(removed, [runs.join("r1"), runs.join("r2")]);
+        let mut left: Vec<String> = runs
+            .read_dir_utf8()
+            .expect("readable")
+            .map(|entry| entry.expect("an entry").file_name().to_owned())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["My-Notes", "latest", "r3", "underway"]);
+        assert!(runs.join(LATEST).join(REPORT).is_file());
+    }
+}
