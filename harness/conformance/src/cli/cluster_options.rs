@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::options::ExecutableOptions;
+use crate::catalogue::configuration::ConfigurationFile;
 use crate::report::record::PlaceRecord;
 use crate::run::place::{KubernetesPlace, Place};
 use crate::run::setup_error::SetupError;
@@ -159,6 +160,22 @@ impl ClusterOptions {
                 .clone()
                 .or_else(|| earlier.pull_secret.as_ref()?.parse().ok()),
             expect_digest: expected,
+        }
+    }
+
+    /// Returns these options, and those of the configuration where nothing else is said. An image that the configuration names is for the
+    /// environment that it names.
+    pub(super) fn or_as_configured(&self, configured: &ConfigurationFile) -> Self {
+        let environment = self.environment.or(configured.environment);
+        let in_cluster = !matches!(environment, None | Some(EnvironmentKind::Local));
+        let image = |own: &Option<String>, other: &Option<String>| {
+            own.clone().or_else(|| other.clone().filter(|_| in_cluster))
+        };
+        Self {
+            environment,
+            agent_image: image(&self.agent_image, &configured.agent.image),
+            app_image: image(&self.app_image, &configured.application.image),
+            ..self.clone()
         }
     }
 

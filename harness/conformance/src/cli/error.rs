@@ -90,6 +90,14 @@ pub(super) enum CliError {
         /// The folder.
         path: Utf8PathBuf,
     },
+    /// An option names a file that is not there.
+    #[error("`{option}`: there is no file {path}")]
+    NoFile {
+        /// The option.
+        option: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// The working folder has scenarios, and not what belongs to a project besides.
     #[error("{folder} has a folder `scenarios` and no folder `envoy-configs`: it is no project")]
     PartOfProject {
@@ -161,6 +169,7 @@ impl CliError {
             | Self::UnfitOption { .. }
             | Self::IdleOption { .. }
             | Self::NoFolder { .. }
+            | Self::NoFile { .. }
             | Self::PartOfProject { .. }
             | Self::NoProfile { .. }
             | Self::UnknownFinding(_)
@@ -272,6 +281,7 @@ impl CliError {
             | Self::Report { .. }
             | Self::Drive(_)
             | Self::NoFolder { .. }
+            | Self::NoFile { .. }
             | Self::Merge(_)
             | Self::Clean { .. } => Vec::new(),
             Self::Carried(_) => vec![

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::error::CliError;
 use crate::catalogue::carried::carried_project;
+use crate::catalogue::configuration::{self, Configuration, ConfigurationFile, load_configuration};
 use crate::catalogue::load::{Catalogue, load_catalogue};
 use crate::catalogue::scenario::Scenario;
 use crate::report::record::RunOptionsRecord;
@@ -33,9 +34,33 @@ pub(super) struct ProjectOptions {
     /// A folder of further scenarios, laid out like `scenarios` or without folders in it. May be given several times.
     #[arg(long, value_name = "DIR")]
     scenarios: Vec<Utf8PathBuf>,
+
+    /// The file with the options of this project. Default: `conformance.yaml` in the working folder, if it is there.
+    #[arg(long, value_name = "FILE")]
+    config: Option<Utf8PathBuf>,
 }
 
 impl ProjectOptions {
+    /// Reads the configuration file; none where there is none and none was named.
+    ///
+    /// # Errors
+    ///
+    /// When it is wrong, or a named one is not there.
+    pub(super) fn configuration(&self) -> Result<Option<Configuration>, CliError> {
+        let path = match &self.config {
+            Some(path) => camino::absolute_utf8(path)?,
+            None => camino::absolute_utf8(configuration::FILE_NAME)?,
+        };
+        match (&self.config, path.exists()) {
+            (None, false) => Ok(None),
+            (Some(_), false) => Err(CliError::NoFile {
+                option: "--config",
+                path,
+            }),
+            (_, true) => Ok(Some(load_configuration(&path)?)),
+        }
+    }
+
     /// Returns these options, and those of an earlier run where nothing else is said.
     pub(super) fn or_as_in(&self, earlier: &RunOptionsRecord) -> Self {
         Self {
@@ -49,6 +74,7 @@ impl ProjectOptions {
             } else {
                 self.scenarios.clone()
             },
+            config: self.config.clone(),
         }
     }
 
@@ -58,10 +84,15 @@ impl ProjectOptions {
             Some(root) => Project::at(&camino::absolute_utf8(root)?),
             None => project_here()?,
         };
-        if let Some(folder) = &self.envoy_configs {
+        let configured = self
+            .configuration()?
+            .map(|configuration| configuration.content);
+        let configured = configured.unwrap_or_default();
+        let envoy_configs = self.envoy_configs.as_ref();
+        if let Some(folder) = envoy_configs.or(configured.envoy_configs.as_ref()) {
             project.envoy_configs = existing_folder("--envoy-configs", folder)?;
         }
-        for folder in &self.scenarios {
+        for folder in self.scenarios.iter().chain(&configured.scenarios) {
             let folder = existing_folder("--scenarios", folder)?;
             project.further_scenarios.push(folder);
         }
@@ -136,6 +167,18 @@ impl ExecutableOptions {
             envoy: self.envoy.clone().or_else(|| earlier.envoy.clone()),
             agent_binary: or(&self.agent_binary, &earlier.agent_binary),
             app_binary: or(&self.app_binary, &earlier.app_binary),
+        }
+    }
+
+    /// Returns these options, and those of the configuration where nothing else is said.
+    pub(super) fn or_as_configured(&self, configured: &ConfigurationFile) -> Self {
+        let binary = |own: &Option<Utf8PathBuf>, other: &Option<Utf8PathBuf>| {
+            own.clone().or_else(|| other.clone())
+        };
+        Self {
+            envoy: self.envoy.clone().or_else(|| configured.envoy.clone()),
+            agent_binary: binary(&self.agent_binary, &configured.agent.binary),
+            app_binary: binary(&self.app_binary, &configured.application.binary),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::report::retention::LATEST;
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
+use crate::run::setup::Exclusions;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::finding::ScenarioResult;
 
@@ -104,6 +105,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         &project,
         &catalogue.corpora,
         &picked,
+        Exclusions::new(),
         &arguments.settings.or_as_in(&record.options),
         colour,
     )

@@ -17,7 +17,7 @@ use crate::report::retention::{link_latest, remove_old_runs};
 use crate::report::terminal::{remark, say};
 use crate::report::{files, rounds, timings};
 use crate::run::runtime::runtime;
-use crate::run::setup::{SetupOptions, prepare};
+use crate::run::setup::{Exclusions, SetupOptions, prepare};
 use crate::run::setup_error::SetupError;
 use crate::run::{Going, RunObserver, exit_code, run};
 use harness_core::model::corpora::Corpora;
@@ -42,8 +42,16 @@ pub(super) struct Arguments {
 pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
     let (project, catalogue) = arguments.project.load()?;
     let corpora = catalogue.corpora.clone();
+    let configuration = arguments.project.configuration()?;
+    let (settings, exclusions) = match configuration {
+        Some(configuration) => (
+            arguments.settings.or_as_configured(&configuration.content),
+            configuration.exclusions(&catalogue.scenarios)?,
+        ),
+        None => (arguments.settings.clone(), Exclusions::new()),
+    };
     let picked = arguments.selection.pick(catalogue)?;
-    run_scenarios(&project, &corpora, &picked, &arguments.settings, colour)
+    run_scenarios(&project, &corpora, &picked, exclusions, &settings, colour)
 }
 
 /// Runs scenarios, as many times as was asked for, and writes the reports of each run. Returns the exit code of the worst one.
@@ -51,11 +59,15 @@ pub(super) fn run_scenarios(
     project: &Project,
     corpora: &Corpora,
     scenarios: &[Arc<Scenario>],
+    exclusions: Exclusions,
     options: &RunOptions,
     colour: Colour,
 ) -> Result<u8, CliError> {
     let rounds = options.rounds()?;
-    let setup_options = options.setup_options(scenarios)?;
+    let setup_options = SetupOptions {
+        exclusions,
+        ..options.setup_options(scenarios)?
+    };
     let runtime = runtime().map_err(CliError::Runtime)?;
     let code = runtime.block_on(async {
         let (interrupt, going) = watch::channel(Going::On);

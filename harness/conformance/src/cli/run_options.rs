@@ -9,6 +9,7 @@ use clap::Args;
 use super::cluster_options::{ClusterOptions, refuse_a_cluster_for_each_run};
 use super::error::CliError;
 use super::options::ExecutableOptions;
+use crate::catalogue::configuration::ConfigurationFile;
 use crate::catalogue::scenario::Scenario;
 use crate::report::console::{Console, ProgressDisplay, Verbosity};
 use crate::report::evidence_ledger::DEFAULT_LIMIT_MEBIBYTES;
@@ -125,6 +126,26 @@ impl RunOptions {
             executables: self.executables.or_as_in(earlier),
             agent_env: variables,
             slow_down: self.slow_down.or(Some(earlier.slow_down)),
+            ..self.clone()
+        }
+    }
+
+    /// Returns these options, and those of the configuration where nothing else is said.
+    pub(super) fn or_as_configured(&self, configured: &ConfigurationFile) -> Self {
+        let env = &configured.agent.env;
+        let mut variables: Vec<(String, String)> = env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.value.clone()))
+            .collect();
+        variables.extend(self.agent_env.iter().cloned());
+        Self {
+            cluster: self.cluster.or_as_configured(configured),
+            executables: self.executables.or_as_configured(configured),
+            agent_env: variables,
+            jobs: self.jobs.or(configured.jobs.map(|jobs| jobs.value)),
+            slow_down: self
+                .slow_down
+                .or(configured.slow_down.map(|factor| factor.value)),
             ..self.clone()
         }
     }

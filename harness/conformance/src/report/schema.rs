@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
 use super::record::RunRecord;
+use crate::catalogue::configuration::ConfigurationFile;
 use crate::catalogue::profile::ProfileFile;
 use crate::procedure::registry::ScenarioFile;
 use crate::self_test::mutant_file::MutantFile;
@@ -13,6 +14,8 @@ use harness_core::model::seed::SeedFile;
 /// The formats that have a schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Format {
+    /// `conformance.yaml`.
+    Configuration,
     /// `mutants/*.yaml`.
     Mutants,
     /// `fixtures/payloads/*.yaml`.
@@ -29,7 +32,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Configuration,
         Self::Mutants,
         Self::Payloads,
         Self::Profile,
@@ -41,6 +45,7 @@ impl Format {
     /// Returns the name of the schema's file below `docs/schemas/`.
     pub const fn file_name(self) -> &'static str {
         match self {
+            Self::Configuration => "configuration.v1.json",
             Self::Mutants => "mutants.v1.json",
             Self::Payloads => "payloads.v1.json",
             Self::Profile => "profile.v1.json",
@@ -54,6 +59,10 @@ impl Format {
     pub fn schema(self) -> Schema {
         match self {
             // Files are read: what has a default may be left out.
+            Self::Configuration => {
+                SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                    .into_root_schema_for::<ConfigurationFile>()
+            }
             Self::Mutants => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                 .into_root_schema_for::<MutantFile>(),
             Self::Payloads => {

@@ -11,7 +11,7 @@ use super::folders::make_runtime_folder;
 use super::place::Place;
 use super::proxy_validation::ProxyValidator;
 use super::setup_error::SetupError;
-pub use super::setup_options::SetupOptions;
+pub use super::setup_options::{Exclusions, SetupOptions};
 use super::subjects::Subjects;
 use crate::catalogue::scenario::Scenario;
 use crate::report::evidence::Output;
@@ -49,6 +49,8 @@ pub struct RunSetup {
     pub subjects: BTreeMap<String, Identity>,
     /// What the environment and the agent can do.
     pub features: FeatureSet,
+    /// Scenarios that are left out.
+    pub exclusions: Exclusions,
     /// The agent's keys.
     pub keys: Arc<AgentKeys>,
     /// Settings of the user for every agent.
@@ -64,8 +66,13 @@ pub struct RunSetup {
 }
 
 impl RunSetup {
-    /// Returns the verdict on a scenario that need not be run to be judged: one that needs what is not there.
+    /// Returns the verdict on a scenario that need not be run to be judged: one that is left out, or that needs what is not there.
     pub fn verdict_before_run(&self, scenario: &Scenario) -> Option<ScenarioResult> {
+        if let Some(reason) = self.exclusions.get(&scenario.name) {
+            return Some(ScenarioResult::Excluded {
+                reason: reason.clone(),
+            });
+        }
         let missing: Vec<Feature> = scenario
             .spec
             .features
@@ -185,6 +192,7 @@ pub async fn prepare_with(
         proxy_validator: ProxyValidator::new(checks),
         subjects: subjects.identities.clone(),
         features,
+        exclusions: options.exclusions,
         keys: Arc::new(keys),
         overrides: options.overrides,
         timeouts: Arc::new(timeouts),

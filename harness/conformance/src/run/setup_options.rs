@@ -1,11 +1,17 @@
 //! What a run is asked to do, as far as its set-up is concerned.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
 
 use super::place::Place;
 use harness_core::model::feature::FeatureSet;
+use harness_core::model::scenario_name::ScenarioName;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::assemble::AgentOverrides;
+
+/// Scenarios that are left out, each with its reason.
+pub type Exclusions = BTreeMap<ScenarioName, String>;
 
 /// What the user chose.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +30,8 @@ pub struct SetupOptions {
     pub overrides: AgentOverrides,
     /// `--output`: the folder that holds the runs' folders.
     pub output: Option<Utf8PathBuf>,
+    /// Scenarios that are left out.
+    pub exclusions: Exclusions,
     /// `--scenario-timeout`.
     pub scenario_timeout: Option<TimeSpan>,
     /// `--evidence-limit`, in MiB.

@@ -30,7 +30,7 @@ pub fn parse<T: DeserializeOwned>(
         Err(error) => {
             let position = error.location().map(Position::from).unwrap_or_default();
             let whole = error.without_snippet().to_string();
-            let message = strip_location(&whole).to_owned();
+            let message = in_plain_words(strip_location(&whole));
             complaints.push(Diagnostic {
                 file: file.into(),
                 text: text.clone(),
@@ -65,6 +65,33 @@ fn strip_location(message: &str) -> &str {
         None => message,
     };
     message.strip_prefix("error: ").unwrap_or(message)
+}
+
+/// Says what the parser says without the names of its own code.
+fn in_plain_words(message: &str) -> String {
+    if message.contains("DuplicateKeyPolicy") {
+        let key = message
+            .split('`')
+            .nth(1)
+            .or_else(|| message.split('"').nth(1));
+        return match key {
+            Some(key) => format!("the key `{key}` stands here twice"),
+            None => "a key stands here twice".into(),
+        };
+    }
+    let number = message.strip_prefix("invalid ").and_then(|kind| {
+        let bits: u32 = kind.get(1..)?.parse().ok()?;
+        let highest = 1_u128.checked_shl(bits)?.checked_sub(1)?;
+        match kind.as_bytes()[0] {
+            b'u' => Some(format!(
+                "a whole number from 0 to {highest} has to stand here"
+            )),
+            b'i' => Some("a whole number has to stand here".into()),
+            b'f' => Some("a number has to stand here".into()),
+            _ => None,
+        }
+    });
+    number.unwrap_or_else(|| message.into())
 }
 
 /// Finds the nearest known word for an unknown one in a parser's message: ``unknown field `x`, expected one of a, b``.
