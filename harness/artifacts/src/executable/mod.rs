@@ -12,6 +12,7 @@ mod image_build;
 mod install_step;
 mod parenthood;
 mod pip;
+mod provision;
 mod workspace;
 
 pub use self::default_version::DEFAULT_ENVOY_VERSION;
@@ -20,4 +21,8 @@ pub use self::error::ExecutableError;
 pub use self::identity::Identity;
 pub use self::image_build::{ImageExecutables, build_for_images};
 pub use self::install_step::InstallStep;
-pub use self::workspace::{SiblingExecutables, build_siblings, find_siblings};
+pub use self::provision::{
+    EnvoyProvision, ProgramProvision, provision_for_images, provision_of_envoy,
+    provision_of_siblings,
+};
+pub use self::workspace::{SiblingExecutables, build_siblings};

@@ -62,13 +62,6 @@ pub fn build_siblings() -> Result<SiblingExecutables, ExecutableError> {
     place.siblings()
 }
 
-/// Returns the fixtures beside the running executable if they are there, without building anything.
-pub fn find_siblings() -> Option<SiblingExecutables> {
-    let own = env::current_exe().ok()?;
-    let own = Utf8PathBuf::from_path_buf(own).ok()?;
-    BuildPlace::of(&own).siblings().ok()
-}
-
 /// Returns the path of the running executable.
 pub(super) fn own_executable() -> Result<Utf8PathBuf, ExecutableError> {
     let own = env::current_exe().map_err(|source| ExecutableError::Io {
@@ -122,7 +115,7 @@ impl BuildPlace {
 
     /// Returns the arguments that make cargo put the fixtures into this very place; none where it
     /// is no place of cargo's.
-    fn cargo_arguments(&self) -> Option<Vec<String>> {
+    pub(super) fn cargo_arguments(&self) -> Option<Vec<String>> {
         let parent = self.folder.parent()?;
         let mut arguments = build_arguments(&[AGENT_STUB, HELLOWORLD], self.profile()?);
         let target_folder = self.target_folder()?;
