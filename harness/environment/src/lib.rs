@@ -23,4 +23,5 @@ mod pod_timeline;
 pub mod polling;
 mod process_privileges;
 mod run_folder;
+mod run_folder_survey;
 pub mod service_answers;

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 
 use harness_core::model::identity::{PodName, RunId};
 
-const LOCK_FILE: &str = "owner.lock";
+pub(crate) const LOCK_FILE: &str = "owner.lock";
 
 /// What the processes of a run are called in the process table, before `<run>/<pod>` or `<run>/<purpose>`.
 const LABEL: &str = "conformance-pod:";
@@ -173,7 +173,7 @@ fn lock(folder: &Utf8Path) -> io::Result<Option<Flock<File>>> {
     }
 }
 
-fn is_young(folder: &Utf8Path) -> bool {
+pub(crate) fn is_young(folder: &Utf8Path) -> bool {
     let age = folder
         .metadata()
         .and_then(|metadata| metadata.modified())

@@ -108,11 +108,7 @@ impl Installer {
         if let Cached::Intact(receipt) = check_cached(&self.folder.join(&version))? {
             return Ok(self.executable(&version, &receipt));
         }
-        if self.platform.fitness == Fitness::Unfit {
-            return Err(ExecutableError::Platform {
-                found: self.platform.name.clone(),
-            });
-        }
+        self.check_platform()?;
         fs_err::create_dir_all(&self.folder).map_err(io_error("create the cache folder"))?;
         let _lock = self.lock(&version, progress)?;
         // Another process may have finished the same work while this one waited.
@@ -125,6 +121,22 @@ impl Installer {
         }
         let receipt = self.install(&version, progress)?;
         Ok(self.executable(&version, &receipt))
+    }
+
+    /// Says whether a version that is missing could be installed, as far as this machine decides it; returns what pip calls itself. The package
+    /// index is not asked.
+    pub(crate) fn check_installable(&self) -> Result<String, ExecutableError> {
+        self.check_platform()?;
+        self.python.pip_version()
+    }
+
+    fn check_platform(&self) -> Result<(), ExecutableError> {
+        match self.platform.fitness {
+            Fitness::Fit => Ok(()),
+            Fitness::Unfit => Err(ExecutableError::Platform {
+                found: self.platform.name.clone(),
+            }),
+        }
     }
 
     fn executable(&self, version: &str, receipt: &Receipt) -> EnvoyExecutable {

@@ -12,6 +12,7 @@ mod identity;
 mod install_step;
 mod parenthood;
 mod pip;
+mod provision;
 
 pub use self::carried::{CarriedProgram, link_carried};
 pub use self::default_version::DEFAULT_ENVOY_VERSION;
@@ -19,3 +20,4 @@ pub use self::envoy::{EnvoyExecutable, EnvoySelection, EnvoyVersion, find_instal
 pub use self::error::ExecutableError;
 pub use self::identity::Identity;
 pub use self::install_step::InstallStep;
+pub use self::provision::{EnvoyProvision, provision_of_envoy};

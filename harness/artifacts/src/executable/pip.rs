@@ -21,6 +21,14 @@ const BOUNDS: Bounds = Bounds {
     group: Group::Shared,
 };
 
+/// The bounds of the question for pip's version.
+const VERSION_BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(10),
+    output: 4 * 1024,
+    kept: Kept::Start,
+    group: Group::Own,
+};
+
 /// A Python that can download packages.
 #[derive(Clone, Debug)]
 pub(crate) struct Python {
@@ -63,6 +71,19 @@ impl Python {
         only_wheel_in(&wheels, version)
     }
 
+    /// Returns what pip calls itself: `pip 23.0.1`.
+    pub(crate) fn pip_version(&self) -> Result<String, ExecutableError> {
+        let mut command = self.command(["-m", "pip", "--version"]);
+        let finished = self.run_within(&mut command, VERSION_BOUNDS)?;
+        if !finished.status.success() {
+            return Err(ExecutableError::NoPip {
+                program: self.program.clone(),
+            });
+        }
+        let version = finished.stdout.split(" from ").next().unwrap_or_default();
+        Ok(printable(version))
+    }
+
     /// Unpacks a wheel, which is a zip archive, into `folder`.
     pub(crate) fn unpack(
         &self,
@@ -88,7 +109,15 @@ impl Python {
     }
 
     fn run(&self, command: &mut Command) -> Result<Finished, ExecutableError> {
-        run_bounded(command, BOUNDS).map_err(|error| match error {
+        self.run_within(command, BOUNDS)
+    }
+
+    fn run_within(
+        &self,
+        command: &mut Command,
+        bounds: Bounds,
+    ) -> Result<Finished, ExecutableError> {
+        run_bounded(command, bounds).map_err(|error| match error {
             CommandError::Io(source) if source.kind() == io::ErrorKind::NotFound => {
                 ExecutableError::NoPython {
                     program: self.program.clone(),

@@ -79,7 +79,7 @@ pub(super) struct ClusterOptions {
 }
 
 /// Parses the name of an environment; the help has what each is.
-fn environment_parser() -> impl TypedValueParser<Value = EnvironmentKind> {
+pub(super) fn environment_parser() -> impl TypedValueParser<Value = EnvironmentKind> {
     let help = |kind| match kind {
         EnvironmentKind::Existing => {
             "A cluster of yours, by the kubeconfig; only namespaces that the run makes are touched"

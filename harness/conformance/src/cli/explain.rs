@@ -1,7 +1,9 @@
 //! `conformance explain`: why a scenario exists, what it deploys and what must be seen, and what a kind of finding means.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
+use super::completions;
 use super::error::CliError;
 use super::options::ProjectOptions;
 use crate::catalogue::scenario::Scenario;
@@ -18,6 +20,7 @@ pub(super) struct Arguments {
     /// A scenario: a part of its name, or its id.
     #[arg(
         value_name = "SCENARIO",
+        add = ArgValueCandidates::new(completions::scenarios),
         required_unless_present_any = ["finding", "findings"],
         conflicts_with_all = ["finding", "findings"]
     )]

@@ -14,6 +14,7 @@ use harness_environment::local::{pod_init_main, pod_stage_main};
 mod clean;
 mod cluster_options;
 mod compare;
+mod completions;
 mod doctor;
 mod down;
 mod drive;
@@ -23,6 +24,7 @@ mod images;
 mod in_pod;
 mod interrupts;
 mod list;
+mod manual;
 mod options;
 mod replay;
 mod report;
@@ -109,8 +111,10 @@ enum Command {
     Clean(clean::Arguments),
     /// Make the container images that a cluster needs, as archives, without a container engine.
     Images(images::Arguments),
-    /// Print a completion script for a shell.
-    Completions(schema::CompletionArguments),
+    /// Print the script that makes a shell complete commands, options, and names of scenarios and profiles.
+    Completions(completions::Arguments),
+    /// Print a page for man(1).
+    Manual(manual::Arguments),
     /// Send the traffic of a plan; for the harness's own use inside a pod.
     ///
     /// Reads the plan as one JSON line on standard input and writes one JSON line per request.
@@ -140,6 +144,9 @@ pub fn main() -> ExitCode {
         Some("stand-by") => return in_pod::stand_by_main(),
         Some(_) | None => {}
     }
+    if let Some(code) = completions::answer() {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -162,14 +169,15 @@ pub fn main() -> ExitCode {
         Command::Rerun(arguments) => replay::rerun(arguments, colour),
         Command::Report(arguments) => report::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
-        Command::Doctor(arguments) => doctor::main(&arguments),
+        Command::Doctor(arguments) => doctor::main(&arguments, colour),
         Command::Schema(arguments) => schema::main(&arguments),
         Command::SelfTest(arguments) => self_test::main(&arguments, colour),
         Command::Up(arguments) => up::main(&arguments),
         Command::Down(arguments) => down::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments),
         Command::Images(arguments) => images::main(&arguments),
-        Command::Completions(arguments) => schema::completions(&arguments),
+        Command::Completions(arguments) => completions::main(&arguments),
+        Command::Manual(arguments) => manual::main(&arguments),
         Command::Drive => drive::main(),
     };
     match result {

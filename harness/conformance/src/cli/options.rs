@@ -5,7 +5,9 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap_complete::engine::ArgValueCandidates;
 
+use super::completions;
 use super::error::CliError;
 use crate::catalogue::carried::carried_project;
 use crate::catalogue::configuration::{self, Configuration, ConfigurationFile, load_configuration};
@@ -196,15 +198,15 @@ impl ExecutableOptions {
 #[derive(Args, Clone, Debug)]
 pub(super) struct SelectionOptions {
     /// Parts of scenario names, or ids in any case (`A02`, `A02-sqli`); all scenarios when none is given.
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", add = ArgValueCandidates::new(completions::scenarios))]
     filters: Vec<String>,
 
     /// Leave these out: a part of a name, or an id.
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", add = ArgValueCandidates::new(completions::scenarios))]
     exclude: Vec<String>,
 
     /// Only the scenarios of a profile, a file below `scenarios/profiles`: `quick` has one for each promise of the agent.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(completions::profiles))]
     profile: Option<String>,
 
     /// Only the scenarios of a group, the part of their names before `::`. May be given several times.

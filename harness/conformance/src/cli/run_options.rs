@@ -15,7 +15,7 @@ use crate::report::console::{Console, ProgressDisplay, Verbosity};
 use crate::report::evidence_ledger::DEFAULT_LIMIT_MEBIBYTES;
 use crate::report::record::RunOptionsRecord;
 use crate::report::retention::DEFAULT_KEPT_RUNS;
-use crate::run::setup::SetupOptions;
+use crate::run::setup::{Exclusions, SetupOptions};
 use crate::run::{AfterFailure, RunBounds};
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::timespan::TimeSpan;
@@ -229,6 +229,7 @@ impl RunOptions {
             },
             output: self.output.folder.clone(),
             evidence_limit_mebibytes: Some(self.output.evidence_limit),
+            exclusions: Exclusions::new(),
             scenario_timeout: self.scenario_timeout,
             jobs: self.jobs.map(usize::from),
             slow_down: self.slow_down.unwrap_or(1),

@@ -1,6 +1,6 @@
-//! `conformance schema` and `conformance completions`: files that are made from the code.
+//! `conformance schema`: the JSON Schema of a file format, made from the code.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 
 use super::error::CliError;
 use crate::report::schema::Format;
@@ -15,29 +15,8 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-/// Options of `completions`.
-#[derive(Args, Debug)]
-pub(super) struct CompletionArguments {
-    /// The shell.
-    #[arg(value_enum)]
-    shell: clap_complete::Shell,
-}
-
 /// Prints a schema.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     say(arguments.format.text().trim_end())?;
-    Ok(exit_code::PASSED)
-}
-
-/// Prints a completion script.
-#[expect(clippy::unnecessary_wraps, reason = "all subcommands have one shape")]
-pub(super) fn completions(arguments: &CompletionArguments) -> Result<u8, CliError> {
-    let mut command = super::Arguments::command();
-    clap_complete::generate(
-        arguments.shell,
-        &mut command,
-        "conformance",
-        &mut std::io::stdout(),
-    );
     Ok(exit_code::PASSED)
 }

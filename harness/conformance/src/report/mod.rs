@@ -21,4 +21,4 @@ pub mod terminal;
 #[cfg(test)]
 mod test_records;
 pub mod timings;
-mod untrusted;
+pub(crate) mod untrusted;

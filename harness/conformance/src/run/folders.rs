@@ -3,6 +3,7 @@
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use nix::unistd::{AccessFlags, access};
 
 use super::setup_error::SetupError;
 
@@ -31,6 +32,41 @@ pub fn make_runtime_folder() -> Result<Utf8PathBuf, SetupError> {
     }
 }
 
+/// Returns the folder in which pods would keep short-lived files, where it is there and usable or could be made; nothing is made.
+///
+/// # Errors
+///
+/// When another user has made it, or it cannot be made.
+pub fn check_runtime_folder() -> Result<Utf8PathBuf, SetupError> {
+    let path = runtime_folder();
+    let checked = match path.symlink_metadata() {
+        Ok(metadata) => own_folder(&metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => check_writable(&path),
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(()) => Ok(path),
+        Err(source) => Err(SetupError::Runtime { path, source }),
+    }
+}
+
+/// Says whether files could be made in a folder that may not be there yet: by the nearest folder upwards that is there.
+///
+/// # Errors
+///
+/// What the system would answer.
+pub fn check_writable(folder: &Utf8Path) -> std::io::Result<()> {
+    let there = folder.ancestors().find(|ancestor| ancestor.exists());
+    let there = there.unwrap_or(Utf8Path::new("/"));
+    if !there.is_dir() {
+        return Err(std::io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(
+        there.as_std_path(),
+        AccessFlags::W_OK | AccessFlags::X_OK,
+    )?)
+}
+
 /// Returns the folder, below that of short-lived files, that says which clusters are whose.
 pub fn cluster_records(runtime: &Utf8Path) -> Utf8PathBuf {
     runtime.join(CLUSTERS)
@@ -46,13 +82,18 @@ fn private_folder(path: &Utf8Path) -> std::io::Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let metadata = path.symlink_metadata()?;
-            if metadata.is_dir() && metadata.uid() == nix::unistd::getuid().as_raw() {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-            } else {
-                Err(std::io::ErrorKind::PermissionDenied.into())
-            }
+            own_folder(&path.symlink_metadata()?)?;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Refuses what is no folder of this user's.
+fn own_folder(metadata: &std::fs::Metadata) -> std::io::Result<()> {
+    if metadata.is_dir() && metadata.uid() == nix::unistd::getuid().as_raw() {
+        Ok(())
+    } else {
+        Err(std::io::ErrorKind::PermissionDenied.into())
     }
 }

@@ -66,7 +66,12 @@ pub fn or_carried(
     Ok(link_carried(program, harness, &links)?)
 }
 
-fn given_executable(
+/// Returns the absolute path of an executable that the user has named.
+///
+/// # Errors
+///
+/// When it is no executable file.
+pub fn given_executable(
     path: &Utf8Path,
     in_place_of: CarriedProgram,
 ) -> Result<Utf8PathBuf, SetupError> {

@@ -1,5 +1,6 @@
 //! The command as its users meet it: exit codes, errors with their places, reports, and what a run leaves behind.
 
+mod answering_api;
 mod bad_contracts;
 mod bad_input;
 mod bad_rollouts;
@@ -7,10 +8,12 @@ mod bad_seeds;
 mod bad_settings_of_pods;
 mod canaries;
 mod clusters;
+mod doctor;
 mod ending;
 mod files;
 mod findings;
 mod hostile;
 mod images;
 mod runs;
+mod shells;
 mod support;

@@ -11,6 +11,7 @@ pub use self::resources::check_resources;
 pub use self::supervisor::{pod_init_main, pod_stage_main};
 pub use self::support::probe_support;
 pub use crate::run_folder::{SweepReport, sweep};
+pub use crate::run_folder_survey::runs_left;
 
 mod container_logs;
 mod control_client;

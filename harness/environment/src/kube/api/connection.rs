@@ -1,14 +1,19 @@
 //! The way to a cluster's API, and what its server says of itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use crate::EnvironmentFault;
+use crate::kube::api::client::{Clients, make_clients};
 use crate::kube::api::fault::ask;
 use harness_core::model::causes::chain;
+
+/// How long the kubeconfig's credentials may take: a command that gives them may ask the user to log in.
+const LOGGED_IN_WITHIN: Duration = Duration::from_mins(3);
 
 /// Where a cluster's address and credentials are.
 #[derive(Clone, Debug)]
@@ -45,13 +50,16 @@ impl std::fmt::Debug for ApiConnection {
 impl ApiConnection {
     /// Opens the way to a cluster and asks for its version.
     pub(in crate::kube) async fn open(source: &KubeconfigSource) -> Result<Self, EnvironmentFault> {
-        let config = read_config(source).await?;
+        Self::to(read_context(source).await?.config, LOGGED_IN_WITHIN).await
+    }
+
+    /// Opens the way to a cluster of which the address is known, and asks for its version. The credentials may take this long.
+    pub(in crate::kube) async fn to(
+        config: Config,
+        logged_in_within: Duration,
+    ) -> Result<Self, EnvironmentFault> {
         let server = config.cluster_url.to_string();
-        let unusable = |error| crate::kube::api::fault::fault("use the kubeconfig", &error);
-        let mut once = config.clone();
-        once.default_retry = false;
-        let client = Client::try_from(config).map_err(unusable)?;
-        let asks_once = Client::try_from(once).map_err(unusable)?;
+        let Clients { client, asks_once } = make_clients(config, logged_in_within).await?;
         let action = format!("ask the Kubernetes API at {server} for its version");
         let version = ask(&action, client.apiserver_version()).await?;
         Ok(Self {
@@ -91,7 +99,17 @@ impl Release {
     }
 }
 
-async fn read_config(source: &KubeconfigSource) -> Result<Config, EnvironmentFault> {
+/// A context of a kubeconfig, of which the cluster has not been asked anything yet.
+pub(in crate::kube) struct ContextConfig {
+    /// Its name; empty where the file has one cluster and names no context.
+    pub name: String,
+    pub config: Config,
+}
+
+/// Reads which cluster a context means.
+pub(in crate::kube) async fn read_context(
+    source: &KubeconfigSource,
+) -> Result<ContextConfig, EnvironmentFault> {
     let (kubeconfig, context) = match source {
         KubeconfigSource::Context(context) => (Kubeconfig::read(), context.clone()),
         KubeconfigSource::File(path) => (Kubeconfig::read_from(path), None),
@@ -107,13 +125,20 @@ async fn read_config(source: &KubeconfigSource) -> Result<Config, EnvironmentFau
     }
     };
     let kubeconfig = kubeconfig.map_err(|error| unusable(&error))?;
+    let name = context
+        .clone()
+        .or_else(|| kubeconfig.current_context.clone());
     let options = KubeConfigOptions {
         context,
         ..KubeConfigOptions::default()
     };
-    Config::from_custom_kubeconfig(kubeconfig, &options)
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
-        .map_err(|error| unusable(&error))
+        .map_err(|error| unusable(&error))?;
+    Ok(ContextConfig {
+        name: name.unwrap_or_default(),
+        config,
+    })
 }
 
 /// Reads `20` and, as some clouds write it, `20+`.

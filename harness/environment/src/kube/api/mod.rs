@@ -2,6 +2,7 @@
 //!
 //! It uses no other module of [`super`]; all others use it.
 
+mod client;
 pub(super) mod connection;
 pub(super) mod exec;
 pub(super) mod fault;

@@ -13,6 +13,7 @@ mod node_image;
 mod owner_record;
 mod removal;
 pub(super) mod run_cluster;
+pub(super) mod survey;
 pub(super) mod sweep;
 pub(super) mod tool;
 mod tool_processes;

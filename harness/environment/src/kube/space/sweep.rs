@@ -26,6 +26,18 @@ pub async fn sweep_context(context: Option<String>) -> Result<Vec<String>, Envir
 pub(in crate::kube) async fn sweep_namespaces(
     client: &Client,
 ) -> Result<Vec<String>, EnvironmentFault> {
+    let mut removed = Vec::new();
+    for namespace in left_namespaces(client).await? {
+        delete_namespace(client, &namespace).await?;
+        removed.push(namespace.name);
+    }
+    Ok(removed)
+}
+
+/// Returns the namespaces of a cluster that a sweep would remove.
+pub(in crate::kube) async fn left_namespaces(
+    client: &Client,
+) -> Result<Vec<RunNamespace>, EnvironmentFault> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let labelled = ListParams::default().labels(RUN_LABEL);
     let list = ask(
@@ -33,7 +45,7 @@ pub(in crate::kube) async fn sweep_namespaces(
         namespaces.list_metadata(&labelled),
     )
     .await?;
-    let mut removed = Vec::new();
+    let mut left = Vec::new();
     for namespace in list.items {
         let metadata = namespace.metadata;
         let owner = metadata
@@ -46,9 +58,8 @@ pub(in crate::kube) async fn sweep_namespaces(
             && let Some(namespace) = RunNamespace::of(metadata)
             && namespace.name.starts_with(PREFIX)
         {
-            delete_namespace(client, &namespace).await?;
-            removed.push(namespace.name);
+            left.push(namespace);
         }
     }
-    Ok(removed)
+    Ok(left)
 }
