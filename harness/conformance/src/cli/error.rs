@@ -62,6 +62,26 @@ pub(super) enum CliError {
     /// The reports cannot be written.
     #[error(transparent)]
     Reports(#[from] ReportsError),
+    /// A file that the user asks for cannot be made.
+    #[error("cannot write {path}, which `{option}` names")]
+    UnwritableReport {
+        /// The option.
+        option: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that the user asks for cannot be written to its end.
+    #[error("cannot write {path}")]
+    UnwrittenReport {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// An option means nothing in this environment, and a verdict may depend on it.
     #[error("`{option}` means nothing with `--environment {environment}`")]
     UnfitOption {
@@ -126,6 +146,7 @@ impl CliError {
             | Self::Report { .. }
             | Self::ReportVersion { .. }
             | Self::UnfitOption { .. }
+            | Self::UnwritableReport { .. }
             | Self::NoKeptCluster { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
             Self::NothingSelected(_)
@@ -136,6 +157,7 @@ impl CliError {
             | Self::Image(_)
             | Self::Output(_)
             | Self::Reports(_)
+            | Self::UnwrittenReport { .. }
             | Self::Edit(_)
             | Self::Listing(_)
             | Self::Drive(_)
@@ -212,6 +234,8 @@ impl CliError {
             | Self::Reports(_)
             | Self::Runtime(_)
             | Self::Report { .. }
+            | Self::UnwritableReport { .. }
+            | Self::UnwrittenReport { .. }
             | Self::Drive(_)
             | Self::Clean { .. } => Vec::new(),
         }

@@ -25,6 +25,7 @@ mod list;
 mod options;
 mod replay;
 mod report_file;
+mod report_options;
 mod run;
 mod schema;
 mod self_test;

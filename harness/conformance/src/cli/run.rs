@@ -11,6 +11,7 @@ use super::cluster_options::ClusterOptions;
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use super::options::{ExecutableOptions, ProjectOptions, SelectionOptions};
+use super::report_options::ReportOptions;
 use crate::catalogue::scenario::Scenario;
 use crate::report::console::{Console, ProgressDisplay};
 use crate::report::record::{RunOptionsRecord, ScenarioRecord};
@@ -19,7 +20,7 @@ use crate::report::{files, timings};
 use crate::run::runtime::runtime;
 use crate::run::setup::{SetupOptions, prepare};
 use crate::run::setup_error::SetupError;
-use crate::run::{Going, RunObserver, run};
+use crate::run::{Going, RunObserver, exit_code, run};
 use harness_core::model::corpora::Corpora;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::project::Project;
@@ -46,6 +47,9 @@ pub(super) struct RunOptions {
 
     #[command(flatten)]
     executables: ExecutableOptions,
+
+    #[command(flatten)]
+    pub(super) reports: ReportOptions,
 
     /// Set an environment variable of the agent in every scenario. Not for keys: those are read from
     /// `CONFORMANCE_ACCESSKEYID` and `CONFORMANCE_SECRETACCESSKEY`.
@@ -91,6 +95,7 @@ impl RunOptions {
         Self {
             cluster: self.cluster.or_as_in(earlier.place.as_ref()),
             executables: self.executables.or_as_in(earlier),
+            reports: self.reports.clone(),
             agent_env: variables,
             jobs: self.jobs,
             slow_down: self.slow_down.or(Some(earlier.slow_down)),
@@ -136,6 +141,7 @@ pub(super) fn run_scenarios(
     options: &RunOptions,
     colour: Colour,
 ) -> Result<u8, CliError> {
+    let reports = options.reports.open()?;
     let runtime = runtime().map_err(CliError::Runtime)?;
     let setup_options = options.setup_options(scenarios)?;
     let code = runtime.block_on(async {
@@ -158,6 +164,7 @@ pub(super) fn run_scenarios(
             console: console.clone(),
             under_way: Mutex::default(),
         });
+        let observer = reports.observe(&setup, scenarios.len(), observer);
         let record = run(&setup, scenarios, &observer, going).await;
         let finished = setup.environment.finish().await;
         let report = files::write(&setup.output, &record)?;
@@ -165,8 +172,12 @@ pub(super) fn run_scenarios(
         if options.timings {
             drop(say(timings::render(&record.scenarios, setup.jobs)));
         }
+        let code = finished
+            .as_ref()
+            .map_or(exit_code::ERRORED, |()| record.exit_code);
+        reports.finish(&setup, &record, &report, code)?;
         finished.map_err(SetupError::from)?;
-        Ok(record.exit_code)
+        Ok(code)
     });
     // Whatever a scenario left behind in a thread must not hold the command up.
     runtime.shutdown_background();

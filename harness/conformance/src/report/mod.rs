@@ -1,15 +1,26 @@
-//! One run record, and everything that is made of it: console, JSON, JUnit, the decision record, evidence folders.
+//! One run record, and everything that is made of it: console, JSON, JUnit, Markdown, annotations, events, the decision record, evidence
+//! folders.
 
 pub mod agreement;
+pub mod annotations;
+pub mod causes;
 pub mod console;
 pub mod decision;
 pub mod decisions;
+pub mod event;
+pub mod event_log;
 pub mod evidence;
 pub mod files;
 pub mod junit;
+pub mod markdown;
+mod markdown_text;
 mod place_record;
 pub mod record;
 pub mod schema;
+pub mod subjects;
 pub mod terminal;
+#[cfg(test)]
+mod test_records;
 pub mod timings;
 mod untrusted;
+pub mod workflow_commands;

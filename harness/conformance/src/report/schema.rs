@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
+use super::event::EventLine;
 use super::record::RunRecord;
 use crate::catalogue::profile::ProfileFile;
 use crate::procedure::registry::ScenarioFile;
@@ -13,6 +14,8 @@ use harness_core::model::seed::SeedFile;
 /// The formats that have a schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Format {
+    /// A line of `run --events`.
+    Events,
     /// `mutants/*.yaml`.
     Mutants,
     /// `fixtures/payloads/*.yaml`.
@@ -29,7 +32,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Events,
         Self::Mutants,
         Self::Payloads,
         Self::Profile,
@@ -41,6 +45,7 @@ impl Format {
     /// Returns the name of the schema's file below `docs/schemas/`.
     pub const fn file_name(self) -> &'static str {
         match self {
+            Self::Events => "events.v1.json",
             Self::Mutants => "mutants.v1.json",
             Self::Payloads => "payloads.v1.json",
             Self::Profile => "profile.v1.json",
@@ -53,6 +58,8 @@ impl Format {
     /// Makes the schema.
     pub fn schema(self) -> Schema {
         match self {
+            Self::Events => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
+                .into_root_schema_for::<EventLine>(),
             // Files are read: what has a default may be left out.
             Self::Mutants => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                 .into_root_schema_for::<MutantFile>(),

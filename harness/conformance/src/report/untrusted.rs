@@ -19,9 +19,24 @@ pub(super) fn harmless(text: &str) -> String {
     shown
 }
 
+/// Cuts text to so many characters, and says at its end how many are left out.
+pub(super) fn bounded(text: &str, limit: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(limit) else {
+        return text.into();
+    };
+    let left_out = text[end..].chars().count();
+    format!("{}… ({left_out} more characters)", &text[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_text_over_the_limit_is_cut_and_its_rest_is_counted() {
+        assert_eq!(bounded("äöü", 3), "äöü");
+        assert_eq!(bounded("äöüß!", 3), "äöü… (2 more characters)");
+    }
 
     #[test]
     fn what_moves_or_turns_is_written_out_and_all_else_stays() {

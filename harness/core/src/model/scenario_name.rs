@@ -23,6 +23,16 @@ impl ScenarioName {
         &self.0
     }
 
+    /// Returns the group: the part before `::`.
+    pub fn group(&self) -> &str {
+        self.0.split_once("::").map_or("", |(group, _)| group)
+    }
+
+    /// Returns the scenario's own name: the part after `::`.
+    pub fn stem(&self) -> &str {
+        self.0.split_once("::").map_or(&self.0, |(_, stem)| stem)
+    }
+
     /// Returns the name as a folder below a run: `<group>/<name>`.
     pub fn as_folder(&self) -> String {
         self.0.replace("::", "/")
