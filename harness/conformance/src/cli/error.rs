@@ -64,6 +64,26 @@ pub(super) enum CliError {
     /// The reports cannot be written.
     #[error(transparent)]
     Reports(#[from] ReportsError),
+    /// A file that the user asks for cannot be made.
+    #[error("cannot write {path}, which `{option}` names")]
+    UnwritableReport {
+        /// The option.
+        option: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that the user asks for cannot be written to its end.
+    #[error("cannot write {path}")]
+    UnwrittenReport {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// The chosen environment does not carry an option out.
     #[error("`{option}` does nothing with `--environment {environment}`")]
     UnfitOption {
@@ -173,6 +193,7 @@ impl CliError {
             | Self::PartOfProject { .. }
             | Self::NoProfile { .. }
             | Self::UnknownFinding(_)
+            | Self::UnwritableReport { .. }
             | Self::NoKeptCluster { .. }
             | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
             Self::Setup(SetupError::Executable(error)) if error.is_of_usage() => exit_code::USAGE,
@@ -189,6 +210,7 @@ impl CliError {
             | Self::Image(_)
             | Self::Output(_)
             | Self::Reports(_)
+            | Self::UnwrittenReport { .. }
             | Self::Edit(_)
             | Self::Listing(_)
             | Self::Drive(_)
@@ -279,6 +301,8 @@ impl CliError {
             | Self::Reports(_)
             | Self::Runtime(_)
             | Self::Report { .. }
+            | Self::UnwritableReport { .. }
+            | Self::UnwrittenReport { .. }
             | Self::Drive(_)
             | Self::NoFolder { .. }
             | Self::NoFile { .. }

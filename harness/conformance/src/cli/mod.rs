@@ -29,6 +29,7 @@ mod options;
 mod replay;
 mod report;
 mod report_file;
+mod report_options;
 mod run;
 mod run_options;
 mod schema;

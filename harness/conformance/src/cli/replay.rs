@@ -81,6 +81,8 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         arguments.scenarios.clone()
     };
     if wanted.is_empty() {
+        // Standard output may be for events alone.
+        let _reports = arguments.settings.reports.open()?;
         say(format_args!(
             "everything in {} passed; there is nothing to replay",
             arguments.report

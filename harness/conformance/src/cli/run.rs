@@ -123,6 +123,7 @@ impl Round<'_> {
             console,
             going,
         } = self;
+        let reports = options.reports.open()?;
         let preparing = console.clone();
         let setup = prepare(
             project.clone(),
@@ -139,6 +140,7 @@ impl Round<'_> {
             console: console.clone(),
             under_way: Mutex::default(),
         });
+        let observer = reports.observe(&setup, scenarios.len(), observer);
         let record = run(&setup, scenarios, &observer, options.bounds(), going).await;
         let finished = setup.environment.finish().await;
         let report = files::write(&setup.output, &record)?;
@@ -147,6 +149,10 @@ impl Round<'_> {
         if options.shows_timings() {
             drop(say(timings::render(&record.scenarios, setup.jobs)));
         }
+        let code = finished
+            .as_ref()
+            .map_or(exit_code::ERRORED, |()| record.exit_code);
+        reports.finish(&setup, &record, &report, code)?;
         finished.map_err(SetupError::from)?;
         Ok(record)
     }

@@ -9,6 +9,7 @@ use clap::Args;
 use super::cluster_options::{ClusterOptions, refuse_a_cluster_for_each_run};
 use super::error::CliError;
 use super::options::ExecutableOptions;
+use super::report_options::ReportOptions;
 use crate::catalogue::configuration::ConfigurationFile;
 use crate::catalogue::scenario::Scenario;
 use crate::report::console::{Console, ProgressDisplay, Verbosity};
@@ -29,6 +30,9 @@ pub(super) struct RunOptions {
 
     #[command(flatten)]
     executables: ExecutableOptions,
+
+    #[command(flatten)]
+    pub(super) reports: ReportOptions,
 
     /// Set an environment variable of the agent in every scenario. Not for keys: those are read from
     /// `CONFORMANCE_ACCESSKEYID` and `CONFORMANCE_SECRETACCESSKEY`.
@@ -56,7 +60,7 @@ pub(super) struct RunOptions {
     fail_fast: bool,
 
     /// Run everything so many times and count; each round is a run with a report of its own, and one that does not pass fails the whole.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["summary", "events"], value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
 
     #[command(flatten)]

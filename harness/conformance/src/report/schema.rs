@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
+use super::event::EventLine;
 use super::record::RunRecord;
 use crate::catalogue::configuration::ConfigurationFile;
 use crate::catalogue::profile::ProfileFile;
@@ -16,6 +17,8 @@ use harness_core::model::seed::SeedFile;
 pub enum Format {
     /// `conformance.yaml`.
     Configuration,
+    /// A line of `run --events`.
+    Events,
     /// `mutants/*.yaml`.
     Mutants,
     /// `fixtures/payloads/*.yaml`.
@@ -32,8 +35,9 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Configuration,
+        Self::Events,
         Self::Mutants,
         Self::Payloads,
         Self::Profile,
@@ -46,6 +50,7 @@ impl Format {
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::Configuration => "configuration.v1.json",
+            Self::Events => "events.v1.json",
             Self::Mutants => "mutants.v1.json",
             Self::Payloads => "payloads.v1.json",
             Self::Profile => "profile.v1.json",
@@ -58,6 +63,8 @@ impl Format {
     /// Makes the schema.
     pub fn schema(self) -> Schema {
         match self {
+            Self::Events => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
+                .into_root_schema_for::<EventLine>(),
             // Files are read: what has a default may be left out.
             Self::Configuration => {
                 SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::decision::Decisions;
 use super::record::{
     EnvironmentRecord, PlaceRecord, RunOptionsRecord, RunRecord, SCHEMA_VERSION, ScenarioRecord,
     Totals,
@@ -18,6 +19,7 @@ use harness_core::model::kubelet::Kubelet;
 use harness_core::model::level::Level;
 use harness_core::model::located::Position;
 use harness_core::model::scenario_name::ScenarioName;
+use harness_verdict::witness::reconciliation::Reconciliation;
 
 /// A run of these scenarios in `local`, which ended with 1 where one failed.
 pub(super) fn record(scenarios: Vec<ScenarioRecord>) -> RunRecord {
@@ -139,10 +141,10 @@ pub(super) fn scenario(name: &str, result: ScenarioResult) -> ScenarioRecord {
         result,
         elapsed_milliseconds: 1_500,
         phases: BTreeMap::new(),
-        reconciliation: Default::default(),
+        reconciliation: Reconciliation::default(),
         observations: BTreeMap::new(),
         matrix: Vec::new(),
-        decisions: Default::default(),
+        decisions: Decisions::default(),
         timeline: Vec::new(),
         pods: Vec::new(),
         evidence: None,

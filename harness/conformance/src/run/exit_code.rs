@@ -27,6 +27,9 @@ pub enum EndingSignal {
 }
 
 impl EndingSignal {
+    /// Every signal.
+    pub const ALL: [Self; 3] = [Self::HangUp, Self::Interrupt, Self::Terminate];
+
     /// Returns the exit code of a command that the signal ended: 128 and its number. Clean-up was done, and the result is incomplete.
     pub const fn exit_code(self) -> u8 {
         match self {
