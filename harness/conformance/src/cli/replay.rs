@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 
     /// Only these scenarios, by their whole names. Default: all that failed or errored.
     #[arg(value_name = "SCENARIO")]
-    scenarios: Vec<String>,
+    names: Vec<String>,
 
     #[command(flatten)]
     project: ProjectOptions,
@@ -55,7 +55,7 @@ pub(super) fn rerun(arguments: RerunArguments, colour: Colour) -> Result<u8, Cli
     };
     let replay = Arguments {
         report: runs.join(LATEST).join("report.json"),
-        scenarios: Vec::new(),
+        names: Vec::new(),
         project: arguments.project,
         settings: arguments.settings,
     };
@@ -65,7 +65,7 @@ pub(super) fn rerun(arguments: RerunArguments, colour: Colour) -> Result<u8, Cli
 /// Runs scenarios of an earlier run again.
 pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
     let record = read_report(&arguments.report)?;
-    let wanted: Vec<String> = if arguments.scenarios.is_empty() {
+    let wanted: Vec<String> = if arguments.names.is_empty() {
         record
             .scenarios
             .iter()
@@ -78,7 +78,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
             .map(|scenario| scenario.name.to_string())
             .collect()
     } else {
-        arguments.scenarios.clone()
+        arguments.names.clone()
     };
     if wanted.is_empty() {
         // Standard output may be for events alone.

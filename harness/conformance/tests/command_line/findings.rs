@@ -38,7 +38,7 @@ fn kinds_are_explained_without_a_project() {
 #[test]
 fn a_misspelt_kind_is_answered_with_the_nearest() {
     let ran = conformance(&["explain", "--finding", "leaked-atack"]);
-    assert_eq!(ran.code, Some(4), "{}", ran.seen());
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
     assert!(
         ran.stderr
             .contains("error: `leaked-atack` is not a kind of finding"),

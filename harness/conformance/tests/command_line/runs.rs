@@ -164,7 +164,7 @@ fn with_an_agent_that_allows_everything_the_run_is_red_because_attacks_were_allo
 }
 
 #[test]
-fn an_agent_that_does_not_start_ends_with_3_its_exit_status_and_its_output() {
+fn an_agent_that_does_not_start_is_the_agents_failure_with_its_exit_status_and_its_output() {
     let output = TempDir::new().expect("a folder");
     let ran = conformance(&[
         "run",
@@ -174,8 +174,8 @@ fn an_agent_that_does_not_start_ends_with_3_its_exit_status_and_its_output() {
         "--output",
         path(&output),
     ]);
-    assert_eq!(ran.code, Some(3), "{}", ran.seen());
-    for text in ["sigsci-agent", "exit code 2", "STUB_MODE"] {
+    assert_eq!(ran.code, Some(1), "{}", ran.seen());
+    for text in ["agent-does-not-run", "exit code 2", "STUB_MODE"] {
         assert!(ran.stdout.contains(text), "{text}: {}", ran.seen());
     }
 }
@@ -300,6 +300,13 @@ fn what_failed_is_replayed_and_what_passed_is_not() {
         "{}",
         again.seen()
     );
+    let latest = conformance(&["rerun", "--output", path(&output)]);
+    assert_eq!(latest.code, Some(1), "{}", latest.seen());
+    assert!(
+        latest.stdout.contains("0 passed, 1 failed"),
+        "{}",
+        latest.seen()
+    );
     let mended = conformance(&[
         "replay",
         &line,
@@ -309,4 +316,11 @@ fn what_failed_is_replayed_and_what_passed_is_not() {
         path(&output),
     ]);
     assert_eq!(mended.code, Some(0), "{}", mended.seen());
+    let nothing = conformance(&["rerun", "--output", path(&output)]);
+    assert_eq!(nothing.code, Some(0), "{}", nothing.seen());
+    assert!(
+        nothing.stdout.contains("nothing to replay"),
+        "{}",
+        nothing.seen()
+    );
 }
