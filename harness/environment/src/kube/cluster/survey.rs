@@ -27,7 +27,13 @@ const MOST_CHARACTERS: usize = 200;
 /// When there is no client, or it does not answer.
 pub async fn docker_client_version() -> Result<String, EnvironmentFault> {
     let arguments = ["--version".to_owned()];
-    let answer = run_command("docker", "say its version", &arguments, "", ANSWERED_WITHIN);
+    let answer = run_command(
+        "docker",
+        "show the version",
+        &arguments,
+        "",
+        ANSWERED_WITHIN,
+    );
     Ok(first_line(&answer.await?))
 }
 
@@ -38,7 +44,7 @@ pub async fn docker_client_version() -> Result<String, EnvironmentFault> {
 /// When it does not answer.
 pub async fn docker_daemon_version() -> Result<String, EnvironmentFault> {
     let arguments = ["version", "--format", "{{.Server.Version}}"].map(str::to_owned);
-    let action = "reach its daemon";
+    let action = "reach the daemon";
     let answer = run_command("docker", action, &arguments, "", ANSWERED_WITHIN);
     Ok(first_line(&answer.await?))
 }
@@ -50,7 +56,7 @@ pub async fn docker_daemon_version() -> Result<String, EnvironmentFault> {
 /// When there is no such tool, or it does not answer.
 pub async fn tool_version(tool: ClusterTool) -> Result<String, EnvironmentFault> {
     let arguments = ["version".to_owned()];
-    let answer = run_tool(tool, "say its version", &arguments, ANSWERED_WITHIN);
+    let answer = run_tool(tool, "show the version", &arguments, ANSWERED_WITHIN);
     Ok(first_line(&answer.await?))
 }
 
