@@ -12,5 +12,6 @@ mod files;
 mod findings;
 mod hostile;
 mod images;
+mod pipelines;
 mod runs;
 mod support;
