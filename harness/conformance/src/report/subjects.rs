@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::record::RunRecord;
 use super::untrusted::{bounded, harmless};
+use harness_artifacts::executable::Identity;
 use harness_artifacts::image::ImageRole;
 use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::Feature;
@@ -113,13 +114,24 @@ fn executable(record: &RunRecord, role: &str) -> Option<Subject> {
                 .unwrap_or_else(|| identity.path.as_str()),
         ),
         form: Form::Executable,
-        version: identity.version.as_deref().map(text),
+        version: version_of(identity),
         digests: vec![RanDigest {
             digest: format!("sha256:{}", identity.sha256),
             pods: None,
         }],
         reference_stub: is_reference_stub(record, role),
     })
+}
+
+/// Returns what an executable says of its version, without its path, which Envoy begins with and which is of this machine alone.
+fn version_of(identity: &Identity) -> Option<String> {
+    let version = identity.version.as_deref()?;
+    let without_path = version.strip_prefix(identity.path.as_str());
+    let version = without_path.map_or(version, |rest| {
+        let rest = rest.trim_start();
+        rest.strip_prefix("version:").unwrap_or(rest).trim_start()
+    });
+    Some(text(version))
 }
 
 fn image_of(record: &RunRecord, role: &str, image: ImageRole) -> Option<Subject> {
@@ -136,7 +148,7 @@ fn image_of(record: &RunRecord, role: &str, image: ImageRole) -> Option<Subject>
         role: role.into(),
         name: text(name),
         form: Form::Image,
-        version: identity.and_then(|identity| identity.version.as_deref().map(text)),
+        version: identity.and_then(version_of),
         digests: used.map(digests).unwrap_or_default(),
         reference_stub: is_reference_stub(record, role),
     })
@@ -252,6 +264,16 @@ mod tests {
             ["agent", "application", "envoy", "harness", "environment"]
         );
         assert!(pairs[4].1.contains("not by a real kubelet"), "{pairs:?}");
+    }
+
+    #[test]
+    fn the_version_that_envoy_says_of_itself_has_no_path_of_this_machine() {
+        let mut record = record(Vec::new());
+        let version = "/bin/envoy  version: 9e55/1.40.0/Clean";
+        let envoy = identity("envoy", Some(version));
+        record.subjects.insert("envoy".into(), envoy);
+        let shown = judged(&record).subjects[2].version.clone();
+        assert_eq!(shown.as_deref(), Some("9e55/1.40.0/Clean"));
     }
 
     #[test]

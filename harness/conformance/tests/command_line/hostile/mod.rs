@@ -55,12 +55,19 @@ exchange:
 "#;
 
 fn run(project: &TempDir, output: &TempDir, extra: &[&str]) -> Ran {
+    let [summary, events] = pipeline_reports(project);
     let mut arguments = vec!["run", "--project", path(project), "--output", path(output)];
+    arguments.extend(["--summary", &summary, "--events", &events]);
     arguments.extend(extra);
     let started = Instant::now();
     let ran = Ran::from_output(&command(&arguments).output().expect("the command starts"));
     assert!(started.elapsed() < ENDED_WITHIN, "{:?}", started.elapsed());
     ran
+}
+
+/// Returns where the reports of a pipeline go: summary and events.
+fn pipeline_reports(project: &TempDir) -> [String; 2] {
+    ["summary.md", "events.jsonl"].map(|name| format!("{}/{name}", path(project)))
 }
 
 /// Returns every file below a folder.
@@ -78,7 +85,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Checks that no report can do anything to who reads it.
-fn assert_reports_are_harmless(ran: &Ran, output: &TempDir) {
+fn assert_reports_are_harmless(ran: &Ran, project: &TempDir, output: &TempDir) {
     let dangerous = |text: &str| {
         text.chars().any(|character| {
             (character.is_control() && !matches!(character, '\n' | '\t'))
@@ -94,6 +101,11 @@ fn assert_reports_are_harmless(ran: &Ran, output: &TempDir) {
     assert!(junit.trim_end().ends_with("</testsuites>"), "{junit}");
     let decisions = fs::read_to_string(folder.join("decisions.tsv")).expect("text");
     assert!(!dangerous(&decisions), "{decisions:?}");
+    for file in pipeline_reports(project) {
+        let text = fs::read_to_string(file).expect("text");
+        assert!(!dangerous(&text), "{text:?}");
+        assert!(text.len() < 512 * 1024, "{}", text.len());
+    }
     let schema =
         serde_json::to_value(conformance::report::schema::Format::Report.schema()).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
@@ -134,7 +146,7 @@ fn a_hostile_application_changes_no_verdict_and_breaks_no_report() {
     let text = serde_json::to_string(findings).expect("JSON");
     assert!(!text.contains("recorded the request 2 times"), "{text}");
     assert!(!text.contains("never sent"), "{text}");
-    assert_reports_are_harmless(&ran, &output);
+    assert_reports_are_harmless(&ran, &project, &output);
 }
 
 #[test]
@@ -152,7 +164,7 @@ fn a_hostile_agents_log_changes_no_verdict_to_a_pass_and_breaks_no_report() {
     let text = result_of(&report, "A02")["failed"].to_string();
     assert!(text.contains("EVIL"), "{text}");
     assert!(text.contains("never sent"), "{text}");
-    assert_reports_are_harmless(&ran, &reports);
+    assert_reports_are_harmless(&ran, &project, &reports);
 }
 
 /// An agent that writes more and other things into its log than the reference agent does.
