@@ -9,9 +9,12 @@ use super::options::ProjectOptions;
 use crate::procedure::error::fault_hints;
 use crate::report::terminal::say;
 use crate::run::exit_code;
+use crate::run::fitness::examine;
+use crate::run::place::Place;
 use crate::run::programs::own_executable;
 use harness_artifacts::executable::{EnvoySelection, find_installed, find_siblings};
 use harness_core::model::causes::chain;
+use harness_core::model::diagnostic::Diagnostic;
 use harness_environment::local::probe_support;
 
 /// Options of `doctor`.
@@ -42,6 +45,10 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         Check {
             subject: "scenario files",
             result: check_files(arguments),
+        },
+        Check {
+            subject: "proxy configurations and manifests",
+            result: check_deployed(arguments),
         },
         Check {
             subject: "namespaces (local environment)",
@@ -87,6 +94,41 @@ fn check_files(arguments: &Arguments) -> Result<String, Missing> {
             what: error.to_string(),
             fixes: vec!["`conformance list` draws each error with its place".into()],
         }),
+    }
+}
+
+/// Checks what scenarios deploy as `run` does. A folder need not have the files of all scenarios.
+fn check_deployed(arguments: &Arguments) -> Result<String, Missing> {
+    let unread = |error: String| Missing {
+        what: error,
+        fixes: Vec::new(),
+    };
+    let (project, catalogue) = arguments
+        .project
+        .load()
+        .map_err(|error| unread(error.to_string()))?;
+    let fitness = examine(&project, &catalogue.scenarios, &Place::Local)
+        .map_err(|error| unread(chain(&error).join(": ")))?;
+    if fitness.faults.is_empty() {
+        let absent = match fitness.missing.len() {
+            0 => String::new(),
+            count => format!("; {count} that scenarios deploy are not there"),
+        };
+        return Ok(format!(
+            "{} and {} are fit{absent}",
+            fitness.configurations, fitness.manifests
+        ));
+    }
+    Err(Missing {
+        what: format!("{} faults", fitness.faults.len()),
+        fixes: fitness.faults.iter().map(fix_of).collect(),
+    })
+}
+
+fn fix_of(fault: &Diagnostic) -> String {
+    match &fault.hint {
+        Some(hint) => format!("{fault}: {hint}"),
+        None => fault.to_string(),
     }
 }
 

@@ -127,7 +127,7 @@ impl CliError {
             | Self::ReportVersion { .. }
             | Self::UnfitOption { .. }
             | Self::NoKeptCluster { .. }
-            | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
+            | Self::Setup(SetupError::Keys(_) | SetupError::Files(_)) => exit_code::USAGE,
             Self::NothingSelected(_)
             | Self::NoProfile { .. }
             | Self::NoMutant { .. }
@@ -146,7 +146,9 @@ impl CliError {
 
     /// Renders the error with its causes and hints.
     pub(super) fn render(&self, colour: Colour) -> String {
-        if let Self::Load(LoadError::Invalid(complaints)) = self {
+        if let Self::Load(LoadError::Invalid(complaints))
+        | Self::Setup(SetupError::Files(LoadError::Invalid(complaints))) = self
+        {
             let mut parts: Vec<String> = complaints
                 .iter()
                 .map(|complaint| complaint.render(colour))

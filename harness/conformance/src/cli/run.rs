@@ -102,6 +102,7 @@ impl RunOptions {
     fn setup_options(&self, scenarios: &[Arc<Scenario>]) -> Result<SetupOptions, CliError> {
         Ok(SetupOptions {
             place: self.cluster.place()?,
+            checked: scenarios.to_vec(),
             needed: scenarios
                 .iter()
                 .flat_map(|scenario| scenario.spec.features.iter().copied())

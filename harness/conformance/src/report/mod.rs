@@ -12,4 +12,4 @@ pub mod record;
 pub mod schema;
 pub mod terminal;
 pub mod timings;
-mod untrusted;
+pub(crate) mod untrusted;

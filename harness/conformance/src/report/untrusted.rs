@@ -2,7 +2,7 @@
 
 /// Writes out what moves a cursor or turns the direction of reading: control characters but line ends, and Unicode's bidirectional
 /// controls, which are no control characters by their category.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         let moves = character.is_control() && character != '\n';

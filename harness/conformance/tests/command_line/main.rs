@@ -12,5 +12,6 @@ mod files;
 mod findings;
 mod hostile;
 mod images;
+mod own_configuration;
 mod runs;
 mod support;
