@@ -64,6 +64,7 @@ pub trait Environment: fmt::Debug + Send + Sync {
     ) -> Result<Arc<dyn Fleet>, EnvironmentFault> {
         let _ = (name, stack, replicas);
         Err(EnvironmentFault::NotCarriedOut {
+            path: None,
             what: "a Deployment".into(),
         })
     }

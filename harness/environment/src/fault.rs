@@ -24,6 +24,8 @@ pub enum EnvironmentFault {
     /// The pod template asks for something that the environment does not carry out.
     #[error("the pod template asks for {what}, which this environment does not carry out")]
     NotCarriedOut {
+        /// The field's path in the pod template, as `containers[0].image`, where it is one field.
+        path: Option<String>,
         /// The field and its value.
         what: String,
     },

@@ -98,6 +98,7 @@ pub trait Pod: fmt::Debug + Send + Sync {
     async fn usage(&self, container: &str) -> Result<ContainerUsage, EnvironmentFault> {
         let _ = container;
         Err(EnvironmentFault::NotCarriedOut {
+            path: None,
             what: "a measurement of what a container takes of its machine".into(),
         })
     }

@@ -73,7 +73,6 @@ pub fn scenario_of(
     let file = project.shown(path);
     let spec = parse::<ScenarioFile>(&file, text, complaints)?;
     let context = validate::Context {
-        project,
         corpora,
         file: &file,
         text,

@@ -1,4 +1,5 @@
-//! What a parser cannot check in a scenario file: names, combinations, references between files.
+//! What a parser cannot check in a scenario file: names, combinations, references to payloads. Whether what it deploys is there and fit is
+//! asked where it is selected (`run/fitness.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,6 @@ const MOST_AGENTS: u32 = 4;
 
 /// What the checks of one scenario file need to see.
 pub(super) struct Context<'a> {
-    pub(super) project: &'a Project,
     pub(super) corpora: &'a Corpora,
     pub(super) file: &'a Utf8Path,
     pub(super) text: &'a Arc<str>,
@@ -129,20 +129,6 @@ fn check_names(context: &Context<'_>, spec: &ScenarioFile, complaints: &mut Comp
             format!("`{}` is not an id", *spec.id),
             "write a letter and two digits, and a suffix where needed: `A02`, `A02-sqli`",
         );
-    }
-    let known_file = |folder: &Utf8Path, name: &str| folder.join(format!("{name}.yaml"));
-    for (wanted, folder) in [
-        (&spec.stack.manifest, &context.project.manifests),
-        (&spec.stack.envoy, &context.project.envoy_configs),
-    ] {
-        let path = known_file(folder, wanted);
-        if !path.is_file() {
-            complaints.add(
-                wanted.position,
-                format!("there is no {}", context.project.shown(&path)),
-                known_names(folder),
-            );
-        }
     }
     for variable in &spec.stack.agent_env_removed {
         if spec.stack.agent_env.contains_key(variable.as_str()) {
@@ -293,18 +279,6 @@ fn kinds_of(probe: &ProbeSettings) -> usize {
     .into_iter()
     .filter(|given| *given)
     .count()
-}
-
-fn known_names(folder: &Utf8Path) -> String {
-    let mut names: Vec<String> = folder
-        .read_dir_utf8()
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .filter_map(|entry| entry.path().file_stem().map(str::to_owned))
-        .collect();
-    names.sort();
-    format!("known: {}", names.join(", "))
 }
 
 fn is_catalogue_id(text: &str) -> bool {

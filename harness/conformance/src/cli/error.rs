@@ -195,7 +195,7 @@ impl CliError {
             | Self::UnknownFinding(_)
             | Self::UnwritableReport { .. }
             | Self::NoKeptCluster { .. }
-            | Self::Setup(SetupError::Keys(_)) => exit_code::USAGE,
+            | Self::Setup(SetupError::Keys(_) | SetupError::Files(_)) => exit_code::USAGE,
             Self::Setup(SetupError::Executable(error)) if error.is_of_usage() => exit_code::USAGE,
             Self::NothingSelected(
                 NothingSelected::EmptyFilter | NothingSelected::NoGroup { .. },
@@ -227,7 +227,9 @@ impl CliError {
 
     /// Renders the error with its causes and hints.
     pub(super) fn render(&self, colour: Colour) -> String {
-        if let Self::Load(LoadError::Invalid(complaints)) = self {
+        if let Self::Load(LoadError::Invalid(complaints))
+        | Self::Setup(SetupError::Files(LoadError::Invalid(complaints))) = self
+        {
             let mut parts: Vec<String> = complaints
                 .iter()
                 .map(|complaint| complaint.render(colour))

@@ -221,6 +221,7 @@ impl RunOptions {
             .refuse_executables_beside_images(&self.executables)?;
         Ok(SetupOptions {
             place: self.cluster.place()?,
+            checked: scenarios.to_vec(),
             needed: scenarios
                 .iter()
                 .flat_map(|scenario| scenario.spec.features.iter().copied())

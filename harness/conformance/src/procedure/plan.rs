@@ -6,10 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use harness_core::model::digest::sha256;
 use harness_core::model::identity::RequestId;
 use harness_core::model::request::{RequestSpec, RequestSpecError};
+use harness_core::stack::CONTROL_HEADER;
 use harness_traffic::plan::{ConnectionUse, DrivePlan, Pacing, PlannedRequest, Requests, Stream};
-
-/// The header that sends a request past the agent, and its value; `envoy-configs/` routes by it.
-pub const CONTROL_HEADER: (&str, &str) = ("x-conformance-control", "deliverability");
 
 /// A request that is ready to be sent.
 #[derive(Clone, Debug)]

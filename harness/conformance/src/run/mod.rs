@@ -19,6 +19,8 @@ use harness_verdict::judge::images::judge_run;
 
 pub mod environments;
 pub mod exit_code;
+pub mod fitness;
+mod fitness_by_envoy;
 pub mod folders;
 pub mod place;
 pub mod programs;

@@ -38,6 +38,24 @@ pub struct InvalidProxyConfig {
     pub exit: String,
     /// Its last lines.
     pub last_lines: String,
+    /// Whether Envoy said so, or nothing was heard of it.
+    pub by: RefusedBy,
+}
+
+/// Who does not accept a configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RefusedBy {
+    /// Envoy read it and refused it: the configuration is at fault.
+    Envoy,
+    /// Envoy was not run or gave no answer: nothing is known of the configuration.
+    Machine,
+}
+
+impl InvalidProxyConfig {
+    /// Returns whether the configuration is at fault.
+    pub fn is_envoys(&self) -> bool {
+        self.by == RefusedBy::Envoy
+    }
 }
 
 impl ProxyValidator {
@@ -84,6 +102,7 @@ impl ProxyValidator {
             path: path.clone(),
             exit,
             last_lines,
+            by: RefusedBy::Machine,
         };
         let room = tempfile::tempdir_in(self.folder.path())
             .map_err(|error| invalid("not run".into(), error.to_string()))?;
@@ -116,10 +135,10 @@ impl ProxyValidator {
         let last_lines = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = last_lines.lines().collect();
         let start = lines.len().saturating_sub(LAST_LINES);
-        Err(invalid(
-            output.status.to_string(),
-            lines[start..].join("\n"),
-        ))
+        Err(InvalidProxyConfig {
+            by: RefusedBy::Envoy,
+            ..invalid(output.status.to_string(), lines[start..].join("\n"))
+        })
     }
 }
 

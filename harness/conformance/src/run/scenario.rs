@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::setup::RunSetup;
+use super::setup::{REFUSED_CONFIGS, RunSetup};
 use super::without_judgement::{ScenarioError, redacted, without_judgement};
 use crate::catalogue::scenario::Scenario;
 use crate::procedure::ProcedureResults;
@@ -229,7 +229,7 @@ async fn validate_proxy(
         .validate(
             &setup.envoy,
             stack,
-            &setup.output.folder.join("refused"),
+            &setup.output.folder.join(REFUSED_CONFIGS),
             setup.timeouts.proxy_validate,
         )
         .await?;

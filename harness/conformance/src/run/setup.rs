@@ -7,6 +7,8 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
 use super::environments::{EnvironmentNeeds, features_of, make_environment};
+use super::fitness;
+use super::fitness_by_envoy;
 use super::folders::make_runtime_folder;
 use super::place::Place;
 use super::proxy_validation::ProxyValidator;
@@ -30,6 +32,9 @@ use harness_core::stack::keys::AgentKeys;
 use harness_environment::local::sweep;
 use harness_environment::{Environment, RunFolder};
 
+/// The folder of a run in which configurations are left that Envoy has refused.
+pub(super) const REFUSED_CONFIGS: &str = "refused";
+
 /// A run that is ready to begin.
 #[derive(Debug)]
 pub struct RunSetup {
@@ -44,7 +49,7 @@ pub struct RunSetup {
     /// Envoy.
     pub envoy: Utf8PathBuf,
     /// Which configurations Envoy has accepted.
-    pub proxy_validator: ProxyValidator,
+    pub proxy_validator: Arc<ProxyValidator>,
     /// What takes part, by role.
     pub subjects: BTreeMap<String, Identity>,
     /// What the environment and the agent can do.
@@ -91,13 +96,15 @@ impl RunSetup {
 ///
 /// # Errors
 ///
-/// When something is not there that every scenario needs.
+/// When something is not there that every scenario needs, or a file that one of `options.checked` deploys is unfit.
 pub async fn prepare(
     project: Project,
     corpora: Corpora,
     options: SetupOptions,
     say: impl Fn(&str) + Send + Sync + 'static,
 ) -> Result<RunSetup, SetupError> {
+    let checked = options.checked.iter().map(AsRef::as_ref);
+    fitness::require(&project, checked, &options.place)?;
     let subjects = Subjects::find(&options, &say)?;
     prepare_with(&subjects, project, corpora, options, say).await
 }
@@ -159,6 +166,24 @@ pub async fn prepare_with(
     };
     let mut timeouts = timeouts.slowed_down(slow_down);
     timeouts.scenario = options.scenario_timeout.unwrap_or(timeouts.scenario);
+    let checks =
+        RunFolder::create(&runtime, &run.of_checks()).map_err(|source| SetupError::Runtime {
+            path: runtime.clone(),
+            source,
+        })?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let timeouts = Arc::new(timeouts);
+    let proxy_validator = Arc::new(ProxyValidator::new(checks));
+    let checking = fitness_by_envoy::Checking {
+        project: &project,
+        keys: &keys,
+        envoy: &subjects.programs.envoy,
+        validator: &proxy_validator,
+        refused: folder.join(REFUSED_CONFIGS),
+        within: timeouts.proxy_validate,
+        at_a_time: cores,
+    };
+    fitness_by_envoy::validate(&checking, &options.checked).await?;
     let needs = EnvironmentNeeds {
         run: &run,
         subjects,
@@ -168,12 +193,6 @@ pub async fn prepare_with(
     };
     let (environment, agent) = make_environment(&needs, &say).await?;
     let features = features_of(&*environment, &agent);
-    let checks =
-        RunFolder::create(&runtime, &run.of_checks()).map_err(|source| SetupError::Runtime {
-            path: runtime,
-            source,
-        })?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(RunSetup {
         run,
         output: Output::new(
@@ -189,13 +208,13 @@ pub async fn prepare_with(
         corpora: Arc::new(corpora),
         environment,
         envoy: subjects.programs.envoy.clone(),
-        proxy_validator: ProxyValidator::new(checks),
+        proxy_validator,
         subjects: subjects.identities.clone(),
         features,
         exclusions: options.exclusions,
         keys: Arc::new(keys),
         overrides: options.overrides,
-        timeouts: Arc::new(timeouts),
+        timeouts,
         options: record,
         jobs: options.jobs.unwrap_or(cores * jobs_per_core),
     })

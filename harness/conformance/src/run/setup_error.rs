@@ -5,6 +5,7 @@ use camino::Utf8PathBuf;
 use crate::procedure::error::fault_hints;
 use harness_artifacts::executable::ExecutableError;
 use harness_artifacts::image::ImageError;
+use harness_core::model::project::LoadError;
 use harness_core::stack::keys::KeysError;
 use harness_environment::EnvironmentFault;
 use harness_environment::kube::LeaseError;
@@ -12,6 +13,9 @@ use harness_environment::kube::LeaseError;
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    /// Files that scenarios deploy are missing, wrong or unreadable.
+    #[error(transparent)]
+    Files(#[from] LoadError),
     /// An executable is not there.
     #[error(transparent)]
     Executable(#[from] ExecutableError),
@@ -73,7 +77,7 @@ impl SetupError {
             Self::Sweep { .. } => vec!["`conformance clean` tries again and says more".into()],
             Self::Runtime { .. } => vec!["remove it if it is not yours".into()],
             Self::Output { .. } => vec!["choose another folder with `--output DIR`".into()],
-            Self::OwnExecutable(_) => Vec::new(),
+            Self::Files(_) | Self::OwnExecutable(_) => Vec::new(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What a run is asked to do, as far as its set-up is concerned.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
 use super::place::Place;
+use crate::catalogue::scenario::Scenario;
 use harness_core::model::feature::FeatureSet;
 use harness_core::model::scenario_name::ScenarioName;
 use harness_core::model::timespan::TimeSpan;
@@ -18,6 +20,8 @@ pub type Exclusions = BTreeMap<ScenarioName, String>;
 pub struct SetupOptions {
     /// `--environment`.
     pub place: Place,
+    /// The selected scenarios, where the files that they deploy are to be checked before anything is started; each checks its own in any case.
+    pub checked: Vec<Arc<Scenario>>,
     /// What the selected scenarios need together: what takes time to find out is tried only for them.
     pub needed: FeatureSet,
     /// `--envoy`: a path or a version.

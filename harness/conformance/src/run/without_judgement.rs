@@ -39,11 +39,8 @@ impl ScenarioError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::ProxyConfig(ProxyConfigError::Unfit { hint, .. })
-            | Self::Assemble(AssembleError::ProxyConfig(ProxyConfigError::Unfit {
-                hint, ..
-            })) => vec![hint.clone()],
-            Self::Assemble(_) | Self::ProxyConfig(_) => Vec::new(),
+            Self::ProxyConfig(error) => error.hints(),
+            Self::Assemble(error) => error.hints(),
             Self::InvalidProxyConfig(_) => {
                 vec![
                     "the file is as Envoy got it; `envoy --mode validate -c FILE` shows the same"

@@ -17,6 +17,7 @@ mod hostile;
 mod images;
 mod one_executable;
 mod options;
+mod own_configuration;
 mod pipelines;
 mod runs;
 mod shells;

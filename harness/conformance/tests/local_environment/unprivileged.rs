@@ -131,7 +131,7 @@ async fn helper_without_privileges() {
         .await
         .expect_err("one user only");
     assert!(
-        matches!(&fault, EnvironmentFault::NotCarriedOut { what } if what.contains("runAsUser: 1000")),
+        matches!(&fault, EnvironmentFault::NotCarriedOut { what, .. } if what.contains("runAsUser: 1000")),
         "{fault}"
     );
 }

@@ -52,3 +52,4 @@ pub mod timespan;
 mod validate_payloads;
 pub mod validate_requests;
 mod validate_seeds;
+pub mod yaml_tree;

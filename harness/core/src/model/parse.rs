@@ -14,6 +14,29 @@ pub fn parse<T: DeserializeOwned>(
     text: &Arc<str>,
     complaints: &mut Vec<Diagnostic>,
 ) -> Option<T> {
+    parse_by(|text| serde_saphyr::from_str(text), file, text, complaints)
+}
+
+/// Parses every document of one file; a complaint says where it cannot.
+pub fn parse_documents<T: DeserializeOwned>(
+    file: &Utf8Path,
+    text: &Arc<str>,
+    complaints: &mut Vec<Diagnostic>,
+) -> Option<Vec<T>> {
+    parse_by(
+        |text| serde_saphyr::from_multiple(text),
+        file,
+        text,
+        complaints,
+    )
+}
+
+fn parse_by<T>(
+    reader: impl FnOnce(&str) -> Result<T, serde_saphyr::Error>,
+    file: &Utf8Path,
+    text: &Arc<str>,
+    complaints: &mut Vec<Diagnostic>,
+) -> Option<T> {
     if let Some(position) = lone_carriage_return(text) {
         complaints.push(Diagnostic {
             file: file.into(),
@@ -25,7 +48,7 @@ pub fn parse<T: DeserializeOwned>(
         });
         return None;
     }
-    match serde_saphyr::from_str::<T>(text) {
+    match reader(text) {
         Ok(value) => Some(value),
         Err(error) => {
             let position = error.location().map(Position::from).unwrap_or_default();

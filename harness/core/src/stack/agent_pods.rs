@@ -36,6 +36,12 @@ impl AgentPods {
         Some(Self { pod: own, replicas })
     }
 
+    /// Returns what stands for the address of an agent in the proxy's configuration, counted from 0.
+    pub fn place_of(number: u8) -> String {
+        let [first, second, third, last] = FIRST_PLACE;
+        format!("{first}.{second}.{third}.{}", last + number)
+    }
+
     /// Returns the name by which the agent of a pod goes, counted from 0: the first one's is that of a pod with one agent.
     pub fn name_of(number: u32) -> String {
         match number {
@@ -53,9 +59,7 @@ impl Stack {
         let files = stack.config_maps.get_mut(PROXY_CONFIG_MAP);
         if let Some(config) = files.and_then(|files| files.get_mut(PROXY_CONFIG_FILE)) {
             for (number, address) in (0_u8..).zip(addresses) {
-                let [first, second, third, last] = FIRST_PLACE;
-                let place = format!("{first}.{second}.{third}.{}", last + number);
-                *config = config.replace(&place, address);
+                *config = config.replace(&AgentPods::place_of(number), address);
             }
         }
         stack

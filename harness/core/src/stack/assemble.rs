@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::agent_pods::AgentPods;
 use super::certificates::CERTIFICATES_SECRET;
 use super::keys::AgentKeys;
-use super::manifest::{self, ManifestError};
+use super::manifest::{Manifest, ManifestError};
 use super::pod_security::harden;
 use super::proxy_config::{ProxyConfig, ProxyConfigError};
 use super::{
@@ -31,7 +31,7 @@ pub const ACCESS_KEY: &str = "accesskeyid";
 /// The key of the guide's secret that holds the secret key.
 pub const SECRET_KEY: &str = "secretaccesskey";
 /// Where the config map is mounted.
-const PROXY_CONFIG_FOLDER: &str = "/etc/envoy";
+pub(super) const PROXY_CONFIG_FOLDER: &str = "/etc/envoy";
 
 /// Arguments that the proxy gets besides those of the manifest, with the flag that stands for them.
 ///
@@ -53,14 +53,16 @@ pub enum AssembleError {
     /// The proxy configuration cannot be used.
     #[error(transparent)]
     ProxyConfig(#[from] ProxyConfigError),
-    /// A container that the suite needs is not in the manifest.
-    #[error("the manifest `{manifest}` has no container `{container}`")]
-    ContainerMissing {
-        /// The manifest.
-        manifest: String,
-        /// The container.
-        container: &'static str,
-    },
+}
+
+impl AssembleError {
+    /// Returns what the user can do.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Manifest(error) => error.hints(),
+            Self::ProxyConfig(error) => error.hints(),
+        }
+    }
 }
 
 /// Settings that the user adds to every scenario's agent.
@@ -83,17 +85,9 @@ pub fn assemble(
     let config_path = project
         .envoy_configs
         .join(format!("{}.yaml", *settings.envoy));
-    let mut pod = manifest::read_pod_template(&manifest_path)?;
+    let mut pod = Manifest::read(&manifest_path)?.pod;
     let config = ProxyConfig::read(&config_path)?;
 
-    for container in [PROXY_CONTAINER, APPLICATION_CONTAINER, AGENT_CONTAINER] {
-        if find(&mut pod, container).is_none() {
-            return Err(AssembleError::ContainerMissing {
-                manifest: settings.manifest.value.clone(),
-                container,
-            });
-        }
-    }
     if let Some(proxy) = find(&mut pod, PROXY_CONTAINER) {
         apply(proxy, &settings.front_proxy);
         prepare_proxy(proxy);
@@ -142,7 +136,7 @@ pub fn assemble(
         let files = files.map(|(name, content)| (name.to_owned(), content));
         secrets.insert(CERTIFICATES_SECRET.into(), BTreeMap::from(files));
     }
-    let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text)]);
+    let files = BTreeMap::from([(PROXY_CONFIG_FILE.to_owned(), config.text.to_string())]);
     let agents = match *settings.agent_place {
         AgentPlace::Main | AgentPlace::NativeSidecar => None,
         AgentPlace::Service => {

@@ -15,6 +15,9 @@ pub const PROXY_PORT: u16 = 8000;
 /// The port of the proxy's admin endpoint, on the pod's loopback address.
 pub const ADMIN_PORT: u16 = 9901;
 
+/// The header by which a request is a deliverability control, and its value: the proxy sends it to the application past the agent.
+pub const CONTROL_HEADER: (&str, &str) = ("x-conformance-control", "deliverability");
+
 /// The config map that holds the proxy's configuration.
 pub const PROXY_CONFIG_MAP: &str = "envoy-config";
 

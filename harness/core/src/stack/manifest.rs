@@ -1,9 +1,22 @@
 //! Reads the pod template out of a Kubernetes manifest, and refuses fields that Kubernetes does not know.
 
+use std::sync::Arc;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
+
+use super::manifest_fitness;
+use super::proxy_config::messages;
+use crate::model::complaints::Complaints;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::located::Position;
+use crate::model::parse::parse_documents;
+use crate::model::yaml_tree::{Content, Node};
+
+/// Where the pod template stands in a Deployment.
+const TEMPLATE: &str = "spec.template.spec";
 
 /// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -17,118 +30,181 @@ pub enum ManifestError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is not YAML.
-    #[error("the manifest {path} is not valid YAML: {message}")]
-    Malformed {
+    /// Something is wrong with it, or missing.
+    #[error("the manifest {path} cannot be used: {}", messages(.faults))]
+    Unfit {
         /// The file.
         path: Utf8PathBuf,
-        /// The parser's message, with the place.
-        message: String,
-    },
-    /// There is not exactly one Deployment in the file.
-    #[error("the manifest {path} holds {count} Deployments; it must hold one")]
-    NotOneDeployment {
-        /// The file.
-        path: Utf8PathBuf,
-        /// How many there are.
-        count: usize,
-    },
-    /// The Deployment does not have the shape that Kubernetes asks for.
-    #[error("the Deployment in {path} is not valid")]
-    Invalid {
-        /// The file.
-        path: Utf8PathBuf,
-        /// What does not fit.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A field is not one of Kubernetes' (a typing error would be ignored silently).
-    #[error("the Deployment in {path} has the unknown field `{field}`")]
-    UnknownField {
-        /// The file.
-        path: Utf8PathBuf,
-        /// The field's path.
-        field: String,
-    },
-    /// The Deployment has no pod template.
-    #[error("the Deployment in {path} has no pod template")]
-    NoTemplate {
-        /// The file.
-        path: Utf8PathBuf,
+        /// Everything that is wrong; not empty.
+        faults: Vec<Diagnostic>,
     },
 }
 
-/// Reads the pod template of the one Deployment in a manifest.
-pub fn read_pod_template(path: &Utf8Path) -> Result<PodSpec, ManifestError> {
-    let text = fs_err::read_to_string(path).map_err(|source| ManifestError::Unreadable {
-        path: path.into(),
-        source,
-    })?;
-    parse_pod_template(path, &text)
-}
-
-fn parse_pod_template(path: &Utf8Path, text: &str) -> Result<PodSpec, ManifestError> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| ManifestError::Malformed {
-            path: path.into(),
-            message: error.without_snippet().to_string(),
-        })?;
-    let mut deployments: Vec<Value> = documents
-        .into_iter()
-        .filter(|document| document.get("kind").and_then(Value::as_str) == Some("Deployment"))
-        .collect();
-    let count = deployments.len();
-    let Some(written) = deployments.pop().filter(|_| count == 1) else {
-        return Err(ManifestError::NotOneDeployment {
-            path: path.into(),
-            count,
-        });
-    };
-    let invalid = |source| ManifestError::Invalid {
-        path: path.into(),
-        source,
-    };
-    let deployment: Deployment = serde_json::from_value(written.clone()).map_err(invalid)?;
-    let understood = serde_json::to_value(&deployment).map_err(invalid)?;
-    if let Some(field) = first_lost_field("", &written, &understood) {
-        return Err(ManifestError::UnknownField {
-            path: path.into(),
-            field,
-        });
-    }
-    deployment
-        .spec
-        .template
-        .spec
-        .ok_or_else(|| ManifestError::NoTemplate { path: path.into() })
-}
-
-/// Returns the path of the first field of `written` that did not survive the typed reading.
-fn first_lost_field(path: &str, written: &Value, understood: &Value) -> Option<String> {
-    match (written, understood) {
-        (Value::Object(written), Value::Object(understood)) => {
-            written.iter().find_map(|(name, value)| {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
-                match understood.get(name) {
-                    Some(kept) => first_lost_field(&path, value, kept),
-                    // Empty lists and nulls are left out on writing; that loses nothing.
-                    None if value.is_null() || value == &Value::Array(Vec::new()) => None,
-                    None => Some(path),
-                }
-            })
+impl ManifestError {
+    /// Returns what to write.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Unreadable { .. } => Vec::new(),
+            Self::Unfit { faults, .. } => faults
+                .iter()
+                .filter_map(|fault| fault.hint.clone())
+                .collect(),
         }
-        (Value::Array(written), Value::Array(understood)) => written
-            .iter()
-            .zip(understood)
-            .enumerate()
-            .find_map(|(index, (value, kept))| {
-                first_lost_field(&format!("{path}[{index}]"), value, kept)
+    }
+}
+
+/// The one Deployment of a manifest.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Its pod template.
+    pub pod: PodSpec,
+    deployment: Node,
+}
+
+impl Manifest {
+    /// Reads a manifest and checks that a stack can be made of it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or [`Manifest::parse`] or [`Manifest::check`] finds a fault.
+    pub fn read(path: &Utf8Path) -> Result<Self, ManifestError> {
+        let text = fs_err::read_to_string(path).map_err(|source| ManifestError::Unreadable {
+            path: path.into(),
+            source,
+        })?;
+        let text: Arc<str> = text.into();
+        let mut faults = Vec::new();
+        let manifest = Self::parse(path, &text, &mut faults);
+        if let Some(manifest) = &manifest {
+            manifest.check(path, &text, &mut faults);
+        }
+        match manifest {
+            Some(manifest) if faults.is_empty() => Ok(manifest),
+            Some(_) | None => Err(ManifestError::Unfit {
+                path: path.into(),
+                faults,
             }),
-        _ => None,
+        }
+    }
+
+    /// Reads the manifest that `text` is; complaints say where it has not the shape of one. It is returned with unknown fields, too.
+    pub fn parse(
+        file: &Utf8Path,
+        text: &Arc<str>,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
+        let documents: Vec<Node> = parse_documents(file, text, complaints)?;
+        let mut complaints = Complaints {
+            file,
+            text,
+            list: complaints,
+        };
+        let mut deployments: Vec<Node> = documents
+            .into_iter()
+            .filter(|document| document.get("kind").and_then(Node::as_str) == Some("Deployment"))
+            .collect();
+        let count = deployments.len();
+        let second = deployments
+            .get(1)
+            .map_or_else(start_of_file, |second| second.position);
+        let Some(deployment) = deployments.pop().filter(|_| count == 1) else {
+            complaints.add(
+                second,
+                format!("the manifest holds {count} Deployments"),
+                "write one: its pod template is deployed, and other objects are not",
+            );
+            return None;
+        };
+        let read = serde_json::from_value::<Deployment>(deployment.to_json())
+            .and_then(|typed| Ok((serde_json::to_value(&typed)?, typed)));
+        let (understood, typed) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                complaints.add(
+                    deployment.position,
+                    format!("the Deployment is not one of Kubernetes': {error}"),
+                    "`kubectl apply --dry-run=server -f FILE` says which field it is",
+                );
+                return None;
+            }
+        };
+        complain_of_lost_fields("", &deployment, &understood, &mut complaints);
+        let Some(pod) = typed.spec.template.spec else {
+            complaints.add(
+                deployment.place_of_path(TEMPLATE),
+                "the Deployment has no pod template",
+                "write its containers below `spec.template.spec`",
+            );
+            return None;
+        };
+        Some(Self { pod, deployment })
+    }
+
+    /// Complains of everything that keeps a stack from being made of it.
+    pub fn check(&self, file: &Utf8Path, text: &Arc<str>, complaints: &mut Vec<Diagnostic>) {
+        let mut complaints = Complaints {
+            file,
+            text,
+            list: complaints,
+        };
+        manifest_fitness::check(self, &mut complaints);
+    }
+
+    /// Returns the place of a field of the pod template, as `containers[0].image`, or the nearest before it that is written.
+    pub fn place_of(&self, path: &str) -> Position {
+        self.deployment.place_of_path(&format!("{TEMPLATE}.{path}"))
+    }
+}
+
+fn start_of_file() -> Position {
+    Position {
+        line: 1,
+        column: 1,
+        length: 1,
+    }
+}
+
+/// Complains of each field of `written` that did not survive the typed reading: a typing error would be ignored silently.
+fn complain_of_lost_fields(
+    path: &str,
+    written: &Node,
+    understood: &Value,
+    complaints: &mut Complaints<'_>,
+) {
+    match (&written.value, understood) {
+        (Content::Fields(fields), Value::Object(understood)) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() {
+                    name.value.clone()
+                } else {
+                    format!("{path}.{}", name.value)
+                };
+                match understood.get(&name.value) {
+                    Some(kept) => complain_of_lost_fields(&path, value, kept, complaints),
+                    // Empty lists and nulls are left out on writing; that loses nothing.
+                    None if is_nothing(value) => {}
+                    None => complaints.add(
+                        name.position,
+                        format!("Kubernetes has no field `{path}`"),
+                        "Kubernetes would ignore it silently; correct its name or its indentation",
+                    ),
+                }
+            }
+        }
+        (Content::List(items), Value::Array(understood)) => {
+            for (index, (value, kept)) in items.iter().zip(understood).enumerate() {
+                complain_of_lost_fields(&format!("{path}[{index}]"), value, kept, complaints);
+            }
+        }
+        (Content::Scalar(_) | Content::List(_) | Content::Fields(_), _) => {}
+    }
+}
+
+fn is_nothing(node: &Node) -> bool {
+    match &node.value {
+        Content::Scalar(value) => value.is_null(),
+        Content::List(items) => items.is_empty(),
+        Content::Fields(_) => false,
     }
 }
 
@@ -138,30 +214,57 @@ mod tests {
 
     const MANIFEST: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec:\n  selector: {}\n  template:\n    spec:\n      containers:\n        - name: a\n          volumeMounts: [{name: x, mountPath: /x}]\n";
 
-    #[test]
-    fn a_manifest_yields_its_pod_template() {
-        let pod = parse_pod_template("x.yaml".into(), MANIFEST).expect("valid");
-        assert_eq!(pod.containers[0].name, "a");
+    fn parsed(text: &str) -> (Option<Manifest>, Vec<Diagnostic>) {
+        let mut complaints = Vec::new();
+        let manifest = Manifest::parse("x.yaml".into(), &text.into(), &mut complaints);
+        (manifest, complaints)
     }
 
     #[test]
-    fn a_misspelt_field_is_refused_with_its_path() {
-        let misspelt = MANIFEST.replace("volumeMounts", "volumeMount");
-        let error = parse_pod_template("x.yaml".into(), &misspelt).expect_err("misspelt");
-        assert!(
-            error
-                .to_string()
-                .contains("`spec.template.spec.containers[0].volumeMount`"),
-            "{error}"
+    fn a_manifest_yields_its_pod_template() {
+        let (manifest, complaints) = parsed(&format!("kind: Secret\n---\n{MANIFEST}"));
+        assert!(complaints.is_empty(), "{complaints:?}");
+        let manifest = manifest.expect("valid");
+        assert_eq!(manifest.pod.containers[0].name, "a");
+        let place = manifest.place_of("containers[0].volumeMounts[0].name");
+        assert_eq!((place.line, place.column), (12, 27));
+    }
+
+    #[test]
+    fn each_misspelt_field_is_refused_in_its_place() {
+        let misspelt = MANIFEST
+            .replace("volumeMounts", "volumeMount")
+            .replace("  selector", "  replica: 1\n  selector");
+        let (_, complaints) = parsed(&misspelt);
+        let seen: Vec<_> = complaints
+            .iter()
+            .map(|complaint| (complaint.position.line, complaint.message.as_str()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (5, "Kubernetes has no field `spec.replica`"),
+                (
+                    11,
+                    "Kubernetes has no field `spec.template.spec.containers[0].volumeMount`"
+                )
+            ]
         );
     }
 
     #[test]
-    fn a_manifest_without_a_deployment_is_refused() {
-        let error = parse_pod_template("x.yaml".into(), "kind: Secret\n").expect_err("none");
-        assert!(matches!(
-            error,
-            ManifestError::NotOneDeployment { count: 0, .. }
-        ));
+    fn a_manifest_with_another_number_of_deployments_than_one_is_refused() {
+        for (text, count) in [
+            ("kind: Secret\n".to_owned(), 0),
+            (format!("{MANIFEST}---\n{MANIFEST}"), 2),
+        ] {
+            let (manifest, complaints) = parsed(&text);
+            assert!(manifest.is_none());
+            let message = &complaints[0].message;
+            assert!(
+                message.contains(&format!("{count} Deployments")),
+                "{message}"
+            );
+        }
     }
 }

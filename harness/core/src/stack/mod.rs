@@ -1,6 +1,8 @@
 //! What is deployed: one pod template with its secrets and config maps, the same in every environment.
 
-pub use self::deployed::{ADMIN_PORT, PROXY_CONFIG_FILE, PROXY_CONFIG_MAP, PROXY_PORT, Stack};
+pub use self::deployed::{
+    ADMIN_PORT, CONTROL_HEADER, PROXY_CONFIG_FILE, PROXY_CONFIG_MAP, PROXY_PORT, Stack,
+};
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
 pub mod agent_pods;
@@ -10,6 +12,8 @@ pub mod certificates;
 mod deployed;
 pub mod keys;
 pub mod manifest;
+mod manifest_fitness;
 mod pod_security;
 pub mod proxy_config;
+pub mod proxy_fitness;
 pub mod secret;

@@ -1,27 +1,15 @@
-//! What a proxy configuration must have so that the proxy can testify, and what it does for the agent.
+//! A proxy configuration that was read, and what it does for the agent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde_json::Value;
 
-use super::ADMIN_PORT;
-
-/// The key under which each access-log line holds the proxy's collected records.
-pub const TESTIMONY_KEY: &str = "conformance-proxy";
-
-/// The fields of the collected records without which an outcome cannot be decided.
-const TESTIMONY_FIELDS: [&str; 9] = [
-    "id",
-    "connection",
-    "start",
-    "status",
-    "flags",
-    "details",
-    "upstream",
-    "authorization-microseconds",
-    "failure-mode-allowed",
-];
+use super::proxy_fitness::{self, AGENT_LOG, AUTHORIZATION_FILTER};
+use crate::model::complaints::Complaints;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::parse::parse;
+use crate::model::yaml_tree::Node;
 
 /// How long Envoy waits for an authorization service whose `grpc_service` names no time-out.
 const DEFAULT_AUTHORIZATION_TIMEOUT: Duration = Duration::from_millis(200);
@@ -35,9 +23,9 @@ const CORRELATION_HEADERS: [&str; 2] = ["x-sigsci-request-id", "x-sigsci-waf-res
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
     /// The text, deployed as it is.
-    pub text: String,
+    pub text: Arc<str>,
     /// The same as a tree.
-    tree: Value,
+    tree: Node,
 }
 
 /// Why a proxy configuration cannot be used.
@@ -52,90 +40,83 @@ pub enum ProxyConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is not YAML.
-    #[error("the proxy configuration {path} is not valid YAML: {message}")]
-    Malformed {
-        /// The file.
-        path: Utf8PathBuf,
-        /// The parser's message, with the place.
-        message: String,
-    },
     /// Something is missing without which requests cannot be judged.
-    #[error("the proxy configuration {path} {lacks}")]
+    #[error("the proxy configuration {path} cannot be used: {}", messages(.faults))]
     Unfit {
         /// The file.
         path: Utf8PathBuf,
-        /// What it lacks, as a predicate.
-        lacks: String,
-        /// What to write.
-        hint: String,
+        /// Everything that it lacks; not empty.
+        faults: Vec<Diagnostic>,
     },
 }
 
+impl ProxyConfigError {
+    /// Returns what to write.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Unreadable { .. } => Vec::new(),
+            Self::Unfit { faults, .. } => faults
+                .iter()
+                .filter_map(|fault| fault.hint.clone())
+                .collect(),
+        }
+    }
+}
+
+/// Returns the messages of faults on one line.
+pub(super) fn messages(faults: &[Diagnostic]) -> String {
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    messages.join("; ")
+}
+
 impl ProxyConfig {
-    /// Reads a configuration and checks that the proxy can testify with it.
+    /// Reads a configuration and checks that requests can be judged with it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is unfit as [`ProxyConfig::parse`] says.
     pub fn read(path: &Utf8Path) -> Result<Self, ProxyConfigError> {
         let text = fs_err::read_to_string(path).map_err(|source| ProxyConfigError::Unreadable {
             path: path.into(),
             source,
         })?;
-        Self::parse(path, text)
+        let mut faults = Vec::new();
+        Self::parse(path, &text.into(), &mut faults).ok_or_else(|| ProxyConfigError::Unfit {
+            path: path.into(),
+            faults,
+        })
     }
 
-    fn parse(path: &Utf8Path, text: String) -> Result<Self, ProxyConfigError> {
-        let tree: Value =
-            serde_saphyr::from_str(&text).map_err(|error| ProxyConfigError::Malformed {
-                path: path.into(),
-                message: error.without_snippet().to_string(),
-            })?;
-        let config = Self { text, tree };
-        let unfit = |lacks: &str, hint: &str| {
-            Err(ProxyConfigError::Unfit {
-                path: path.into(),
-                lacks: lacks.into(),
-                hint: hint.into(),
-            })
+    /// Reads the configuration that `text` is; complaints name everything that keeps the suite from judging with it, each with its place.
+    pub fn parse(
+        file: &Utf8Path,
+        text: &Arc<str>,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
+        let tree: Node = parse(file, text, complaints)?;
+        let mut own = Vec::new();
+        let mut list = Complaints {
+            file,
+            text,
+            list: &mut own,
         };
-        if config
-            .tree
-            .pointer("/admin/address/socket_address/port_value")
-            != Some(&Value::from(ADMIN_PORT))
-        {
-            return unfit(
-                "has no admin endpoint on port 9901",
-                "add `admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}`",
-            );
-        }
-        let copy =
-            "copy the `envoy.access_loggers.stdout` logger of envoy-configs/fail-closed.yaml";
-        let Some(collected) = find_key(&config.tree, TESTIMONY_KEY) else {
-            return unfit("writes no access log that the suite can read", copy);
-        };
-        if let Some(missing) = TESTIMONY_FIELDS
-            .iter()
-            .find(|field| collected.get(**field).is_none())
-        {
-            return unfit(&format!("does not log `{missing}`"), copy);
-        }
-        let listeners = config.tree.pointer("/static_resources/listeners");
-        let shares_its_port = listeners
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .any(|listener| listener.get("enable_reuse_port") != Some(&Value::Bool(false)));
-        if shares_its_port {
-            return unfit(
-                "has a listener that would share its port with another proxy silently",
-                "add `enable_reuse_port: false` to each listener",
-            );
-        }
-        Ok(config)
+        proxy_fitness::check(&tree, &mut list);
+        // What is written once and used twice is wrong once.
+        own.sort_by_cached_key(|fault| (fault.position, fault.message.clone()));
+        own.dedup_by(|left, right| {
+            left.position == right.position && left.message == right.message
+        });
+        let is_fit = own.is_empty();
+        complaints.extend(own);
+        is_fit.then(|| Self {
+            text: text.clone(),
+            tree,
+        })
     }
 
     /// Returns what procedures and judges need to know of the configuration.
     pub fn facts(&self) -> ProxyFacts {
-        let mut filters = Vec::new();
-        find_type(&self.tree, "ext_authz.v3.ExtAuthz", &mut filters);
+        let filters = self.tree.of_type(AUTHORIZATION_FILTER);
         // A service that is asked over HTTP is not the agent.
         let services = filters
             .iter()
@@ -143,16 +124,15 @@ impl ProxyConfig {
         let authorization_timeouts = services.map(|service| {
             service
                 .get("timeout")
-                .and_then(Value::as_str)
+                .and_then(Node::as_str)
                 .and_then(seconds)
                 .unwrap_or(DEFAULT_AUTHORIZATION_TIMEOUT)
         });
-        let mut loggers = Vec::new();
-        find_type(&self.tree, "grpc.v3.HttpGrpcAccessLogConfig", &mut loggers);
+        let loggers = self.tree.of_type(AGENT_LOG);
         let is_logged = |name: &str| {
             loggers.iter().all(|logger| {
                 let listed = logger.get("additional_request_headers_to_log");
-                let mut listed = listed.and_then(Value::as_array).into_iter().flatten();
+                let mut listed = listed.map_or(&[][..], Node::items).iter();
                 listed.any(|header| {
                     header
                         .as_str()
@@ -196,40 +176,6 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-fn find_key<'a>(tree: &'a Value, wanted: &str) -> Option<&'a Value> {
-    match tree {
-        Value::Object(fields) => fields
-            .get(wanted)
-            .or_else(|| fields.values().find_map(|value| find_key(value, wanted))),
-        Value::Array(items) => items.iter().find_map(|item| find_key(item, wanted)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
-}
-
-/// Collects the objects of a type, by the end of its URL.
-fn find_type<'a>(tree: &'a Value, suffix: &str, found: &mut Vec<&'a Value>) {
-    match tree {
-        Value::Object(fields) => {
-            let is_wanted = fields
-                .get("@type")
-                .and_then(Value::as_str)
-                .is_some_and(|url| url.ends_with(suffix));
-            if is_wanted {
-                found.push(tree);
-            }
-            for value in fields.values() {
-                find_type(value, suffix, found);
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                find_type(item, suffix, found);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -241,6 +187,12 @@ mod tests {
         fs_err::read_to_string(root.join(format!("{name}.yaml"))).expect("shipped")
     }
 
+    fn parsed(text: String) -> ProxyConfig {
+        let mut faults = Vec::new();
+        let config = ProxyConfig::parse("x.yaml".into(), &text.into(), &mut faults);
+        config.unwrap_or_else(|| panic!("{}", messages(&faults)))
+    }
+
     #[rstest]
     #[case("fail-closed", true, 5200)]
     #[case("fail-open", true, 1000)]
@@ -250,7 +202,7 @@ mod tests {
         #[case] sends: bool,
         #[case] waits_milliseconds: u64,
     ) {
-        let config = ProxyConfig::parse("x.yaml".into(), shipped(name)).expect("fit");
+        let config = parsed(shipped(name));
         let waits = Some(Duration::from_millis(waits_milliseconds));
         assert_eq!(
             config.facts(),
@@ -269,34 +221,9 @@ mod tests {
         let another =
             "another: { \"@type\": x/ext_authz.v3.ExtAuthz, grpc_service: { timeout: 7s } }\n";
         let config = format!("{another}{}", shipped("agent-before-authentication"));
-        let facts = ProxyConfig::parse("x.yaml".into(), config)
-            .expect("fit")
-            .facts();
+        let facts = parsed(config).facts();
         let [shortest, longest] = [5_200, 7_000].map(|wait| Some(Duration::from_millis(wait)));
         assert_eq!(facts.authorization_timeout, shortest);
         assert_eq!(facts.longest_authorization_timeout, longest);
-    }
-
-    #[rstest]
-    #[case("port_value: 9901", "port_value: 9902", "admin endpoint")]
-    #[case(
-        "authorization-microseconds:",
-        "something:",
-        "`authorization-microseconds`"
-    )]
-    #[case("conformance-proxy:", "something-else:", "access log")]
-    #[case(
-        "enable_reuse_port: false",
-        "enable_reuse_port: true",
-        "share its port"
-    )]
-    fn a_configuration_that_cannot_testify_is_refused(
-        #[case] from: &str,
-        #[case] to: &str,
-        #[case] complaint: &str,
-    ) {
-        let broken = shipped("fail-closed").replace(from, to);
-        let error = ProxyConfig::parse("x.yaml".into(), broken).expect_err("unfit");
-        assert!(error.to_string().contains(complaint), "{error}");
     }
 }

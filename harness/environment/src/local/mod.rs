@@ -10,6 +10,7 @@ pub use self::image_table::ImageTable;
 pub use self::resources::check_resources;
 pub use self::supervisor::{pod_init_main, pod_stage_main};
 pub use self::support::probe_support;
+pub use self::template_check::template_refusals;
 pub use crate::run_folder::{SweepReport, sweep};
 pub use crate::run_folder_survey::runs_left;
 
@@ -30,5 +31,6 @@ mod stage_thread;
 mod supervisor;
 mod support;
 mod supported;
+mod template_check;
 mod variables;
 mod volume_plans;

@@ -1,5 +1,6 @@
 //! Turns a stack into the plan of one pod, and refuses what would not be carried out.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,7 +10,9 @@ use nix::unistd::geteuid;
 use super::expansion::expand;
 use super::image_table::ImageTable;
 use super::kubelet::{ContainerRole, ContainerRules, PodRules, RestartPolicy};
-use super::plan::{ContainerPlan, MountPlan, PodPlan, ProcessCredentials, RootAccess, VolumePlan};
+use super::plan::{
+    ContainerPlan, MountPlan, PodPlan, ProcessCredentials, RootAccess, VolumeContent, VolumePlan,
+};
 use super::pod_terms::{LONGEST_HOST_NAME, POD_IP, is_label, not_carried_out};
 use super::{probe_rules, supported, variables, volume_plans};
 use crate::EnvironmentFault;
@@ -80,9 +83,12 @@ pub(super) fn plan(
     privileges: Privileges,
 ) -> Result<PodPlan, EnvironmentFault> {
     let pod = &stack.pod;
-    supported::check(pod)?;
+    if let Some(refusal) = supported::refusals(pod).into_iter().next() {
+        return Err(refusal);
+    }
     if stack.agents.is_some() {
         return Err(EnvironmentFault::NotCarriedOut {
+            path: None,
             what: "agents in pods of their own".into(),
         });
     }
@@ -90,32 +96,9 @@ pub(super) fn plan(
     let volumes = volume_plans::volumes(stack)?;
     let mut containers = Vec::new();
     let mut rules = Vec::new();
-    let sidecars = pod.init_containers.iter().flatten().enumerate();
-    let sidecars = sidecars.map(|(position, container)| {
-        let path = format!("initContainers[{position}]");
-        (ContainerRole::Sidecar, path, container)
-    });
-    let mains = pod.containers.iter().enumerate();
-    let mains = mains.map(|(position, container)| {
-        (
-            ContainerRole::Main,
-            format!("containers[{position}]"),
-            container,
-        )
-    });
-    for (role, path, container) in sidecars.chain(mains) {
-        let template = Template {
-            pod,
-            container,
-            path,
-            role,
-        };
-        if role == ContainerRole::Sidecar && container.restart_policy.as_deref() != Some("Always") {
-            return Err(template.refuse("restartPolicy", &"not Always"));
-        }
-        if !is_label(&container.name) {
-            return Err(template.refuse("name", &container.name));
-        }
+    for template in templates(pod) {
+        let container = template.container;
+        template.check_identity()?;
         let variables = variables::resolve(stack, container, &host_name);
         containers.push(template.container_plan(images, &volumes, variables, privileges)?);
         rules.push(template.rules()?);
@@ -140,6 +123,63 @@ pub(super) fn plan(
     })
 }
 
+/// Returns every reason for which the pod of a stack would not be carried out: what [`plan`] refuses first, and all that it would refuse
+/// then. `has_image` says whether an image has an executable.
+pub(super) fn refusals(
+    stack: &Stack,
+    has_image: &dyn Fn(&str) -> bool,
+    privileges: Privileges,
+) -> Vec<EnvironmentFault> {
+    let pod = &stack.pod;
+    let mut refusals = supported::refusals(pod);
+    let (volumes, of_volumes) = volume_plans::planned(stack);
+    refusals.extend(of_volumes);
+    refusals.extend(restart_policy(pod).err());
+    for template in templates(pod) {
+        refusals.extend(template.check_identity().err());
+        let image = template.container.image.as_deref().unwrap_or_default();
+        if !has_image(without_tag(image)) {
+            refusals.push(template.image_missing());
+        }
+        refusals.extend(template.working_folder().err());
+        refusals.extend(template.credentials(privileges).err());
+        let mounts = template.mounts(&volumes.plans);
+        refusals.extend(mounts.filter_map(Result::err));
+        refusals.extend(template.rules().err());
+    }
+    // A value that is not carried out is refused as a field and as a part of the plan.
+    let mut seen = BTreeSet::new();
+    refusals.retain(|refusal| match refusal {
+        EnvironmentFault::NotCarriedOut {
+            path: Some(path), ..
+        } => seen.insert(path.clone()),
+        _ => true,
+    });
+    refusals
+}
+
+/// Returns the containers of a pod, native sidecars first.
+fn templates(pod: &PodSpec) -> impl Iterator<Item = Template<'_>> {
+    let sidecars = pod.init_containers.iter().flatten().enumerate();
+    let sidecars = sidecars.map(|(position, container)| {
+        let path = format!("initContainers[{position}]");
+        (ContainerRole::Sidecar, path, container)
+    });
+    let mains = pod.containers.iter().enumerate();
+    let mains = mains.map(|(position, container)| {
+        let path = format!("containers[{position}]");
+        (ContainerRole::Main, path, container)
+    });
+    sidecars
+        .chain(mains)
+        .map(move |(role, path, container)| Template {
+            pod,
+            container,
+            path,
+            role,
+        })
+}
+
 /// Returns whether an absolute path means the same wherever it is read: no `..`, no `.`.
 fn is_plain(path: &Utf8Path) -> bool {
     path.is_absolute()
@@ -162,6 +202,18 @@ impl Template<'_> {
         not_carried_out(&format!("{}.{field}", self.path), value)
     }
 
+    /// Refuses a container that is of no kind that is carried out, or whose name is none.
+    fn check_identity(&self) -> Result<(), EnvironmentFault> {
+        let is_sidecar = self.role == ContainerRole::Sidecar;
+        if is_sidecar && self.container.restart_policy.as_deref() != Some("Always") {
+            return Err(self.refuse("restartPolicy", &"not Always"));
+        }
+        if !is_label(&self.container.name) {
+            return Err(self.refuse("name", &self.container.name));
+        }
+        Ok(())
+    }
+
     fn container_plan(
         &self,
         images: &ImageTable,
@@ -176,10 +228,7 @@ impl Template<'_> {
             Some(true) => RootAccess::ReadOnly,
             Some(false) | None => RootAccess::Writable,
         };
-        let working_folder = self.container.working_dir.clone().unwrap_or("/".into());
-        if !is_plain(Utf8Path::new(&working_folder)) {
-            return Err(self.refuse("workingDir", &working_folder));
-        }
+        let working_folder = self.working_folder()?;
         let (credentials, refusal) = self.credentials(privileges)?;
         let variables = match (volumes.missing_for(self.container), refusal) {
             (Some(reason), _) | (None, Some(reason)) => Err(reason),
@@ -191,9 +240,25 @@ impl Template<'_> {
             variables,
             working_folder,
             root,
-            mounts: self.mounts(&volumes.plans)?,
+            mounts: self.mounts(&volumes.plans).collect::<Result<_, _>>()?,
             credentials,
         })
+    }
+
+    fn working_folder(&self) -> Result<String, EnvironmentFault> {
+        let working_folder = self.container.working_dir.clone().unwrap_or("/".into());
+        if is_plain(Utf8Path::new(&working_folder)) {
+            Ok(working_folder)
+        } else {
+            Err(self.refuse("workingDir", &working_folder))
+        }
+    }
+
+    fn image_missing(&self) -> EnvironmentFault {
+        EnvironmentFault::ImageMissing {
+            container: self.container.name.clone(),
+            image: self.container.image.clone().unwrap_or_default(),
+        }
     }
 
     fn executable(&self, images: &ImageTable) -> Result<Utf8PathBuf, EnvironmentFault> {
@@ -204,10 +269,7 @@ impl Template<'_> {
             // Not canonical: some programs go by the name under which they are run.
             .and_then(|path| camino::absolute_utf8(path).ok())
             .filter(|path| path.is_file())
-            .ok_or_else(|| EnvironmentFault::ImageMissing {
-                container: self.container.name.clone(),
-                image: image.into(),
-            })
+            .ok_or_else(|| self.image_missing())
     }
 
     fn command(
@@ -232,9 +294,12 @@ impl Template<'_> {
         command
     }
 
-    fn mounts(&self, volumes: &[VolumePlan]) -> Result<Vec<MountPlan>, EnvironmentFault> {
-        let mut mounts = Vec::new();
-        for (position, mount) in self.container.volume_mounts.iter().flatten().enumerate() {
+    fn mounts<'b>(
+        &'b self,
+        volumes: &'b [VolumePlan],
+    ) -> impl Iterator<Item = Result<MountPlan, EnvironmentFault>> + 'b {
+        let mounts = self.container.volume_mounts.iter().flatten().enumerate();
+        mounts.map(|(position, mount)| {
             let field = |name: &str| format!("volumeMounts[{position}].{name}");
             let path = Utf8Path::new(&mount.mount_path);
             let is_reserved = ["/dev", "/proc", "/app"]
@@ -247,23 +312,19 @@ impl Template<'_> {
                 .iter()
                 .position(|volume| volume.name == mount.name)
                 .ok_or_else(|| self.refuse(&field("name"), &mount.name))?;
-            let content_is_fixed = matches!(
-                volumes[volume].content,
-                super::plan::VolumeContent::Files(_)
-            );
+            let content_is_fixed = matches!(volumes[volume].content, VolumeContent::Files(_));
             let access = if content_is_fixed || mount.read_only == Some(true) {
                 RootAccess::ReadOnly
             } else {
                 RootAccess::Writable
             };
-            mounts.push(MountPlan {
+            Ok(MountPlan {
                 volume,
                 // Without a trailing slash, as the kernel lists it.
                 path: path.components().collect::<Utf8PathBuf>().into_string(),
                 access,
-            });
-        }
-        Ok(mounts)
+            })
+        })
     }
 
     /// Returns who the container is and, where the kubelet would refuse to start it, why.

@@ -7,7 +7,6 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::super::kubelet::{Dial, ProbeCheck};
-use super::super::plan::VolumeContent;
 use super::*;
 use harness_core::stack::secret::SecretText;
 

@@ -13,6 +13,7 @@ pub(super) const POD_IP: &str = "10.244.0.2";
 /// Says that a field is not carried out.
 pub(super) fn not_carried_out(path: &str, value: &dyn fmt::Display) -> EnvironmentFault {
     EnvironmentFault::NotCarriedOut {
+        path: Some(path.to_owned()),
         what: format!("`{path}: {value}`"),
     }
 }

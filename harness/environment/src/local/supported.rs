@@ -114,14 +114,16 @@ const VALUES: &[(&str, &[&str])] = &[
     ("securityContext.privileged", &["false"]),
 ];
 
-/// Checks the whole template.
-pub(super) fn check(pod: &PodSpec) -> Result<(), EnvironmentFault> {
+/// Returns a refusal for each field of the template that would not be carried out.
+pub(super) fn refusals(pod: &PodSpec) -> Vec<EnvironmentFault> {
     let value = serde_json::to_value(pod).expect("a pod template is JSON");
+    let mut refusals = Vec::new();
     Walk {
         path: String::new(),
         pattern: String::new(),
     }
-    .check(&value)
+    .check(&value, &mut refusals);
+    refusals
 }
 
 /// A place in the template: as it is shown, and as it is compared.
@@ -131,22 +133,25 @@ struct Walk {
 }
 
 impl Walk {
-    fn check(&self, value: &Value) -> Result<(), EnvironmentFault> {
+    fn check(&self, value: &Value, refusals: &mut Vec<EnvironmentFault>) {
         match value {
             Value::Object(fields) => {
                 if fields.is_empty() && !self.is_known_prefix() {
-                    return Err(not_carried_out(&self.path, &"{}"));
+                    refusals.push(not_carried_out(&self.path, &"{}"));
                 }
-                fields
-                    .iter()
-                    .try_for_each(|(name, value)| self.field(name).check(value))
+                for (name, value) in fields {
+                    self.field(name).check(value, refusals);
+                }
             }
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .try_for_each(|(position, item)| self.item(position).check(item)),
-            Value::Null => Ok(()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => self.check_leaf(value),
+            Value::Array(items) => {
+                for (position, item) in items.iter().enumerate() {
+                    self.item(position).check(item, refusals);
+                }
+            }
+            Value::Null => {}
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                refusals.extend(self.check_leaf(value));
+            }
         }
     }
 
@@ -171,7 +176,7 @@ impl Walk {
         }
     }
 
-    fn check_leaf(&self, value: &Value) -> Result<(), EnvironmentFault> {
+    fn check_leaf(&self, value: &Value) -> Option<EnvironmentFault> {
         let text = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
@@ -180,10 +185,10 @@ impl Walk {
             .find(|(end, _)| self.pattern.ends_with(end))
             .is_none_or(|(_, values)| values.contains(&text.as_str()));
         if allowed && self.is_known(str::eq) {
-            return Ok(());
+            return None;
         }
         let shown: String = text.chars().take(LONGEST_VALUE).collect();
-        Err(not_carried_out(&self.path, &shown.escape_debug()))
+        Some(not_carried_out(&self.path, &shown.escape_debug()))
     }
 
     /// Returns whether something below this place is carried out.
@@ -232,7 +237,7 @@ mod tests {
 
     fn refusal(pod: Value) -> Option<String> {
         let pod: PodSpec = serde_json::from_value(pod).expect("a pod template");
-        check(&pod).err().map(|fault| fault.to_string())
+        refusals(&pod).first().map(ToString::to_string)
     }
 
     #[test]

@@ -36,19 +36,30 @@ impl Volumes {
 
 /// Plans the volumes of a stack.
 pub(super) fn volumes(stack: &Stack) -> Result<Volumes, EnvironmentFault> {
+    let (volumes, refusals) = planned(stack);
+    refusals.into_iter().next().map_or(Ok(volumes), Err)
+}
+
+/// Plans the volumes of a stack, and refuses those that would not be carried out; nothing is in the plan of such a one.
+pub(super) fn planned(stack: &Stack) -> (Volumes, Vec<EnvironmentFault>) {
     let mut volumes = Volumes {
         plans: Vec::new(),
         missing: BTreeMap::new(),
     };
+    let mut refusals = Vec::new();
     for (position, volume) in stack.pod.volumes.iter().flatten().enumerate() {
         let path = format!("volumes[{position}]");
         if !is_label(&volume.name) {
-            return Err(not_carried_out(&format!("{path}.name"), &volume.name));
+            refusals.push(not_carried_out(&format!("{path}.name"), &volume.name));
         }
-        let content = match content(stack, volume, &path)? {
-            Ok(content) => content,
-            Err(reason) => {
+        let content = match content(stack, volume, &path) {
+            Ok(Ok(content)) => content,
+            Ok(Err(reason)) => {
                 volumes.missing.insert(volume.name.clone(), reason);
+                VolumeContent::Files(Vec::new())
+            }
+            Err(refusal) => {
+                refusals.push(refusal);
                 VolumeContent::Files(Vec::new())
             }
         };
@@ -57,7 +68,7 @@ pub(super) fn volumes(stack: &Stack) -> Result<Volumes, EnvironmentFault> {
             content,
         });
     }
-    Ok(volumes)
+    (volumes, refusals)
 }
 
 /// Returns what is in a volume or, inside, what of it does not exist.

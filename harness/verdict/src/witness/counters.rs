@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use harness_core::stack::proxy_fitness::{CONNECTION_MANAGER_PREFIX, FILTER_PREFIX};
+
 /// The admin endpoint's question for the counters that the totals use.
 pub const QUERY: &str =
     "/stats?filter=ext_authz|grpc_access_log|helloworld-mirror.upstream_rq_total";
 
-/// The question for whether the agent's cluster takes a further request: 1 where it does not.
-pub const LIMIT_QUERY: &str =
-    "/stats?filter=cluster.sigsci-agent-grpc.circuit_breakers.default.rq_open";
+/// The question for whether each cluster takes a further request: 1 where it does not.
+pub const LIMIT_QUERY: &str = "/stats?filter=circuit_breakers.default.rq_open";
 
 /// How often the proxy sent a copy of a request to the cluster that requests are mirrored to.
 pub const MIRRORED: &str = "helloworld-mirror.upstream_rq_total";
-
-const PREFIX: &str = "http.ingress.ext_authz.waf.";
 
 /// Counter values at one instant.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -32,7 +31,8 @@ impl Counters {
 
     /// Returns a counter of the `ext_authz` filter, such as `denied`; none when the filter is absent.
     pub fn authorization(&self, name: &str) -> Option<u64> {
-        self.0.get(&format!("{PREFIX}{name}")).copied()
+        let full = format!("http.{CONNECTION_MANAGER_PREFIX}.ext_authz.{FILTER_PREFIX}.{name}");
+        self.0.get(&full).copied()
     }
 
     /// Returns the sum of the counters whose names end so, such as `grpc_access_log.logs_written`.

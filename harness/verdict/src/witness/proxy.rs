@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::log_line::ParsedLine;
-use harness_core::stack::proxy_config::TESTIMONY_KEY;
+use harness_core::stack::proxy_fitness::TESTIMONY_KEY;
 
 /// Response code details of a request that the agent denied (Envoy's `ResponseCodeDetails`).
 pub const DETAILS_DENIED: &str = "ext_authz_denied";

@@ -5,13 +5,16 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::check::Check;
 use crate::cli::error::CliError;
 use crate::cli::options::{ExecutableOptions, ProjectOptions};
+use crate::run::fitness;
 use crate::run::folders::{check_runtime_folder, check_writable};
+use crate::run::place::Place;
 use crate::run::programs::given_executable;
 use crate::run::setup_error::SetupError;
 use harness_artifacts::executable::{
     CarriedProgram, EnvoyProvision, ExecutableError, provision_of_envoy,
 };
 use harness_core::model::causes::chain;
+use harness_core::model::diagnostic::Diagnostic;
 use harness_core::stack::keys::AgentKeys;
 
 /// What is done where Envoy is not to be had and its error has no hint.
@@ -36,6 +39,7 @@ pub(super) fn examine(executables: &ExecutableOptions, project: &ProjectOptions)
             ["give the folder that holds `scenarios` with `--project DIR`"],
         ),
     });
+    checks.push(deployed(project));
     checks.push(keys());
     checks.push(programs(executables));
     checks.push(envoy(executables));
@@ -47,6 +51,47 @@ pub(super) fn examine(executables: &ExecutableOptions, project: &ProjectOptions)
         Err(error) => Check::missing("short-lived-files", chain(&error).join(": "), error.hints()),
     });
     checks
+}
+
+/// Checks what scenarios deploy as `run` does. A folder need not have the files of all scenarios.
+fn deployed(project: &ProjectOptions) -> Check {
+    const SUBJECT: &str = "deployed-files";
+    let no_fix: [&str; 0] = [];
+    let Ok((project, catalogue)) = project.load() else {
+        return Check::missing(
+            SUBJECT,
+            "not known while the scenarios cannot be read",
+            no_fix,
+        );
+    };
+    match fitness::examine(&project, &catalogue.scenarios, &Place::Local) {
+        Ok(fitness) if fitness.faults.is_empty() => {
+            let absent = match fitness.missing.len() {
+                0 => String::new(),
+                count => format!("; {count} that scenarios deploy are not there"),
+            };
+            Check::ok(
+                SUBJECT,
+                format_args!(
+                    "{} proxy configurations and {} manifests are fit{absent}",
+                    fitness.configurations, fitness.manifests
+                ),
+            )
+        }
+        Ok(fitness) => Check::missing(
+            SUBJECT,
+            format_args!("{} faults", fitness.faults.len()),
+            fitness.faults.iter().map(fix_of),
+        ),
+        Err(error) => Check::missing(SUBJECT, chain(&error).join(": "), no_fix),
+    }
+}
+
+fn fix_of(fault: &Diagnostic) -> String {
+    match &fault.hint {
+        Some(hint) => format!("{fault}: {hint}"),
+        None => fault.to_string(),
+    }
 }
 
 fn keys() -> Check {

@@ -60,7 +60,8 @@ async fn inject(deployment: &Deployment, fault: ContainerFault) -> Result<(), Pr
     Ok(deployment.pod().inject(AGENT_CONTAINER, fault).await?)
 }
 
-/// Waits until the proxy says that it admits no further request to the agent. A limit that is not reached is the configuration's
+/// Waits until the proxy says that it admits no further request to the agent: the agent alone is paused, so no other cluster's limit is
+/// reached, whatever the agent's is called. A limit that is not reached is the configuration's
 /// fault: the requests are judged all the same.
 async fn await_limit(
     spec: &OutageSpec,
