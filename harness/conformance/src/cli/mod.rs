@@ -100,7 +100,7 @@ enum Command {
     SelfTest(self_test::Arguments),
     /// Hold the timelines of two runs against each other: a rehearsed kubelet's and a real one's.
     Compare(compare::Arguments),
-    /// Say what this machine can run, what is missing, and how to get it.
+    /// Say in which environments a run could start here, what is missing, and how to get it.
     Doctor(doctor::Arguments),
     /// Print the JSON Schema of a file format.
     Schema(schema::Arguments),
