@@ -1,4 +1,4 @@
-//! A pod, as procedures see it: its course, its logs, its files, and what can be done to it.
+//! A pod, as procedures see it: its timeline, its logs, its files, and what can be done to it.
 
 use std::fmt;
 

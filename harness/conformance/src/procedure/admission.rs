@@ -53,7 +53,7 @@ impl Procedure for AdmissionSpec {
             | (AdmissionOutcome::Refused, false, true) => {}
             (AdmissionOutcome::Admitted, _, _) => complaints.add(
                 self.pod.position,
-                "a pod that is admitted has to be seen at work, and nobody says why it is not",
+                "a pod that is admitted has to be seen at work, and no reason is given why it is not",
                 "write `cases:` and leave `says:` out",
             ),
             (AdmissionOutcome::Refused, _, _) => complaints.add(

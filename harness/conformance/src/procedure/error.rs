@@ -57,7 +57,7 @@ pub enum ProcedureError {
     },
     /// A pod was ready before the first attack on it was sent.
     #[error(
-        "the first attack on `{pod}` was sent {} ms after it was ready, so nobody knows whether it enforced first",
+        "the first attack on `{pod}` was sent {} ms after it was ready, so that it is not known whether it enforced first",
         .late_by.as_millis()
     )]
     MetTooLate {
@@ -79,7 +79,7 @@ pub enum ProcedureError {
     },
 }
 
-/// What helps where nobody got to run in time.
+/// What helps where the machine let nothing run in time.
 const TOO_MUCH_TO_DO: &str =
     "the machine has too much to do: run fewer scenarios at a time with `--jobs`";
 

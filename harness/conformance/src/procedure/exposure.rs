@@ -1,4 +1,4 @@
-//! `exposure`: which ports of the pod somebody outside it can connect to.
+//! `exposure`: which ports of the pod can be connected to from outside it.
 //!
 //! The connections are made to the pod's address from where the traffic comes from: in a cluster another pod. The proxy's port is tried
 //! in every case: a meter that can connect nowhere would find every port closed.
@@ -25,7 +25,7 @@ use harness_environment::authority;
 use harness_traffic::plan::{BodyStart, Framing, Pacing, PlannedRequest, Protocol, Stream};
 use harness_verdict::judge::exposure::{PortState, Trial, judge_port};
 
-/// `exposure`: which ports of the pod somebody outside it can connect to.
+/// `exposure`: which ports of the pod can be connected to from outside it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ExposureSpec {

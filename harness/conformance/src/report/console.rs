@@ -109,7 +109,7 @@ impl Console {
         let line = match self.verbosity {
             Verbosity::Quiet => did_not_pass.then(|| self.line(scenario)),
             Verbosity::Usual => Some(self.line(scenario)),
-            Verbosity::Verbose => Some(format!("{}{}", self.line(scenario), course(scenario))),
+            Verbosity::Verbose => Some(format!("{}{}", self.line(scenario), timeline_of(scenario))),
         };
         if let Some(line) = line {
             // A reader that is gone does not stop the run; its reports are files.
@@ -269,7 +269,7 @@ fn of_the_run(finding: &Finding) -> String {
 }
 
 /// Says what a scenario's time was spent on and what happened to its pods, a line each.
-fn course(scenario: &ScenarioRecord) -> String {
+fn timeline_of(scenario: &ScenarioRecord) -> String {
     let mut text = String::new();
     for (phase, milliseconds) in &scenario.phases {
         let seconds = Duration::from_millis(*milliseconds).as_secs_f64();

@@ -148,7 +148,9 @@ fn missing(
 fn names_in(folder: &Utf8Path) -> String {
     let is_yaml = |path: &Utf8Path| path.extension() == Some("yaml");
     let files: Vec<Utf8PathBuf> = entries(folder, is_yaml).unwrap_or_default();
-    let names: Vec<&str> = files.iter().filter_map(|file| file.file_stem()).collect();
+    let mut names: Vec<&str> = files.iter().filter_map(|file| file.file_stem()).collect();
+    // Files are sorted by their whole names, in which a hyphen comes before the dot.
+    names.sort_unstable();
     if names.is_empty() {
         "no configuration".into()
     } else {

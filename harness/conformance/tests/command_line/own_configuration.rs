@@ -218,8 +218,7 @@ fn the_doctor_finds_the_same_faults() {
     let ran = conformance(&["doctor", "--envoy-configs", path(&broken)]);
     assert_eq!(ran.code, Some(3), "{}", ran.seen());
     assert!(
-        ran.stdout
-            .contains("missing  proxy configurations and manifests: 1 fault"),
+        ran.stdout.contains("missing  deployed-files: 1 fault\n"),
         "{}",
         ran.seen()
     );
@@ -231,7 +230,7 @@ fn the_doctor_finds_the_same_faults() {
     let ran = conformance(&["doctor", "--envoy-configs", path(&whole)]);
     assert!(
         ran.stdout
-            .contains("ok       proxy configurations and manifests: 1 and 2 are fit"),
+            .contains("ok       deployed-files: 1 proxy configuration and 2 manifests are fit"),
         "{}",
         ran.seen()
     );
@@ -273,7 +272,7 @@ fn all_that_cannot_be_carried_out_of_a_manifest_is_refused_before_anything_is_st
         "`hostNetwork: true`",
         "`volumes[0].hostPath.path: /tmp`",
         "the image `signalsciences/shop:1`",
-        "corrected.yaml:20:7",
+        "corrected.yaml:18:7",
     ] {
         assert!(ran.stderr.contains(fault), "{fault}: {}", ran.seen());
     }

@@ -190,7 +190,7 @@ fn a_summary_of_the_step_that_cannot_be_written_changes_no_verdict() {
     let folder = run_folder(&output).join("report.json");
     let earlier = folder.to_str().expect("UTF-8");
     let ran = conformance(&["replay", earlier, "--events", "-"]);
-    assert_eq!(ran.code, Some(4), "{}", ran.seen());
+    assert_eq!(ran.code, Some(0), "{}", ran.seen());
     assert_eq!(ran.stdout, "", "{}", ran.seen());
     assert!(ran.stderr.contains("nothing to replay"), "{}", ran.seen());
 }

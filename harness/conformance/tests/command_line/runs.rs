@@ -181,7 +181,7 @@ fn an_agent_that_does_not_start_is_the_agents_failure_with_its_exit_status_and_i
 }
 
 #[test]
-fn an_envoy_that_does_not_start_ends_with_3_its_output_and_the_rendered_configuration() {
+fn a_configuration_that_envoy_refuses_ends_with_2_and_what_envoy_says() {
     let output = TempDir::new().expect("a folder");
     let configs = TempDir::new().expect("a folder");
     for entry in fs::read_dir(Path::new(ROOT).join("envoy-configs")).expect("a folder") {
@@ -201,9 +201,9 @@ fn an_envoy_that_does_not_start_ends_with_3_its_output_and_the_rendered_configur
         "--output",
         path(&output),
     ]);
-    assert_eq!(ran.code, Some(3), "{}", ran.seen());
-    for text in ["no_such_field", "exit status: 1", ".yaml"] {
-        assert!(ran.stdout.contains(text), "{text}: {}", ran.seen());
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    for text in ["no_such_field", "fail-closed.yaml", "nothing was started"] {
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.seen());
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn examine(executables: &ExecutableOptions, project: &ProjectOptions)
             ["give the folder that holds `scenarios` with `--project DIR`"],
         ),
     });
-    checks.push(deployed(project));
+    checks.extend(deployed(project));
     checks.push(keys());
     checks.push(programs(executables));
     checks.push(envoy(executables));
@@ -54,17 +54,12 @@ pub(super) fn examine(executables: &ExecutableOptions, project: &ProjectOptions)
 }
 
 /// Checks what scenarios deploy as `run` does. A folder need not have the files of all scenarios.
-fn deployed(project: &ProjectOptions) -> Check {
+fn deployed(project: &ProjectOptions) -> Option<Check> {
     const SUBJECT: &str = "deployed-files";
     let no_fix: [&str; 0] = [];
-    let Ok((project, catalogue)) = project.load() else {
-        return Check::missing(
-            SUBJECT,
-            "not known while the scenarios cannot be read",
-            no_fix,
-        );
-    };
-    match fitness::examine(&project, &catalogue.scenarios, &Place::Local) {
+    // Where the scenarios cannot be read, that is what has to be mended.
+    let (project, catalogue) = project.load().ok()?;
+    let check = match fitness::examine(&project, &catalogue.scenarios, &Place::Local) {
         Ok(fitness) if fitness.faults.is_empty() => {
             let absent = match fitness.missing.len() {
                 0 => String::new(),
@@ -73,17 +68,26 @@ fn deployed(project: &ProjectOptions) -> Check {
             Check::ok(
                 SUBJECT,
                 format_args!(
-                    "{} proxy configurations and {} manifests are fit{absent}",
-                    fitness.configurations, fitness.manifests
+                    "{} and {} are fit{absent}",
+                    counted(fitness.configurations, "proxy configuration"),
+                    counted(fitness.manifests, "manifest")
                 ),
             )
         }
         Ok(fitness) => Check::missing(
             SUBJECT,
-            format_args!("{} faults", fitness.faults.len()),
+            counted(fitness.faults.len(), "fault"),
             fitness.faults.iter().map(fix_of),
         ),
         Err(error) => Check::missing(SUBJECT, chain(&error).join(": "), no_fix),
+    };
+    Some(check)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
     }
 }
 

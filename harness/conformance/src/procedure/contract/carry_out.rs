@@ -5,8 +5,8 @@
 
 use async_trait::async_trait;
 
+use super::calls::ContractCalls;
 use super::controls::{self, await_enforcing, controls};
-use super::course::Course;
 use super::round::Round;
 use super::sent::SentCall;
 use crate::procedure::ProcedureResults;
@@ -28,17 +28,16 @@ impl CarryOut<OnePod> for ContractSpec {
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
         deployment.await_ready().await?;
-        let mut course = Course::default();
+        let mut all = ContractCalls::default();
         if let Some((call, record)) = await_enforcing(self.connection, deployment).await? {
-            course.sent += 1;
-            course.records.insert(record.id.clone(), record);
-            course
-                .calls
+            all.sent += 1;
+            all.records.insert(record.id.clone(), record);
+            all.calls
                 .push((call, controls::expect(CallOutcome::Blocked)));
         }
         let mut round = Round::default();
         let first = controls("control-first", self.connection, deployment)?;
-        course.add_controls(&mut round, first);
+        all.add_controls(&mut round, first);
         for case in &self.cases {
             let connection = case
                 .connection
@@ -47,8 +46,8 @@ impl CarryOut<OnePod> for ContractSpec {
             match case.call() {
                 Some(ContractCall::AccessLog(log)) => {
                     // Its entries carry what the agent has answered: the checks before it are made first.
-                    round = course.make(round, deployment).await?;
-                    course.add_access_log(&mut round, case, log, connection, deployment);
+                    round = all.make(round, deployment).await?;
+                    all.add_access_log(&mut round, case, log, connection, deployment);
                 }
                 Some(ContractCall::Check(check)) => {
                     let calls = (0..case.times())
@@ -57,24 +56,24 @@ impl CarryOut<OnePod> for ContractSpec {
                             SentCall::check(check, &case.name, id, connection)
                         })
                         .collect::<Result<Vec<_>, _>>()?;
-                    course.add(&mut round, case, calls, check.pacing);
+                    all.add(&mut round, case, calls, check.pacing);
                 }
                 Some(ContractCall::Health(health)) => {
                     let id = deployment.ids.next(&case.name, 0);
                     let call = SentCall::health(health, &case.name, id, connection);
-                    course.add(&mut round, case, vec![call], CallPacing::OneByOne);
+                    all.add(&mut round, case, vec![call], CallPacing::OneByOne);
                 }
                 None => {}
             }
         }
         let last = controls("control-last", self.connection, deployment)?;
-        course.add_controls(&mut round, last);
-        round = course.make(round, deployment).await?;
+        all.add_controls(&mut round, last);
+        round = all.make(round, deployment).await?;
         if expects_response_data(deployment) {
-            course.report_controls(&mut round, self, deployment);
+            all.report_controls(&mut round, self, deployment);
         }
-        course.make(round, deployment).await?;
-        super::judging::judge(course, deployment, results).await
+        all.make(round, deployment).await?;
+        super::judging::judge(all, deployment, results).await
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use super::calls::ContractCalls;
 use super::check_message::Identification;
-use super::course::Course;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::record_reconciliation;
@@ -18,20 +18,20 @@ use harness_verdict::witness::reconciliation::{CallSources, Reconciliation};
 
 /// Judges every call, and draws the totals up.
 pub(super) async fn judge(
-    course: Course,
+    all: ContractCalls,
     deployment: &Deployment,
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
-    let answers = course.answers();
-    settle(&course, &answers, deployment).await?;
+    let answers = all.answers();
+    settle(&all, &answers, deployment).await?;
     let recorded = deployment
         .collected(|collected| collected.agent.by_id.clone())
         .await?;
     let mut outcomes = Vec::new();
     let mut nameless = 0;
-    for (call, expect) in &course.calls {
+    for (call, expect) in &all.calls {
         let (Some(record), Some(answer)) = (
-            course.records.get(call.id.as_str()),
+            all.records.get(call.id.as_str()),
             answers.get(call.id.as_str()),
         ) else {
             continue;
@@ -67,13 +67,13 @@ pub(super) async fn judge(
         });
     }
     results.findings.extend(repeated_ids(&results.calls));
-    for (group, position) in &course.groups {
+    for (group, position) in &all.groups {
         results.absorb(judge_group(group, *position));
     }
     let timeline = deployment.pod().timeline();
     results.findings.extend(judge_container(&timeline));
     let known_ids = deployment.ids.sent();
-    let planned = course.calls.len() as u64;
+    let planned = all.calls.len() as u64;
     let seen_without_id = deployment
         .collected(|collected| collected.agent.without_id.len() as u64)
         .await?;
@@ -84,7 +84,7 @@ pub(super) async fn judge(
         .collected(|collected| {
             Reconciliation::of_calls(&CallSources {
                 planned,
-                sent: course.sent,
+                sent: all.sent,
                 outcomes: &outcomes,
                 nameless,
                 known_ids: &known_ids,
@@ -98,11 +98,11 @@ pub(super) async fn judge(
 
 /// Waits until the agent's data log has a line for every check that it owes one.
 async fn settle(
-    course: &Course,
+    all: &ContractCalls,
     answers: &BTreeMap<String, CallAnswer>,
     deployment: &Deployment,
 ) -> Result<(), ProcedureError> {
-    let owed: Vec<&str> = course
+    let owed: Vec<&str> = all
         .calls
         .iter()
         .filter(|(call, _)| {

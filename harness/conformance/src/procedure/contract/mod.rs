@@ -10,10 +10,10 @@ pub use self::specification::{
 };
 
 mod assertions;
+mod calls;
 mod carry_out;
 mod check_message;
 mod controls;
-mod course;
 mod definition;
 mod judging;
 mod log_message;

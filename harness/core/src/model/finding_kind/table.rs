@@ -18,6 +18,9 @@ finding_kinds! {
     AgentDecision "agent-decision" Minor
         "The decision in the agent's data log is not the expected one, or contradicts the answer that the agent gave."
         "Compare the line of the data log with the answer to the same request id."
+    AgentDoesNotRun "agent-does-not-run" Critical
+        "The agent ended although it had to run, so that nothing else could be judged."
+        "Read how it ended and its last lines; then run the agent by hand with the settings of the scenario's pod."
     AgentExited "agent-exited" Major
         "The agent's container ended while calls were still made to it."
         "Read the end of the agent's log and the exit code in the timeline."
@@ -45,9 +48,6 @@ finding_kinds! {
     AgentSignals "agent-signals" Minor
         "The agent raised other signals for a request than the expected ones."
         "Compare the rules that the agent has loaded with those that the scenario assumes."
-    AgentDoesNotRun "agent-does-not-run" Critical
-        "The agent ended although it had to run, so that nothing else could be judged."
-        "Read how it ended and its last lines; then run the agent by hand with the settings of the scenario's pod."
     AgentStart "agent-start" Major
         "The agent did not start, or did not go on running, under what the scenario deploys."
         "Read the agent's log and its exit code, then the settings that the scenario changes."

@@ -20,7 +20,7 @@ use harness_verdict::witness::call::{CallAnswer, CallKind};
 
 /// What has been called so far.
 #[derive(Debug, Default)]
-pub(super) struct Course {
+pub(super) struct ContractCalls {
     pub(super) calls: Vec<(SentCall, CallExpectation)>,
     pub(super) records: BTreeMap<String, CallRecord>,
     pub(super) groups: Vec<(GroupRecord, Position)>,
@@ -29,7 +29,7 @@ pub(super) struct Course {
     pub(super) sent: u64,
 }
 
-impl Course {
+impl ContractCalls {
     pub(super) fn add_controls(
         &mut self,
         round: &mut Round,
