@@ -157,9 +157,10 @@ fn count_files(folder: &Utf8Path) -> io::Result<usize> {
     let mut count = 0;
     for entry in folder.read_dir_utf8()? {
         let entry = entry?;
-        count += match entry.file_type()?.is_dir() {
-            true => count_files(entry.path())?,
-            false => 1,
+        count += if entry.file_type()?.is_dir() {
+            count_files(entry.path())?
+        } else {
+            1
         };
     }
     Ok(count)

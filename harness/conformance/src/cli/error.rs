@@ -195,11 +195,11 @@ impl CliError {
             | Self::UnknownFinding(_)
             | Self::UnwritableReport { .. }
             | Self::NoKeptCluster { .. }
+            | Self::NothingSelected(
+                NothingSelected::EmptyFilter | NothingSelected::NoGroup { .. },
+            )
             | Self::Setup(SetupError::Keys(_) | SetupError::Files(_)) => exit_code::USAGE,
             Self::Setup(SetupError::Executable(error)) if error.is_of_usage() => exit_code::USAGE,
-            Self::NothingSelected(
-                NothingSelected::EmptyFilter | NothingSelected::NoGroup { .. },
-            ) => exit_code::USAGE,
             Self::NothingSelected(
                 NothingSelected::NoMatch { .. } | NothingSelected::NothingLeft { .. },
             )

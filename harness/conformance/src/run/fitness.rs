@@ -1,6 +1,7 @@
 //! Checks, before anything is started, whether the files that scenarios deploy can be judged and carried out at all: all faults together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -122,7 +123,7 @@ fn missing(
     let further = ids.len().saturating_sub(NAMED_SCENARIOS);
     let mut deployed_by = ids[..ids.len() - further].join(", ");
     if further > 0 {
-        deployed_by.push_str(&format!(" and {further} more scenarios"));
+        let _ = write!(deployed_by, " and {further} more scenarios");
     }
     // The one whose file says so shows where.
     let shows = |user: &&&Scenario| name_in(user).position.line > 0;
