@@ -7,7 +7,7 @@ use harness_core::model::identity::RequestId;
 use harness_core::model::outcome::Outcome;
 
 /// What would end a cell, a span, a fold, a list or the document.
-const HOSTILE: &str = "x | `y` </details>\n# z\r\n::error::\u{1b}[31m<script>";
+const HOSTILE: &str = "`</details>\n# z | y\r\n::error::\u{1b}[31m<script>";
 
 /// Returns a text without what stands in code spans and blocks, as a reader of Markdown takes them.
 fn without_code(markdown: &str) -> String {
@@ -105,7 +105,7 @@ fn text_off_the_wire_is_code_wherever_it_stands() {
     let summary = render(&record);
     assert!(!summary.contains(['\u{1b}', '\r']), "{summary}");
     let plain = without_code(&summary);
-    for part in ["| y", "# z", "::error", "<script", "x |"] {
+    for part in ["| y", "# z", "::error", "<script"] {
         assert!(!plain.contains(part), "{part}:\n{plain}");
     }
     assert_eq!(plain.matches("<details>").count(), 1, "{plain}");
