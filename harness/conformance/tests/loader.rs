@@ -74,6 +74,25 @@ fn a_line_end_that_only_yaml_knows_is_refused_where_it_stands() {
     );
 }
 
+#[test]
+fn a_section_in_which_nothing_is_done_is_refused_at_its_place() {
+    let head = "id: A02\nsummary: s\nwhy: w\nstack: {}\n";
+    for section in [
+        "exchange: {cases: []}",
+        "contract: {cases: []}",
+        "secrecy: {cases: []}",
+        "provenance: {cases: []}",
+        "filesystem: {cases: []}",
+        "exposure: {cases: [], open: [], closed: []}",
+    ] {
+        let (_, complaints) = read(&format!("{head}{section}\n"));
+        assert!(!complaints.is_empty(), "{section}");
+        for complaint in complaints {
+            assert!(complaint.position.line > 0, "{section}: {complaint}");
+        }
+    }
+}
+
 /// Something that a file may have in the place of what it should have.
 fn replacement() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -39,11 +39,11 @@ pub struct ExposureSpec {
 }
 
 impl Procedure for ExposureSpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_some_cases(&self.cases, "exposure", complaints);
+    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "exposure", context.section, complaints);
         if self.closed.is_empty() && self.open.is_empty() {
             complaints.add(
-                Position::default(),
+                context.section,
                 "`exposure` asks for no port",
                 "name the agent's port under `closed:` or `open:`",
             );

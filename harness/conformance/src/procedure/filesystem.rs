@@ -46,8 +46,8 @@ pub struct FilesystemSpec {
 }
 
 impl Procedure for FilesystemSpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_some_cases(&self.cases, "filesystem", complaints);
+    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "filesystem", context.section, complaints);
         if self.files.is_empty() && !self.writable.is_empty() {
             complaints.add(
                 self.writable.position,

@@ -26,8 +26,8 @@ pub struct ProvenanceSpec {
 }
 
 impl Procedure for ProvenanceSpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_some_cases(&self.cases, "provenance", complaints);
+    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "provenance", context.section, complaints);
     }
 
     fn assertions(&self) -> Vec<String> {

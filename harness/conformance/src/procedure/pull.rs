@@ -43,8 +43,8 @@ pub struct PullSpec {
 }
 
 impl Procedure for PullSpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_some_cases(&self.cases, "pull", complaints);
+    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "pull", context.section, complaints);
         match (*self.agent, self.reasons.is_empty()) {
         (PullOutcome::NeverStarts, true) => complaints.add(
             self.agent.position,

@@ -33,8 +33,8 @@ pub struct SecrecySpec {
 }
 
 impl Procedure for SecrecySpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_some_cases(&self.cases, "secrecy", complaints);
+    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "secrecy", context.section, complaints);
     }
 
     fn assertions(&self) -> Vec<String> {

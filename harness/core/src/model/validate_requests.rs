@@ -262,12 +262,17 @@ pub fn check_expectation(expect: &Expectation, complaints: &mut Complaints<'_>) 
     }
 }
 
-/// Checks cases of which there has to be one at least.
-pub fn check_some_cases(cases: &[Case], section: &str, complaints: &mut Complaints<'_>) {
+/// Checks cases of which there has to be one at least. `position` is that of the section, which has none.
+pub fn check_some_cases(
+    cases: &[Case],
+    section: &str,
+    position: Position,
+    complaints: &mut Complaints<'_>,
+) {
     check_cases(cases, complaints);
     if cases.is_empty() {
         complaints.add(
-            Position::default(),
+            position,
             format!("`{section}` sends nothing"),
             "add `cases:`: an agent that has not worked shows nothing",
         );

@@ -8,7 +8,7 @@ use harness_core::model::complaints::Complaints;
 
 impl Procedure for ContractSpec {
     fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_cases_of_contract(self, complaints);
+        check_cases_of_contract(self, context.section, complaints);
         check_agent_address(context.stack, context.section, complaints);
     }
 

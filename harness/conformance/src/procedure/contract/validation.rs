@@ -25,13 +25,13 @@ const STREAM_LIMIT: u32 = 2_000;
 /// The highest status code of gRPC.
 const GRPC_STATUS_LIMIT: u8 = 16;
 
-pub(super) fn check_cases_of_contract(contract: &ContractSpec, complaints: &mut Complaints<'_>) {
+pub(super) fn check_cases_of_contract(
+    contract: &ContractSpec,
+    section: Position,
+    complaints: &mut Complaints<'_>,
+) {
     if contract.cases.is_empty() {
-        complaints.add(
-            Position::default(),
-            "`contract` calls nothing",
-            "add `cases:`",
-        );
+        complaints.add(section, "`contract` calls nothing", "add `cases:`");
     }
     check_unique_names(contract.cases.iter().map(|case| &case.name), complaints);
     let mut checks = BTreeMap::new();

@@ -12,7 +12,7 @@ use harness_core::model::complaints::Complaints;
 use harness_core::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 use harness_core::model::container_end::ContainerEnd;
 use harness_core::model::lint_rule::LintRule;
-use harness_core::model::located::{Located, Position};
+use harness_core::model::located::Located;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::validate_requests::{check_cases, check_rate, check_request};
@@ -58,11 +58,11 @@ pub struct DrainStream {
 }
 
 impl Procedure for DrainSpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
         check_cases(&self.in_flight, complaints);
         if self.containers.is_empty() {
             complaints.add(
-                Position::default(),
+                context.section,
                 "`drain` expects nothing of any container",
                 "add to `containers:` how the agent and the proxy must end",
             );

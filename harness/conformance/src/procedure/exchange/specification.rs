@@ -9,7 +9,7 @@ use harness_core::model::complaints::Complaints;
 use harness_core::model::corpora::Corpora;
 use harness_core::model::expectation::Expectation;
 use harness_core::model::lint_rule::LintRule;
-use harness_core::model::located::{Located, Position};
+use harness_core::model::located::Located;
 use harness_core::model::validate_requests::{check_cases, check_expectation};
 use harness_verdict::judge::access_log::AccessLogExpectation;
 
@@ -110,7 +110,7 @@ impl Procedure for ExchangeSpec {
         }
         if self.cases.is_empty() && self.payloads.is_none() && self.corpus.is_none() {
             complaints.add(
-                Position::default(),
+                context.section,
                 "`exchange` sends nothing",
                 "add `cases:`, `payloads:` or `corpus:`",
             );

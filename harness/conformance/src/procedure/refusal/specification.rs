@@ -31,8 +31,8 @@ pub struct RefusalSpec {
 }
 
 impl Procedure for RefusalSpec {
-    fn check(&self, _: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
-        check_some_cases(&self.cases, "refusal", complaints);
+    fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
+        check_some_cases(&self.cases, "refusal", context.section, complaints);
         if self.says.iter().all(|text| text.trim().is_empty()) {
             complaints.add(
                 self.says
