@@ -13,7 +13,9 @@ MOST_LINES = 60
 
 def newest_two(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the two newest decision records below a folder, the older one first; fewer where there are fewer."""
-    return sorted(folder.glob("*/decisions.tsv"), key=lambda path: path.stat().st_mtime_ns)[-2:]
+    # `latest` leads to a run that has a folder of its own: compared with itself, a run always decides the same.
+    records = (path for path in folder.glob("*/decisions.tsv") if not path.parent.is_symlink())
+    return sorted(records, key=lambda path: path.stat().st_mtime_ns)[-2:]
 
 
 def differences(earlier: str, later: str) -> list[str]:

@@ -95,6 +95,12 @@ class Steps(unittest.TestCase):
         ran = self.run_script(sys.executable, "ci/same-decisions.py", "target/conformance")
         self.assertEqual((ran.returncode, ran.stdout), (0, "1 decisions, the same in h1 and h2\n"), ran.stderr)
 
+    def test_the_link_to_the_latest_run_is_no_run_of_its_own(self) -> None:
+        (self.root / "target/conformance/h1/decisions.tsv").write_text("A01\tlost\n")
+        (self.root / "target/conformance/latest").symlink_to("h2")
+        ran = self.run_script(sys.executable, "ci/same-decisions.py", "target/conformance")
+        self.assertEqual(ran.returncode, 1, ran.stdout)
+
     def test_a_cluster_of_ours_that_is_left_fails_a_run_that_passed(self) -> None:
         ran = self.run_script("ci/cluster.sh", "kind", "A01", LEAVES="conformance-h1-control-plane")
         self.assertEqual(ran.returncode, 1)
