@@ -23,6 +23,7 @@ use harness_core::model::project::Project;
 
 /// Where the project's files lie.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Files")]
 pub(super) struct ProjectOptions {
     /// The folder that holds `scenarios`, `fixtures` and `envoy-configs`. Default: the nearest one upwards, else what this
     /// executable carries.
@@ -145,6 +146,7 @@ fn existing_folder(option: &'static str, folder: &Utf8Path) -> Result<Utf8PathBu
 
 /// What runs in the pods.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "What is judged")]
 pub(super) struct ExecutableOptions {
     /// The Envoy: a path, or a version that is installed into the user's cache. Default: $ENVOY, else the pinned version.
     #[arg(long, value_name = "PATH|VERSION")]
@@ -196,6 +198,7 @@ impl ExecutableOptions {
 
 /// Which scenarios are meant.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Which scenarios")]
 pub(super) struct SelectionOptions {
     /// Parts of scenario names, or ids in any case (`A02`, `A02-sqli`); all scenarios when none is given.
     #[arg(value_name = "FILTER", add = ArgValueCandidates::new(completions::scenarios))]

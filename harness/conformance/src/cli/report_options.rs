@@ -21,6 +21,7 @@ use crate::run::{RunObserver, record_of};
 
 /// Which reports a pipeline gets.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
 pub(super) struct ReportOptions {
     /// Write a summary in Markdown to FILE. Default: append it to `$GITHUB_STEP_SUMMARY`, where that is set.
     #[arg(long, value_name = "FILE")]

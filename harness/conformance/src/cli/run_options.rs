@@ -22,6 +22,9 @@ use harness_core::model::diagnostic::Colour;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::assemble::AgentOverrides;
 
+/// The section of help about the course of a run.
+const HOW_IT_RUNS: &str = "How it runs";
+
 /// What `run` and `replay` share.
 #[derive(Args, Clone, Debug)]
 pub(super) struct RunOptions {
@@ -36,31 +39,31 @@ pub(super) struct RunOptions {
 
     /// Set an environment variable of the agent in every scenario. Not for keys: those are read from
     /// `CONFORMANCE_ACCESSKEYID` and `CONFORMANCE_SECRETACCESSKEY`.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable, help_heading = "What is judged")]
     agent_env: Vec<(String, String)>,
 
     /// Scenarios that run at the same time. Default: three for each core, in a cluster two.
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = HOW_IT_RUNS)]
     jobs: Option<u16>,
 
     /// Multiply the bound of every wait, for slow machines.
-    #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=100), help_heading = HOW_IT_RUNS)]
     slow_down: Option<u32>,
 
     /// The longest time of one scenario, as `90s`; `--slow-down` does not change it. Default: 2m, in a cluster more.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = HOW_IT_RUNS)]
     scenario_timeout: Option<TimeSpan>,
 
     /// The longest time of the run, as `30m`: what has not been judged by then is an error.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = HOW_IT_RUNS)]
     run_timeout: Option<TimeSpan>,
 
     /// Begin no further scenario once one has not passed.
-    #[arg(long)]
+    #[arg(long, help_heading = HOW_IT_RUNS)]
     fail_fast: bool,
 
     /// Run everything so many times and count; each round is a run with a report of its own, and one that does not pass fails the whole.
-    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["summary", "events"], value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["summary", "events"], value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = HOW_IT_RUNS)]
     repeat: u32,
 
     #[command(flatten)]

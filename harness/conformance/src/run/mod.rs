@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use self::exit_code::{Ending, EndingSignal};
 use self::setup::RunSetup;
@@ -104,7 +105,9 @@ pub async fn run(
                 );
             }
             observer.scenario_started(&scenario);
-            let record = Box::pin(scenario::run(&setup, &scenario)).await;
+            let span = tracing::info_span!("scenario", name = %scenario.name);
+            let running = scenario::run(&setup, &scenario).instrument(span);
+            let record = Box::pin(running).await;
             match record.result {
                 ScenarioResult::Failed(_) | ScenarioResult::Errored(_) => {
                     let stops = bounds.after_failure == AfterFailure::Stop;

@@ -124,6 +124,9 @@ impl PhaseClock {
 impl ClockState {
     fn switch(&mut self, phase: Phase) {
         let now = Instant::now();
+        if phase != self.current {
+            tracing::debug!(%phase, "begins");
+        }
         *self.spent.entry(self.current).or_default() += now.duration_since(self.since);
         self.since = now;
         self.current = phase;
