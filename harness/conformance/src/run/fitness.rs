@@ -208,32 +208,16 @@ fn refused(
     refusal: &EnvironmentFault,
 ) -> Diagnostic {
     const ELSEWHERE: &str = "or run in a cluster: `--environment kind`";
-    let (position, hint) = match refusal {
-        EnvironmentFault::ImageMissing { container, .. } => {
-            let of_pod = &manifest.pod;
-            let is_meant = |path: &str, names: Vec<&str>| {
-                let at = names.iter().position(|name| name == container)?;
-                Some(manifest.place_of(&format!("{path}[{at}].image")))
-            };
-            let mains = of_pod.containers.iter().map(|own| own.name.as_str());
-            let starters = of_pod.init_containers.iter().flatten();
-            let starters = starters.map(|own| own.name.as_str());
-            let position = is_meant("containers", mains.collect())
-                .or_else(|| is_meant("initContainers", starters.collect()));
-            let names: Vec<&str> = images.iter().copied().collect();
-            let hint = format!(
-                "write one of {}, for which executables stand in here (`--agent-binary` and its like), {ELSEWHERE}",
-                names.join(", ")
-            );
-            (position.unwrap_or_default(), hint)
-        }
-        EnvironmentFault::NotCarriedOut {
-            path: Some(path), ..
-        } => {
-            let hint = format!("take it out of the manifest, {ELSEWHERE}");
-            (manifest.place_of(path), hint)
-        }
-        _ => (Position::default(), ELSEWHERE.into()),
+    let field = refusal.field();
+    let position = field.map_or_else(Position::default, |field| manifest.place_of(field));
+    let hint = if let EnvironmentFault::ImageMissing { .. } = refusal {
+        let names: Vec<&str> = images.iter().copied().collect();
+        format!(
+            "write one of {}, for which executables stand in here (`--agent-binary` and its like), {ELSEWHERE}",
+            names.join(", ")
+        )
+    } else {
+        format!("take it out of the manifest, {ELSEWHERE}")
     };
     Diagnostic {
         file: file.into(),

@@ -149,11 +149,9 @@ pub(super) fn refusals(
     }
     // A value that is not carried out is refused as a field and as a part of the plan.
     let mut seen = BTreeSet::new();
-    refusals.retain(|refusal| match refusal {
-        EnvironmentFault::NotCarriedOut {
-            path: Some(path), ..
-        } => seen.insert(path.clone()),
-        _ => true,
+    refusals.retain(|refusal| {
+        let field = refusal.field().map(str::to_owned);
+        field.is_none_or(|field| seen.insert(field))
     });
     refusals
 }
@@ -256,6 +254,7 @@ impl Template<'_> {
 
     fn image_missing(&self) -> EnvironmentFault {
         EnvironmentFault::ImageMissing {
+            path: format!("{}.image", self.path),
             container: self.container.name.clone(),
             image: self.container.image.clone().unwrap_or_default(),
         }
