@@ -120,10 +120,11 @@ fn missing(
 ) -> Diagnostic {
     let ids: Vec<&str> = users.iter().map(|user| user.spec.id.as_str()).collect();
     let further = ids.len().saturating_sub(NAMED_SCENARIOS);
-    let mut deployed_by = ids[..ids.len() - further].join(", ");
-    if further > 0 {
-        deployed_by.push_str(&format!(" and {further} more scenarios"));
-    }
+    let named = ids[..ids.len() - further].join(", ");
+    let deployed_by = match further {
+        0 => named,
+        further => format!("{named} and {further} more"),
+    };
     // The one whose file says so shows where.
     let shows = |user: &&&Scenario| name_in(user).position.line > 0;
     let first = users.iter().find(shows).or(users.first());
@@ -133,7 +134,7 @@ fn missing(
         text: first.map_or_else(Arc::default, |user| user.text.as_str().into()),
         position: first.map_or_else(Position::default, |user| name_in(user).position),
         message: format!(
-            "there is no {}, which {deployed_by} deploys",
+            "there is no {}; it is deployed by {deployed_by}",
             project.shown(file)
         ),
         label: String::new(),
@@ -147,7 +148,8 @@ fn missing(
 
 fn names_in(folder: &Utf8Path) -> String {
     let files: Vec<Utf8PathBuf> = yaml_files(folder).unwrap_or_default();
-    let names: Vec<&str> = files.iter().filter_map(|file| file.file_stem()).collect();
+    let mut names: Vec<&str> = files.iter().filter_map(|file| file.file_stem()).collect();
+    names.sort_unstable();
     if names.is_empty() {
         "no configuration".into()
     } else {
@@ -180,53 +182,48 @@ fn agents_without_place(file: &Utf8Path, text: &Arc<str>, users: &[&Scenario]) -
 }
 
 fn check_manifest(file: &Utf8Path, text: &Arc<str>, place: &Place, faults: &mut Vec<Diagnostic>) {
-    let Some(manifest) = Manifest::parse(file, text, faults) else {
-        return;
-    };
-    manifest.check(file, text, faults);
-    match place {
-        Place::Local => {
-            let images: BTreeSet<&str> = ImageRole::ALL
-                .into_iter()
-                .filter_map(ImageRole::manifest_image)
-                .collect();
-            let refusals = template_refusals(&manifest.pod, &images);
-            let complaint = |refusal| refused(file, text, &manifest, &images, &refusal);
-            faults.extend(refusals.into_iter().map(complaint));
+    let mut own = Vec::new();
+    if let Some(manifest) = Manifest::parse(file, text, &mut own) {
+        manifest.check(file, text, &mut own);
+        match place {
+            Place::Local => own.extend(refused_by_local(file, text, &manifest)),
+            // What a cluster does not carry out, its API server refuses.
+            Place::Kubernetes(_) => {}
         }
-        // What a cluster does not carry out, its API server refuses.
-        Place::Kubernetes(_) => {}
     }
+    own.sort_by_key(|fault| fault.position);
+    faults.extend(own);
 }
 
 /// Says where in a manifest what `local` does not carry out stands, and what to do.
-fn refused(
-    file: &Utf8Path,
-    text: &Arc<str>,
-    manifest: &Manifest,
-    images: &BTreeSet<&str>,
-    refusal: &EnvironmentFault,
-) -> Diagnostic {
+fn refused_by_local(file: &Utf8Path, text: &Arc<str>, manifest: &Manifest) -> Vec<Diagnostic> {
     const ELSEWHERE: &str = "or run in a cluster: `--environment kind`";
-    let field = refusal.field();
-    let position = field.map_or_else(Position::default, |field| manifest.place_of(field));
-    let hint = if let EnvironmentFault::ImageMissing { .. } = refusal {
-        let names: Vec<&str> = images.iter().copied().collect();
-        format!(
-            "write one of {}, for which executables stand in here (`--agent-binary` and its like), {ELSEWHERE}",
-            names.join(", ")
-        )
-    } else {
-        format!("take it out of the manifest, {ELSEWHERE}")
+    let images: BTreeSet<&str> = ImageRole::ALL
+        .into_iter()
+        .filter_map(ImageRole::manifest_image)
+        .collect();
+    let names: Vec<&str> = images.iter().copied().collect();
+    let complaint = |refusal: EnvironmentFault| {
+        let field = refusal.field();
+        let hint = if let EnvironmentFault::ImageMissing { .. } = refusal {
+            format!(
+                "write one of {}, for which executables stand in here (`--agent-binary` and its like), {ELSEWHERE}",
+                names.join(", ")
+            )
+        } else {
+            format!("take it out of the manifest, {ELSEWHERE}")
+        };
+        Diagnostic {
+            file: file.into(),
+            text: text.clone(),
+            position: field.map_or_else(Position::default, |field| manifest.place_of(field)),
+            message: refusal.to_string(),
+            label: String::new(),
+            hint: Some(hint),
+        }
     };
-    Diagnostic {
-        file: file.into(),
-        text: text.clone(),
-        position,
-        message: refusal.to_string(),
-        label: String::new(),
-        hint: Some(hint),
-    }
+    let refusals = template_refusals(&manifest.pod, &images);
+    refusals.into_iter().map(complaint).collect()
 }
 
 #[cfg(test)]

@@ -147,11 +147,19 @@ pub(super) fn refusals(
         refusals.extend(mounts.filter_map(Result::err));
         refusals.extend(template.rules().err());
     }
-    // A value that is not carried out is refused as a field and as a part of the plan.
+    // A value that is not carried out is refused as a field, as a part of the plan, and with what it is a part of.
+    let fields: Vec<String> = refusals
+        .iter()
+        .filter_map(|refusal| refusal.field().map(str::to_owned))
+        .collect();
+    let has_refused_part = |field: &str| {
+        let mut rests = fields.iter().filter_map(|other| other.strip_prefix(field));
+        rests.any(|rest| rest.starts_with(['.', '[']))
+    };
     let mut seen = BTreeSet::new();
     refusals.retain(|refusal| {
-        let field = refusal.field().map(str::to_owned);
-        field.is_none_or(|field| seen.insert(field))
+        let field = refusal.field();
+        field.is_none_or(|field| !has_refused_part(field) && seen.insert(field.to_owned()))
     });
     refusals
 }

@@ -59,7 +59,6 @@ mod tests {
                 "containers[0].livenessProbe",
                 "hostNetwork",
                 "volumes[0].hostPath.path",
-                "volumes[0]",
                 "restartPolicy",
                 "initContainers[0].restartPolicy",
                 "containers[0].name",
