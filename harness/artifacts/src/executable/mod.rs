@@ -1,6 +1,7 @@
 //! The executables that a run needs: Envoy, what the harness carries, and what identifies each of them.
 
 pub mod bounded_command;
+mod cache_folder;
 mod carried;
 mod default_version;
 mod envoy;
@@ -14,6 +15,7 @@ mod parenthood;
 mod pip;
 mod provision;
 
+pub use self::cache_folder::cache_folder;
 pub use self::carried::{CarriedProgram, link_carried};
 pub use self::default_version::DEFAULT_ENVOY_VERSION;
 pub use self::envoy::{EnvoyExecutable, EnvoySelection, EnvoyVersion, find_installed, locate};

@@ -3,7 +3,7 @@
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use etcetera::BaseStrategy as _;
+use harness_artifacts::executable::{ExecutableError, cache_folder};
 use harness_core::model::project::{Project, ProjectOrigin};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
@@ -38,11 +38,8 @@ struct Mutants;
 #[derive(Debug, thiserror::Error)]
 pub enum CarriedProjectError {
     /// There is no folder for it.
-    #[error("there is no folder for the files that this executable carries: {reason}")]
-    NoCacheFolder {
-        /// Why.
-        reason: String,
-    },
+    #[error("there is no folder for the files that this executable carries")]
+    NoCacheFolder(#[source] ExecutableError),
     /// A file cannot be written or read.
     #[error("cannot lay out the files that this executable carries in {folder}")]
     Io {
@@ -63,14 +60,7 @@ type CarriedFile = (Utf8PathBuf, EmbeddedFile);
 ///
 /// When there is no cache, or it cannot be written.
 pub fn carried_project(working_folder: &Utf8Path) -> Result<Project, CarriedProjectError> {
-    let base = etcetera::choose_base_strategy()
-        .map_err(|error| error.to_string())
-        .and_then(|base| {
-            Utf8PathBuf::from_path_buf(base.cache_dir())
-                .map_err(|path| format!("{} is not UTF-8", path.to_string_lossy()))
-        })
-        .map_err(|reason| CarriedProjectError::NoCacheFolder { reason })?
-        .join("conformance");
+    let base = cache_folder().map_err(CarriedProjectError::NoCacheFolder)?;
     let files = carried_files();
     let root = base.join(format!("project-{}", fingerprint(&files)));
     lay_out(&files, &root).map_err(|source| CarriedProjectError::Io {

@@ -42,8 +42,7 @@ pub fn load_catalogue(project: &Project) -> Result<Catalogue, LoadError> {
             &mut complaints,
         ));
     }
-    validate::unique_names(&scenarios, &mut complaints);
-    validate::unique_ids(&scenarios, &mut complaints);
+    validate::unique(&scenarios, &mut complaints);
     scenarios.sort_by(|left, right| left.name.cmp(&right.name));
     // Where a scenario could not be read, a profile that names it would be blamed for it.
     let profiles = if complaints.is_empty() {

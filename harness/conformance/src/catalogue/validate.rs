@@ -54,22 +54,35 @@ pub(super) fn scenario(
     (complaints.list.len() == before).then_some(procedure)
 }
 
-/// Complains about names that more than one scenario has.
-pub(super) fn unique_names(scenarios: &[Scenario], list: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<&str, &Scenario> = BTreeMap::new();
+/// Complains about names and ids that more than one scenario has.
+pub(super) fn unique(scenarios: &[Scenario], list: &mut Vec<Diagnostic>) {
+    let name = |scenario: &Scenario| (scenario.name.to_string(), Position::default());
+    let id = |scenario: &Scenario| (scenario.spec.id.value.clone(), scenario.spec.id.position);
+    let file = "rename the file, or put it into another group";
+    let suffix = "add a suffix that says what is different, as in `A02-sqli`";
+    unique_by("name", name, file, scenarios, list);
+    unique_by("id", id, suffix, scenarios, list);
+}
+
+fn unique_by(
+    what: &str,
+    value_of: impl Fn(&Scenario) -> (String, Position),
+    hint: &str,
+    scenarios: &[Scenario],
+    list: &mut Vec<Diagnostic>,
+) {
+    let mut seen: BTreeMap<String, &Scenario> = BTreeMap::new();
     for scenario in scenarios {
-        if let Some(first) = seen.insert(scenario.name.as_str(), scenario) {
+        let (value, position) = value_of(scenario);
+        let message = format!("the {what} `{value}` is taken by");
+        if let Some(first) = seen.insert(value, scenario) {
             let text: Arc<str> = scenario.text.as_str().into();
-            Complaints {
+            let mut complaints = Complaints {
                 file: &scenario.file,
                 text: &text,
                 list,
-            }
-            .add(
-                Position::default(),
-                format!("the name `{}` is taken by {}", scenario.name, first.file),
-                "rename the file, or put it into another group",
-            );
+            };
+            complaints.add(position, format!("{message} {}", first.file), hint);
         }
     }
 }
@@ -85,27 +98,6 @@ pub(super) fn without_a_group(project: &Project, path: &Utf8Path) -> Diagnostic 
         hint: Some(
             "move it into a folder below `scenarios`; the folder's name is the group".into(),
         ),
-    }
-}
-
-/// Complains about ids that more than one scenario carries.
-pub(super) fn unique_ids(scenarios: &[Scenario], list: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<&str, &Scenario> = BTreeMap::new();
-    for scenario in scenarios {
-        let id = scenario.spec.id.as_str();
-        if let Some(first) = seen.insert(id, scenario) {
-            let text: Arc<str> = scenario.text.as_str().into();
-            Complaints {
-                file: &scenario.file,
-                text: &text,
-                list,
-            }
-            .add(
-                scenario.spec.id.position,
-                format!("the id `{id}` is taken by {}", first.file),
-                "add a suffix that says what is different, as in `A02-sqli`",
-            );
-        }
     }
 }
 

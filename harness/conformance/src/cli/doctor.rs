@@ -21,9 +21,6 @@ mod existing;
 mod local;
 mod project;
 
-/// What `run` takes where no environment is named.
-const DEFAULT: EnvironmentKind = EnvironmentKind::Local;
-
 /// The environments in the order in which they are spoken of: those first that need least.
 const IN_ORDER: [EnvironmentKind; 4] = [
     EnvironmentKind::Local,
@@ -36,7 +33,8 @@ const IN_ORDER: [EnvironmentKind; 4] = [
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// Check this environment only, and let the exit code speak of it. Default: all, and the exit code speaks of `local`.
+    /// Check this environment only, and let the exit code speak of it. Default: all, and the exit code speaks of the one that
+    /// `conformance.yaml` names, else of `local`.
     #[arg(long, value_parser = environment_parser())]
     environment: Option<EnvironmentKind>,
 
@@ -59,15 +57,20 @@ const AFTER_HELP: &str = "\
 Each line is `ok`, `missing` or `unknown`, with what was found; a `fix:` line says what mends it. `unknown` is what did not answer in its \
 time, and what shows only when a run starts, such as whether an image can be pulled.
 
-Exit codes: 0 where `run` could start in the environment (`local` when none is named), 3 where it could not.";
+Exit codes: 0 where `run` could start in the environment (the one of `conformance.yaml` or `local` when none is named), 3 where it could not.";
 
 /// Checks everything that a run needs.
 pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError> {
+    let configured = arguments.project.configuration()?;
+    let configured = configured.map(|configuration| configuration.content);
+    let configured = configured.unwrap_or_default();
+    let executables = arguments.executables.or_as_configured(&configured);
     let runtime = runtime().map_err(CliError::Runtime)?;
-    let sections = runtime.block_on(Box::pin(examine(arguments)));
+    let sections = runtime.block_on(Box::pin(examine(arguments, executables)));
     // What hangs has been said; it must not hold the command up.
     runtime.shutdown_background();
-    let diagnosis = Diagnosis::of(arguments.environment, sections);
+    let usual = configured.environment.unwrap_or(EnvironmentKind::Local);
+    let diagnosis = Diagnosis::of(arguments.environment, usual, sections);
     if arguments.json {
         say(serde_json::to_string_pretty(&diagnosis).unwrap_or_default())?;
     } else {
@@ -76,9 +79,9 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     Ok(diagnosis.exit_code)
 }
 
-async fn examine(arguments: &Arguments) -> Vec<Section> {
+async fn examine(arguments: &Arguments, executables: ExecutableOptions) -> Vec<Section> {
     let wanted = |kind: EnvironmentKind| arguments.environment.is_none_or(|only| only == kind);
-    let options = (arguments.executables.clone(), arguments.project.clone());
+    let options = (executables, arguments.project.clone());
     let project = blocking("project", move || project::examine(&options.0, &options.1));
     let local = async {
         if wanted(EnvironmentKind::Local) {

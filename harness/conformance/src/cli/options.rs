@@ -97,7 +97,10 @@ impl ProjectOptions {
         }
         for folder in self.scenarios.iter().chain(&configured.scenarios) {
             let folder = existing_folder("--scenarios", folder)?;
-            project.further_scenarios.push(folder);
+            // A replay names the folders of the earlier run, and the configuration may name them again.
+            if !project.further_scenarios.contains(&folder) {
+                project.further_scenarios.push(folder);
+            }
         }
         if project.scenarios.is_dir() {
             Ok(project)

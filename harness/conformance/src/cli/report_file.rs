@@ -22,30 +22,46 @@ struct Version {
 ///
 /// When it cannot be read, or is of another version.
 pub(super) fn read_report(path: &Utf8Path) -> Result<RunRecord, CliError> {
-    let unusable = |reason: String| CliError::Report {
-        path: path.to_owned(),
-        reason,
-    };
-    let metadata = fs_err::metadata(path).map_err(|error| unusable(error.to_string()))?;
-    if !metadata.is_file() {
-        // A named pipe would be waited for without an end.
-        return Err(unusable("it is no regular file".into()));
-    }
-    if metadata.len() > LIMIT_BYTES {
-        return Err(unusable(format!(
-            "it has more than {} MiB, and no report has",
-            LIMIT_BYTES / (1024 * 1024)
-        )));
-    }
-    let text = fs_err::read(path).map_err(|error| unusable(error.to_string()))?;
+    let text = read_file(path)?;
+    let unusable = |error: serde_json::Error| unusable(path, error.to_string());
     // The version comes first: what a report of another version lacks is no fault of it.
-    let Version { schema_version } =
-        serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))?;
+    let Version { schema_version } = serde_json::from_slice(&text).map_err(unusable)?;
     if schema_version != SCHEMA_VERSION {
         return Err(CliError::ReportVersion {
             path: path.to_owned(),
             found: schema_version,
         });
     }
-    serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))
+    serde_json::from_slice(&text).map_err(unusable)
+}
+
+/// Reads a file of a run as it is, where it is a regular file of a bearable size.
+///
+/// # Errors
+///
+/// When it is none, or cannot be read.
+pub(super) fn read_file(path: &Utf8Path) -> Result<Vec<u8>, CliError> {
+    let failed = |error: std::io::Error| unusable(path, error.to_string());
+    let metadata = fs_err::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        // A named pipe would be waited for without an end.
+        return Err(unusable(path, "it is no regular file".into()));
+    }
+    if metadata.len() > LIMIT_BYTES {
+        return Err(unusable(
+            path,
+            format!(
+                "it has more than {} MiB, and no report has",
+                LIMIT_BYTES / (1024 * 1024)
+            ),
+        ));
+    }
+    fs_err::read(path).map_err(failed)
+}
+
+fn unusable(path: &Utf8Path, reason: String) -> CliError {
+    CliError::Report {
+        path: path.to_owned(),
+        reason,
+    }
 }

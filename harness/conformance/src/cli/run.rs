@@ -64,10 +64,12 @@ pub(super) fn run_scenarios(
     colour: Colour,
 ) -> Result<u8, CliError> {
     let rounds = options.rounds()?;
-    let setup_options = SetupOptions {
-        exclusions,
-        ..options.setup_options(scenarios)?
-    };
+    let mut setup_options = options.setup_options(scenarios)?;
+    // What is left out deploys nothing.
+    setup_options
+        .checked
+        .retain(|scenario| !exclusions.contains_key(&scenario.name));
+    setup_options.exclusions = exclusions;
     let runtime = runtime().map_err(CliError::Runtime)?;
     let code = runtime.block_on(async {
         let (interrupt, going) = watch::channel(Going::On);

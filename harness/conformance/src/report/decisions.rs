@@ -9,6 +9,20 @@ use super::record::ScenarioRecord;
 /// The columns of the record.
 const COLUMNS: &str = "scenario\tcase\toutcome\tstatus\tsignals\trequests\n";
 
+/// Makes one decision record of those of several runs that had different scenarios.
+pub fn merge<'a>(records: impl IntoIterator<Item = &'a str>) -> String {
+    let records = records.into_iter();
+    let mut lines: Vec<&str> = records.flat_map(|record| record.lines().skip(1)).collect();
+    // Within a scenario the lines are in the order of their decisions already.
+    lines.sort_by_key(|line| line.split('\t').next());
+    let mut text = COLUMNS.to_owned();
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
 /// Writes the decision record of a run: tab-separated, sorted, one line for each different decision of a case.
 pub fn render(scenarios: &[ScenarioRecord]) -> String {
     let mut sorted: Vec<&ScenarioRecord> = scenarios.iter().collect();

@@ -20,8 +20,28 @@ pub enum ReportsError {
     Json(#[from] serde_json::Error),
 }
 
+/// Where the decision record lies, below the folder of a run.
+pub const DECISIONS: &str = "decisions.tsv";
+
 /// Writes the reports and returns the path of `report.json`.
+///
+/// # Errors
+///
+/// When a report cannot be made or written.
 pub fn write(output: &Output, record: &RunRecord) -> Result<Utf8PathBuf, ReportsError> {
+    write_with(output, record, &decisions::render(&record.scenarios))
+}
+
+/// As [`write`], with a decision record that was made before: a record that was read from its report has no decisions.
+///
+/// # Errors
+///
+/// As [`write`].
+pub fn write_with(
+    output: &Output,
+    record: &RunRecord,
+    decisions: &str,
+) -> Result<Utf8PathBuf, ReportsError> {
     let mut json = serde_json::to_vec_pretty(record)?;
     json.push(b'\n');
     output.write(Utf8Path::new("report.json"), &json)?;
@@ -29,7 +49,6 @@ pub fn write(output: &Output, record: &RunRecord) -> Result<Utf8PathBuf, Reports
         Utf8Path::new("junit.xml"),
         junit::render(record)?.as_bytes(),
     )?;
-    let decisions = decisions::render(&record.scenarios);
-    output.write(Utf8Path::new("decisions.tsv"), decisions.as_bytes())?;
+    output.write(Utf8Path::new(DECISIONS), decisions.as_bytes())?;
     Ok(output.folder.join("report.json"))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8PathBuf;
+
 use super::decisions;
 use super::record::{RunRecord, Totals};
 use crate::run::exit_code::{self, Ending};
@@ -35,13 +37,26 @@ pub enum MergeError {
     },
 }
 
-/// Merges records. The first gives the name, and what all of them must have in common; evidence stays where each run has left it.
+/// A run that had a part of the scenarios.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its folder, by an absolute path.
+    pub folder: Utf8PathBuf,
+    /// Its record.
+    pub record: RunRecord,
+    /// Its decision record, the text of `decisions.tsv`.
+    pub decisions: String,
+}
+
+/// Merges parts into a record and a decision record. The first gives the name, and what all of them must have in common; evidence stays where each
+/// run has left it.
 ///
 /// # Errors
 ///
 /// When there is none, when subjects or environments differ, and when a scenario was run twice.
-pub fn merge(records: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
-    let mut records = records.into_iter();
+pub fn merge(parts: Vec<Part>) -> Result<(RunRecord, String), MergeError> {
+    let decisions = decisions::merge(parts.iter().map(|part| part.decisions.as_str()));
+    let mut records = parts.into_iter().map(with_absolute_evidence);
     let mut whole = records.next().ok_or(MergeError::Nothing)?;
     let mut codes = vec![whole.exit_code];
     for record in records {
@@ -84,14 +99,24 @@ pub fn merge(records: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
         .scenarios
         .sort_by(|left, right| left.name.cmp(&right.name));
     whole.totals = Totals::of(&whole.scenarios);
-    // Decisions are in no report, so the parts' records of them are not merged.
-    whole.decisions_sha256 = sha256(decisions::render(&whole.scenarios).as_bytes());
+    whole.decisions_sha256 = sha256(decisions.as_bytes());
     let of_scenarios = exit_code::of_run(&whole, Ending::Complete);
     // A part of which nothing could be run here takes nothing from what the others show.
     codes.retain(|code| *code != exit_code::NOTHING_SELECTED);
     codes.push(of_scenarios);
     whole.exit_code = exit_code::worst(codes);
-    Ok(whole)
+    Ok((whole, decisions))
+}
+
+fn with_absolute_evidence(part: Part) -> RunRecord {
+    let Part {
+        folder, mut record, ..
+    } = part;
+    for scenario in &mut record.scenarios {
+        let evidence = scenario.evidence.take();
+        scenario.evidence = evidence.map(|evidence| folder.join(evidence));
+    }
+    record
 }
 
 fn refuse_difference(first: &RunRecord, other: &RunRecord) -> Result<(), MergeError> {
@@ -135,14 +160,26 @@ mod tests {
     use crate::report::test_records::{failed, finding, identity, passed, record};
     use harness_core::model::finding_kind::FindingKind;
 
+    fn part(record: RunRecord) -> Part {
+        let name = record.scenarios[0].name.to_string();
+        Part {
+            folder: format!("/runs/{name}").into(),
+            record,
+            decisions: format!("head\n{name}\tcase\tallowed\n"),
+        }
+    }
+
     #[test]
     fn parts_are_one_run_whose_code_is_the_worst() {
         let wrong = finding(FindingKind::AccessLog, "a", "b");
-        let parts = vec![
-            record(vec![passed("a::two")]),
-            record(vec![failed("a::one", vec![wrong])]),
-        ];
-        let whole = merge(parts).expect("they fit");
+        let mut one = record(vec![failed("a::one", vec![wrong])]);
+        one.scenarios[0].evidence = Some("a/one".into());
+        let parts = vec![part(record(vec![passed("a::two")])), part(one)];
+        let (whole, decisions) = merge(parts).expect("they fit");
+        let lines: Vec<&str> = decisions.lines().skip(1).collect();
+        assert_eq!(lines, ["a::one\tcase\tallowed", "a::two\tcase\tallowed"]);
+        let evidence = whole.scenarios[0].evidence.as_deref();
+        assert_eq!(evidence, Some("/runs/a::one/a/one".into()));
         let names: Vec<&str> = whole
             .scenarios
             .iter()
@@ -162,7 +199,8 @@ mod tests {
         let mut agent = identity("agent", None);
         agent.sha256 = "cd".repeat(32);
         other.subjects.insert("agent".into(), agent);
-        let error = merge(vec![record(vec![passed("a::one")]), other]).expect_err("they differ");
+        let error = merge(vec![part(record(vec![passed("a::one")])), part(other)])
+            .expect_err("they differ");
         assert!(
             error.to_string().ends_with("did not judge the same agent"),
             "{error}"
@@ -171,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_scenario_counts_once() {
-        let part = || record(vec![passed("a::one")]);
-        let error = merge(vec![part(), part()]).expect_err("it was run twice");
+        let once = || part(record(vec![passed("a::one")]));
+        let error = merge(vec![once(), once()]).expect_err("it was run twice");
         assert!(error.to_string().contains("a::one"), "{error}");
         assert!(matches!(merge(Vec::new()), Err(MergeError::Nothing)));
     }

@@ -1,6 +1,6 @@
 //! The folders of runs: which one is the latest, and which old ones go.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::symlink;
 use std::time::SystemTime;
 
@@ -13,6 +13,8 @@ pub const DEFAULT_KEPT_RUNS: usize = 50;
 pub const LATEST: &str = "latest";
 /// What the folder of a run that has ended holds.
 const REPORT: &str = "report.json";
+/// How much of a report is looked at for its run.
+const HEAD_BYTES: u64 = 256;
 
 /// Makes the link to the latest run lead to this one.
 ///
@@ -25,8 +27,8 @@ pub fn link_latest(runs: &Utf8Path, run: &RunId) -> io::Result<()> {
     fs_err::rename(&beside, runs.join(LATEST))
 }
 
-/// Removes the folders of the oldest runs, so that `kept` remain. A folder is one of a run where its name is a run's id and a report lies in it;
-/// nothing else is touched, and no run that is under way.
+/// Removes the folders of the oldest runs, so that `kept` remain. A folder is one of a run where a report lies in it that begins with the folder's name
+/// as its run; nothing else is touched, and no run that is under way.
 ///
 /// # Errors
 ///
@@ -35,11 +37,9 @@ pub fn remove_old_runs(runs: &Utf8Path, kept: usize) -> io::Result<Vec<Utf8PathB
     let mut found: Vec<(SystemTime, Utf8PathBuf)> = Vec::new();
     for entry in runs.read_dir_utf8()? {
         let entry = entry?;
-        let is_run = entry.file_name().parse::<RunId>().is_ok() && entry.file_type()?.is_dir();
-        if let Ok(metadata) = entry.path().join(REPORT).metadata()
-            && is_run
-        {
-            found.push((metadata.modified()?, entry.into_path()));
+        let report = entry.path().join(REPORT);
+        if entry.file_type()?.is_dir() && is_of_run(&report, entry.file_name()) {
+            found.push((report.metadata()?.modified()?, entry.into_path()));
         }
     }
     found.sort();
@@ -55,6 +55,14 @@ pub fn remove_old_runs(runs: &Utf8Path, kept: usize) -> io::Result<Vec<Utf8PathB
     Ok(old)
 }
 
+/// Returns whether a report is of this run: its first lines say so, and the rest of it may have megabytes.
+fn is_of_run(report: &Utf8Path, run: &str) -> bool {
+    let mut head = Vec::new();
+    let read =
+        std::fs::File::open(report).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    read.is_ok() && String::from_utf8_lossy(&head).contains(&format!("\"run\": \"{run}\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,9 +71,19 @@ mod tests {
     fn the_oldest_runs_go_and_nothing_else() {
         let folder = tempfile::tempdir().expect("a folder");
         let runs = Utf8Path::from_path(folder.path()).expect("UTF-8");
-        for (name, age_seconds) in [("r1", 30), ("r2", 20), ("r3", 10), ("My-Notes", 40)] {
+        for (name, run, age_seconds) in [
+            ("r1", "r1", 30),
+            ("r2", "r2", 20),
+            ("r3", "r3", 10),
+            ("merged", "r1", 40),
+        ] {
             fs_err::create_dir(runs.join(name)).expect("a folder");
-            let report = std::fs::File::create(runs.join(name).join(REPORT)).expect("a file");
+            let path = runs.join(name).join(REPORT);
+            fs_err::write(&path, format!("{{\n  \"run\": \"{run}\",")).expect("a file");
+            let report = std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .expect("a file");
             let then = SystemTime::now() - std::time::Duration::from_secs(age_seconds);
             report.set_modified(then).expect("a time");
         }
@@ -81,7 +99,7 @@ mod tests {
             .map(|entry| entry.expect("an entry").file_name().to_owned())
             .collect();
         left.sort();
-        assert_eq!(left, ["My-Notes", "latest", "r3", "underway"]);
+        assert_eq!(left, ["latest", "merged", "r3", "underway"]);
         assert!(runs.join(LATEST).join(REPORT).is_file());
     }
 }

@@ -1,7 +1,6 @@
 //! Checks, before anything is started, whether the files that scenarios deploy can be judged and carried out at all: all faults together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -121,10 +120,11 @@ fn missing(
 ) -> Diagnostic {
     let ids: Vec<&str> = users.iter().map(|user| user.spec.id.as_str()).collect();
     let further = ids.len().saturating_sub(NAMED_SCENARIOS);
-    let mut deployed_by = ids[..ids.len() - further].join(", ");
-    if further > 0 {
-        let _ = write!(deployed_by, " and {further} more scenarios");
-    }
+    let named = ids[..ids.len() - further].join(", ");
+    let deployed_by = match further {
+        0 => named,
+        further => format!("{named} and {further} more"),
+    };
     // The one whose file says so shows where.
     let shows = |user: &&&Scenario| name_in(user).position.line > 0;
     let first = users.iter().find(shows).or(users.first());
@@ -134,7 +134,7 @@ fn missing(
         text: first.map_or_else(Arc::default, |user| user.text.as_str().into()),
         position: first.map_or_else(Position::default, |user| name_in(user).position),
         message: format!(
-            "there is no {}, which {deployed_by} deploys",
+            "there is no {}; it is deployed by {deployed_by}",
             project.shown(file)
         ),
         label: String::new(),
@@ -184,69 +184,48 @@ fn agents_without_place(file: &Utf8Path, text: &Arc<str>, users: &[&Scenario]) -
 }
 
 fn check_manifest(file: &Utf8Path, text: &Arc<str>, place: &Place, faults: &mut Vec<Diagnostic>) {
-    let Some(manifest) = Manifest::parse(file, text, faults) else {
-        return;
-    };
-    manifest.check(file, text, faults);
-    match place {
-        Place::Local => {
-            let images: BTreeSet<&str> = ImageRole::ALL
-                .into_iter()
-                .filter_map(ImageRole::manifest_image)
-                .collect();
-            let refusals = template_refusals(&manifest.pod, &images);
-            let complaint = |refusal| refused(file, text, &manifest, &images, &refusal);
-            faults.extend(refusals.into_iter().map(complaint));
+    let mut own = Vec::new();
+    if let Some(manifest) = Manifest::parse(file, text, &mut own) {
+        manifest.check(file, text, &mut own);
+        match place {
+            Place::Local => own.extend(refused_by_local(file, text, &manifest)),
+            // What a cluster does not carry out, its API server refuses.
+            Place::Kubernetes(_) => {}
         }
-        // What a cluster does not carry out, its API server refuses.
-        Place::Kubernetes(_) => {}
     }
+    own.sort_by_key(|fault| fault.position);
+    faults.extend(own);
 }
 
 /// Says where in a manifest what `local` does not carry out stands, and what to do.
-fn refused(
-    file: &Utf8Path,
-    text: &Arc<str>,
-    manifest: &Manifest,
-    images: &BTreeSet<&str>,
-    refusal: &EnvironmentFault,
-) -> Diagnostic {
+fn refused_by_local(file: &Utf8Path, text: &Arc<str>, manifest: &Manifest) -> Vec<Diagnostic> {
     const ELSEWHERE: &str = "or run in a cluster: `--environment kind`";
-    let (position, hint) = match refusal {
-        EnvironmentFault::ImageMissing { container, .. } => {
-            let of_pod = &manifest.pod;
-            let is_meant = |path: &str, names: Vec<&str>| {
-                let at = names.iter().position(|name| name == container)?;
-                Some(manifest.place_of(&format!("{path}[{at}].image")))
-            };
-            let mains = of_pod.containers.iter().map(|own| own.name.as_str());
-            let starters = of_pod.init_containers.iter().flatten();
-            let starters = starters.map(|own| own.name.as_str());
-            let position = is_meant("containers", mains.collect())
-                .or_else(|| is_meant("initContainers", starters.collect()));
-            let names: Vec<&str> = images.iter().copied().collect();
-            let hint = format!(
+    let images: BTreeSet<&str> = ImageRole::ALL
+        .into_iter()
+        .filter_map(ImageRole::manifest_image)
+        .collect();
+    let names: Vec<&str> = images.iter().copied().collect();
+    let complaint = |refusal: EnvironmentFault| {
+        let field = refusal.field();
+        let hint = if let EnvironmentFault::ImageMissing { .. } = refusal {
+            format!(
                 "write one of {}, for which executables stand in here (`--agent-binary` and its like), {ELSEWHERE}",
                 names.join(", ")
-            );
-            (position.unwrap_or_default(), hint)
+            )
+        } else {
+            format!("take it out of the manifest, {ELSEWHERE}")
+        };
+        Diagnostic {
+            file: file.into(),
+            text: text.clone(),
+            position: field.map_or_else(Position::default, |field| manifest.place_of(field)),
+            message: refusal.to_string(),
+            label: String::new(),
+            hint: Some(hint),
         }
-        EnvironmentFault::NotCarriedOut {
-            path: Some(path), ..
-        } => {
-            let hint = format!("take it out of the manifest, {ELSEWHERE}");
-            (manifest.place_of(path), hint)
-        }
-        _ => (Position::default(), ELSEWHERE.into()),
     };
-    Diagnostic {
-        file: file.into(),
-        text: text.clone(),
-        position,
-        message: refusal.to_string(),
-        label: String::new(),
-        hint: Some(hint),
-    }
+    let refusals = template_refusals(&manifest.pod, &images);
+    refusals.into_iter().map(complaint).collect()
 }
 
 #[cfg(test)]

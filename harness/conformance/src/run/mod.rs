@@ -133,9 +133,12 @@ pub async fn run(
                 }
                 None => break,
             },
-            () = &mut out_of_time, if ending == Ending::Complete => {
+            () = &mut out_of_time => {
                 tasks.shutdown().await;
-                ending = Ending::OutOfTime;
+                ending = match ending {
+                    Ending::InternalFault => ending,
+                    Ending::Complete | Ending::Interrupted(_) | Ending::OutOfTime => Ending::OutOfTime,
+                };
                 break;
             }
             changed = going.changed() => {

@@ -10,17 +10,14 @@ use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Position;
 use harness_core::stack::AGENT_CONTAINER;
-use harness_core::stack::assemble::AssembleError;
-use harness_core::stack::proxy_config::ProxyConfigError;
+use harness_core::stack::file_error::StackFileError;
 use harness_environment::EnvironmentFault;
 
 /// Why a scenario ended without a judgement.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ScenarioError {
-    #[error("the stack cannot be put together")]
-    Assemble(#[from] AssembleError),
     #[error(transparent)]
-    ProxyConfig(#[from] ProxyConfigError),
+    File(#[from] StackFileError),
     #[error(transparent)]
     InvalidProxyConfig(#[from] InvalidProxyConfig),
     #[error("the pod cannot be created")]
@@ -39,8 +36,7 @@ impl ScenarioError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::ProxyConfig(error) => error.hints(),
-            Self::Assemble(error) => error.hints(),
+            Self::File(error) => error.hints(),
             Self::InvalidProxyConfig(_) => {
                 vec![
                     "the file is as Envoy got it; `envoy --mode validate -c FILE` shows the same"

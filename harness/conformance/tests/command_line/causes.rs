@@ -4,20 +4,25 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::support::{conformance, path, run_folder};
+use super::support::{Ran, conformance, path, run_folder};
 
-#[test]
-fn an_agent_that_ends_is_one_failure_with_all_that_it_took_along() {
-    let output = TempDir::new().expect("a folder");
+fn run_of_an_agent_that_ends(output: &TempDir) -> Ran {
     let ran = conformance(&[
         "run",
         "A02",
         "--agent-binary",
         "/bin/false",
         "--output",
-        path(&output),
+        path(output),
     ]);
     assert_eq!(ran.code, Some(1), "{}", ran.seen());
+    ran
+}
+
+#[test]
+fn an_agent_that_ends_is_one_failure_with_all_that_it_took_along() {
+    let output = TempDir::new().expect("a folder");
+    let ran = run_of_an_agent_that_ends(&output);
     assert!(
         ran.stdout.contains(" 1. agent-does-not-run (critical) in "),
         "{}",
@@ -46,15 +51,7 @@ fn an_agent_that_ends_is_one_failure_with_all_that_it_took_along() {
 #[test]
 fn evidence_is_whole_for_three_scenarios_of_a_cause_and_brief_for_the_rest() {
     let output = TempDir::new().expect("a folder");
-    let ran = conformance(&[
-        "run",
-        "A02",
-        "--agent-binary",
-        "/bin/false",
-        "--output",
-        path(&output),
-    ]);
-    assert_eq!(ran.code, Some(1), "{}", ran.seen());
+    run_of_an_agent_that_ends(&output);
     let group = run_folder(&output).join("decisions");
     let (mut whole, mut brief) = (0, 0);
     for entry in fs::read_dir(group).expect("evidence") {

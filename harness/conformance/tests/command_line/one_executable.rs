@@ -99,6 +99,30 @@ fn scenarios_of_ones_own_are_added_with_groups_of_their_own() {
     }
 }
 
+#[test]
+fn a_replay_has_the_scenarios_that_the_configuration_names_once() {
+    let folder = empty_folder();
+    let here = folder.path().join("here");
+    let text = fs::read_to_string(Path::new(ROOT).join(SCENARIO)).expect("a scenario");
+    fs::create_dir(here.join("mine")).expect("a folder");
+    fs::write(
+        here.join("mine/own.yaml"),
+        text.replacen("id: A01", "id: Z01", 1),
+    )
+    .expect("a file");
+    let binary = "scenarios: [mine]\nagent: { binary: /bin/false }\n";
+    fs::write(here.join("conformance.yaml"), binary).expect("a file");
+    let ran = run_in(&folder, &["run", "Z01", "--envoy", &envoy()]);
+    assert_eq!(ran.code, Some(1), "{}", ran.seen());
+    let again = run_in(&folder, &["rerun"]);
+    assert_eq!(again.code, Some(1), "{}", again.seen());
+    assert!(
+        again.stdout.contains("0 passed, 1 failed"),
+        "{}",
+        again.seen()
+    );
+}
+
 #[rstest]
 #[case::other_ending("scenarios/decisions/mine.yml", "ends in `.yml`")]
 #[case::sub_folder("scenarios/decisions/more/mine.yaml", "the folder would not be read")]
@@ -122,6 +146,20 @@ fn a_file_that_nothing_reads_is_named(#[case] file: &str, #[case] message: &str)
         "{}",
         ran.seen()
     );
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_and_names_the_other_file() {
+    let folder = empty_folder();
+    let text = fs::read_to_string(Path::new(ROOT).join(SCENARIO)).expect("a scenario");
+    let group = folder.path().join("here/mine/decisions");
+    fs::create_dir_all(&group).expect("a folder");
+    let same_name = group.join("passes-benign-requests.yaml");
+    fs::write(same_name, text.replacen("id: A01", "id: Z01", 1)).expect("a file");
+    let ran = run_in(&folder, &["list", "--scenarios", "mine"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    let message = "the name `decisions::passes-benign-requests` is taken by";
+    assert!(ran.stderr.contains(message), "{}", ran.seen());
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn a_configuration_that_is_missing_names_scenario_and_file_and_what_is_there() {
     let ran = refused(&configurations, &["A01", "F01-open"]);
     assert!(
         ran.stderr
-            .contains("fail-open.yaml, which F01-open deploys"),
+            .contains("fail-open.yaml; it is deployed by F01-open"),
         "{}",
         ran.seen()
     );
@@ -272,7 +272,8 @@ fn all_that_cannot_be_carried_out_of_a_manifest_is_refused_before_anything_is_st
         "`hostNetwork: true`",
         "`volumes[0].hostPath.path: /tmp`",
         "the image `signalsciences/shop:1`",
-        "corrected.yaml:18:7",
+        "error: 5 errors ",
+        "corrected.yaml:19:7",
     ] {
         assert!(ran.stderr.contains(fault), "{fault}: {}", ran.seen());
     }

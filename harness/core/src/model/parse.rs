@@ -52,8 +52,7 @@ fn parse_by<T>(
         Ok(value) => Some(value),
         Err(error) => {
             let position = error.location().map(Position::from).unwrap_or_default();
-            let whole = error.without_snippet().to_string();
-            let message = in_plain_words(strip_location(&whole));
+            let message = in_plain_words(error.without_snippet());
             complaints.push(Diagnostic {
                 file: file.into(),
                 text: text.clone(),
@@ -91,30 +90,33 @@ fn strip_location(message: &str) -> &str {
 }
 
 /// Says what the parser says without the names of its own code.
-fn in_plain_words(message: &str) -> String {
-    if message.contains("DuplicateKeyPolicy") {
-        let key = message
-            .split('`')
-            .nth(1)
-            .or_else(|| message.split('"').nth(1));
-        return match key {
-            Some(key) => format!("the key `{key}` stands here twice"),
-            None => "a key stands here twice".into(),
-        };
-    }
-    let number = message.strip_prefix("invalid ").and_then(|kind| {
-        let bits: u32 = kind.get(1..)?.parse().ok()?;
-        let highest = 1_u128.checked_shl(bits)?.checked_sub(1)?;
-        match kind.as_bytes()[0] {
-            b'u' => Some(format!(
-                "a whole number from 0 to {highest} has to stand here"
-            )),
-            b'i' => Some("a whole number has to stand here".into()),
-            b'f' => Some("a number has to stand here".into()),
-            _ => None,
+fn in_plain_words(error: &serde_saphyr::Error) -> String {
+    let said = match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            Some(format!("the key `{key}` stands here twice"))
         }
-    });
-    number.unwrap_or_else(|| message.into())
+        serde_saphyr::Error::DuplicateMappingKey { key: None, .. } => {
+            Some("a key stands here twice".into())
+        }
+        serde_saphyr::Error::InvalidScalar { ty, .. } => number(ty),
+        _ => None,
+    };
+    said.unwrap_or_else(|| strip_location(&error.to_string()).to_owned())
+}
+
+/// Says which number has to stand at a place, by the type that could not be read; none where it is no number.
+fn number(type_name: &str) -> Option<String> {
+    if type_name == "floating point" {
+        return Some("a number has to stand here".into());
+    }
+    if let Some(bits) = type_name.strip_prefix('u') {
+        let highest = 1_u128.checked_shl(bits.parse().ok()?)?.checked_sub(1)?;
+        return Some(format!(
+            "a whole number from 0 to {highest} has to stand here"
+        ));
+    }
+    let bits: Option<u32> = type_name.strip_prefix('i')?.parse().ok();
+    bits.map(|_| "a whole number has to stand here".into())
 }
 
 /// Finds the nearest known word for an unknown one in a parser's message: ``unknown field `x`, expected one of a, b``.
@@ -145,4 +147,65 @@ fn hint_for_parse_error(message: &str) -> Option<String> {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("known here: {}", known.join(", ")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only that they cannot be read matters")]
+    struct Numbers {
+        small: Option<u8>,
+        port: Option<u16>,
+        large: Option<u64>,
+        whole: Option<i32>,
+        rate: Option<f64>,
+        yes: Option<bool>,
+        list: Option<Vec<u8>>,
+    }
+
+    #[rstest]
+    #[case::twice("port: 1\nport: 2\n", "the key `port` stands here twice")]
+    #[case::small("small: 256\n", "a whole number from 0 to 255 has to stand here")]
+    #[case::port("port: 65536\n", "a whole number from 0 to 65535 has to stand here")]
+    #[case::negative("port: -1\n", "a whole number from 0 to 65535 has to stand here")]
+    #[case::word("port: many\n", "a whole number from 0 to 65535 has to stand here")]
+    #[case::large(
+        "large: 99999999999999999999\n",
+        "a whole number from 0 to 18446744073709551615 has to stand here"
+    )]
+    #[case::whole("whole: 1.5\n", "a whole number has to stand here")]
+    #[case::rate("rate: fast\n", "a number has to stand here")]
+    fn what_cannot_be_read_is_said_in_plain_words(#[case] text: &str, #[case] message: &str) {
+        let mut complaints = Vec::new();
+        let read: Option<Numbers> = parse("file.yaml".into(), &text.into(), &mut complaints);
+        assert!(read.is_none());
+        assert_eq!(complaints[0].message, message);
+    }
+
+    #[rstest]
+    #[case("yes: 7\n")]
+    #[case("list: 7\n")]
+    #[case("list: [a]\n")]
+    #[case("{ small: 1, small: 2 }\n")]
+    #[case("? [1, 2]\n: 3\n")]
+    #[case("small: &a [*b]\n")]
+    #[case("small: !!binary x\n")]
+    fn no_message_speaks_of_the_parsers_own_code(#[case] text: &str) {
+        let mut complaints = Vec::new();
+        let read: Option<Numbers> = parse("file.yaml".into(), &text.into(), &mut complaints);
+        assert!(read.is_none(), "{text}");
+        for word in ["Policy", "Options", "serde", "u8", "::"] {
+            assert!(
+                !complaints[0].message.contains(word),
+                "{}",
+                complaints[0].message
+            );
+        }
+    }
 }

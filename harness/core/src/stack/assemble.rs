@@ -12,10 +12,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::agent_pods::AgentPods;
 use super::certificates::CERTIFICATES_SECRET;
+use super::file_error::StackFileError;
 use super::keys::AgentKeys;
-use super::manifest::{Manifest, ManifestError};
+use super::manifest::Manifest;
 use super::pod_security::harden;
-use super::proxy_config::{ProxyConfig, ProxyConfigError};
+use super::proxy_config::ProxyConfig;
 use super::{
     AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONFIG_FILE, PROXY_CONFIG_MAP, PROXY_CONTAINER,
     Stack,
@@ -44,27 +45,6 @@ const PROXY_ARGUMENTS: [&[&str]; 4] = [
     &["--file-flush-interval-msec", "20"],
 ];
 
-/// Why a stack cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum AssembleError {
-    /// The manifest cannot be used.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The proxy configuration cannot be used.
-    #[error(transparent)]
-    ProxyConfig(#[from] ProxyConfigError),
-}
-
-impl AssembleError {
-    /// Returns what the user can do.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Manifest(error) => error.hints(),
-            Self::ProxyConfig(error) => error.hints(),
-        }
-    }
-}
-
 /// Settings that the user adds to every scenario's agent.
 #[derive(Clone, Debug, Default)]
 pub struct AgentOverrides {
@@ -73,12 +53,16 @@ pub struct AgentOverrides {
 }
 
 /// Puts the stack of a scenario together.
+///
+/// # Errors
+///
+/// When the manifest or the proxy configuration cannot be used.
 pub fn assemble(
     project: &Project,
     settings: &StackSettings,
     keys: &AgentKeys,
     overrides: &AgentOverrides,
-) -> Result<Stack, AssembleError> {
+) -> Result<Stack, StackFileError> {
     let manifest_path = project
         .manifests
         .join(format!("{}.yaml", *settings.manifest));

@@ -2,56 +2,23 @@
 
 use std::sync::Arc;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
+use super::file_error::StackFileError;
 use super::manifest_fitness;
-use super::proxy_config::messages;
 use crate::model::complaints::Complaints;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::located::Position;
 use crate::model::parse::parse_documents;
 use crate::model::yaml_tree::{Content, Node};
 
+/// What errors call the file.
+const WHAT: &str = "manifest";
 /// Where the pod template stands in a Deployment.
 const TEMPLATE: &str = "spec.template.spec";
-
-/// Why a manifest cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// The file cannot be read.
-    #[error("cannot read the manifest {path}")]
-    Unreadable {
-        /// The file.
-        path: Utf8PathBuf,
-        /// The system's answer.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Something is wrong with it, or missing.
-    #[error("the manifest {path} cannot be used: {}", messages(.faults))]
-    Unfit {
-        /// The file.
-        path: Utf8PathBuf,
-        /// Everything that is wrong; not empty.
-        faults: Vec<Diagnostic>,
-    },
-}
-
-impl ManifestError {
-    /// Returns what to write.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Unreadable { .. } => Vec::new(),
-            Self::Unfit { faults, .. } => faults
-                .iter()
-                .filter_map(|fault| fault.hint.clone())
-                .collect(),
-        }
-    }
-}
 
 /// The one Deployment of a manifest.
 #[derive(Clone, Debug)]
@@ -67,8 +34,9 @@ impl Manifest {
     /// # Errors
     ///
     /// When the file cannot be read, or [`Manifest::parse`] or [`Manifest::check`] finds a fault.
-    pub fn read(path: &Utf8Path) -> Result<Self, ManifestError> {
-        let text = fs_err::read_to_string(path).map_err(|source| ManifestError::Unreadable {
+    pub fn read(path: &Utf8Path) -> Result<Self, StackFileError> {
+        let text = fs_err::read_to_string(path).map_err(|source| StackFileError::Unreadable {
+            what: WHAT,
             path: path.into(),
             source,
         })?;
@@ -80,7 +48,8 @@ impl Manifest {
         }
         match manifest {
             Some(manifest) if faults.is_empty() => Ok(manifest),
-            Some(_) | None => Err(ManifestError::Unfit {
+            Some(_) | None => Err(StackFileError::Unfit {
+                what: WHAT,
                 path: path.into(),
                 faults,
             }),

@@ -10,6 +10,7 @@ mod alteration;
 pub mod assemble;
 pub mod certificates;
 mod deployed;
+pub mod file_error;
 pub mod keys;
 pub mod manifest;
 mod manifest_fitness;

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
+use super::file_error::StackFileError;
 use super::proxy_fitness::{self, AGENT_LOG, AUTHORIZATION_FILTER};
 use crate::model::complaints::Complaints;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::parse::parse;
 use crate::model::yaml_tree::Node;
 
+/// What errors call the file.
+const WHAT: &str = "proxy configuration";
 /// How long Envoy waits for an authorization service whose `grpc_service` names no time-out.
 const DEFAULT_AUTHORIZATION_TIMEOUT: Duration = Duration::from_millis(200);
 
@@ -28,60 +31,21 @@ pub struct ProxyConfig {
     tree: Node,
 }
 
-/// Why a proxy configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ProxyConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the proxy configuration {path}")]
-    Unreadable {
-        /// The file.
-        path: Utf8PathBuf,
-        /// The system's answer.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Something is missing without which requests cannot be judged.
-    #[error("the proxy configuration {path} cannot be used: {}", messages(.faults))]
-    Unfit {
-        /// The file.
-        path: Utf8PathBuf,
-        /// Everything that it lacks; not empty.
-        faults: Vec<Diagnostic>,
-    },
-}
-
-impl ProxyConfigError {
-    /// Returns what to write.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Unreadable { .. } => Vec::new(),
-            Self::Unfit { faults, .. } => faults
-                .iter()
-                .filter_map(|fault| fault.hint.clone())
-                .collect(),
-        }
-    }
-}
-
-/// Returns the messages of faults on one line.
-pub(super) fn messages(faults: &[Diagnostic]) -> String {
-    let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
-    messages.join("; ")
-}
-
 impl ProxyConfig {
     /// Reads a configuration and checks that requests can be judged with it.
     ///
     /// # Errors
     ///
     /// When the file cannot be read, or is unfit as [`ProxyConfig::parse`] says.
-    pub fn read(path: &Utf8Path) -> Result<Self, ProxyConfigError> {
-        let text = fs_err::read_to_string(path).map_err(|source| ProxyConfigError::Unreadable {
+    pub fn read(path: &Utf8Path) -> Result<Self, StackFileError> {
+        let text = fs_err::read_to_string(path).map_err(|source| StackFileError::Unreadable {
+            what: WHAT,
             path: path.into(),
             source,
         })?;
         let mut faults = Vec::new();
-        Self::parse(path, &text.into(), &mut faults).ok_or_else(|| ProxyConfigError::Unfit {
+        Self::parse(path, &text.into(), &mut faults).ok_or_else(|| StackFileError::Unfit {
+            what: WHAT,
             path: path.into(),
             faults,
         })
@@ -190,7 +154,7 @@ mod tests {
     fn parsed(text: String) -> ProxyConfig {
         let mut faults = Vec::new();
         let config = ProxyConfig::parse("x.yaml".into(), &text.into(), &mut faults);
-        config.unwrap_or_else(|| panic!("{}", messages(&faults)))
+        config.unwrap_or_else(|| panic!("{faults:?}"))
     }
 
     #[rstest]

@@ -147,13 +147,19 @@ pub(super) fn refusals(
         refusals.extend(mounts.filter_map(Result::err));
         refusals.extend(template.rules().err());
     }
-    // A value that is not carried out is refused as a field and as a part of the plan.
+    // A value that is not carried out is refused as a field, as a part of the plan, and with what it is a part of.
+    let fields: Vec<String> = refusals
+        .iter()
+        .filter_map(|refusal| refusal.field().map(str::to_owned))
+        .collect();
+    let has_refused_part = |field: &str| {
+        let mut rests = fields.iter().filter_map(|other| other.strip_prefix(field));
+        rests.any(|rest| rest.starts_with(['.', '[']))
+    };
     let mut seen = BTreeSet::new();
-    refusals.retain(|refusal| match refusal {
-        EnvironmentFault::NotCarriedOut {
-            path: Some(path), ..
-        } => seen.insert(path.clone()),
-        _ => true,
+    refusals.retain(|refusal| {
+        let field = refusal.field();
+        field.is_none_or(|field| !has_refused_part(field) && seen.insert(field.to_owned()))
     });
     refusals
 }
@@ -256,6 +262,7 @@ impl Template<'_> {
 
     fn image_missing(&self) -> EnvironmentFault {
         EnvironmentFault::ImageMissing {
+            path: format!("{}.image", self.path),
             container: self.container.name.clone(),
             image: self.container.image.clone().unwrap_or_default(),
         }

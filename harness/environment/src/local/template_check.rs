@@ -8,8 +8,8 @@ use super::planning::{self, Privileges};
 use crate::EnvironmentFault;
 use harness_core::stack::Stack;
 
-/// Returns everything for which `local` would refuse a pod of this template: [`EnvironmentFault::NotCarriedOut`] with the field's path, and
-/// [`EnvironmentFault::ImageMissing`]. `images` are the names, without tag, that have an executable.
+/// Returns everything for which `local` would refuse a pod of this template, each with its [`EnvironmentFault::field`]. `images` are the names,
+/// without tag, that have an executable.
 ///
 /// What scenarios set besides is not looked at: they say by `features` what it needs.
 pub fn template_refusals(pod: &PodSpec, images: &BTreeSet<&str>) -> Vec<EnvironmentFault> {
@@ -51,13 +51,7 @@ mod tests {
         let refusals = template_refusals(&pod, &BTreeSet::from(["known"]));
         let seen: Vec<&str> = refusals
             .iter()
-            .map(|refusal| match refusal {
-                EnvironmentFault::NotCarriedOut {
-                    path: Some(path), ..
-                } => path.as_str(),
-                EnvironmentFault::ImageMissing { container, .. } => container.as_str(),
-                other => panic!("{other}"),
-            })
+            .filter_map(EnvironmentFault::field)
             .collect();
         assert_eq!(
             seen,
@@ -65,14 +59,13 @@ mod tests {
                 "containers[0].livenessProbe",
                 "hostNetwork",
                 "volumes[0].hostPath.path",
-                "volumes[0]",
                 "restartPolicy",
                 "initContainers[0].restartPolicy",
                 "containers[0].name",
                 "containers[0].workingDir",
                 "containers[0].volumeMounts[0].mountPath",
                 "containers[0].volumeMounts[1].name",
-                "other",
+                "containers[1].image",
             ]
         );
     }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use owo_colors::{OwoColorize as _, Style};
 use serde::Serialize;
 
+use super::IN_ORDER;
 use super::check::{Section, SectionName, State};
-use super::{DEFAULT, IN_ORDER};
 use crate::run::exit_code;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::environment_kind::EnvironmentKind;
@@ -36,8 +36,12 @@ struct Hindrance {
 }
 
 impl Diagnosis {
-    /// Judges what was found, of one environment or of all.
-    pub(super) fn of(only: Option<EnvironmentKind>, sections: Vec<Section>) -> Self {
+    /// Judges what was found, of one environment or of all. `usual` is the one that `run` takes where none is named.
+    pub(super) fn of(
+        only: Option<EnvironmentKind>,
+        usual: EnvironmentKind,
+        sections: Vec<Section>,
+    ) -> Self {
         let mut run_can_start_in = Vec::new();
         let mut run_cannot_start_in = Vec::new();
         for environment in IN_ORDER {
@@ -54,7 +58,7 @@ impl Diagnosis {
                 });
             }
         }
-        let environment = only.unwrap_or(DEFAULT);
+        let environment = only.unwrap_or(usual);
         Self {
             exit_code: if run_can_start_in.contains(&environment) {
                 exit_code::PASSED
@@ -182,7 +186,7 @@ mod tests {
         #[case] code: u8,
     ) {
         let missing = Check::missing("command", "not there", ["get it"]);
-        let diagnosis = Diagnosis::of(None, sections(bad, &missing));
+        let diagnosis = Diagnosis::of(None, EnvironmentKind::Local, sections(bad, &missing));
         assert_eq!(diagnosis.exit_code, code);
         let text = diagnosis.render(Colour::Plain);
         assert!(
@@ -199,14 +203,22 @@ mod tests {
     fn what_only_a_run_shows_prevents_none() {
         let unknown = Check::shown_by_a_run("node-image", "none yet", ["pull one"]);
         let sections = sections(SectionName::Kind, &unknown);
-        let diagnosis = Diagnosis::of(Some(EnvironmentKind::Kind), sections);
+        let diagnosis = Diagnosis::of(
+            Some(EnvironmentKind::Kind),
+            EnvironmentKind::Local,
+            sections,
+        );
         assert_eq!(diagnosis.exit_code, 0);
         assert_eq!(diagnosis.run_can_start_in, [EnvironmentKind::Kind]);
     }
 
     #[test]
     fn what_was_not_examined_is_not_taken_for_granted() {
-        let diagnosis = Diagnosis::of(Some(EnvironmentKind::K3d), Vec::new());
+        let diagnosis = Diagnosis::of(
+            Some(EnvironmentKind::K3d),
+            EnvironmentKind::Local,
+            Vec::new(),
+        );
         assert_eq!(diagnosis.exit_code, 3);
         assert_eq!(
             diagnosis.run_cannot_start_in[0].because_of,
