@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -123,18 +123,23 @@ fn process_id(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a process id is positive"))
 }
 
-/// Reads an output to its end in a thread, and hands out what is kept of it.
-fn keep_output(
-    output: Option<impl Read + Send + 'static>,
-    bounds: Bounds,
-) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
+/// An output that a thread reads.
+struct KeptOutput {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    ended: mpsc::Receiver<()>,
+}
+
+/// Reads an output to its end in a thread.
+fn keep_output(output: Option<impl Read + Send + 'static>, bounds: Bounds) -> KeptOutput {
+    let (sender, ended) = mpsc::channel();
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let kept = bytes.clone();
     thread::spawn(move || {
-        let mut kept = Vec::new();
         let mut buffer = [0; 4096];
         if let Some(mut output) = output {
             // A read error ends the output just as its end does.
             while let Ok(count @ 1..) = output.read(&mut buffer) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 match bounds.kept {
                     Kept::Start => {
                         let remaining = bounds.output.saturating_sub(kept.len()).min(count);
@@ -142,19 +147,22 @@ fn keep_output(
                     }
                     Kept::End => {
                         kept.extend_from_slice(&buffer[..count]);
-                        kept.drain(..kept.len().saturating_sub(bounds.output));
+                        let surplus = kept.len().saturating_sub(bounds.output);
+                        kept.drain(..surplus);
                     }
                 }
             }
         }
         // The receiver is gone when the grace is over.
-        let _ = sender.send(kept);
+        let _ = sender.send(());
     });
-    receiver
+    KeptOutput { bytes, ended }
 }
 
-fn text_of(output: &mpsc::Receiver<Vec<u8>>) -> String {
-    let bytes = output.recv_timeout(OUTPUT_GRACE).unwrap_or_default();
+/// Returns what was read by the output's end, or by the end of the grace: a process that holds the other end takes nothing back.
+fn text_of(output: &KeptOutput) -> String {
+    let _ = output.ended.recv_timeout(OUTPUT_GRACE);
+    let bytes = output.bytes.lock().unwrap_or_else(PoisonError::into_inner);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -263,6 +271,22 @@ mod tests {
             assert!(Instant::now() < deadline, "the child still runs");
             thread::sleep(POLL_INTERVAL);
         }
+    }
+
+    #[test]
+    fn what_was_said_is_kept_although_another_process_holds_the_output() {
+        let bounds = Bounds {
+            time: Duration::from_secs(30),
+            output: 100,
+            kept: Kept::Start,
+            group: Group::Shared,
+        };
+        let held = Duration::from_secs(5);
+        assert!(held > 2 * OUTPUT_GRACE);
+        let script = format!("echo hello; sleep {} &", held.as_secs());
+        let finished =
+            run_bounded(Command::new("sh").args(["-c", &script]), bounds).expect("it ends");
+        assert_eq!(finished.stdout, "hello\n");
     }
 
     #[test]
