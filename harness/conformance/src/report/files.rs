@@ -32,11 +32,11 @@ pub fn write(output: &Output, record: &RunRecord) -> Result<Utf8PathBuf, Reports
     write_with(output, record, &decisions::render(&record.scenarios))
 }
 
-/// As [`write`], with a decision record that was made before: a record that was read from its report has no decisions.
+/// As [`write()`], with a decision record that was made before: a record that was read from its report has no decisions.
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_with(
     output: &Output,
     record: &RunRecord,
