@@ -60,6 +60,9 @@ RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 step 'build'
 cargo test --no-run
 
+step 'what nextest lists'
+python3 ci/nextest.py
+
 step 'tests, the conformance scenarios among them'
 # In a cluster that `conformance up` has made it would be another check.
 CONFORMANCE_ENVIRONMENT=local cargo test

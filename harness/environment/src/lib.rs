@@ -6,6 +6,7 @@ pub use self::fault::EnvironmentFault;
 pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
 pub use self::pod::{
     Addresses, ContainerFault, DriverProcess, FileChange, Pod, PodHttpRequest, PodHttpResponse,
+    ServiceTranslation,
 };
 pub use self::run_folder::RunFolder;
 pub use harness_core::model::file_system_view::{FileEntry, FileSystemView};

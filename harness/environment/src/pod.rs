@@ -134,9 +134,21 @@ impl fmt::Debug for DriverProcess {
 pub struct Addresses {
     /// The pod's own address.
     pub pod_ip: String,
-    /// The Service in front of the pod's port 8000: `host:port`. It refuses connections while the
-    /// pod is not ready.
+    /// The Service in front of the pod's port 8000: `host:port`. It refuses connections while it
+    /// leads nowhere.
     pub service: String,
+    /// Who finds out where a connection to the Service leads.
+    pub translation: ServiceTranslation,
+}
+
+/// Who translates the address of a Service into that of a pod when a connection is opened.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceTranslation {
+    /// The client: what listens at the Service's address writes the pod's as `address:port` and closes.
+    ByClient,
+    /// The node, unseen by the client.
+    ByNode,
 }
 
 /// A question to a port of the pod.

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::scenario::Scenario;
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::diagnostic::Diagnostic;
 use harness_core::model::environment_kind::EnvironmentKind;
@@ -58,6 +59,8 @@ pub struct AgentChoice {
     pub binary: Option<Utf8PathBuf>,
     /// An image, for clusters: `--agent-image`.
     pub image: Option<String>,
+    /// The way out of its pod in `local`, `none`, `host` or a proxy's address: `--agent-egress`.
+    pub egress: Option<AgentEgress>,
     /// Environment variables of the agent in every scenario: `--agent-env`. Not for keys.
     #[serde(default)]
     pub env: BTreeMap<String, Located<String>>,

@@ -179,13 +179,18 @@ impl ClusterOptions {
         }
     }
 
+    /// Returns the environment that is meant.
+    pub(super) fn environment(&self) -> EnvironmentKind {
+        self.environment.unwrap_or(EnvironmentKind::Local)
+    }
+
     /// Returns where the pods run.
     ///
     /// # Errors
     ///
     /// When an option is given that the environment does not carry out.
     pub(super) fn place(&self) -> Result<Place, CliError> {
-        let environment = self.environment.unwrap_or(EnvironmentKind::Local);
+        let environment = self.environment();
         self.refuse_what_does_nothing(environment)?;
         let made = |tool| ClusterChoice::Made {
             tool,

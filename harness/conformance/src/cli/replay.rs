@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::error::CliError;
 use super::options::ProjectOptions;
@@ -18,6 +19,7 @@ use crate::run::selection::NothingSelected;
 use crate::run::setup::Exclusions;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::finding::ScenarioResult;
+use harness_core::model::finding_kind::FindingKind;
 
 /// Options of `replay`.
 #[derive(Args, Debug)]
@@ -27,8 +29,11 @@ pub(super) struct Arguments {
     report: Utf8PathBuf,
 
     /// Only these scenarios, by their whole names. Default: all that failed or errored.
-    #[arg(value_name = "SCENARIO")]
+    #[arg(value_name = "SCENARIO", conflicts_with = "finding")]
     names: Vec<String>,
+
+    #[command(flatten)]
+    which: FindingOptions,
 
     #[command(flatten)]
     project: ProjectOptions,
@@ -37,9 +42,46 @@ pub(super) struct Arguments {
     settings: RunOptions,
 }
 
+/// Which of the scenarios that did not pass are meant.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Which scenarios")]
+struct FindingOptions {
+    /// Only those that have a finding of this kind, as the summary names it. May be given several times: one of them is enough.
+    #[arg(long, value_name = "KIND", value_parser = finding_parser(), hide_possible_values = true)]
+    finding: Vec<FindingKind>,
+}
+
+fn finding_parser() -> impl TypedValueParser<Value = FindingKind> {
+    let names = FindingKind::ALL.iter().map(|kind| kind.as_str());
+    PossibleValuesParser::new(names).map(|name| {
+        let mut kinds = FindingKind::ALL.iter();
+        let kind = kinds.find(|kind| kind.as_str() == name);
+        *kind.expect("the parser takes the names of kinds alone")
+    })
+}
+
+impl FindingOptions {
+    fn match_result(&self, result: &ScenarioResult) -> bool {
+        match result {
+            ScenarioResult::Failed(findings) => {
+                let mut findings = findings.iter();
+                self.finding.is_empty()
+                    || findings.any(|finding| self.finding.contains(&finding.kind))
+            }
+            ScenarioResult::Errored(_) => self.finding.is_empty(),
+            ScenarioResult::Passed
+            | ScenarioResult::Unsupported { .. }
+            | ScenarioResult::Excluded { .. } => false,
+        }
+    }
+}
+
 /// Options of `rerun`.
 #[derive(Args, Debug)]
 pub(super) struct RerunArguments {
+    #[command(flatten)]
+    which: FindingOptions,
+
     #[command(flatten)]
     project: ProjectOptions,
 
@@ -56,6 +98,7 @@ pub(super) fn rerun(arguments: RerunArguments, colour: Colour) -> Result<u8, Cli
     let replay = Arguments {
         report: runs.join(LATEST).join("report.json"),
         names: Vec::new(),
+        which: arguments.which,
         project: arguments.project,
         settings: arguments.settings,
     };
@@ -69,12 +112,7 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         record
             .scenarios
             .iter()
-            .filter(|scenario| {
-                matches!(
-                    scenario.result,
-                    ScenarioResult::Failed(_) | ScenarioResult::Errored(_)
-                )
-            })
+            .filter(|scenario| arguments.which.match_result(&scenario.result))
             .map(|scenario| scenario.name.to_string())
             .collect()
     } else {
@@ -83,10 +121,24 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
     if wanted.is_empty() {
         // Standard output may be for events alone.
         let _reports = arguments.settings.reports.open()?;
-        say(format_args!(
-            "everything in {} passed; there is nothing to replay",
-            arguments.report
-        ))?;
+        let kinds: Vec<&str> = arguments
+            .which
+            .finding
+            .iter()
+            .map(|kind| kind.as_str())
+            .collect();
+        if kinds.is_empty() {
+            say(format_args!(
+                "everything in {} passed; there is nothing to replay",
+                arguments.report
+            ))?;
+        } else {
+            say(format_args!(
+                "nothing in {} has a finding of this kind: {}; there is nothing to replay",
+                arguments.report,
+                kinds.join(", ")
+            ))?;
+        }
         return Ok(exit_code::PASSED);
     }
     let (project, catalogue) = arguments.project.or_as_in(&record.options).load()?;

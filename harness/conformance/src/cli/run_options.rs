@@ -18,7 +18,9 @@ use crate::report::record::RunOptionsRecord;
 use crate::report::retention::DEFAULT_KEPT_RUNS;
 use crate::run::setup::{Exclusions, SetupOptions};
 use crate::run::{AfterFailure, RunBounds};
+use harness_core::model::agent_egress::{AgentEgress, InvalidEgress};
 use harness_core::model::diagnostic::Colour;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::assemble::AgentOverrides;
 
@@ -41,6 +43,12 @@ pub(super) struct RunOptions {
     /// `CONFORMANCE_ACCESSKEYID` and `CONFORMANCE_SECRETACCESSKEY`.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable, help_heading = "What is judged")]
     agent_env: Vec<(String, String)>,
+
+    /// What the agent's container reaches outside of its pod, which has no network: `none`, `host` (what this machine reaches), or a proxy of
+    /// yours, as `http://proxy.example.com:3128`. The agent finds it by HTTPS_PROXY; the other containers reach nothing. With `local` alone.
+    /// Default: none.
+    #[arg(long, value_name = "none|host|PROXY", value_parser = parse_egress, help_heading = "What is judged")]
+    agent_egress: Option<AgentEgress>,
 
     /// Scenarios that run at the same time. Default: three for each core, in a cluster two.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = HOW_IT_RUNS)]
@@ -99,6 +107,11 @@ struct OutputOptions {
     keep_runs: usize,
 }
 
+fn parse_egress(text: &str) -> Result<AgentEgress, String> {
+    text.parse()
+        .map_err(|error: InvalidEgress| error.to_string())
+}
+
 fn parse_time(text: &str) -> Result<TimeSpan, String> {
     let time: TimeSpan = text
         .parse()
@@ -128,8 +141,10 @@ impl RunOptions {
     pub(super) fn or_as_in(&self, earlier: &RunOptionsRecord) -> Self {
         let mut variables: Vec<(String, String)> = earlier.agent_env.clone().into_iter().collect();
         variables.extend(self.agent_env.iter().cloned());
+        let cluster = self.cluster.or_as_in(earlier.place.as_ref());
         Self {
-            cluster: self.cluster.or_as_in(earlier.place.as_ref()),
+            agent_egress: self.egress_or(&cluster, Some(&earlier.agent_egress)),
+            cluster,
             executables: self.executables.or_as_in(earlier),
             agent_env: variables,
             slow_down: self.slow_down.or(Some(earlier.slow_down)),
@@ -145,8 +160,10 @@ impl RunOptions {
             .map(|(name, value)| (name.clone(), value.value.clone()))
             .collect();
         variables.extend(self.agent_env.iter().cloned());
+        let cluster = self.cluster.or_as_configured(configured);
         Self {
-            cluster: self.cluster.or_as_configured(configured),
+            agent_egress: self.egress_or(&cluster, configured.agent.egress.as_ref()),
+            cluster,
             executables: self.executables.or_as_configured(configured),
             agent_env: variables,
             jobs: self.jobs.or(configured.jobs.map(|jobs| jobs.value)),
@@ -155,6 +172,16 @@ impl RunOptions {
                 .or(configured.slow_down.map(|factor| factor.value)),
             ..self.clone()
         }
+    }
+
+    /// Returns the way out that is asked for here, else the other one where the pods are such as have one.
+    fn egress_or(
+        &self,
+        cluster: &ClusterOptions,
+        other: Option<&AgentEgress>,
+    ) -> Option<AgentEgress> {
+        let other = other.filter(|_| cluster.environment() == EnvironmentKind::Local);
+        self.agent_egress.clone().or_else(|| other.cloned())
     }
 
     /// Returns how many times the scenarios are run.
@@ -222,8 +249,17 @@ impl RunOptions {
     ) -> Result<SetupOptions, CliError> {
         self.cluster
             .refuse_executables_beside_images(&self.executables)?;
+        let environment = self.cluster.environment();
+        if self.agent_egress.is_some() && environment != EnvironmentKind::Local {
+            return Err(CliError::UnfitOption {
+                option: "--agent-egress",
+                environment,
+                fit: &[EnvironmentKind::Local],
+            });
+        }
         Ok(SetupOptions {
             place: self.cluster.place()?,
+            agent_egress: self.agent_egress.clone().unwrap_or_default(),
             checked: scenarios.to_vec(),
             needed: scenarios
                 .iter()

@@ -115,7 +115,11 @@ impl<P: Pods> Deployment<P> {
         driver: DriverProcess,
         streams: Vec<Stream>,
     ) -> Result<Drive, ProcedureError> {
-        let plan: DrivePlan = plan(streams, self.timeouts.request.as_duration());
+        let plan: DrivePlan = plan(
+            streams,
+            self.timeouts.request.as_duration(),
+            self.pods.service_translated_by_driver(),
+        );
         Drive::start(driver, plan).await
     }
 

@@ -36,6 +36,7 @@ async fn drive_that_says(
     let plan = DrivePlan {
         streams: vec![stream],
         request_timeout_milliseconds: 1,
+        translated_service: None,
     };
     Drive::start(process, plan).await.unwrap()
 }

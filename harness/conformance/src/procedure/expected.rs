@@ -10,6 +10,7 @@ use crate::procedure::exchange::CorpusUse;
 use harness_core::corpus::{ExpansionOptions, RequestKind, expand};
 use harness_core::model::case::{Case, Intent, PayloadUse};
 use harness_core::model::expectation::Expectation;
+use harness_core::model::finding::SourcePlace;
 use harness_core::model::located::{Located, Position};
 use harness_core::model::outcome::Outcome;
 use harness_core::model::payload::PayloadClass;
@@ -28,6 +29,8 @@ pub struct Expected {
     pub cell: Option<MatrixCell>,
     /// What of the request must be delivered to nobody.
     pub undeliverable: Option<Located<String>>,
+    /// Where the request is written, when that is not in the scenario's file.
+    pub written: Option<SourcePlace>,
 }
 
 /// Makes the requests of a scenario's own cases: each attack with its twin and its control.
@@ -49,6 +52,7 @@ pub fn requests_of_cases(
                 expect: case.expect.clone(),
                 cell: None,
                 undeliverable: case.undeliverable.clone(),
+                written: None,
             });
         }
         let Some(twin) = case
@@ -99,23 +103,35 @@ pub(super) fn requests_of_payloads(
                 position: used.file.position,
             });
         }
-        requests.push(expected(
+        let mut of_payload = vec![expected(
             deployment,
             &payload.request,
             &payload.name,
             Route::Inspected,
             expect,
-        )?);
+        )?];
         if let Some(twin) = &payload.twin {
-            requests.push(expected(
+            of_payload.push(expected(
                 deployment,
                 twin,
                 &format!("{}-twin", *payload.name),
                 Route::Inspected,
                 outcome_only(Outcome::Allowed, used.file.position),
             )?);
-            requests.push(control(deployment, &payload.request, &payload.name)?);
+            let name = Located {
+                value: payload.name.value.clone(),
+                position: used.file.position,
+            };
+            of_payload.push(control(deployment, &payload.request, &name)?);
         }
+        let written = SourcePlace {
+            file: loaded.file.clone(),
+            position: payload.name.position,
+        };
+        requests.extend(of_payload.into_iter().map(|request| Expected {
+            written: Some(written.clone()),
+            ..request
+        }));
     }
     Ok(requests)
 }
@@ -164,13 +180,22 @@ pub(super) fn requests_of_corpus(
             encoding: expanded.encoding,
             protocol: expanded.protocol,
         });
-        requests.push(request);
+        request.written = Some(SourcePlace {
+            file: loaded.file.clone(),
+            position: expanded.seed_name.position,
+        });
         if expanded.kind == RequestKind::Attack {
             let name = Located {
                 value: expanded.name,
                 position: used.seeds.position,
             };
-            requests.push(control(deployment, &expanded.request, &name)?);
+            let control = Expected {
+                written: request.written.clone(),
+                ..control(deployment, &expanded.request, &name)?
+            };
+            requests.extend([request, control]);
+        } else {
+            requests.push(request);
         }
     }
     Ok(requests)
@@ -211,5 +236,6 @@ pub(super) fn expected(
         expect,
         cell: None,
         undeliverable: None,
+        written: None,
     })
 }

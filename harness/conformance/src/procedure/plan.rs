@@ -119,9 +119,14 @@ pub fn repeat_stream(
 }
 
 /// A plan of these streams.
-pub fn plan(streams: Vec<Stream>, request_timeout: std::time::Duration) -> DrivePlan {
+pub fn plan(
+    streams: Vec<Stream>,
+    request_timeout: std::time::Duration,
+    translated_service: Option<String>,
+) -> DrivePlan {
     DrivePlan {
         streams,
+        translated_service,
         request_timeout_milliseconds: u64::try_from(request_timeout.as_millis())
             .unwrap_or(u64::MAX),
     }

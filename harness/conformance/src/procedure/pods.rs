@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
 
-use harness_environment::{DriverProcess, EnvironmentFault, Fleet, FleetMember, Pod};
+use harness_environment::{
+    DriverProcess, EnvironmentFault, Fleet, FleetMember, Pod, ServiceTranslation,
+};
 use harness_verdict::judge::lifecycle::render;
 
 /// The pods of a deployment.
@@ -27,6 +29,9 @@ pub trait Pods: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Starts `conformance drive` where its traffic reaches the pods without crossing an API server.
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault>;
+
+    /// Returns the address of the Service where the driver has to find out itself where it leads; none where the node does.
+    fn service_translated_by_driver(&self) -> Option<String>;
 
     /// Removes the pods with everything that was made for them.
     async fn remove(&self) -> Result<(), EnvironmentFault>;
@@ -63,6 +68,14 @@ impl Pods for OnePod {
         self.0.start_driver().await
     }
 
+    fn service_translated_by_driver(&self) -> Option<String> {
+        let addresses = self.0.addresses();
+        match addresses.translation {
+            ServiceTranslation::ByClient => Some(addresses.service),
+            ServiceTranslation::ByNode => None,
+        }
+    }
+
     async fn remove(&self) -> Result<(), EnvironmentFault> {
         self.0.remove().await
     }
@@ -86,6 +99,10 @@ impl Pods for PodFleet {
 
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
         self.0.start_driver().await
+    }
+
+    fn service_translated_by_driver(&self) -> Option<String> {
+        None
     }
 
     async fn remove(&self) -> Result<(), EnvironmentFault> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use camino::Utf8Path;
 
 use super::causes::{FaultGroup, FindingGroup, faults_by_cause, findings_by_cause};
-use super::record::{RunRecord, ScenarioRecord};
+use super::record::RunRecord;
 use super::workflow_commands::{message, property};
 
 /// How many errors GitHub shows of one step.
@@ -42,7 +42,7 @@ fn annotations(record: &RunRecord, workspace: Option<&Utf8Path>) -> Vec<Annotati
         message: finding.to_string(),
     });
     let mut found: Vec<Annotation> = of_the_run.collect();
-    let path = |scenario: &ScenarioRecord| Some(path_of(record, scenario, workspace));
+    let path = |file: &Utf8Path| Some(path_of(record, file, workspace));
     let groups = findings_by_cause(record);
     let by_cause = groups
         .iter()
@@ -65,27 +65,30 @@ fn annotations(record: &RunRecord, workspace: Option<&Utf8Path>) -> Vec<Annotati
 
 fn annotations_of_findings(
     group: &FindingGroup<'_>,
-    path: &impl Fn(&ScenarioRecord) -> Option<String>,
+    path: &impl Fn(&Utf8Path) -> Option<String>,
 ) -> Vec<Annotation> {
     let findings = group.scenarios.iter();
     findings
-        .map(|(scenario, finding)| Annotation {
-            file: path(scenario),
-            line: finding.position.line,
-            title: format!("{}: {}", scenario.name, finding.kind),
-            message: finding.to_string(),
+        .map(|(scenario, finding)| {
+            let (file, line) = finding.place(&scenario.file);
+            Annotation {
+                file: path(file),
+                line,
+                title: format!("{}: {}", scenario.name, finding.kind),
+                message: finding.to_string(),
+            }
         })
         .collect()
 }
 
 fn annotations_of_faults(
     group: &FaultGroup<'_>,
-    path: &impl Fn(&ScenarioRecord) -> Option<String>,
+    path: &impl Fn(&Utf8Path) -> Option<String>,
 ) -> Vec<Annotation> {
     let faults = group.scenarios.iter();
     faults
         .map(|(scenario, fault)| Annotation {
-            file: path(scenario),
+            file: path(&scenario.file),
             line: 0,
             title: format!("{} could not be judged", scenario.name),
             message: fault.causes.join("\ncaused by: "),
@@ -93,15 +96,15 @@ fn annotations_of_faults(
         .collect()
 }
 
-/// Returns the path of a scenario's file as the checkout has it.
-fn path_of(record: &RunRecord, scenario: &ScenarioRecord, workspace: Option<&Utf8Path>) -> String {
+/// Returns a file of the project as the checkout has it.
+fn path_of(record: &RunRecord, file: &Utf8Path, workspace: Option<&Utf8Path>) -> String {
     let path = match &record.options.project {
-        Some(project) => project.join(&scenario.file),
+        Some(project) => project.join(file),
         // The files that the harness carries are no files of the pipeline's workspace.
-        None => scenario.file.clone(),
+        None => file.into(),
     };
     let inside = workspace.and_then(|workspace| path.strip_prefix(workspace).ok());
-    inside.unwrap_or(&scenario.file).to_string()
+    inside.unwrap_or(file).to_string()
 }
 
 fn command(annotation: &Annotation) -> String {

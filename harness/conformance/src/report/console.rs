@@ -262,6 +262,13 @@ fn of_the_run(finding: &Finding) -> String {
         "the run as a whole failed: {}",
         escape(&finding.to_string())
     );
+    if let Some(written) = &finding.written {
+        let _ = write!(
+            text,
+            "\n   - written at {}:{}",
+            written.file, written.position.line
+        );
+    }
     for note in &finding.notes {
         let _ = write!(text, "\n   - {}", escape(note));
     }

@@ -158,11 +158,14 @@ impl Event {
             findings: findings
                 .iter()
                 .take(FINDINGS_NAMED)
-                .map(|finding| EventFinding {
-                    kind: finding.kind,
-                    severity: finding.severity,
-                    file: record.file.to_string(),
-                    line: (finding.position.line > 0).then_some(finding.position.line),
+                .map(|finding| {
+                    let (file, line) = finding.place(&record.file);
+                    EventFinding {
+                        kind: finding.kind,
+                        severity: finding.severity,
+                        file: file.to_string(),
+                        line: (line > 0).then_some(line),
+                    }
                 })
                 .collect(),
         }

@@ -172,10 +172,9 @@ fn status(scenario: &ScenarioRecord) -> TestCaseStatus {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             describe_first(&mut status, findings);
             status.set_description(description(findings, |finding| {
+                let (file, line) = finding.place(&scenario.file);
                 format!(
-                    "{}:{}: {finding} ({})\n{}",
-                    scenario.file,
-                    finding.position.line,
+                    "{file}:{line}: {finding} ({})\n{}",
                     finding.severity,
                     finding.notes.join("\n")
                 )

@@ -156,6 +156,10 @@ fn failure(group: &FindingGroup<'_>) -> String {
         if let Some(case) = &first.case {
             let _ = write!(text, ", case {}", code(case));
         }
+        if let Some(written) = &first.written {
+            let place = format!("{}:{}", written.file, written.position.line);
+            let _ = write!(text, " of {}", code(&place));
+        }
         if findings.len() > 1 {
             let _ = write!(text, ", and {} more findings", findings.len() - 1);
         }

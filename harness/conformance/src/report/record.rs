@@ -11,6 +11,7 @@ use super::decision::Decisions;
 pub use super::place_record::PlaceRecord;
 use crate::procedure::{MatrixCell, MatrixCount};
 use harness_artifacts::executable::Identity;
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::Feature;
@@ -89,6 +90,9 @@ pub struct RunOptionsRecord {
     pub app_binary: Option<Utf8PathBuf>,
     /// Environment variables that were set for every agent.
     pub agent_env: BTreeMap<String, String>,
+    /// The way out that the agent of a `local` pod had: `none`, `host` or the address of a proxy.
+    #[serde(default)]
+    pub agent_egress: AgentEgress,
     /// By how much every bound was multiplied.
     pub slow_down: u32,
     /// Where the pods ran, as it was asked for; none for `local`.

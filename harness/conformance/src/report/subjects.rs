@@ -7,6 +7,7 @@ use super::record::RunRecord;
 use super::untrusted::{bounded, harmless};
 use harness_artifacts::executable::Identity;
 use harness_artifacts::image::ImageRole;
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::Feature;
 use harness_core::model::image_use::ImageUse;
@@ -29,6 +30,8 @@ pub struct Judged {
     pub kubelet: Kubelet,
     /// The version of Kubernetes; none without a cluster.
     pub kubernetes: Option<String>,
+    /// The way out of its pod that the agent had: `none`, `host` or the address of a proxy. In a cluster it is `none` whatever the network.
+    pub agent_egress: AgentEgress,
 }
 
 /// One thing that took part.
@@ -90,6 +93,7 @@ pub fn judged(record: &RunRecord) -> Judged {
             .facts
             .get(KUBERNETES)
             .map(|version| text(version)),
+        agent_egress: record.options.agent_egress.clone(),
     }
 }
 
@@ -202,7 +206,12 @@ impl Judged {
             Kubelet::Real => "a real kubelet",
             Kubelet::Rehearsed => "lifecycle rehearsed, not by a real kubelet",
         };
-        format!("{}{kubernetes}, {kubelet}", self.environment)
+        let egress = match &self.agent_egress {
+            AgentEgress::None => String::new(),
+            AgentEgress::Host => ", the agent had the network of the host".into(),
+            AgentEgress::Proxy(address) => format!(", the agent had a way out by {address}"),
+        };
+        format!("{}{kubernetes}, {kubelet}{egress}", self.environment)
     }
 }
 
@@ -295,6 +304,26 @@ mod tests {
         assert!(!agent.to_string().contains("abab"), "{agent}");
         let place = &judged(&record).pairs().pop().expect("the environment").1;
         assert_eq!(place, "kind, Kubernetes v1.34.0, a real kubelet");
+    }
+
+    #[test]
+    fn an_agent_that_was_given_a_way_out_is_said_to_have_had_one() {
+        let place = |egress: &str| {
+            let mut record = record(Vec::new());
+            record.options.agent_egress = egress.parse().expect("valid");
+            judged(&record).pairs().pop().expect("the environment").1
+        };
+        assert!(!place("none").contains("agent"), "{}", place("none"));
+        assert!(
+            place("host").ends_with(", the agent had the network of the host"),
+            "{}",
+            place("host")
+        );
+        assert!(
+            place("http://proxy:3128").ends_with(" a way out by http://proxy:3128"),
+            "{}",
+            place("http://proxy:3128")
+        );
     }
 
     #[test]

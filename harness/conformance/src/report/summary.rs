@@ -82,10 +82,11 @@ fn of_findings(group: &FindingGroup<'_>) -> String {
             Some(case) => format!(", case {}", shortened(case)),
             None => String::new(),
         };
+        let (file, line) = finding.place(&scenario.file);
         let _ = write!(
             text,
-            "\n      {} ({}) at {}:{}{subject}",
-            scenario.name, scenario.id, scenario.file, finding.position.line
+            "\n      {} ({}) at {file}:{line}{subject}",
+            scenario.name, scenario.id
         );
     }
     let rest = once

@@ -12,5 +12,6 @@ pub fn say(line: impl Display) -> io::Result<()> {
 
 /// Writes a line to standard error, where a failure cannot be reported.
 pub fn remark(line: impl Display) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    // In one piece: standard error keeps nothing back, and with `--events -` other threads write to it by way of standard output.
+    let _ = anstream::stderr().write_all(format!("{line}\n").as_bytes());
 }

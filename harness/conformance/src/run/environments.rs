@@ -12,6 +12,7 @@ use super::setup_options::SetupOptions;
 use super::subjects::Subjects;
 use harness_artifacts::executable::Identity;
 use harness_artifacts::image::ImageRole;
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::RunId;
 use harness_environment::Environment;
@@ -62,6 +63,7 @@ pub fn features_of_local_with_the_stub() -> FeatureSet {
         images: ImageTable::default(),
         conformance: Utf8PathBuf::new(),
         runtime: Utf8PathBuf::new(),
+        agent_egress: AgentEgress::None,
     });
     let stub = AgentAbilities {
         takes_response_data: true,
@@ -112,6 +114,7 @@ async fn local(needs: &EnvironmentNeeds<'_>) -> Result<EnvironmentMade, SetupErr
         images,
         conformance: subjects.conformance.clone(),
         runtime: needs.runtime.into(),
+        agent_egress: needs.options.agent_egress.clone(),
     });
     Ok((Arc::new(environment), AgentAbilities::of(subjects.agent())))
 }

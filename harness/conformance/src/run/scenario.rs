@@ -25,6 +25,7 @@ use harness_core::model::causes::chain;
 use harness_core::model::finding::ScenarioResult;
 use harness_core::model::identity::PodName;
 use harness_core::model::phase::{Phase, PhaseClock};
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 use harness_core::model::timeline::TimelineEvent;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::Stack;
@@ -112,12 +113,13 @@ async fn attempt(
     attempted: &mut Attempted,
 ) -> Result<(), ScenarioError> {
     let preparing = clock.enter(Phase::Preparing);
-    let stack = assemble(
+    let mut stack = assemble(
         &setup.project,
         &scenario.spec.stack,
         &setup.keys,
         &setup.overrides,
     )?;
+    stack.terminating_endpoints = TerminatingEndpoints::needed_by(&scenario.spec.features);
     let proxy = validate_proxy(setup, scenario, &stack).await?;
     let name = PodName {
         run: setup.run.clone(),

@@ -145,6 +145,7 @@ pub async fn prepare_with(
         agent_binary: options.agent_binary.clone(),
         app_binary: options.app_binary.clone(),
         agent_env: options.overrides.variables.clone(),
+        agent_egress: options.agent_egress.clone(),
         slow_down,
         place: options.place.record(),
     };

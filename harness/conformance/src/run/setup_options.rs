@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 
 use super::place::Place;
 use crate::catalogue::scenario::Scenario;
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::feature::FeatureSet;
 use harness_core::model::scenario_name::ScenarioName;
 use harness_core::model::timespan::TimeSpan;
@@ -32,6 +33,8 @@ pub struct SetupOptions {
     pub app_binary: Option<Utf8PathBuf>,
     /// `--agent-env`.
     pub overrides: AgentOverrides,
+    /// `--agent-egress`, in `local` alone.
+    pub agent_egress: AgentEgress,
     /// `--output`: the folder that holds the runs' folders.
     pub output: Option<Utf8PathBuf>,
     /// Scenarios that are left out.

@@ -16,6 +16,9 @@ use super::support::{ROOT, command, conformance, path, report};
     &["--environment", "kind", "--agent-image", "agent:1", "--agent-binary", "/bin/true"],
     "leave it out"
 )]
+#[case::egress(&["--environment", "kind", "--agent-egress", "host"], "it is for `--environment local`")]
+#[case::way(&["--agent-egress", "everywhere"], "neither `none`, `host` nor the address of a proxy")]
+#[case::credentials(&["--agent-egress", "http://user:hunter2@proxy:3128"], "credentials of a proxy do not belong")]
 #[case::project(&["--project", "/nonexistent"], "--project")]
 #[case::scenarios(&["--scenarios", "/nonexistent"], "is not a folder")]
 #[case::configs(&["--envoy-configs", "/nonexistent"], "is not a folder")]

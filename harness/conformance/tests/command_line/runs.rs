@@ -287,6 +287,11 @@ fn what_failed_is_replayed_and_what_passed_is_not() {
         path(&output),
     ]);
     assert_eq!(ran.code, Some(1), "{}", ran.seen());
+    assert!(
+        ran.stdout.contains(" at fixtures/payloads/useragent.yaml:"),
+        "{}",
+        ran.seen()
+    );
     let line = ran
         .stdout
         .lines()
@@ -306,6 +311,36 @@ fn what_failed_is_replayed_and_what_passed_is_not() {
         latest.stdout.contains("0 passed, 1 failed"),
         "{}",
         latest.seen()
+    );
+    let others = conformance(&[
+        "replay",
+        &line,
+        "--finding",
+        "lint",
+        "--output",
+        path(&output),
+    ]);
+    assert_eq!(others.code, Some(0), "{}", others.seen());
+    assert!(
+        others
+            .stdout
+            .contains("has a finding of this kind: lint; there is nothing to replay"),
+        "{}",
+        others.seen()
+    );
+    let such = conformance(&[
+        "rerun",
+        "--finding",
+        "lint",
+        "--finding",
+        "outcome",
+        "--output",
+        path(&output),
+    ]);
+    assert!(
+        such.stdout.contains("0 passed, 1 failed"),
+        "{}",
+        such.seen()
     );
     let mended = conformance(&[
         "replay",

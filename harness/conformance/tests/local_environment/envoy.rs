@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::{Bench, shared_memory, stack, until, until_gone};
 use harness_artifacts::executable::{EnvoySelection, locate};
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
 use harness_core::model::timespan::TimeSpan;
 use harness_environment::local::{ImageTable, LocalEnvironment, LocalOptions};
@@ -43,7 +44,7 @@ static_resources:
 "#;
 
 #[tokio::test]
-async fn envoy_runs_behind_its_service_and_leaves_no_shared_memory() {
+async fn envoy_runs_and_leaves_no_shared_memory() {
     let chosen = std::env::var_os("ENVOY");
     let selection = EnvoySelection::choose(None, chosen.as_deref()).expect("a selection");
     let envoy = locate(&selection, &mut |_| {}).expect("an Envoy").path;
@@ -55,6 +56,7 @@ async fn envoy_runs_behind_its_service_and_leaves_no_shared_memory() {
         },
         conformance: env!("CARGO_BIN_EXE_conformance").into(),
         runtime: bench.path().join("envoy"),
+        agent_egress: AgentEgress::None,
     });
     let mut stack = stack(json!({
         "terminationGracePeriodSeconds": 5,
@@ -81,8 +83,8 @@ async fn envoy_runs_behind_its_service_and_leaves_no_shared_memory() {
     .await;
     let request = PodHttpRequest {
         method: "GET".into(),
-        host: "10.96.0.1".into(),
-        port: 80,
+        host: "10.244.0.2".into(),
+        port: 8000,
         path: "/".into(),
     };
     let response = pod

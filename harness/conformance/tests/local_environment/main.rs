@@ -4,6 +4,7 @@
 
 mod cleanup;
 mod containers;
+mod egress;
 mod envoy;
 mod lifecycle;
 mod network;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::{Bench, shell, until, until_logged, with};
+use crate::support::{Bench, shell, stack, until, until_logged, with};
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 use harness_core::model::timeline::{LifecycleEvent, ProbeKind};
 use harness_core::model::timespan::TimeSpan;
-use harness_environment::{EnvironmentFault, Pod, PodHttpRequest};
+use harness_environment::{Environment as _, EnvironmentFault, Pod, PodHttpRequest};
 
 /// Serves files over HTTP with the one server that a bare machine is likely to have.
 fn server(name: &str, address: &str, port: u16) -> Value {
@@ -74,42 +75,69 @@ async fn a_listener_on_localhost_is_not_reached_at_the_pods_address() {
     pod.remove().await.expect("removed");
 }
 
-#[tokio::test]
-async fn the_service_listens_only_while_the_pod_is_ready() {
+/// Asks the Service where a connection leads every 20 ms and prints it when it changes.
+const ASKS_THE_SERVICE: &str = r#"exec python3 -u -c '
+import socket, time
+last = None
+while True:
+    try:
+        with socket.create_connection(("10.96.0.1", 80), 5) as service:
+            said = service.recv(64).decode()
+    except OSError as error:
+        said = type(error).__name__
+    if said != last:
+        print("leads to", said)
+        last = said
+    time.sleep(0.02)
+'"#;
+
+/// A pod that is ready while it has a file, which it removes a second after its TERM, with one beside it that asks where its Service leads.
+async fn observed_pod(terminating: TerminatingEndpoints) -> (Bench, std::sync::Arc<dyn Pod>) {
     let bench = Bench::new();
-    let script = "trap 'sleep 1; exit 0' TERM; mkdir /www; echo app > /www/name; \
-                  python3 -u -m http.server --bind 0.0.0.0 --directory /www 8000 & wait; wait";
-    let pod = bench
-        .create(json!({ "containers": [with(shell("app", script), probed(8000))] }))
-        .await;
-    assert_eq!(pod.addresses().service, "10.96.0.1:80");
-    get(&*pod, "10.96.0.1", 80, "/name")
-        .await
-        .expect_err("not ready yet");
-    until(&*pod, "readiness", |event| {
-        event.event == LifecycleEvent::PodReady
-    })
-    .await;
-    // At once: whoever has seen the event may rely on the Service.
-    let answer = get(&*pod, "10.96.0.1", 80, "/name")
-        .await
-        .expect("answered");
-    assert_eq!(answer, (200, "app\n".into()));
-    pod.request_deletion().await.expect("asked");
-    until(&*pod, "end of readiness", |event| {
-        event.event == LifecycleEvent::PodNotReady
-    })
-    .await;
-    get(&*pod, "10.96.0.1", 80, "/name")
-        .await
-        .expect_err("no longer ready");
-    assert_eq!(
-        get(&*pod, "10.244.0.2", 8000, "/name")
-            .await
-            .expect("still served")
-            .0,
-        200
+    let script = "trap 'echo term; sleep 1; rm /tmp/ready; sleep 10; exit 0' TERM; sleep 1; touch /tmp/ready; echo up; \
+                  while :; do sleep 0.02; done";
+    let app = with(
+        shell("app", script),
+        json!({ "readinessProbe": {
+            "exec": { "command": ["test", "-e", "/tmp/ready"] },
+            "periodSeconds": 1, "failureThreshold": 1
+        } }),
     );
+    let asking = shell("asking", ASKS_THE_SERVICE);
+    let mut stack =
+        stack(json!({ "containers": [app, asking], "terminationGracePeriodSeconds": 20 }));
+    stack.terminating_endpoints = terminating;
+    let created = bench.environment.create(bench.name(), &stack).await;
+    let pod = created.expect("created");
+    assert_eq!(pod.addresses().service, "10.96.0.1:80");
+    (bench, pod)
+}
+
+#[tokio::test]
+async fn the_service_leads_to_the_pod_while_it_is_ready_and_nowhere_once_it_is_being_deleted() {
+    let (_bench, pod) = observed_pod(TerminatingEndpoints::Unused).await;
+    until_logged(&*pod, "asking", "leads to 10.244.0.2:8000").await;
+    let before = crate::support::log(&*pod, "asking").await;
+    assert!(
+        before.starts_with("leads to ConnectionRefusedError\n"),
+        "{before}"
+    );
+    pod.request_deletion().await.expect("asked");
+    until_logged(&*pod, "asking", "8000\nleads to ConnectionRefusedError").await;
+    pod.remove().await.expect("removed");
+}
+
+#[tokio::test]
+async fn a_service_that_uses_terminating_endpoints_leads_to_the_pod_until_a_container_is_not_ready()
+{
+    let (_bench, pod) = observed_pod(TerminatingEndpoints::Used).await;
+    until_logged(&*pod, "asking", "leads to 10.244.0.2:8000").await;
+    pod.request_deletion().await.expect("asked");
+    until_logged(&*pod, "app", "term").await;
+    let log = crate::support::log(&*pod, "asking").await;
+    assert!(log.ends_with("leads to 10.244.0.2:8000\n"), "{log}");
+    // Its file is gone a second after its TERM, and its readiness with it.
+    until_logged(&*pod, "asking", "8000\nleads to ConnectionRefusedError").await;
     pod.remove().await.expect("removed");
 }
 

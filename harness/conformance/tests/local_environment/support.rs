@@ -13,7 +13,9 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::identity::{PodName, RunId};
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::stack::Stack;
 use harness_core::stack::secret::SecretText;
@@ -36,14 +38,14 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = utf8(folder.path());
-        Self::at(&path, folder)
+        Self::with_egress(AgentEgress::None)
     }
 
-    fn at(path: &Utf8Path, folder: tempfile::TempDir) -> Self {
+    /// With a way out for the agent's container.
+    pub(crate) fn with_egress(egress: AgentEgress) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         Self {
-            environment: environment(path),
+            environment: environment_with(&utf8(folder.path()), egress),
             folder,
             run: "test1".parse().expect("a run id"),
         }
@@ -71,11 +73,16 @@ impl Bench {
 
 /// Makes an environment below a folder.
 pub(crate) fn environment(path: &Utf8Path) -> LocalEnvironment {
+    environment_with(path, AgentEgress::None)
+}
+
+fn environment_with(path: &Utf8Path, agent_egress: AgentEgress) -> LocalEnvironment {
     let executables = BTreeMap::from([("test/sh".to_owned(), Utf8PathBuf::from("/bin/sh"))]);
     LocalEnvironment::new(LocalOptions {
         images: ImageTable { executables },
         conformance: env!("CARGO_BIN_EXE_conformance").into(),
         runtime: path.join("runtime"),
+        agent_egress,
     })
 }
 
@@ -88,6 +95,7 @@ pub(crate) fn stack(pod: Value) -> Stack {
         namespace_enforces: None,
         agents: None,
         pod: serde_json::from_value(pod).expect("a pod template"),
+        terminating_endpoints: TerminatingEndpoints::default(),
         config_maps: BTreeMap::from([("map".to_owned(), map)]),
         secrets: BTreeMap::from([("secret".to_owned(), secret)]),
     }

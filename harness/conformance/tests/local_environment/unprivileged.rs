@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 use serde_json::json;
 
 use crate::support::{events_of, log, shell, stack, until, until_exited, until_gone, with};
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::identity::PodName;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_environment::local::{ImageTable, LocalEnvironment, LocalOptions, probe_support};
@@ -67,6 +68,7 @@ async fn helper_without_privileges() {
         },
         conformance,
         runtime: folder.join("runtime"),
+        agent_egress: AgentEgress::None,
     });
     let name = |purpose: &str| PodName {
         run: "user1".parse().expect("a run id"),

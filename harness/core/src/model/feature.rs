@@ -56,11 +56,15 @@ pub enum Feature {
     StartupProbeHttp,
     /// The kubelet (or its rehearsal) honours TCP startup probes.
     StartupProbeTcp,
+    /// A Service whose only pod is being deleted refuses connections, as before Kubernetes 1.26.
+    TerminatingEndpointsUnused,
+    /// A Service whose only pod is being deleted leads to it for as long as it serves, as from Kubernetes 1.26 on.
+    TerminatingEndpointsUsed,
 }
 
 impl Feature {
     /// Every feature, by name.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::AgentFaultInjection,
         Self::AgentService,
         Self::AgentUnixSocket,
@@ -83,6 +87,8 @@ impl Feature {
         Self::StartupProbeGrpc,
         Self::StartupProbeHttp,
         Self::StartupProbeTcp,
+        Self::TerminatingEndpointsUnused,
+        Self::TerminatingEndpointsUsed,
     ];
 
     /// Returns the name as files and reports write it.
@@ -110,6 +116,8 @@ impl Feature {
             Self::StartupProbeGrpc => "startup-probe-grpc",
             Self::StartupProbeHttp => "startup-probe-http",
             Self::StartupProbeTcp => "startup-probe-tcp",
+            Self::TerminatingEndpointsUnused => "terminating-endpoints-unused",
+            Self::TerminatingEndpointsUsed => "terminating-endpoints-used",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +31,22 @@ pub struct Finding {
     pub case: Option<String>,
     /// The request.
     pub request: Option<RequestId>,
+    /// Where the request is written, when a file of payloads or seeds has it and not the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<SourcePlace>,
     /// What explains it: further facts, each a line.
     pub notes: Vec<String>,
+}
+
+/// A place in a file other than the scenario's.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SourcePlace {
+    /// The file, by its path in the project.
+    #[schemars(with = "String")]
+    pub file: Utf8PathBuf,
+    /// The place in it.
+    pub position: Position,
 }
 
 impl Finding {
@@ -50,6 +65,7 @@ impl Finding {
             observed: observed.into(),
             case: None,
             request: None,
+            written: None,
             notes: Vec::new(),
         }
     }
@@ -60,6 +76,20 @@ impl Finding {
         self.case = Some(case.into());
         self.request = Some(request.clone());
         self
+    }
+
+    /// Says where the request is written, when that is not in the scenario's file.
+    #[must_use]
+    pub fn written_at(self, written: Option<SourcePlace>) -> Self {
+        Self { written, ..self }
+    }
+
+    /// Returns the file and the line to look at first: those of the request, else what the scenario asks for. Line 0 is none.
+    pub fn place<'a>(&'a self, scenario_file: &'a Utf8Path) -> (&'a Utf8Path, u64) {
+        match &self.written {
+            Some(written) => (&written.file, written.position.line),
+            None => (scenario_file, self.position.line),
+        }
     }
 
     /// Adds a fact that explains it.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O beyond reading files of a project, and nothing here depends on tokio.
 
+pub mod agent_egress;
 pub mod byte_size;
 pub mod call_expectation;
 pub mod candidate;
@@ -46,6 +47,7 @@ pub mod seed;
 pub mod seed_position;
 pub mod stack_settings;
 pub mod stream_kind;
+pub mod terminating_endpoints;
 pub mod timeline;
 pub mod timeouts;
 pub mod timespan;

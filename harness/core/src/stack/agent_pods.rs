@@ -78,6 +78,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::terminating_endpoints::TerminatingEndpoints;
 
     fn pod() -> PodSpec {
         serde_json::from_value(json!({
@@ -123,6 +124,7 @@ mod tests {
             agents: None,
             pull_policies: BTreeMap::new(),
             namespace_enforces: None,
+            terminating_endpoints: TerminatingEndpoints::default(),
             config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),
             secrets: BTreeMap::new(),
         };

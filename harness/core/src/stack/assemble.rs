@@ -26,6 +26,7 @@ use crate::model::pull_policy::PullPolicy;
 use crate::model::stack_settings::{
     AgentPlace, ContainerSettings, ProbeSettings, StackSettings, VolumeSettings,
 };
+use crate::model::terminating_endpoints::TerminatingEndpoints;
 
 /// The key of the guide's secret that holds the access key.
 pub const ACCESS_KEY: &str = "accesskeyid";
@@ -136,6 +137,7 @@ pub fn assemble(
             .namespace_enforces
             .as_ref()
             .map(|standard| **standard),
+        terminating_endpoints: TerminatingEndpoints::default(),
         config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),
         secrets,
     })

@@ -9,6 +9,7 @@ use super::secret::SecretText;
 use crate::model::container::AGENT_CONTAINER;
 use crate::model::pod_security::PodSecurityStandard;
 use crate::model::pull_policy::PullPolicy;
+use crate::model::terminating_endpoints::TerminatingEndpoints;
 
 /// The port on which the proxy takes requests.
 pub const PROXY_PORT: u16 = 8000;
@@ -38,6 +39,8 @@ pub struct Stack {
     pub pull_policies: BTreeMap<String, PullPolicy>,
     /// The Pod Security Standard that the pod's namespace enforces.
     pub namespace_enforces: Option<PodSecurityStandard>,
+    /// What `local` rehearses for the Service once the pod is being deleted; a cluster does what it does.
+    pub terminating_endpoints: TerminatingEndpoints,
     /// Config maps by name; each a map from file name to content.
     pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Secrets by name; each a map from key to value.

@@ -1,38 +1,30 @@
 //! Speaks to a pod's supervisor.
 
-use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
+use super::folder_sockets::FolderSockets;
 use super::protocol::{CONTROL_SOCKET, ControlReply, ControlRequest, LONGEST_LINE};
 use crate::EnvironmentFault;
 
 /// The way to one pod's control socket.
 #[derive(Debug)]
 pub(super) struct ControlClient {
-    /// The pod's folder. A socket's path may have 108 bytes at most; through the descriptor it is
-    /// short wherever the folder is.
-    folder: File,
+    sockets: FolderSockets,
 }
 
 impl ControlClient {
     /// Takes the way through the pod's folder.
-    pub(super) fn new(folder: &Utf8Path) -> io::Result<Self> {
-        let folder = std::fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
-            .open(folder)?;
-        Ok(Self { folder })
+    pub(super) const fn new(sockets: FolderSockets) -> Self {
+        Self { sockets }
     }
 
     /// Returns the socket's path.
     pub(super) fn socket(&self) -> Utf8PathBuf {
-        format!("/proc/self/fd/{}/{CONTROL_SOCKET}", self.folder.as_raw_fd()).into()
+        self.sockets.path(CONTROL_SOCKET)
     }
 
     /// Asks and returns the answer.

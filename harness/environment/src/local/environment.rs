@@ -18,6 +18,8 @@ use tokio::time;
 
 use super::container_logs::ContainerLogs;
 use super::control_client::ControlClient;
+use super::egress;
+use super::folder_sockets::FolderSockets;
 use super::image_table::ImageTable;
 use super::plan::PodPlan;
 use super::planning::{self, Privileges};
@@ -26,7 +28,8 @@ use super::protocol::ControlRequest;
 use super::stage_thread;
 use crate::pod_timeline::PodTimeline;
 use crate::run_folder::{self, RunFolder};
-use crate::{Addresses, Environment, EnvironmentFault, Pod};
+use crate::{Addresses, Environment, EnvironmentFault, Pod, ServiceTranslation};
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::{PodName, RunId};
@@ -50,6 +53,8 @@ pub struct LocalOptions {
     pub conformance: Utf8PathBuf,
     /// The folder of short-lived files: `<runtime>/<run>/<pod>/`.
     pub runtime: Utf8PathBuf,
+    /// What the agent's container reaches outside of its pod.
+    pub agent_egress: AgentEgress,
 }
 
 /// Runs pods as namespaces of this machine.
@@ -132,6 +137,9 @@ impl Environment for LocalEnvironment {
             Feature::StartupProbeGrpc,
             Feature::StartupProbeHttp,
             Feature::StartupProbeTcp,
+            // Either is rehearsed, as a scenario needs it.
+            Feature::TerminatingEndpointsUnused,
+            Feature::TerminatingEndpointsUsed,
         ]);
         match self.privileges {
             Privileges::Root => {
@@ -191,15 +199,17 @@ impl Environment for LocalEnvironment {
             .run_folder(&name.run)
             .map_err(failed_to("lock the run's folder"))?;
         let place = run.path().join(name.to_string());
-        let plan = planning::plan(&name, stack, &place, &self.options.images, self.privileges)?;
+        let mut plan = planning::plan(&name, stack, &place, &self.options.images, self.privileges)?;
+        egress::equip(&mut plan, &self.options.agent_egress);
         let containers = plan.rules.containers.iter();
         let logs = ContainerLogs::create(containers.map(|container| container.name.clone()))
             .map_err(failed_to("make the pod's logs"))?;
         fs_err::create_dir(&place).map_err(failed_to("make the pod's folder"))?;
         let folder = FolderGuard(Some(place.clone()));
-        let control = ControlClient::new(&place)
-            .map(Arc::new)
-            .map_err(failed_to("open the pod's folder"))?;
+        let sockets = FolderSockets::open(&place).map_err(failed_to("open the pod's folder"))?;
+        let egress = egress::open(&self.options.agent_egress, &sockets)
+            .map_err(failed_to("open the agent's way out"))?;
+        let control = Arc::new(ControlClient::new(sockets));
         let mut stage = self
             .start_stage(&name, &control, &logs)
             .await
@@ -211,6 +221,7 @@ impl Environment for LocalEnvironment {
             addresses: Addresses {
                 pod_ip: plan.pod_ip.clone(),
                 service: format!("{}:{}", plan.service_ip, plan.service_port),
+                translation: ServiceTranslation::ByClient,
             },
             folder: folder.release(),
             logs,
@@ -218,6 +229,7 @@ impl Environment for LocalEnvironment {
             timeline,
             lifeline: Mutex::new(Some(lifeline)),
             kill: watch::Sender::new(false),
+            egress,
             run,
         };
         Ok(Arc::new(LocalPod::new(parts, stage, reports)))

@@ -16,8 +16,10 @@ pub use crate::run_folder_survey::runs_left;
 
 mod container_logs;
 mod control_client;
+mod egress;
 mod environment;
 mod expansion;
+mod folder_sockets;
 mod image_table;
 mod kubelet;
 mod plan;

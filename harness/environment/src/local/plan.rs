@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::kubelet::PodRules;
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 
 /// One pod, ready to be brought up.
 #[derive(Deserialize, Serialize)]
@@ -30,6 +31,10 @@ pub(super) struct PodPlan {
     pub containers: Vec<ContainerPlan>,
     /// When and how they are started, probed and ended.
     pub rules: PodRules,
+    /// Whether the Service leads to the pod while it is being deleted.
+    pub terminating_endpoints: TerminatingEndpoints,
+    /// The container that has a way out of the pod, by its position in `containers`.
+    pub way_out_of: Option<usize>,
 }
 
 impl fmt::Debug for PodPlan {

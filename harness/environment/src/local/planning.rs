@@ -120,6 +120,8 @@ pub(super) fn plan(
             restart_policy: restart_policy(pod)?,
             grace: std::time::Duration::from_secs(u64::try_from(grace).unwrap_or(0)),
         },
+        terminating_endpoints: stack.terminating_endpoints,
+        way_out_of: None,
     })
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::kubelet::{Dial, ProbeCheck};
 use super::*;
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 use harness_core::stack::secret::SecretText;
 
 fn planned(pod: Value) -> Result<PodPlan, EnvironmentFault> {
@@ -20,6 +21,7 @@ fn planned_as(pod: Value, privileges: Privileges) -> Result<PodPlan, Environment
         pull_policies: BTreeMap::new(),
         namespace_enforces: None,
         agents: None,
+        terminating_endpoints: TerminatingEndpoints::default(),
         config_maps: BTreeMap::from([(
             "map".into(),
             BTreeMap::from([("a".into(), "1".into()), ("b".into(), "2".into())]),

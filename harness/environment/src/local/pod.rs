@@ -15,6 +15,7 @@ use tokio::time;
 
 use super::container_logs::ContainerLogs;
 use super::control_client::{ControlClient, read_reply_exactly};
+use super::egress::OpenEgress;
 use super::protocol::{ControlReply, ControlRequest};
 use crate::inspection::{InspectionAnswer, InspectionRequest};
 use crate::pod_timeline::PodTimeline;
@@ -54,6 +55,8 @@ pub(super) struct PodParts {
     pub timeline: Arc<PodTimeline>,
     pub lifeline: Mutex<Option<ChildStdin>>,
     pub kill: watch::Sender<bool>,
+    #[expect(dead_code, reason = "held to be open, never read")]
+    pub egress: Option<OpenEgress>,
     /// The run's folder goes when neither the environment nor a pod needs it.
     #[expect(dead_code, reason = "held for its lock, never read")]
     pub run: Arc<RunFolder>,

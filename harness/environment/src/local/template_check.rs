@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 
 use super::planning::{self, Privileges};
 use crate::EnvironmentFault;
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 use harness_core::stack::Stack;
 
 /// Returns everything for which `local` would refuse a pod of this template, each with its [`EnvironmentFault::field`]. `images` are the names,
@@ -18,6 +19,7 @@ pub fn template_refusals(pod: &PodSpec, images: &BTreeSet<&str>) -> Vec<Environm
         agents: None,
         pull_policies: BTreeMap::new(),
         namespace_enforces: None,
+        terminating_endpoints: TerminatingEndpoints::default(),
         config_maps: BTreeMap::new(),
         secrets: BTreeMap::new(),
     };

@@ -19,7 +19,7 @@ pub(super) async fn examine() -> Vec<Check> {
         },
         Check::ok(
             "network",
-            "pods have a network of their own and reach nothing beyond the pod: no internet, no name server, no cloud of the vendor",
+            "pods have a network of their own and reach nothing beyond the pod: no internet, no name server, no cloud of the vendor; --agent-egress gives the agent a way out",
         ),
         leftovers(),
     ]

@@ -51,12 +51,13 @@ pub fn judge_joined(
             count.requests += 1;
             count.as_expected += u64::from(findings.is_empty());
         }
-        results
-            .findings
-            .extend(findings.into_iter().map(|finding| match remark(joined) {
+        results.findings.extend(findings.into_iter().map(|finding| {
+            let finding = finding.written_at(request.written.clone());
+            match remark(joined) {
                 Some(remark) => finding.note(remark),
                 None => finding,
-            }));
+            }
+        }));
         results.requests.push(JudgedRequest::new(
             &request.case,
             planned,

@@ -53,6 +53,7 @@ impl CarryOut<OnePod> for RefusalSpec {
                 expect: case.expect.clone(),
                 cell: None,
                 undeliverable: None,
+                written: None,
             });
         }
         let address = deployment.proxy_address();

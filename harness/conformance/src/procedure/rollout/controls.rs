@@ -89,6 +89,7 @@ pub(super) async fn judge_controls(
             expect: outcome_only(outcome, position),
             cell: None,
             undeliverable: None,
+            written: None,
         })
     };
     let requests = [

@@ -21,3 +21,4 @@ mod system;
 mod trial;
 mod usage;
 mod volumes;
+mod way_out;

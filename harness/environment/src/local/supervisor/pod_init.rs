@@ -22,11 +22,13 @@ use super::control::Control;
 use super::logs::ContainerLog;
 use super::reaper::Reaper;
 use super::stage::TRIAL_ARGUMENT;
+use super::way_out::WayOut;
 use super::{network, service, system, trial, volumes};
 use crate::local::container_logs::FIRST_LOG_DESCRIPTOR;
 use crate::local::kubelet::{PodState, RehearsedKubelet};
 use crate::local::plan::PodPlan;
 use crate::local::protocol::LONGEST_LINE;
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 
 /// Why the supervisor could not bring up its pod.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +122,19 @@ async fn supervise() -> Result<(), SupervisorError> {
         (address(&plan.service_ip)?, plan.service_port).into(),
         (address(&plan.pod_ip)?, plan.target_port).into(),
     );
+    if let Some(container) = plan.way_out_of {
+        let way_out = WayOut::open(&plan.folder, Rc::clone(&state), container)
+            .await
+            .map_err(failed_to("open the agent's way out"))?;
+        tokio::task::spawn_local(way_out.run());
+    }
     let kubelet = RehearsedKubelet::new(containers, plan.rules.clone(), Rc::clone(&state));
     let reaping = tokio::task::spawn_local(async move { reaper.run(ended).await });
-    tokio::task::spawn_local(service::run(service, target, state.readiness()));
+    let endpoint = match plan.terminating_endpoints {
+        TerminatingEndpoints::Unused => state.readiness(),
+        TerminatingEndpoints::Used => state.serving(),
+    };
+    tokio::task::spawn_local(service::run(service, target, endpoint));
     tokio::task::spawn_local(kubelet.run());
     tokio::select! {
         served = control.serve(listener) => served.map_err(failed_to("serve the control socket")),
