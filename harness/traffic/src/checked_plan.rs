@@ -9,6 +9,7 @@ use crate::bounded_lines::{LineError, next_line};
 use crate::checked_stream::{CheckedStream, StreamError};
 use crate::contract::{CheckedContract, ContractPlanError};
 use crate::plan::{DrivePlan, Task};
+use crate::transport::Translation;
 
 /// The most bytes of the plan.
 const PLAN_LIMIT: usize = 64 * 1024 * 1024;
@@ -108,10 +109,14 @@ fn check_traffic(plan: DrivePlan) -> Result<CheckedPlan, PlanError> {
     let mut streams = Vec::with_capacity(plan.streams.len());
     for stream in plan.streams {
         let name = stream.name.clone();
-        let stream = CheckedStream::new(stream).map_err(|source| PlanError::Stream {
+        let is_translated_here = plan.translated_service.as_ref() == Some(&stream.address);
+        let mut stream = CheckedStream::new(stream).map_err(|source| PlanError::Stream {
             stream: name,
             source,
         })?;
+        if is_translated_here {
+            stream.destination.translation = Translation::ByDriver;
+        }
         for id in stream.ids() {
             if let Some(id) = ids.replace(id) {
                 return Err(PlanError::DuplicateId { id });

@@ -4,7 +4,7 @@ use crate::pacing::{Rate, RateError};
 use crate::plan::{ConnectionUse, Pacing, Requests, Stream};
 use crate::request_bytes::{NUMBER_PLACEHOLDER, RequestBytes, RequestError, RequestTemplate};
 use crate::tls::{TlsClient, TlsPlanError};
-use crate::transport::Destination;
+use crate::transport::{Destination, Translation};
 
 /// The most requests of one concurrent stream that are under way, whatever its plan says.
 const CONCURRENCY_LIMIT: usize = 65_536;
@@ -119,6 +119,7 @@ impl CheckedStream {
             requests,
             name: stream.name,
             destination: Destination {
+                translation: Translation::ByNode,
                 tls: stream.tls.as_ref().map(TlsClient::new).transpose()?,
                 address: stream.address,
             },

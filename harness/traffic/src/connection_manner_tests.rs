@@ -13,7 +13,7 @@ use super::*;
 use crate::plan::{BodyPacing, BodyStart};
 use crate::record::ResponseRecord;
 use crate::request_bytes::{AnswerBody, Manner};
-use crate::transport::Destination;
+use crate::transport::{Destination, Translation};
 use crate::websocket::{Handshake, text_frame};
 
 const AMPLE: Duration = Duration::from_secs(30);
@@ -96,6 +96,7 @@ async fn exchange_of(steps: Vec<ScriptStep>, request: &RequestBytes) -> Exchange
     let (address, task) = play(steps).await;
     let destination = Destination {
         address: address.to_string(),
+        translation: Translation::ByNode,
         tls: None,
     };
     let deadline = Instant::now() + AMPLE;
@@ -190,6 +191,7 @@ async fn a_continue_that_never_comes_is_a_missing_answer() {
     .await;
     let destination = Destination {
         address: address.to_string(),
+        translation: Translation::ByNode,
         tls: None,
     };
     let deadline = Instant::now() + Duration::from_millis(300);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rstest::rstest;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -12,7 +13,7 @@ use crate::failure::DETAIL_LIMIT;
 use crate::plan::BodyStart;
 use crate::record::ResponseRecord;
 use crate::request_bytes::{AnswerBody, Manner};
-use crate::transport::Destination;
+use crate::transport::{Destination, Translation};
 
 /// Longer than anything here takes, so that only what is meant to time out does.
 const AMPLE: Duration = Duration::from_secs(30);
@@ -74,6 +75,7 @@ fn request(body: &[u8]) -> RequestBytes {
 async fn connect(address: &str, deadline: Instant) -> Result<Transport, ClientFailure> {
     let destination = Destination {
         address: address.to_owned(),
+        translation: Translation::ByNode,
         tls: None,
     };
     destination.connect(deadline).await
@@ -317,4 +319,61 @@ async fn a_closed_connection_is_stale_and_an_idle_one_is_not() {
     };
     socket.readable().await.expect("the close arrives");
     assert!(stream.is_stale());
+}
+
+/// Something that answers each connection with a text and closes it, as a Service does that leaves the translation to its clients.
+async fn service_that_says(text: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let _ = client.write_all(text.as_bytes()).await;
+        }
+    });
+    address.to_string()
+}
+
+async fn connect_through(service: String) -> Result<Transport, ClientFailure> {
+    let destination = Destination {
+        address: service,
+        translation: Translation::ByDriver,
+        tls: None,
+    };
+    destination.connect(Instant::now() + AMPLE).await
+}
+
+#[tokio::test]
+async fn a_connection_to_a_service_is_one_to_where_it_leads() {
+    let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+    let (address, task) = server(&[answer], Then::Close).await;
+    let service = service_that_says(address.to_string()).await;
+    let transport = connect_through(service).await.expect("connected");
+    let exchange = exchange(transport, &request(b""), Instant::now() + AMPLE).await;
+    task.abort();
+    assert_eq!(response_of(exchange).status, 204);
+}
+
+#[tokio::test]
+async fn a_pod_that_refuses_behind_its_service_refuses_the_connection() {
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = free.local_addr().expect("bound");
+    drop(free);
+    let service = service_that_says(address.to_string()).await;
+    let failure = connect_through(service).await.expect_err("refused");
+    assert_eq!(
+        (failure.phase, failure.cause),
+        (RequestPhase::Connect, FailureCause::Refused)
+    );
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::name("localhost:80")]
+#[case::long("1".repeat(1_000))]
+#[tokio::test]
+async fn a_service_that_gives_no_address_leads_nowhere(#[case] text: impl Into<String>) {
+    let service = service_that_says(text.into()).await;
+    let failure = connect_through(service).await.expect_err("nowhere");
+    assert_eq!(failure.phase, RequestPhase::Connect);
+    assert!(failure.detail.contains("no address"), "{failure:?}");
 }

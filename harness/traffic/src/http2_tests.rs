@@ -16,7 +16,7 @@ use super::*;
 use crate::plan::{BodyPacing, BodyStart, Framing, PlannedRequest, Protocol, Upgrade};
 use crate::record::UpgradeOutcome;
 use crate::request_bytes::{RequestTemplate, WireForm};
-use crate::transport::Destination;
+use crate::transport::{Destination, Translation};
 
 const AMPLE: Duration = Duration::from_secs(30);
 
@@ -76,6 +76,7 @@ async fn client(address: SocketAddr) -> Http2Client {
     let deadline = Instant::now() + AMPLE;
     let destination = Destination {
         address: address.to_string(),
+        translation: Translation::ByNode,
         tls: None,
     };
     let transport = destination.connect(deadline).await.expect("listening");

@@ -24,6 +24,10 @@ pub struct DrivePlan {
     pub streams: Vec<Stream>,
     /// The bound of one request, from its intended send instant until its answer is complete.
     pub request_timeout_milliseconds: u64,
+    /// The address of a Service that the driver translates itself, as `host:port`: for each connection it asks there for the address, and
+    /// connects to what it is answered. None where a node does so.
+    #[serde(default)]
+    pub translated_service: Option<String>,
 }
 
 impl DrivePlan {

@@ -1,13 +1,14 @@
 //! A connection as bytes, with or without TLS: how it is opened, and whether it is still of use.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
@@ -22,9 +23,23 @@ use crate::tls::TlsClient;
 pub(crate) struct Destination {
     /// `host:port`.
     pub(crate) address: String,
+    /// Who finds out where the address leads.
+    pub(crate) translation: Translation,
     /// How connections are secured; none means cleartext.
     pub(crate) tls: Option<TlsClient>,
 }
+
+/// Who finds out where an address leads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Translation {
+    /// The driver: what listens there writes the address to connect to.
+    ByDriver,
+    /// The node, unseen.
+    ByNode,
+}
+
+/// The longest address that is read, in bytes: one of IPv6 with its port has at most 47.
+const LONGEST_ADDRESS: u64 = 64;
 
 /// A connection as bytes.
 #[derive(Debug)]
@@ -53,6 +68,10 @@ impl Destination {
 
     async fn open(&self) -> io::Result<Transport> {
         let stream = TcpStream::connect(&self.address).await?;
+        let stream = match self.translation {
+            Translation::ByDriver => TcpStream::connect(translated(stream).await?).await?,
+            Translation::ByNode => stream,
+        };
         // A socket that refuses the option is dead already, which the first write says.
         let _ = stream.set_nodelay(true);
         match &self.tls {
@@ -60,6 +79,22 @@ impl Destination {
             Some(tls) => Ok(Transport::Tls(Box::new(tls.secure(stream).await?))),
         }
     }
+}
+
+/// Reads where a connection leads, as a Service that does not translate by itself writes it.
+async fn translated(service: TcpStream) -> io::Result<SocketAddr> {
+    let mut address = String::new();
+    service
+        .take(LONGEST_ADDRESS)
+        .read_to_string(&mut address)
+        .await?;
+    address.parse().map_err(|_| {
+        let detail = format!(
+            "the Service answered with no address: {}",
+            escape(address.as_bytes())
+        );
+        io::Error::new(io::ErrorKind::InvalidData, detail)
+    })
 }
 
 impl Transport {

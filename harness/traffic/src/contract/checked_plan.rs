@@ -11,7 +11,7 @@ use http::uri::PathAndQuery;
 use super::framing::frame;
 use super::plan::{Completion, ContractPlan, PlannedCall};
 use crate::tls::{TlsClient, TlsPlanError};
-use crate::transport::Destination;
+use crate::transport::{Destination, Translation};
 
 /// The most connections of a plan.
 const CONNECTION_LIMIT: usize = 64;
@@ -145,6 +145,7 @@ impl CheckedContract {
             connections.push(CheckedConnection {
                 name: connection.name,
                 destination: Destination {
+                    translation: Translation::ByNode,
                     address: connection.address,
                     tls: connection.tls.as_ref().map(TlsClient::new).transpose()?,
                 },

@@ -18,7 +18,7 @@ use crate::kube::api::status;
 use crate::kube::pod::kube_pod::{KubePod, NamespaceOwner};
 use crate::kube::pod::pod_maker::{PodMaker, await_address};
 use crate::kube::space::namespace::RunNamespace;
-use crate::{Addresses, FleetMember, Pod as _};
+use crate::{Addresses, FleetMember, Pod as _, ServiceTranslation};
 use harness_core::model::causes::chain;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
 use harness_core::stack::Stack;
@@ -164,7 +164,14 @@ impl Nursery {
         match await_address(member.pod.view()).await {
             Ok((pod_ip, node)) => {
                 let service = self.service;
-                member.pod.place(Addresses { pod_ip, service }, node);
+                member.pod.place(
+                    Addresses {
+                        pod_ip,
+                        service,
+                        translation: ServiceTranslation::ByNode,
+                    },
+                    node,
+                );
             }
             Err(error) => {
                 tracing::warn!(

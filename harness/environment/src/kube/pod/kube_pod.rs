@@ -28,7 +28,7 @@ use crate::kube::timeline::recorder::PodRecorder;
 use crate::observe::{ContainerId, ObserveRequest};
 use crate::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
-    PodHttpRequest, PodHttpResponse,
+    PodHttpRequest, PodHttpResponse, ServiceTranslation,
 };
 use harness_core::model::image_use::ContainerImage;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
@@ -231,6 +231,7 @@ impl Pod for KubePod {
         let unknown = || Addresses {
             pod_ip: String::new(),
             service: String::new(),
+            translation: ServiceTranslation::ByNode,
         };
         self.placement
             .get()

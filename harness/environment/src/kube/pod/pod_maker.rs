@@ -15,7 +15,7 @@ use crate::kube::space::run_space::RunSpace;
 use crate::kube::timeline::kubelet_acts::{KubeletActs, make_kubelet_act};
 use crate::kube::timeline::pod_watch::{PodView, follow_pod};
 use crate::kube::timeline::recorder::PodRecorder;
-use crate::{Addresses, EnvironmentFault};
+use crate::{Addresses, EnvironmentFault, ServiceTranslation};
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::Stack;
 
@@ -83,7 +83,14 @@ impl PodMaker {
             .into())
         })?;
         let service = service.to_owned();
-        pod.place(Addresses { pod_ip, service }, node);
+        pod.place(
+            Addresses {
+                pod_ip,
+                service,
+                translation: ServiceTranslation::ByNode,
+            },
+            node,
+        );
         Ok(Arc::new(pod))
     }
 

@@ -186,9 +186,12 @@ async fn no_grace_means_kill_without_hook_or_term() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_probed_or_restarted_during_deletion() {
+async fn nothing_but_readiness_is_probed_and_nothing_restarted_during_deletion() {
     let rules = ContainerRules {
-        readiness: Some(http(0)),
+        readiness: Some(ProbeRules {
+            failure_threshold: 1,
+            ..http(0)
+        }),
         liveness: Some(http(0)),
         pre_stop: Some(hook()),
         ..container("app")
@@ -198,9 +201,25 @@ async fn nothing_is_probed_or_restarted_during_deletion() {
         healthy: Some((0, 12)),
         ..obedient()
     };
-    let events = World::one(rules, script).run(120, Some(11)).await;
-    let last_probe = times(&events, |event| matches!(event, E::Probed { .. }));
-    assert!(last_probe.iter().all(|at| *at <= 11_000), "{last_probe:?}");
+    let world = World::one(rules, script);
+    let serving = world.state.serving();
+    let events = world.run(120, Some(11)).await;
+    let probed = |kind| {
+        times(
+            &events,
+            |event| matches!(event, E::Probed { probe, .. } if *probe == kind),
+        )
+    };
+    let liveness = probed(ProbeKind::Liveness);
+    assert!(liveness.iter().all(|at| *at <= 11_000), "{liveness:?}");
+    assert_eq!(probed(ProbeKind::Readiness), [0, 10_000, 20_000, 30_000]);
+    // A Service that uses terminating endpoints leads to the pod until then.
+    assert_eq!(times(&events, |event| *event == E::PodNotReady), [11_000]);
+    assert_eq!(
+        times(&events, |event| *event == E::ContainerNotReady),
+        [20_000]
+    );
+    assert!(!*serving.borrow());
     assert!(
         !names(&events)
             .iter()

@@ -36,24 +36,24 @@ pub(super) struct Probing<'a, R: ContainerRuntime> {
     pub container: usize,
     pub process: &'a R::StartedContainer,
     pub started_at: Instant,
+    /// Whether the container has started up in this run.
+    pub has_started_up: watch::Sender<bool>,
 }
 
 impl<R: ContainerRuntime> Probing<'_, R> {
-    /// Probes until the startup or the liveness probe has failed.
+    /// Asks for start-up and liveness until one of the two probes has failed.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future stops all probing.
     pub(super) async fn run(&self) -> ProbeFailed {
-        let started = watch::Sender::new(false);
         tokio::select! {
-            failed = self.startup(&started) => failed,
-            failed = self.liveness(started.subscribe()) => failed,
-            never = self.readiness(started.subscribe()) => match never {},
+            failed = self.startup() => failed,
+            failed = self.liveness() => failed,
         }
     }
 
-    async fn startup(&self, started: &watch::Sender<bool>) -> ProbeFailed {
+    async fn startup(&self) -> ProbeFailed {
         if let Some(rules) = &self.rules.startup {
             let mut series = Series::new(ProbeKind::Startup, rules, self.started_at);
             loop {
@@ -66,15 +66,15 @@ impl<R: ContainerRuntime> Probing<'_, R> {
         }
         self.state
             .record(self.container, LifecycleEvent::StartupComplete);
-        started.send_replace(true);
+        self.has_started_up.send_replace(true);
         future::pending().await
     }
 
-    async fn liveness(&self, started: watch::Receiver<bool>) -> ProbeFailed {
+    async fn liveness(&self) -> ProbeFailed {
         let Some(rules) = &self.rules.liveness else {
             return future::pending().await;
         };
-        until_started(started).await;
+        self.until_started_up().await;
         let mut series = Series::new(ProbeKind::Liveness, rules, self.started_at);
         series.skip_missed_beats();
         loop {
@@ -84,8 +84,14 @@ impl<R: ContainerRuntime> Probing<'_, R> {
         }
     }
 
-    async fn readiness(&self, started: watch::Receiver<bool>) -> Infallible {
-        until_started(started).await;
+    /// Asks for readiness for as long as it is polled. The kubelet does so until the container has ended, also while it is being ended: a
+    /// Service that uses terminating endpoints goes by it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the probe.
+    pub(super) async fn readiness(&self) -> Infallible {
+        self.until_started_up().await;
         let Some(rules) = &self.rules.readiness else {
             self.state.mark_ready(self.container);
             return future::pending().await;
@@ -100,6 +106,14 @@ impl<R: ContainerRuntime> Probing<'_, R> {
                 None => {}
             }
         }
+    }
+
+    async fn until_started_up(&self) {
+        let mut started = self.has_started_up.subscribe();
+        let _ = started
+            .wait_for(|started| *started)
+            .await
+            .expect("the sender lives in self");
     }
 
     /// Makes one attempt and reports what was seen.
@@ -144,13 +158,6 @@ impl<R: ContainerRuntime> Probing<'_, R> {
                 DialAnswer::Status(status) => Err(format!("status {status}")),
             },
         }
-    }
-}
-
-async fn until_started(mut started: watch::Receiver<bool>) {
-    if started.wait_for(|started| *started).await.is_err() {
-        // The sender goes only when the whole run of the container is over.
-        future::pending::<()>().await;
     }
 }
 

@@ -1,7 +1,9 @@
 //! One pod under the kubelet's rules: its containers are started in order, attended, restarted and ended.
 
+use std::pin::pin;
 use std::rc::Rc;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
 
@@ -160,7 +162,9 @@ impl<R: ContainerRuntime> RehearsedKubelet<R> {
             container,
             process,
             started_at: Instant::now(),
+            has_started_up: watch::Sender::new(false),
         };
+        let mut readiness = pin!(probing.readiness());
         let (cause, grace) = tokio::select! {
             biased;
             status = self.runtime.wait(process) => {
@@ -172,6 +176,7 @@ impl<R: ContainerRuntime> RehearsedKubelet<R> {
                 let grace = failed.grace.unwrap_or(self.rules.grace);
                 (EndCause::Probe(failed), grace)
             }
+            never = &mut readiness => match never {},
         };
         let termination = Termination {
             runtime: &self.runtime,
@@ -182,7 +187,10 @@ impl<R: ContainerRuntime> RehearsedKubelet<R> {
             role: rules.role,
             grace,
         };
-        let status = termination.run().await;
+        let status = tokio::select! {
+            status = termination.run() => status,
+            never = readiness => match never {},
+        };
         self.record_end(container, status);
         (status, cause)
     }

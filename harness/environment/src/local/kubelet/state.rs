@@ -15,6 +15,7 @@ pub(in crate::local) struct PodState<P> {
     events: RefCell<Vec<TimelineEvent>>,
     event_count: watch::Sender<usize>,
     ready: watch::Sender<bool>,
+    serving: watch::Sender<bool>,
     deletion: watch::Sender<Option<Duration>>,
 }
 
@@ -51,6 +52,7 @@ impl<P: Clone> PodState<P> {
             events: RefCell::default(),
             event_count: watch::Sender::new(0),
             ready: watch::Sender::new(false),
+            serving: watch::Sender::new(false),
             deletion: watch::Sender::new(None),
         }
     }
@@ -86,6 +88,11 @@ impl<P: Clone> PodState<P> {
     /// Follows the pod's readiness.
     pub(in crate::local) fn readiness(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
+    }
+
+    /// Follows whether all of the pod's containers are ready, also while it is being deleted.
+    pub(in crate::local) fn serving(&self) -> watch::Receiver<bool> {
+        self.serving.subscribe()
     }
 
     /// Returns the position of a container.
@@ -178,12 +185,11 @@ impl<P: Clone> PodState<P> {
     }
 
     fn settle_readiness(&self) {
-        let ready = !self.is_deleting()
-            && self
-                .containers
-                .borrow()
-                .iter()
-                .all(|container| container.ready);
+        let containers = self.containers.borrow();
+        let serving = containers.iter().all(|container| container.ready);
+        drop(containers);
+        self.serving.send_replace(serving);
+        let ready = serving && !self.is_deleting();
         if self.ready.send_replace(ready) != ready {
             self.record_for_pod(if ready {
                 LifecycleEvent::PodReady

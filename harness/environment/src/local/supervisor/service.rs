@@ -1,12 +1,12 @@
-//! The Service in front of the pod: a forwarder that listens only while the pod is ready.
+//! The Service in front of the pod: a listener that says where a connection leads, and listens only while it leads anywhere.
 //!
-//! Connections that were accepted live on when the pod stops being ready, as they do behind a real
-//! Service.
+//! A node translates the address of a connection to a Service once, when it is opened: what it leads to accepts or refuses it, and a connection that
+//! stands is no business of the Service any more. The driver does the same here: it asks this listener for the address and connects there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time;
@@ -14,23 +14,23 @@ use tokio::time;
 /// The pause after a failed accept, which would fail again at once.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
-/// Forwards for ever.
+/// Answers for ever with `target`, while the Service has it as an endpoint.
 pub(super) async fn run(
     service: SocketAddr,
     target: SocketAddr,
-    mut readiness: watch::Receiver<bool>,
+    mut endpoint: watch::Receiver<bool>,
 ) {
-    while readiness.wait_for(|ready| *ready).await.is_ok() {
+    while endpoint.wait_for(|has_one| *has_one).await.is_ok() {
         match TcpListener::bind(service).await {
             Ok(listener) => {
                 tokio::select! {
-                    _ = readiness.wait_for(|ready| !*ready) => {}
+                    _ = endpoint.wait_for(|has_one| !*has_one) => {}
                     () = accept(&listener, target) => {}
                 }
             }
             Err(error) => {
                 tracing::error!(%service, %error, "cannot listen as the pod's Service");
-                if readiness.wait_for(|ready| !*ready).await.is_err() {
+                if endpoint.wait_for(|has_one| !*has_one).await.is_err() {
                     return;
                 }
             }
@@ -42,7 +42,7 @@ async fn accept(listener: &TcpListener, target: SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                tokio::task::spawn_local(forward(client, target));
+                tokio::task::spawn_local(answer(client, target));
             }
             Err(error) => {
                 // Most likely no descriptor is left; one comes free when a connection ends.
@@ -53,12 +53,7 @@ async fn accept(listener: &TcpListener, target: SocketAddr) {
     }
 }
 
-async fn forward(mut client: TcpStream, target: SocketAddr) {
-    // A target that refuses shows to the client as a closed connection, as behind a proxying
-    // Service.
-    if let Ok(mut server) = TcpStream::connect(target).await {
-        let _ = client.set_nodelay(true);
-        let _ = server.set_nodelay(true);
-        let _ = copy_bidirectional(&mut client, &mut server).await;
-    }
+async fn answer(mut client: TcpStream, target: SocketAddr) {
+    // Who does not take the answer has gone.
+    let _ = client.write_all(target.to_string().as_bytes()).await;
 }
