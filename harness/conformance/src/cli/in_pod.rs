@@ -10,9 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
 use harness_environment::observe;
-use harness_environment::service_answers::{
-    ANSWERED_BY, REACHED_WITHIN, answer_connections, ask_until_answered_by, listen,
-};
+use harness_environment::service_answers::{answer_connections, ask_until_answered_by, listen};
 
 /// How long an address may take until it refuses.
 const REFUSED_WITHIN: Duration = Duration::from_secs(10);
@@ -88,13 +86,17 @@ pub(super) fn await_refusal_main() -> ExitCode {
     ExitCode::from(exit_code::PASSED)
 }
 
-/// Connects to an address until two pods have answered, and writes down what came of it.
+/// Connects to an address until so many pods have answered, or so many milliseconds are over, and writes down what came of it.
 pub(super) fn await_answers_main() -> ExitCode {
-    let Some(address) = std::env::args().nth(2).and_then(|text| text.parse().ok()) else {
-        remark("error: no address was given");
+    let argument = |position| std::env::args().nth(position);
+    let address = argument(2).and_then(|text| text.parse().ok());
+    let wanted = argument(3).and_then(|text| text.parse().ok());
+    let within = argument(4).and_then(|text| text.parse().ok());
+    let (Some(address), Some(wanted), Some(within)) = (address, wanted, within) else {
+        remark("error: an address, a number of pods and a time in milliseconds are needed");
         return ExitCode::from(exit_code::USAGE);
     };
-    let answers = ask_until_answered_by(ANSWERED_BY, address, REACHED_WITHIN);
+    let answers = ask_until_answered_by(wanted, address, Duration::from_millis(within));
     let line = serde_json::to_string(&answers).expect("answers have only string keys");
     drop(say(line));
     ExitCode::from(exit_code::PASSED)

@@ -155,6 +155,13 @@ async fn kubernetes(
         images: chosen.images,
         keeping: chosen.keeping,
         service_trial: Trial::of(Feature::Rollout, needed),
+        terminating_trial: Trial::of_any(
+            &[
+                Feature::TerminatingEndpointsUnused,
+                Feature::TerminatingEndpointsUsed,
+            ],
+            needed,
+        ),
         admission_trial: Trial::of(Feature::PodSecurityAdmission, needed),
         runtime: needs.runtime.into(),
         leases,

@@ -19,6 +19,9 @@ pub struct ContainerEnd {
     /// A container that must have ended before this one.
     #[serde(default)]
     pub outlives: Option<Located<String>>,
+    /// A container that must have ended before this one is sent TERM.
+    #[serde(default)]
+    pub term_after: Option<Located<String>>,
     /// The time between TERM and KILL that the container must have been given.
     #[serde(default)]
     pub kill_after: Option<Located<TimeSpan>>,

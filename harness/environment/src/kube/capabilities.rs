@@ -8,6 +8,7 @@ use crate::kube::delivery::image_census::Digests;
 use crate::kube::space::observing::Observing;
 use crate::kube::trials::admission_trial::PodAdmission;
 use crate::kube::trials::service_trial::ServiceReach;
+use crate::kube::trials::terminating_trial::TerminatingReach;
 use harness_artifacts::image::{ImageRole, is_in_no_registry};
 use harness_core::model::feature::{Feature, FeatureSet};
 
@@ -43,6 +44,7 @@ pub(super) struct Capabilities {
     pub cluster: BTreeMap<String, String>,
     pub observing: Observing,
     pub services: ServiceReach,
+    pub terminating: TerminatingReach,
     pub admission: PodAdmission,
     pub images: ImageNames,
     pub presence: Presence,
@@ -54,6 +56,7 @@ impl Capabilities {
     pub(super) fn features(&self) -> FeatureSet {
         let mut features = FeatureSet::from(ALWAYS);
         features.extend(self.services.features());
+        features.extend(self.terminating.features());
         features.extend(self.admission.features());
         features.extend(self.observing.features());
         match self.digests {
@@ -92,7 +95,8 @@ impl Capabilities {
         if feature == Feature::PodSecurityAdmission {
             return Some(self.admission.fact());
         }
-        self.observing.why_not(feature)
+        let reason = self.terminating.why_not(feature);
+        reason.or_else(|| self.observing.why_not(feature))
     }
 
     /// Returns what the report says of the cluster.
@@ -105,6 +109,10 @@ impl Capabilities {
         }
         facts.insert("containers are looked into".into(), self.observing.fact());
         facts.insert("services".into(), self.services.fact());
+        facts.insert(
+            "services of pods that are being deleted".into(),
+            self.terminating.fact(),
+        );
         facts.insert("pod security admission".into(), self.admission.fact());
         facts
     }
@@ -120,6 +128,7 @@ mod tests {
             cluster: BTreeMap::new(),
             observing,
             services: ServiceReach::NotTried,
+            terminating: TerminatingReach::NotTried,
             admission: PodAdmission::NotTried,
             images: ImageNames::default().with(ImageRole::Agent, "registry.example.com/agent:1"),
             presence: Presence::Unknown,

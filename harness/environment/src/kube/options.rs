@@ -37,6 +37,8 @@ pub struct KubeOptions {
     pub keeping: Keeping,
     /// Whether a Service with two pods is tried first.
     pub service_trial: Trial,
+    /// Whether a Service is tried first whose pod is being deleted.
+    pub terminating_trial: Trial,
     /// Whether a pod that a namespace must refuse is tried first.
     pub admission_trial: Trial,
     /// The folder that holds the folders of runs with their short-lived files.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::EnvironmentFault;
 use crate::kube::api::connection::ApiConnection;
+use crate::kube::api::endpoints::EndpointsApi;
 use crate::kube::capabilities::Capabilities;
 use crate::kube::cluster::run_cluster::Cluster;
 use crate::kube::environment::KubeEnvironment;
@@ -17,6 +18,7 @@ use crate::kube::timeline::kubelet_acts::KubeletActs;
 use crate::kube::trials::admission_trial::{PodAdmission, try_admission};
 use crate::kube::trials::agent_probe::{AgentTraits, probe_agent};
 use crate::kube::trials::service_trial::{ServiceReach, try_service};
+use crate::kube::trials::terminating_trial::{TerminatingReach, try_terminating};
 use crate::run_folder::RunFolder;
 use harness_artifacts::image::ImageRole;
 
@@ -58,6 +60,7 @@ impl KubeEnvironment {
             let run_images = options.run_images(&connection, &images).await?;
             let space = Arc::new(RunSpace::new(
                 connection.client.clone(),
+                EndpointsApi::of(connection.release),
                 options.run.clone(),
                 run_images,
                 options.keeping,
@@ -69,11 +72,14 @@ impl KubeEnvironment {
                     None => None,
                 };
                 let services = Box::pin(try_service(&space, options.service_trial, say)).await?;
+                let terminating =
+                    Box::pin(try_terminating(&space, options.terminating_trial, say)).await?;
                 let admission = try_admission(&space, options.admission_trial).await?;
                 let found = Found {
                     observing,
                     agent,
                     services,
+                    terminating,
                     admission,
                 };
                 Ok::<_, EnvironmentFault>(found)
@@ -102,6 +108,7 @@ impl KubeEnvironment {
                     cluster: connection.facts(),
                     observing: found.observing,
                     services: found.services,
+                    terminating: found.terminating,
                     admission: found.admission,
                     images,
                     presence: options.presence(&cluster),
@@ -127,5 +134,6 @@ struct Found {
     observing: Observing,
     agent: Option<AgentTraits>,
     services: ServiceReach,
+    terminating: TerminatingReach,
     admission: PodAdmission,
 }

@@ -12,14 +12,18 @@ use tokio::task::JoinSet;
 
 use crate::EnvironmentFault;
 use crate::kube::api::connection::{ApiConnection, ContextConfig, KubeconfigSource, read_context};
+use crate::kube::api::endpoints::EndpointsApi;
 use crate::kube::api::fault::ask;
 use crate::kube::space::sweep::left_namespaces;
 
 /// How long the kubeconfig's credentials may take.
 const LOGGED_IN_WITHIN: Duration = Duration::from_secs(15);
 
+const ENDPOINTS: &str = "endpoints";
+const ENDPOINT_SLICES: &str = "endpointslices";
+
 /// What a run does in a cluster, by resource. A run makes its namespaces itself, so each right is one in all of them.
-const RIGHTS: [(Need, &str, &str, &[&str]); 13] = [
+const RIGHTS: [(Need, &str, &str, &[&str]); 14] = [
     (
         Need::EveryRun,
         "",
@@ -40,7 +44,14 @@ const RIGHTS: [(Need, &str, &str, &[&str]); 13] = [
     (Need::EveryRun, "", "secrets", &["create", "patch"]),
     (Need::EveryRun, "", "configmaps", &["create", "patch"]),
     (Need::EveryRun, "", "serviceaccounts", &["get"]),
-    (Need::EveryRun, "", "endpoints", &["get"]),
+    // One of the two, by the release.
+    (Need::EveryRun, "", ENDPOINTS, &["get"]),
+    (
+        Need::EveryRun,
+        "discovery.k8s.io",
+        ENDPOINT_SLICES,
+        &["list"],
+    ),
     (Need::EveryRun, "", "events", &["list", "watch"]),
     (Need::Rollouts, "apps", "deployments", &["create", "patch"]),
     (Need::Rollouts, "", "pods/eviction", &["create"]),
@@ -84,6 +95,14 @@ impl Right {
                 resource,
             })
         })
+    }
+
+    /// Returns whether a run makes use of it where the API has this of a Service's endpoints.
+    fn is_used_with(self, api: EndpointsApi) -> bool {
+        match api {
+            EndpointsApi::Slices => self.resource != ENDPOINTS,
+            EndpointsApi::Whole => self.resource != ENDPOINT_SLICES,
+        }
     }
 
     /// Returns the words after `kubectl auth can-i` that ask for the same.
@@ -180,7 +199,7 @@ impl ReachedCluster {
         &self.0.version
     }
 
-    /// Asks the API for each right whether it is granted: self-subject access reviews, of which nothing is stored.
+    /// Asks the API for each right that a run makes use of there whether it is granted: self-subject access reviews, of which nothing is stored.
     ///
     /// # Errors
     ///
@@ -191,7 +210,9 @@ impl ReachedCluster {
     /// When a question does: a bug.
     pub async fn rights(&self) -> Result<Vec<(Right, Grant)>, EnvironmentFault> {
         let mut asked = JoinSet::new();
-        for (position, right) in Right::all().enumerate() {
+        let api = EndpointsApi::of(self.0.release);
+        let rights = Right::all().filter(|right| right.is_used_with(api));
+        for (position, right) in rights.enumerate() {
             let client = self.0.client.clone();
             asked.spawn(async move { (position, right, is_granted(client, right).await) });
         }
@@ -253,6 +274,19 @@ mod tests {
             exec.as_kubectl_asks(),
             "create pods --subresource=exec --all-namespaces"
         );
+    }
+
+    #[test]
+    fn of_the_two_rights_to_endpoints_a_cluster_is_asked_for_one() {
+        let asked = |api| {
+            let rights = Right::all().filter(|right| right.is_used_with(api));
+            let of_endpoints = rights.filter(|right| right.resource.starts_with("endpoint"));
+            of_endpoints
+                .map(|right| right.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked(EndpointsApi::Whole), ["get endpoints"]);
+        assert_eq!(asked(EndpointsApi::Slices), ["list endpointslices"]);
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub fn judge_end(timeline: &[TimelineEvent], expect: &ContainerEnd) -> Vec<Findi
         );
     }
     findings.extend(judge_survival(after, expect));
+    findings.extend(judge_turn(after, expect));
     findings.extend(judge_kill_after(after, expect));
     findings
 }
@@ -81,6 +82,35 @@ fn judge_survival(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Find
         )
         .note(render(after, None))
     })
+}
+
+/// Checks that a container was sent TERM after another one had ended.
+fn judge_turn(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Finding> {
+    let other = expect.term_after.as_ref()?;
+    let latest_of = |name: &str, wanted| first(after, Some(name), wanted);
+    let term = latest_of(&expect.name, |event| {
+        matches!(event, LifecycleEvent::TermSent { .. })
+    });
+    let end = latest_of(other, |event| matches!(event, LifecycleEvent::Exited(_)));
+    let observed = match (term, end) {
+        (None, _) => "it was sent no TERM",
+        (Some(_), None) => "the end of the other is not in the timeline",
+        (Some(term), Some(end)) if term < end => "it was sent TERM before",
+        (Some(_), Some(_)) => return None,
+    };
+    let expected = format!(
+        "`{}` is sent TERM after `{}` has ended",
+        *expect.name, **other
+    );
+    Some(
+        Finding::new(
+            FindingKind::LifecycleOrder,
+            other.position,
+            expected,
+            observed,
+        )
+        .note(render(after, None)),
+    )
 }
 
 /// Checks how long a container was given between TERM and KILL.

@@ -22,6 +22,7 @@ fn end(pre_stop: PreStopEnd, exit_codes: &[i32]) -> ContainerEnd {
         pre_stop: Located::unwritten(pre_stop),
         exit_codes: Located::unwritten(exit_codes.to_vec()),
         outlives: None,
+        term_after: None,
         kill_after: None,
     }
 }
@@ -149,4 +150,39 @@ fn readiness_before_the_startup_probe_is_a_finding() {
         judge_startup_probe(&early, "a", Position::default()).len(),
         1
     );
+}
+
+#[test]
+fn a_term_that_comes_before_its_turn_or_never_is_a_finding() {
+    let mut expect = end(PreStopEnd::Finishes, &[0]);
+    expect.term_after = Some(Located::unwritten("b".into()));
+    let observed = |events: &[TimelineEvent]| {
+        let findings = judge_end(events, &expect);
+        let found = findings
+            .iter()
+            .find(|finding| finding.kind == FindingKind::LifecycleOrder);
+        found.map(|finding| finding.observed.to_string())
+    };
+    let mut events = orderly();
+    assert_eq!(
+        observed(&events).as_deref(),
+        Some("the end of the other is not in the timeline")
+    );
+    let exit = events[5].clone();
+    events.insert(
+        4,
+        TimelineEvent {
+            container: Some("b".into()),
+            ..exit
+        },
+    );
+    events[4].at = events[3].at;
+    assert_eq!(observed(&events), None);
+    events[4].at = events[6].at;
+    assert_eq!(
+        observed(&events).as_deref(),
+        Some("it was sent TERM before")
+    );
+    events.remove(5);
+    assert_eq!(observed(&events).as_deref(), Some("it was sent no TERM"));
 }

@@ -69,10 +69,8 @@ impl Procedure for DrainSpec {
         }
         let known = [PROXY_CONTAINER, APPLICATION_CONTAINER, AGENT_CONTAINER];
         for container in &self.containers {
-            for name in [Some(&container.name), container.outlives.as_ref()]
-                .into_iter()
-                .flatten()
-            {
+            let others = [&container.outlives, &container.term_after];
+            for name in others.into_iter().flatten().chain([&container.name]) {
                 if !known.contains(&name.as_str()) {
                     complaints.add(
                         name.position,

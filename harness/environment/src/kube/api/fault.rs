@@ -33,7 +33,7 @@ const API_POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// What the user can do where the API does not let the harness in.
 const PERMISSIONS: &str = "the user of this kubeconfig needs to create and delete namespaces, and to create, watch and delete pods, \
-     pods/exec, pods/log, pods/portforward, services, secrets and config maps in them, and to get endpoints; `kubectl auth can-i --list` shows what it may do";
+     pods/exec, pods/log, pods/portforward, services, secrets and config maps in them, and to list endpointslices (before Kubernetes 1.21: to get endpoints); `kubectl auth can-i --list` shows what it may do";
 
 /// Does one thing with the API, within its time.
 pub(in crate::kube) async fn ask<T>(

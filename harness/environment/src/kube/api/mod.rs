@@ -4,6 +4,7 @@
 
 mod client;
 pub(super) mod connection;
+pub(super) mod endpoints;
 pub(super) mod exec;
 pub(super) mod fault;
 pub(super) mod image_names;

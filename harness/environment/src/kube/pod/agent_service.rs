@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{Endpoints, Pod as KubePodObject};
-use kube::api::Api;
+use k8s_openapi::api::core::v1::Pod as KubePodObject;
 
-use crate::kube::api::fault::ask;
 use crate::kube::api::objects::{self, AGENTS};
 use crate::kube::pod::kube_pod::KubePod;
 use crate::kube::space::run_space::RunSpace;
@@ -63,18 +61,13 @@ pub(in crate::kube) async fn await_endpoints(
     namespace: &str,
     wanted: u32,
 ) -> Result<BTreeSet<String>, EnvironmentFault> {
-    let endpoints: Api<Endpoints> = Api::namespaced(space.client.clone(), namespace);
-    let action = format!("look at the endpoints of `{AGENTS}`");
     let mut polling = Polling::within(ENDPOINTS_WITHIN, POLL_EVERY);
     let mut ready = BTreeSet::new();
     while polling.next().await {
-        let found = ask(&action, endpoints.get_opt(AGENTS)).await?;
-        let subsets = found.and_then(|found| found.subsets).unwrap_or_default();
-        ready = subsets
-            .into_iter()
-            .flat_map(|subset| subset.addresses.unwrap_or_default())
-            .map(|address| address.ip)
-            .collect();
+        let api = space.endpoints;
+        ready = api
+            .ready_addresses(&space.client, namespace, AGENTS)
+            .await?;
         if ready.len() >= usize::try_from(wanted).unwrap_or(usize::MAX) {
             return Ok(ready);
         }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::EnvironmentFault;
+use crate::kube::api::endpoints::EndpointsApi;
 use crate::kube::api::fault::{RequestAttempt, ask_patiently};
 use crate::kube::api::labels::{FIELD_MANAGER, RUN_LABEL, run_name};
 use crate::kube::api::objects::{self, DRIVER};
@@ -46,6 +47,7 @@ pub(in crate::kube) struct RunImages {
 /// A run's part of a cluster.
 pub(in crate::kube) struct RunSpace {
     pub client: Client,
+    pub endpoints: EndpointsApi,
     pub run: RunId,
     pub images: RunImages,
     pub keeping: Keeping,
@@ -66,12 +68,14 @@ impl RunSpace {
     /// Begins with nothing made.
     pub(in crate::kube) fn new(
         client: Client,
+        endpoints: EndpointsApi,
         run: RunId,
         images: RunImages,
         keeping: Keeping,
     ) -> Self {
         Self {
             client,
+            endpoints,
             run,
             images,
             keeping,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Container;
 
+use self::turn::Turn;
 use super::fact::{ContainerFact, Fact, KubeletSignal, Readiness};
 use super::instance::{Instance, InstanceEnd};
 use super::pre_stop::Hook;
@@ -15,6 +16,7 @@ use harness_core::stack::PROXY_CONTAINER;
 
 mod ending;
 mod stopping;
+mod turn;
 
 /// Between a moment and what was certainly before it.
 const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
@@ -41,6 +43,9 @@ pub(super) struct ContainerTimeline {
     out_of_memory: BTreeSet<String>,
     /// The instance that was started last.
     instance: Instance,
+    /// Whether it is a native sidecar, which is ended after what it serves.
+    is_sidecar: bool,
+    turn: Turn,
 }
 
 impl ContainerTimeline {
@@ -102,9 +107,25 @@ impl ContainerTimeline {
     }
 
     /// The pod's deletion was asked for.
-    pub(super) const fn delete(&mut self, at: Timestamp, grace_seconds: u64) {
+    pub(super) fn delete(&mut self, at: Timestamp, grace_seconds: u64) {
         self.deleted_at = Some(at);
         self.grace_seconds = grace_seconds;
+        // Without grace everything is ended at once.
+        if self.is_sidecar && grace_seconds > 0 {
+            self.turn = Turn::Awaited {
+                term: None,
+                exit: None,
+            };
+        }
+    }
+
+    /// It is a native sidecar.
+    #[must_use]
+    pub(super) fn as_sidecar(self) -> Self {
+        Self {
+            is_sidecar: true,
+            ..self
+        }
     }
 
     /// Reads what a status, the node or the container's log says.

@@ -35,6 +35,8 @@ pub(super) struct PodState {
     deleted_at: Option<Timestamp>,
     /// How often each event of the kubelet was counted.
     counts: BTreeMap<String, i32>,
+    /// The native sidecars, the last one first, each with the containers that are ended before it.
+    sidecars: Vec<(String, Vec<String>)>,
 }
 
 /// Where a fact stands among those that are read.
@@ -93,20 +95,30 @@ fn reading_order(facts: &[Fact]) -> impl Iterator<Item = &Fact> {
 impl PodState {
     /// Begins with what the pod template says.
     pub(super) fn of(pod: &PodSpec, grace_seconds: u64) -> Self {
-        let sidecars = pod.init_containers.iter().flatten();
-        let containers = sidecars.chain(&pod.containers).map(|container| {
-            let timeline = ContainerTimeline::of(container, grace_seconds);
-            (container.name.clone(), timeline)
-        });
+        let timeline_of = |container| ContainerTimeline::of(container, grace_seconds);
+        let mains = pod.containers.iter();
+        let mut containers: BTreeMap<String, ContainerTimeline> = mains
+            .map(|container| (container.name.clone(), timeline_of(container)))
+            .collect();
+        let mut ended_before: Vec<String> = containers.keys().cloned().collect();
+        let mut sidecars = Vec::new();
+        // They are ended in the reverse order of their starts.
+        for container in pod.init_containers.iter().flatten().rev() {
+            let name = &container.name;
+            containers.insert(name.clone(), timeline_of(container).as_sidecar());
+            sidecars.push((name.clone(), ended_before.clone()));
+            ended_before.push(name.clone());
+        }
         Self {
             events: Vec::new(),
-            containers: containers.collect(),
+            containers,
             grace_seconds,
             exists: false,
             readiness: Readiness::NotReady,
             asked_at: None,
             deleted_at: None,
             counts: BTreeMap::new(),
+            sidecars,
         }
     }
 
@@ -135,6 +147,40 @@ impl PodState {
     }
 
     fn read(&mut self, fact: &Fact) {
+        self.read_by_itself(fact);
+        self.give_turns(fact.latest);
+    }
+
+    /// Lets each sidecar have its turn that has nothing to wait for any more.
+    fn give_turns(&mut self, now: Timestamp) {
+        let Some(deleted_at) = self.deleted_at else {
+            return;
+        };
+        for (name, ended_before) in self.sidecars.clone() {
+            let awaits = self.containers.get(&name);
+            if !awaits.is_some_and(ContainerTimeline::awaits_turn) {
+                continue;
+            }
+            let mut others = ended_before
+                .iter()
+                .filter_map(|name| self.containers.get(name));
+            let last_end = others.try_fold(deleted_at, |last, other| {
+                let end = if other.was_never_started() {
+                    Some(deleted_at)
+                } else {
+                    other.earliest_end()
+                };
+                Some(last.max(end?))
+            });
+            if let Some(last_end) = last_end {
+                self.in_one(&name, |container| {
+                    container.turn_comes(last_end, now.max(last_end));
+                });
+            }
+        }
+    }
+
+    fn read_by_itself(&mut self, fact: &Fact) {
         match &fact.what {
             What::DeletionAsked => {
                 self.asked_at.get_or_insert(fact.latest);

@@ -31,6 +31,15 @@ impl TermMoment {
         }
     }
 
+    /// What is known once it is certain that TERM was not sent before `earliest`; it was by `now`.
+    pub(super) fn no_earlier_than(self, earliest: Timestamp, now: Timestamp) -> Self {
+        match self {
+            Self::Seen(at) if at >= earliest => Self::Seen(at),
+            Self::Seen(_) => Self::Between(earliest, now),
+            Self::Between(from, to) => Self::Between(from.max(earliest), to.max(now)),
+        }
+    }
+
     /// What is known once it is certain that TERM was sent by then.
     pub(super) fn no_later_than(self, end: Timestamp) -> Self {
         match self {

@@ -6,4 +6,6 @@ pub(super) mod admission_trial;
 pub(super) mod agent_probe;
 pub(super) mod service_refusal;
 pub(super) mod service_trial;
+pub(super) mod terminating_trial;
 pub(super) mod trial;
+mod trial_service;

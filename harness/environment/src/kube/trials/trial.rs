@@ -14,7 +14,12 @@ pub enum Trial {
 impl Trial {
     /// Returns what follows for a feature from the features that the scenarios of a run need.
     pub fn of(feature: Feature, needed: &FeatureSet) -> Self {
-        if needed.contains(&feature) {
+        Self::of_any(&[feature], needed)
+    }
+
+    /// Returns what follows for features that one trial shows.
+    pub fn of_any(features: &[Feature], needed: &FeatureSet) -> Self {
+        if features.iter().any(|feature| needed.contains(feature)) {
             Self::Needed
         } else {
             Self::NotNeeded

@@ -38,6 +38,9 @@ impl ContainerTimeline {
         cause: EndCause,
     ) {
         let is_current = self.instance.is_of(id);
+        if is_current {
+            self.instance.not_ended_before = fact.earliest.or(Some(fact.latest));
+        }
         let seen = self.instance.seen_end().filter(|_| is_current);
         let at = seen.unwrap_or(fact.latest);
         match cause {
@@ -60,8 +63,14 @@ impl ContainerTimeline {
     }
 
     /// An instance has ended, as is heard now; it ends once.
-    fn exit(&mut self, heard_at: Timestamp, at: Timestamp, id: &str, status: ExitStatus) {
-        if !self.ended.insert(id.to_owned()) {
+    pub(super) fn exit(
+        &mut self,
+        heard_at: Timestamp,
+        at: Timestamp,
+        id: &str,
+        status: ExitStatus,
+    ) {
+        if self.holds_exit(heard_at, at, id, status) || !self.ended.insert(id.to_owned()) {
             return;
         }
         if !self.instance.is_of(id) {
@@ -91,7 +100,7 @@ impl ContainerTimeline {
             // The container was to report it and did not.
             self.send_term(moment.no_later_than(at), left);
         }
-        if let Some(earliest) = self.deleted_at {
+        if let (Some(earliest), false) = (self.deleted_at, self.has_missed_its_turn()) {
             // The kubelet may report the hook and TERM later.
             let moment = TermMoment::Between(earliest, at).no_later_than(at);
             self.send_term(moment, LEAST_GRACE_SECONDS);
@@ -110,6 +119,7 @@ impl ContainerTimeline {
             InstanceEnd::Known | InstanceEnd::Lost => {}
             InstanceEnd::None => {
                 self.instance.end = InstanceEnd::Lost;
+                self.instance.not_ended_before.get_or_insert(heard_at);
                 let unknown = LifecycleEvent::EndUnknown {
                     reason: reason.to_owned(),
                 };

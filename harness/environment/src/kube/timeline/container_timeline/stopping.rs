@@ -60,6 +60,7 @@ impl ContainerTimeline {
 
     /// Nothing more will be heard of this instance: what was not observed of its hook follows from the rules.
     pub(in crate::kube::timeline) fn conclude(&mut self) {
+        self.give_up_turn();
         match self.instance.hook.conclude() {
             Some(HookRemainder::Finished(at)) => self.add_finished(at),
             Some(HookRemainder::Unseen(at)) => {
@@ -142,6 +143,10 @@ impl ContainerTimeline {
 
     /// By the kubelet's rules the container is sent TERM. One that reports it itself is waited for.
     pub(super) fn term(&mut self, moment: TermMoment, left_seconds: u64) {
+        if self.holds_term(moment, left_seconds) {
+            self.instance.hook.end(moment.latest());
+            return;
+        }
         match self.reports_term {
             ReportsTerm::No => self.send_term(moment, left_seconds),
             ReportsTerm::Yes => {

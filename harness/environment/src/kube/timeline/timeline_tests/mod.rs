@@ -12,6 +12,7 @@ mod arrival;
 mod hooks;
 mod instances;
 mod stops;
+mod turns;
 
 fn beginning(hook: Option<Value>) -> PodState {
     let mut container =
