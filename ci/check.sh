@@ -80,7 +80,9 @@ if [[ -x ../shared/kind/setup.sh ]]; then
   step 'a cluster is possible'
   ../shared/kind/setup.sh
   step 'the suite on a real kubelet'
-  ci/cluster.sh kind
+  ci/cluster.sh kind --exclude-feature rollout
+  step 'fleets on two nodes'
+  ci/two-nodes.sh
 fi
 
 step 'every wrong agent and wrong deployment is noticed'

@@ -9,8 +9,8 @@ case $(uname -m) in
   *) printf 'no release for %s\n' "$(uname -m)" >&2; exit 1 ;;
 esac
 case $tool in
-  kind) base=https://github.com/kubernetes-sigs/kind/releases/download/v0.30.0 list=kind-linux-$machine.sha256sum ;;
-  k3d) base=https://github.com/k3d-io/k3d/releases/download/v5.8.3 list=checksums.txt ;;
+  kind) base=https://github.com/kubernetes-sigs/kind/releases/download/v0.33.0 list=kind-linux-$machine.sha256sum ;;
+  k3d) base=https://github.com/k3d-io/k3d/releases/download/v5.9.0 list=checksums.txt ;;
   *) printf 'neither kind nor k3d: %s\n' "$tool" >&2; exit 2 ;;
 esac
 file=$tool-linux-$machine

@@ -32,6 +32,12 @@ pub trait Fleet: fmt::Debug + Send + Sync {
     /// Asks once for a pod's eviction, under a budget that keeps all but one of the pods available.
     async fn evict(&self, pod: &str) -> Result<Eviction, EnvironmentFault>;
 
+    /// Lets the node of a pod take no more pods until [`Fleet::uncordon`]; returns the fleet's pods on that node.
+    async fn cordon_node_of(&self, pod: &str) -> Result<Vec<String>, EnvironmentFault>;
+
+    /// Lets the nodes that were cordoned take pods again.
+    async fn uncordon(&self) -> Result<(), EnvironmentFault>;
+
     /// Deletes a pod without grace.
     async fn kill(&self, pod: &str) -> Result<(), EnvironmentFault>;
 

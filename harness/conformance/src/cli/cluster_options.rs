@@ -14,8 +14,8 @@ use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::model::image_digest::ImageDigest;
 use harness_core::model::pull_policy::PullPolicy;
 use harness_environment::kube::{
-    ClusterChoice, ClusterTool, ImageChoice, ImageDelivery, ImageNames, Keeping, LeaseFolder,
-    LoadCommand, PullSecretName, RegistryPrefix,
+    ClusterChoice, ClusterNodes, ClusterTool, ImageChoice, ImageDelivery, ImageNames, Keeping,
+    LeaseFolder, LoadCommand, MOST_NODES, PullSecretName, RegistryPrefix,
 };
 
 /// Where the pods run, and which images in which way.
@@ -34,6 +34,10 @@ pub(super) struct ClusterOptions {
     /// Docker already has, else the tool's own choice.
     #[arg(long, value_name = "IMAGE")]
     node_image: Option<String>,
+
+    /// With `kind` and `k3d`: how many nodes the cluster has, each of which takes pods. Default: 1, or those of the cluster of `conformance up`.
+    #[arg(long, value_name = "N", value_parser = nodes_parser())]
+    nodes: Option<u8>,
 
     /// Leave everything that was made in the cluster, for inspection. A cluster that was made is removed by `conformance down --kept`.
     #[arg(long)]
@@ -97,6 +101,11 @@ pub(super) fn environment_parser() -> impl TypedValueParser<Value = EnvironmentK
     PossibleValuesParser::new(values).try_map(|name| name.parse::<EnvironmentKind>())
 }
 
+/// Parses how many nodes a cluster is made of.
+pub(super) fn nodes_parser() -> impl TypedValueParser<Value = u8> {
+    clap::value_parser!(u8).range(1..=i64::from(MOST_NODES))
+}
+
 fn parse_pull_policy(text: &str) -> Result<PullPolicy, String> {
     let mut policies = PullPolicy::ALL.into_iter();
     policies
@@ -140,6 +149,7 @@ impl ClusterOptions {
                 .node_image
                 .clone()
                 .or_else(|| earlier.node_image.clone()),
+            nodes: self.nodes.or(earlier.nodes),
             // What is kept is kept once: a replay is asked for it again.
             keep: self.keep,
             agent_image: named(&self.agent_image, ImageRole::Agent),
@@ -194,7 +204,10 @@ impl ClusterOptions {
         self.refuse_what_does_nothing(environment)?;
         let made = |tool| ClusterChoice::Made {
             tool,
-            node_image: self.node_image.clone(),
+            nodes: ClusterNodes {
+                image: self.node_image.clone(),
+                count: self.nodes,
+            },
         };
         let cluster = match environment {
             EnvironmentKind::Local => return Ok(Place::Local),
@@ -245,6 +258,7 @@ impl ClusterOptions {
             ("--image-load", self.image_load.is_some(), EXISTING),
             ("--keep", self.keep, CLUSTERS),
             ("--node-image", self.node_image.is_some(), MADE),
+            ("--nodes", self.nodes.is_some(), MADE),
             ("--pull-policy", self.pull_policy.is_some(), CLUSTERS),
             ("--pull-secret", self.pull_secret.is_some(), CLUSTERS),
             ("--registry", self.registry.is_some(), EXISTING),
@@ -395,6 +409,8 @@ mod tests {
     #[case(&["--context", "c"], "--context")]
     #[case(&["--keep"], "--keep")]
     #[case(&["--node-image", "node:1"], "--node-image")]
+    #[case(&["--nodes", "2"], "--nodes")]
+    #[case(&["--environment", "existing", "--nodes", "2"], "--nodes")]
     #[case(&["--pull-policy", "Never"], "--pull-policy")]
     #[case(&["--pull-secret", "team/registry"], "--pull-secret")]
     #[case(&["--registry", "localhost:5000"], "--registry")]

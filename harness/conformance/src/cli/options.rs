@@ -223,6 +223,10 @@ pub(super) struct SelectionOptions {
     #[arg(long, value_name = "FEATURE", value_parser = feature_parser(), hide_possible_values = true)]
     feature: Vec<Feature>,
 
+    /// No scenarios that need this of the environment or the agent. May be given several times.
+    #[arg(long, value_name = "FEATURE", value_parser = feature_parser(), hide_possible_values = true)]
+    exclude_feature: Vec<Feature>,
+
     /// Only scenarios of this level.
     #[arg(long, value_name = "LEVEL", value_parser = level_parser())]
     level: Option<Level>,
@@ -276,6 +280,7 @@ impl SelectionOptions {
             excluded: self.exclude.clone(),
             groups: self.group.clone(),
             features: self.feature.clone(),
+            excluded_features: self.exclude_feature.clone(),
             level: self.level,
             shard: self.shard,
         };

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::cluster_options::nodes_parser;
 use super::error::CliError;
 use super::options::{ExecutableOptions, ProjectOptions};
 use crate::report::terminal::{remark, say};
@@ -18,7 +19,8 @@ use harness_artifacts::executable::locate;
 use harness_core::model::identity::RunId;
 use harness_core::model::timespan::TimeSpan;
 use harness_environment::kube::{
-    ClusterTool, Lease, LeaseFolder, LeasePurpose, Raised, UpOptions, sweep, try_tool, up,
+    ClusterNodes, ClusterTool, Lease, LeaseFolder, LeasePurpose, Raised, UpOptions, sweep,
+    try_tool, up,
 };
 
 /// The longest time for which a cluster is kept.
@@ -36,6 +38,10 @@ pub(super) struct Arguments {
     /// the tool's own choice.
     #[arg(long, value_name = "IMAGE")]
     node_image: Option<String>,
+
+    /// How many nodes the cluster has, each of which takes pods. Default: 1, or those of a cluster that is kept already.
+    #[arg(long, value_name = "N", value_parser = nodes_parser())]
+    nodes: Option<u8>,
 
     /// For how long from now on the cluster is kept: `30m`, `2h`. After that the next run removes it.
     #[arg(long = "for", value_name = "TIME", default_value = "2h", value_parser = parse_lasting)]
@@ -142,7 +148,10 @@ async fn raise(arguments: &Arguments) -> Result<Raised, CliError> {
     .await?;
     let options = UpOptions {
         tool,
-        node_image: arguments.node_image.clone(),
+        nodes: ClusterNodes {
+            image: arguments.node_image.clone(),
+            count: arguments.nodes,
+        },
         lasting: arguments.lasting,
         run: RunId::generate(Timestamp::now(), std::process::id()),
         built,

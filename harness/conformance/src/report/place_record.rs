@@ -20,6 +20,9 @@ pub struct PlaceRecord {
     pub context: Option<String>,
     /// `--node-image`.
     pub node_image: Option<String>,
+    /// `--nodes`.
+    #[serde(default)]
+    pub nodes: Option<u8>,
     /// `--keep`.
     pub keep: bool,
     /// `--agent-image` and its like, by role.

@@ -74,6 +74,7 @@ pub(super) fn place_with_agent_image(name: &str) -> PlaceRecord {
         environment: EnvironmentKind::Kind,
         context: None,
         node_image: None,
+        nodes: None,
         keep: false,
         images: BTreeMap::from([(ImageRole::Agent, name.to_owned())]),
         image_load: None,

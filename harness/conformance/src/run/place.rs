@@ -2,7 +2,7 @@
 
 use crate::report::record::PlaceRecord;
 use harness_artifacts::image::ImageRole;
-use harness_environment::kube::{ClusterChoice, ImageChoice, ImageDelivery, Keeping};
+use harness_environment::kube::{ClusterChoice, ClusterNodes, ImageChoice, ImageDelivery, Keeping};
 
 /// Where the pods run.
 #[derive(Clone, Debug, Default)]
@@ -31,11 +31,17 @@ const JOBS_PER_CORE: usize = 3;
 const JOBS_PER_CORE_OF_A_CLUSTER: usize = 2;
 
 impl Place {
-    /// Returns how many scenarios run at the same time on each core, where the user does not say.
-    pub const fn jobs_per_core(&self) -> usize {
+    /// Returns how many scenarios run at the same time on so many cores, where the user does not say. The nodes of a cluster that is made share them.
+    pub fn jobs(&self, cores: usize) -> usize {
         match self {
-            Self::Local => JOBS_PER_CORE,
-            Self::Kubernetes(_) => JOBS_PER_CORE_OF_A_CLUSTER,
+            Self::Local => cores * JOBS_PER_CORE,
+            Self::Kubernetes(place) => {
+                let nodes = match &place.cluster {
+                    ClusterChoice::Existing { .. } => 1,
+                    ClusterChoice::Made { nodes, .. } => usize::from(nodes.count.unwrap_or(1)),
+                };
+                (cores * JOBS_PER_CORE_OF_A_CLUSTER / nodes.max(1)).max(1)
+            }
         }
     }
 
@@ -44,9 +50,9 @@ impl Place {
         let Self::Kubernetes(place) = self else {
             return None;
         };
-        let (context, node_image) = match &place.cluster {
-            ClusterChoice::Existing { context } => (context.clone(), None),
-            ClusterChoice::Made { node_image, .. } => (None, node_image.clone()),
+        let (context, nodes) = match &place.cluster {
+            ClusterChoice::Existing { context } => (context.clone(), ClusterNodes::default()),
+            ClusterChoice::Made { nodes, .. } => (None, nodes.clone()),
         };
         let images = &place.images;
         let (image_load, registry) = match &images.delivery {
@@ -57,7 +63,8 @@ impl Place {
         Some(PlaceRecord {
             environment: place.cluster.kind(),
             context,
-            node_image,
+            node_image: nodes.image,
+            nodes: nodes.count,
             keep: place.keeping == Keeping::Keep,
             images: ImageRole::ALL
                 .into_iter()

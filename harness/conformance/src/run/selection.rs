@@ -23,6 +23,8 @@ pub struct Selection {
     pub groups: Vec<String>,
     /// Only scenarios that need one of these features; empty means all.
     pub features: Vec<Feature>,
+    /// No scenarios that need one of these features.
+    pub excluded_features: Vec<Feature>,
     /// Only scenarios of this level.
     pub level: Option<Level>,
     /// Only this part of them.
@@ -160,12 +162,10 @@ impl Selection {
     fn has_kind(&self, scenario: &Scenario) -> bool {
         let group = scenario.name.group();
         let features = &scenario.spec.features;
+        let needs_one_of = |named: &[Feature]| named.iter().any(|one| features.contains(one));
         (self.groups.is_empty() || self.groups.iter().any(|name| name == group))
-            && (self.features.is_empty()
-                || self
-                    .features
-                    .iter()
-                    .any(|feature| features.contains(feature)))
+            && (self.features.is_empty() || needs_one_of(&self.features))
+            && !needs_one_of(&self.excluded_features)
             && self.level.is_none_or(|level| level == scenario.spec.level)
     }
 
@@ -182,6 +182,11 @@ impl Selection {
             self.features
                 .iter()
                 .map(|feature| format!("--feature {feature}")),
+        );
+        options.extend(
+            self.excluded_features
+                .iter()
+                .map(|feature| format!("--exclude-feature {feature}")),
         );
         options.extend(self.level.map(|level| format!("--level {level}")));
         options.extend(self.shard.map(|shard| format!("--shard {shard}")));

@@ -160,7 +160,6 @@ pub async fn prepare_with(
         path: folder.clone(),
         source,
     })?;
-    let jobs_per_core = options.place.jobs_per_core();
     let timeouts = match options.place {
         Place::Local => Timeouts::default(),
         Place::Kubernetes(_) => Timeouts::default().in_a_cluster(),
@@ -217,6 +216,6 @@ pub async fn prepare_with(
         overrides: options.overrides,
         timeouts,
         options: record,
-        jobs: options.jobs.unwrap_or(cores * jobs_per_core),
+        jobs: options.jobs.unwrap_or_else(|| options.place.jobs(cores)),
     })
 }

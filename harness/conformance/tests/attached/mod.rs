@@ -7,7 +7,9 @@ use conformance::run::place::{KubernetesPlace, Place};
 use harness_core::model::causes::chain;
 use harness_core::model::environment_kind::{EnvironmentKind, UnknownEnvironment};
 use harness_core::model::project::Project;
-use harness_environment::kube::{ClusterChoice, ClusterTool, ImageChoice, Keeping, LeaseFolder};
+use harness_environment::kube::{
+    ClusterChoice, ClusterNodes, ClusterTool, ImageChoice, Keeping, LeaseFolder,
+};
 
 /// Says where the scenarios run.
 const ENVIRONMENT_VARIABLE: &str = "CONFORMANCE_ENVIRONMENT";
@@ -16,9 +18,7 @@ const ENVIRONMENT_VARIABLE: &str = "CONFORMANCE_ENVIRONMENT";
 pub(crate) fn open(arguments: &mut Arguments) -> Result<(Place, Project), String> {
     let place = chosen_place()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments
-        .test_threads
-        .get_or_insert(cores * place.jobs_per_core());
+    arguments.test_threads.get_or_insert(place.jobs(cores));
     let root = Utf8PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let project = Project::at(&root.canonicalize_utf8().unwrap_or(root));
     Ok((place, project))
@@ -34,7 +34,7 @@ fn chosen_place() -> Result<Place, String> {
         Place::Kubernetes(KubernetesPlace {
             cluster: ClusterChoice::Made {
                 tool,
-                node_image: None,
+                nodes: ClusterNodes::default(),
             },
             images: ImageChoice::default(),
             keeping: Keeping::Remove,

@@ -69,6 +69,32 @@ fn the_parts_of_a_run_are_all_of_it_and_none_twice() {
 }
 
 #[test]
+fn scenarios_that_need_a_feature_and_those_that_do_not_are_all_of_them() {
+    let count = |arguments: &[&str]| {
+        let ran = conformance(&[&["list"], arguments].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.seen());
+        ran.stdout.lines().count()
+    };
+    let with = count(&["--feature", "rollout"]);
+    let without = count(&["--exclude-feature", "rollout"]);
+    assert!(with > 0 && without > 0, "{with}, {without}");
+    assert_eq!(with + without, count(&[]));
+    let none = conformance(&[
+        "list",
+        "--feature",
+        "rollout",
+        "--exclude-feature",
+        "rollout",
+    ]);
+    assert_eq!(none.code, Some(3), "{}", none.seen());
+    assert!(
+        none.stderr.contains("--exclude-feature rollout"),
+        "{}",
+        none.seen()
+    );
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let mut child = command(&["list"])
         .stdout(Stdio::piped())

@@ -32,6 +32,8 @@ pub enum Feature {
     MemoryLimits,
     /// The kubelet (or its rehearsal) starts and ends native sidecars in their order.
     NativeSidecar,
+    /// The environment has several nodes that take pods, and one of them can be drained.
+    NodeDrain,
     /// The cluster refuses pods by the Pod Security Standard that their namespace enforces.
     PodSecurityAdmission,
     /// The kubelet (or its rehearsal) runs exec hooks before it sends TERM.
@@ -64,7 +66,7 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, by name.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AgentFaultInjection,
         Self::AgentService,
         Self::AgentUnixSocket,
@@ -75,6 +77,7 @@ impl Feature {
         Self::ImagesOnNodes,
         Self::MemoryLimits,
         Self::NativeSidecar,
+        Self::NodeDrain,
         Self::PodSecurityAdmission,
         Self::PreStopExec,
         Self::PreStopSleep,
@@ -104,6 +107,7 @@ impl Feature {
             Self::ImagesOnNodes => "images-on-nodes",
             Self::MemoryLimits => "memory-limits",
             Self::NativeSidecar => "native-sidecar",
+            Self::NodeDrain => "node-drain",
             Self::PodSecurityAdmission => "pod-security-admission",
             Self::PreStopExec => "pre-stop-exec",
             Self::PreStopSleep => "pre-stop-sleep",

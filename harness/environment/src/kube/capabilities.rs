@@ -7,6 +7,7 @@ use crate::kube::api::image_names::ImageNames;
 use crate::kube::delivery::image_census::Digests;
 use crate::kube::space::observing::Observing;
 use crate::kube::trials::admission_trial::PodAdmission;
+use crate::kube::trials::node_census::NodeCensus;
 use crate::kube::trials::service_trial::ServiceReach;
 use crate::kube::trials::terminating_trial::TerminatingReach;
 use harness_artifacts::image::{ImageRole, is_in_no_registry};
@@ -45,6 +46,7 @@ pub(super) struct Capabilities {
     pub observing: Observing,
     pub services: ServiceReach,
     pub terminating: TerminatingReach,
+    pub nodes: NodeCensus,
     pub admission: PodAdmission,
     pub images: ImageNames,
     pub presence: Presence,
@@ -57,6 +59,7 @@ impl Capabilities {
         let mut features = FeatureSet::from(ALWAYS);
         features.extend(self.services.features());
         features.extend(self.terminating.features());
+        features.extend(self.nodes.features());
         features.extend(self.admission.features());
         features.extend(self.observing.features());
         match self.digests {
@@ -89,6 +92,9 @@ impl Capabilities {
         if feature == Feature::Rollout {
             return self.services.why_no_rollout();
         }
+        if feature == Feature::NodeDrain {
+            return Some(self.nodes.why_no_drain());
+        }
         if feature == Feature::ResourceUsage {
             return Some("a pod's processes are looked into on this machine only".into());
         }
@@ -113,6 +119,9 @@ impl Capabilities {
             "services of pods that are being deleted".into(),
             self.terminating.fact(),
         );
+        if let Some(fact) = self.nodes.fact() {
+            facts.insert("nodes".into(), fact);
+        }
         facts.insert("pod security admission".into(), self.admission.fact());
         facts
     }
@@ -129,6 +138,7 @@ mod tests {
             observing,
             services: ServiceReach::NotTried,
             terminating: TerminatingReach::NotTried,
+            nodes: NodeCensus::Foreign,
             admission: PodAdmission::NotTried,
             images: ImageNames::default().with(ImageRole::Agent, "registry.example.com/agent:1"),
             presence: Presence::Unknown,

@@ -7,7 +7,7 @@
 //! `timeline`; `pod` and `trials`; `fleet`; and on top `capabilities`, `options`, `environment`, `preparation` and `survey`.
 
 pub use self::api::image_names::ImageNames;
-pub use self::cluster::choice::ClusterChoice;
+pub use self::cluster::choice::{ClusterChoice, ClusterNodes, MOST_NODES};
 pub use self::cluster::down::{Removal, Removed, down, sweep_leases};
 pub use self::cluster::keeping::Keeping;
 pub use self::cluster::lease::{Lease, LeaseError, LeasePurpose};

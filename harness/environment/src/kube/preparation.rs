@@ -17,6 +17,7 @@ use crate::kube::space::sweep::sweep_namespaces;
 use crate::kube::timeline::kubelet_acts::KubeletActs;
 use crate::kube::trials::admission_trial::{PodAdmission, try_admission};
 use crate::kube::trials::agent_probe::{AgentTraits, probe_agent};
+use crate::kube::trials::node_census::{NodeCensus, count_nodes};
 use crate::kube::trials::service_trial::{ServiceReach, try_service};
 use crate::kube::trials::terminating_trial::{TerminatingReach, try_terminating};
 use crate::run_folder::RunFolder;
@@ -66,6 +67,7 @@ impl KubeEnvironment {
                 options.keeping,
             ));
             let questions = async {
+                let nodes = count_nodes(&connection.client, cluster.own_nodes()).await?;
                 let observing = Observers::are_allowed(&space).await?;
                 let agent = match named.of(ImageRole::Agent) {
                     Some(image) => Some(probe_agent(&space, image).await?),
@@ -80,6 +82,7 @@ impl KubeEnvironment {
                     agent,
                     services,
                     terminating,
+                    nodes,
                     admission,
                 };
                 Ok::<_, EnvironmentFault>(found)
@@ -109,6 +112,7 @@ impl KubeEnvironment {
                     observing: found.observing,
                     services: found.services,
                     terminating: found.terminating,
+                    nodes: found.nodes,
                     admission: found.admission,
                     images,
                     presence: options.presence(&cluster),
@@ -135,5 +139,6 @@ struct Found {
     agent: Option<AgentTraits>,
     services: ServiceReach,
     terminating: TerminatingReach,
+    nodes: NodeCensus,
     admission: PodAdmission,
 }

@@ -59,8 +59,11 @@ pub enum RolloutStep {
     Restart,
     /// The fleet gets so many pods.
     Scale(u32),
-    /// Every pod is evicted, one after the other, under a budget that keeps all but one available, as a drain of its node does.
+    /// Every pod is evicted, one after the other, under a budget that keeps all but one available.
     Evict,
+    /// A node that has pods of the fleet takes no more pods, and each of those is evicted under that budget, as `kubectl drain` does. It takes pods
+    /// again once the fleet has settled.
+    DrainNode,
     /// One pod is deleted without grace, as `kubectl delete --grace-period=0 --force` does.
     Kill,
     /// The agent's process of one pod is killed; the kubelet starts it again.
@@ -95,6 +98,7 @@ impl fmt::Display for RolloutStep {
             Self::Restart => formatter.write_str("restart"),
             Self::Scale(replicas) => write!(formatter, "scale to {replicas}"),
             Self::Evict => formatter.write_str("evict"),
+            Self::DrainNode => formatter.write_str("drain-node"),
             Self::Kill => formatter.write_str("kill"),
             Self::KillAgent => formatter.write_str("kill-agent"),
             Self::RotateSecret(_) => formatter.write_str("rotate-secret"),

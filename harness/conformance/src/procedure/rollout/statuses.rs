@@ -15,6 +15,7 @@ pub(super) fn expected(spec: &RolloutSpec) -> BTreeMap<u16, Position> {
         RolloutStep::Restart
         | RolloutStep::Scale(_)
         | RolloutStep::Evict
+        | RolloutStep::DrainNode
         | RolloutStep::Kill
         | RolloutStep::KillAgent
         | RolloutStep::RotateSecret(_)

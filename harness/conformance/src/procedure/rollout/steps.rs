@@ -102,7 +102,17 @@ async fn take(
                 });
             }
         }
-        RolloutStep::Evict => remark = Some(evict_all(deployment).await?),
+        RolloutStep::Evict => remark = Some(evict(&staying(deployment), deployment).await?),
+        RolloutStep::DrainNode => {
+            let on_node = fleet.cordon_node_of(&one_of(deployment)?.name).await?;
+            let mut leaving = staying(deployment);
+            let all = leaving.len();
+            leaving.retain(|member| on_node.contains(&member.name));
+            let evicted = evict(&leaving, deployment).await?;
+            deployment.await_settled().await?;
+            fleet.uncordon().await?;
+            remark = Some(format!("of {all} pods {evicted}"));
+        }
         RolloutStep::Kill => {
             let victim = one_of(deployment)?;
             fleet.kill(&victim.name).await?;
@@ -185,11 +195,13 @@ async fn await_traffic_everywhere(deployment: &FleetDeployment) -> Result<(), Pr
     .into())
 }
 
-/// Evicts every pod that stands now, as a drain of its node does: one that the budget does not let go is asked for again.
-async fn evict_all(deployment: &FleetDeployment) -> Result<String, ProcedureError> {
-    let standing = staying(deployment);
+/// Evicts pods one after the other: one that the budget does not let go is asked for again.
+async fn evict(
+    standing: &[FleetMember],
+    deployment: &FleetDeployment,
+) -> Result<String, ProcedureError> {
     let mut refused = 0_u32;
-    for member in &standing {
+    for member in standing {
         let budget = deployment.settles_within();
         let mut polling = Polling::within(budget.as_duration(), ASK_AGAIN);
         loop {

@@ -66,6 +66,7 @@ pub(super) fn check_rollout(rollout: &RolloutSpec, complaints: &mut Complaints<'
             }
             RolloutStep::Restart
             | RolloutStep::Evict
+            | RolloutStep::DrainNode
             | RolloutStep::Kill
             | RolloutStep::KillAgent
             | RolloutStep::Rollback => {}

@@ -10,6 +10,7 @@ pub(super) mod fault;
 pub(super) mod image_names;
 pub(super) mod labels;
 pub(super) mod latest;
+pub(super) mod nodes;
 pub(super) mod objects;
 pub(super) mod ownership;
 pub(super) mod processor;

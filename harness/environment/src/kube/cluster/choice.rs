@@ -15,9 +15,28 @@ pub enum ClusterChoice {
     Made {
         /// What makes it.
         tool: ClusterTool,
-        /// The image of its nodes; when none is named, the newest that Docker already has, else the tool's own choice.
-        node_image: Option<String>,
+        /// Its nodes.
+        nodes: ClusterNodes,
     },
+}
+
+/// The most nodes of a cluster that is made.
+pub const MOST_NODES: u8 = 9;
+
+/// The nodes of a cluster that is made.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ClusterNodes {
+    /// Their image; when none is named, the newest that Docker already has, else the tool's own choice.
+    pub image: Option<String>,
+    /// How many there are, from 1 to [`MOST_NODES`]; when none is named, one, or as many as a kept cluster has. Each takes pods.
+    pub count: Option<u8>,
+}
+
+impl ClusterNodes {
+    /// Returns how many there are besides the control plane.
+    pub(super) fn workers(&self) -> u8 {
+        self.count.unwrap_or(1).saturating_sub(1)
+    }
 }
 
 impl ClusterChoice {

@@ -2,6 +2,7 @@
 
 use crate::EnvironmentFault;
 use crate::kube::api::image_names::ImageNames;
+use crate::kube::cluster::choice::ClusterNodes;
 use crate::kube::cluster::lease::{Lease, LeaseError, LoadedImage};
 use crate::kube::cluster::lease_folder::{InUse, LeaseFolder};
 use crate::kube::cluster::tool::{ClusterTool, clusters_of, load_image};
@@ -18,14 +19,16 @@ pub(super) struct KeptCluster {
 /// Takes the kept cluster of a tool into use, where there is one with these nodes.
 pub(super) async fn attach(
     tool: ClusterTool,
-    node_image: Option<&str>,
+    nodes: &ClusterNodes,
     leases: &LeaseFolder,
     say: &(impl Fn(&str) + Sync),
 ) -> Result<Option<KeptCluster>, EnvironmentFault> {
     let Some(lease) = leases.for_runs(tool)? else {
         return Ok(None);
     };
-    if node_image.is_some_and(|image| lease.node_image.as_deref() != Some(image)) {
+    let image = nodes.image.as_ref();
+    let has_another_image = image.is_some_and(|image| lease.node_image.as_ref() != Some(image));
+    if has_another_image || nodes.count.is_some_and(|count| count != lease.nodes) {
         say(&format!(
             "the kept cluster {} has other nodes and is not used",
             lease.name
@@ -122,7 +125,7 @@ mod tests {
         let mut lease = Lease::new(
             "conformance-a",
             ClusterTool::Kind,
-            None,
+            &ClusterNodes::default(),
             purpose,
             "/nowhere".into(),
         );

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::EnvironmentFault;
+use crate::kube::cluster::choice::ClusterNodes;
 use crate::kube::cluster::tool::ClusterTool;
 use harness_artifacts::image::ImageRole;
 
@@ -27,6 +28,9 @@ pub struct Lease {
     pub kubeconfig: Utf8PathBuf,
     /// The image of its nodes, where one was named.
     pub node_image: Option<String>,
+    /// How many nodes it has.
+    #[serde(default = "one_node")]
+    pub nodes: u8,
     /// Who made it: user and host.
     pub made_by: String,
     /// When.
@@ -35,6 +39,10 @@ pub struct Lease {
     pub purpose: LeasePurpose,
     /// The images that were loaded into it, by name.
     pub images: BTreeMap<ImageRole, LoadedImage>,
+}
+
+const fn one_node() -> u8 {
+    1
 }
 
 /// Why a cluster is kept.
@@ -114,7 +122,7 @@ impl Lease {
     pub(in crate::kube) fn new(
         name: &str,
         tool: ClusterTool,
-        node_image: Option<&str>,
+        nodes: &ClusterNodes,
         purpose: LeasePurpose,
         kubeconfig: Utf8PathBuf,
     ) -> Self {
@@ -126,7 +134,8 @@ impl Lease {
             name: name.into(),
             tool,
             kubeconfig,
-            node_image: node_image.map(Into::into),
+            node_image: nodes.image.clone(),
+            nodes: nodes.count.unwrap_or(1),
             made_by: format!(
                 "{}@{}",
                 user.unwrap_or_else(|| nix::unistd::getuid().to_string()),

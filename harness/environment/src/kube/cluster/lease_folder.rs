@@ -221,6 +221,7 @@ mod tests {
 
     use super::*;
     use crate::EnvironmentFault;
+    use crate::kube::cluster::choice::ClusterNodes;
     use crate::kube::cluster::lease::LeasePurpose;
 
     fn folder() -> (tempfile::TempDir, LeaseFolder) {
@@ -234,7 +235,7 @@ mod tests {
         Lease::new(
             name,
             ClusterTool::Kind,
-            None,
+            &ClusterNodes::default(),
             purpose,
             folder.kubeconfig_of(name),
         )

@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::EnvironmentFault;
 use crate::kube::api::image_names::ImageNames;
 use crate::kube::api::ownership::Owner;
+use crate::kube::cluster::choice::ClusterNodes;
 use crate::kube::cluster::keeping::Keeping;
 use crate::kube::cluster::owner_record::write_record;
 use crate::kube::cluster::removal::remove_until_gone;
@@ -17,7 +18,7 @@ use harness_artifacts::image::{ImageRole, Images};
 /// A cluster that is to be made.
 pub(super) struct Making<'a> {
     pub tool: ClusterTool,
-    pub node_image: Option<&'a str>,
+    pub nodes: &'a ClusterNodes,
     pub name: &'a str,
     pub kubeconfig: Utf8PathBuf,
     pub records: &'a Utf8Path,
@@ -41,6 +42,8 @@ pub(super) struct MadeCluster {
     kubeconfig: Utf8PathBuf,
     record: Option<Utf8PathBuf>,
     when_dropped: WhenDropped,
+    /// How many nodes it has.
+    pub(super) nodes: u8,
 }
 
 impl MadeCluster {
@@ -49,13 +52,14 @@ impl MadeCluster {
         making: Making<'_>,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
-        let (tool, node_image) = (making.tool, making.node_image);
+        let (tool, nodes) = (making.tool, making.nodes);
         let mut made = Self {
             tool,
             kubeconfig: making.kubeconfig,
             record: None,
             when_dropped: WhenDropped::Leave,
             name: making.name.into(),
+            nodes: nodes.count.unwrap_or(1),
         };
         if making.keeping == Keeping::Remove {
             // Before the cluster: whenever this process ends, the next run finds what it has made.
@@ -66,7 +70,9 @@ impl MadeCluster {
             })?);
             made.when_dropped = WhenDropped::Remove;
         }
-        let of_image = node_image
+        let of_image = nodes
+            .image
+            .as_ref()
             .map(|image| format!(" of {image}"))
             .unwrap_or_default();
         say(&format!(
@@ -74,7 +80,7 @@ impl MadeCluster {
             tool.name(),
             made.name
         ));
-        match made.create(node_image).await {
+        match made.create(nodes).await {
             Ok(()) => Ok(made),
             Err(error) => {
                 // Only the error that came first is reported.
@@ -84,8 +90,8 @@ impl MadeCluster {
         }
     }
 
-    async fn create(&self, node_image: Option<&str>) -> Result<(), EnvironmentFault> {
-        make_cluster(self.tool, &self.name, node_image, &self.kubeconfig).await?;
+    async fn create(&self, nodes: &ClusterNodes) -> Result<(), EnvironmentFault> {
+        make_cluster(self.tool, &self.name, nodes, &self.kubeconfig).await?;
         match self.tool {
             ClusterTool::Kind => Ok(()),
             ClusterTool::K3d => {

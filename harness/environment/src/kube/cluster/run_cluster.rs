@@ -6,7 +6,7 @@ use crate::EnvironmentFault;
 use crate::kube::api::connection::KubeconfigSource;
 use crate::kube::api::image_names::ImageNames;
 use crate::kube::api::labels::run_name;
-use crate::kube::cluster::choice::ClusterChoice;
+use crate::kube::cluster::choice::{ClusterChoice, ClusterNodes};
 use crate::kube::cluster::keeping::Keeping;
 use crate::kube::cluster::kept::{KeptCluster, attach};
 use crate::kube::cluster::lease::{Lease, LeasePurpose};
@@ -47,33 +47,35 @@ impl Cluster {
         request: ClusterRequest<'_>,
         say: &(impl Fn(&str) + Sync),
     ) -> Result<Self, EnvironmentFault> {
-        let (tool, node_image) = match request.choice {
+        let (tool, nodes) = match request.choice {
             ClusterChoice::Existing { context } => {
                 return Ok(Self(Kind::Existing(context.clone())));
             }
-            ClusterChoice::Made { tool, node_image } => (*tool, node_image.clone()),
+            ClusterChoice::Made { tool, nodes } => (*tool, nodes),
         };
         if request.keeping == Keeping::Remove
-            && let Some(kept) = attach(tool, node_image.as_deref(), request.leases, say).await?
+            && let Some(kept) = attach(tool, nodes, request.leases, say).await?
         {
             return Ok(Self(Kind::Kept(kept)));
         }
-        let node_image = node_image_for(tool, node_image).await;
-        let node_image = node_image.as_deref();
+        let nodes = &ClusterNodes {
+            image: node_image_for(tool, nodes.image.clone()).await,
+            count: nodes.count,
+        };
         let name = run_name(request.run);
         let kubeconfig = match request.keeping {
             Keeping::Remove => request.folder.join(format!("{name}.kubeconfig")),
             Keeping::Keep => {
                 let kubeconfig = request.leases.kubeconfig_of(&name);
                 let to_look_at = LeasePurpose::ToLookAt;
-                let lease = Lease::new(&name, tool, node_image, to_look_at, kubeconfig);
+                let lease = Lease::new(&name, tool, nodes, to_look_at, kubeconfig);
                 request.leases.write(&lease)?;
                 lease.kubeconfig
             }
         };
         let making = Making {
             tool,
-            node_image,
+            nodes,
             name: &name,
             kubeconfig,
             records: request.records,
@@ -94,6 +96,15 @@ impl Cluster {
             Kind::Existing(_) | Kind::Removed => Ok(()),
             Kind::Kept(kept) => kept.load_what_changed(built, named, say).await,
             Kind::Made(made) => made.load(built, named, say).await,
+        }
+    }
+
+    /// Returns how many nodes it has that the harness has made; none where they are the user's.
+    pub(in crate::kube) const fn own_nodes(&self) -> Option<u8> {
+        match &self.0 {
+            Kind::Kept(kept) => Some(kept.lease.nodes),
+            Kind::Made(made) => Some(made.nodes),
+            Kind::Existing(_) | Kind::Removed => None,
         }
     }
 

@@ -129,6 +129,7 @@ fn first_line(answer: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kube::cluster::choice::ClusterNodes;
     use crate::kube::cluster::lease::LeasePurpose;
     use crate::kube::cluster::owner_record::write_record;
 
@@ -148,7 +149,7 @@ mod tests {
         ] {
             let purpose = LeasePurpose::ForRunsUntil(until);
             let kubeconfig = leases.kubeconfig_of(name);
-            let lease = Lease::new(name, kind, None, purpose, kubeconfig);
+            let lease = Lease::new(name, kind, &ClusterNodes::default(), purpose, kubeconfig);
             leases.write(&lease).expect("written");
         }
         let left = clusters_left(records, &leases, kind).expect("read");

@@ -44,6 +44,7 @@ pub async fn sweep(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kube::cluster::choice::ClusterNodes;
     use crate::kube::cluster::lease::{Lease, LeasePurpose};
     use crate::kube::cluster::owner_record::write_record;
     use crate::kube::cluster::tool::ClusterTool;
@@ -71,7 +72,7 @@ mod tests {
         let lease = Lease::new(
             "conformance-abc",
             ClusterTool::Kind,
-            None,
+            &ClusterNodes::default(),
             LeasePurpose::ToLookAt,
             leases.kubeconfig_of("conformance-abc"),
         );

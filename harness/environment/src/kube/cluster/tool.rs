@@ -6,6 +6,7 @@ use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use crate::EnvironmentFault;
+use crate::kube::cluster::choice::ClusterNodes;
 use crate::kube::command::{CommandFault, run_command};
 use harness_core::model::environment_kind::EnvironmentKind;
 
@@ -19,11 +20,14 @@ const LISTED_WITHIN: Duration = Duration::from_secs(30);
 pub(super) const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long a cluster may take to be removed.
 pub(in crate::kube) const REMOVED_WITHIN: Duration = Duration::from_mins(2);
-/// A kubelet may ask the API as often, and report as many events, as one of Kubernetes 1.27 does by default. Before that it was ten times less:
-/// with a few pods at once its report of a container came seconds late, and the container, its log and its end were gone by then.
-const KIND_SETTINGS: &str = "\
+/// What kind reads of a cluster's nodes.
+const KIND_HEAD: &str = "\
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
+";
+/// A kubelet may ask the API as often, and report as many events, as one of Kubernetes 1.27 does by default. Before that it was ten times less:
+/// with a few pods at once its report of a container came seconds late, and the container, its log and its end were gone by then.
+const KIND_KUBELET: &str = "\
 kubeadmConfigPatches:
   - |
     kind: KubeletConfiguration
@@ -31,6 +35,12 @@ kubeadmConfigPatches:
     kubeAPIBurst: 100
     eventRecordQPS: 50
     eventBurst: 100
+";
+/// With workers beside it kubeadm lets a control plane take no pods.
+const KIND_OPEN_CONTROL_PLANE: &str = "  - |
+    kind: InitConfiguration
+    nodeRegistration:
+      taints: []
 ";
 
 /// What makes clusters.
@@ -63,7 +73,8 @@ impl ClusterTool {
         }
     }
 
-    fn create(self, name: &str, image: Option<&str>, kubeconfig: &Utf8Path) -> Vec<String> {
+    fn create(self, name: &str, nodes: &ClusterNodes, kubeconfig: &Utf8Path) -> Vec<String> {
+        let agents = nodes.workers().to_string();
         let mut arguments: Vec<&str> = match self {
             Self::K3d => vec![
                 "cluster",
@@ -72,6 +83,8 @@ impl ClusterTool {
                 "--wait",
                 "--kubeconfig-update-default=false",
                 "--kubeconfig-switch-context=false",
+                "--agents",
+                &agents,
             ],
             Self::Kind => vec![
                 "create",
@@ -86,17 +99,23 @@ impl ClusterTool {
                 "-",
             ],
         };
-        if let Some(image) = image {
+        if let Some(image) = &nodes.image {
             arguments.extend(["--image", image]);
         }
         arguments.into_iter().map(str::to_owned).collect()
     }
 
     /// Returns what its command reads from the standard input when it makes a cluster.
-    const fn settings(self) -> &'static str {
-        match self {
-            Self::K3d => "",
-            Self::Kind => KIND_SETTINGS,
+    fn settings(self, nodes: &ClusterNodes) -> String {
+        match (self, nodes.workers()) {
+            (Self::K3d, _) => String::new(),
+            (Self::Kind, 0) => format!("{KIND_HEAD}{KIND_KUBELET}"),
+            (Self::Kind, workers) => {
+                let workers = "  - role: worker\n".repeat(usize::from(workers));
+                format!(
+                    "{KIND_HEAD}nodes:\n  - role: control-plane\n{workers}{KIND_KUBELET}{KIND_OPEN_CONTROL_PLANE}"
+                )
+            }
         }
     }
 
@@ -212,12 +231,12 @@ async fn run_with_settings(
 pub(super) async fn make_cluster(
     tool: ClusterTool,
     name: &str,
-    image: Option<&str>,
+    nodes: &ClusterNodes,
     kubeconfig: &Utf8Path,
 ) -> Result<(), EnvironmentFault> {
-    let arguments = tool.create(name, image, kubeconfig);
-    let action = "make a cluster";
-    run_with_settings(tool, action, &arguments, tool.settings(), MADE_WITHIN)
+    let arguments = tool.create(name, nodes, kubeconfig);
+    let settings = tool.settings(nodes);
+    run_with_settings(tool, "make a cluster", &arguments, &settings, MADE_WITHIN)
         .await
         .map(|_| ())
 }
@@ -251,7 +270,11 @@ mod tests {
     #[test]
     fn no_tool_touches_the_users_kubeconfig() {
         let own = Utf8Path::new("/run/own.kubeconfig");
-        let kind = ClusterTool::Kind.create("n", Some("i"), own).join(" ");
+        let nodes = ClusterNodes {
+            image: Some("i".into()),
+            count: Some(3),
+        };
+        let kind = ClusterTool::Kind.create("n", &nodes, own).join(" ");
         assert!(kind.contains("--kubeconfig /run/own.kubeconfig"), "{kind}");
         assert!(kind.ends_with("--config - --image i"), "{kind}");
         let removed = ClusterTool::Kind.delete("n", own).join(" ");
@@ -259,9 +282,35 @@ mod tests {
             removed.contains("--kubeconfig /run/own.kubeconfig"),
             "{removed}"
         );
-        let k3d = ClusterTool::K3d.create("n", None, own).join(" ");
+        let k3d = ClusterTool::K3d.create("n", &nodes, own).join(" ");
+        assert!(k3d.contains("--agents 2"), "{k3d}");
         assert!(k3d.contains("--kubeconfig-update-default=false"), "{k3d}");
         assert!(k3d.contains("--kubeconfig-switch-context=false"), "{k3d}");
+    }
+
+    #[test]
+    fn every_node_of_several_takes_pods_and_one_alone_is_as_kind_makes_it() {
+        let settings = |count| {
+            let nodes = ClusterNodes { image: None, count };
+            let text = ClusterTool::Kind.settings(&nodes);
+            let read: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
+            (text, read)
+        };
+        let (one, read) = settings(None);
+        assert_eq!(read["nodes"], serde_json::Value::Null);
+        assert!(!one.contains("InitConfiguration"), "{one}");
+        let (_, read) = settings(Some(3));
+        let roles: Vec<&str> = read["nodes"]
+            .as_array()
+            .expect("nodes")
+            .iter()
+            .filter_map(|node| node["role"].as_str())
+            .collect();
+        assert_eq!(roles, ["control-plane", "worker", "worker"]);
+        let patches = read["kubeadmConfigPatches"].as_array().expect("patches");
+        assert_eq!(patches.len(), 2);
+        let open = patches[1].as_str().expect("a patch");
+        assert!(open.contains("taints: []"), "{open}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::EnvironmentFault;
 use crate::kube::api::image_names::ImageNames;
 use crate::kube::api::labels::run_name;
+use crate::kube::cluster::choice::ClusterNodes;
 use crate::kube::cluster::down::sweep_leases;
 use crate::kube::cluster::keeping::Keeping;
 use crate::kube::cluster::kept::{attach, loaded};
@@ -22,8 +23,8 @@ use harness_core::model::timespan::TimeSpan;
 pub struct UpOptions {
     /// What makes the cluster.
     pub tool: ClusterTool,
-    /// The image of its nodes; the tool's own choice when none is named.
-    pub node_image: Option<String>,
+    /// Its nodes.
+    pub nodes: ClusterNodes,
     /// How long it is kept from now on.
     pub lasting: TimeSpan,
     /// The id that its name carries.
@@ -68,8 +69,7 @@ pub async fn up(
         })?;
     let purpose = LeasePurpose::ForRunsUntil(until);
     sweep_leases(leases, &[tool]).await?;
-    let node_image = options.node_image.as_deref();
-    if let Some(mut kept) = attach(tool, node_image, leases, say).await? {
+    if let Some(mut kept) = attach(tool, &options.nodes, leases, say).await? {
         kept.load_what_changed(&options.built, &ImageNames::default(), say)
             .await?;
         kept.lease.purpose = purpose;
@@ -83,20 +83,16 @@ pub async fn up(
             hint: Some("`conformance down` removes it".into()),
         });
     }
-    let node_image = node_image_for(tool, options.node_image).await;
-    let node_image = node_image.as_deref();
+    let nodes = ClusterNodes {
+        image: node_image_for(tool, options.nodes.image).await,
+        count: options.nodes.count,
+    };
     let name = run_name(&options.run);
-    let mut lease = Lease::new(
-        &name,
-        tool,
-        node_image,
-        purpose,
-        leases.kubeconfig_of(&name),
-    );
+    let mut lease = Lease::new(&name, tool, &nodes, purpose, leases.kubeconfig_of(&name));
     leases.make()?;
     let making = Making {
         tool,
-        node_image,
+        nodes: &nodes,
         name: &name,
         kubeconfig: lease.kubeconfig.clone(),
         records: &options.records,

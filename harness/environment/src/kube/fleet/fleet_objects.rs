@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, TopologySpreadConstraint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::{Value, json};
 
@@ -13,12 +13,18 @@ use harness_core::model::identity::RunId;
 
 /// The Deployment; its pods' names begin with it. Also the name of its budget.
 pub(super) const FLEET: &str = "fleet";
+/// The label that each node has alone.
+const NODE_LABEL: &str = "kubernetes.io/hostname";
 /// The annotation whose value makes pods of the same template other ones.
 const REVISION_ANNOTATION: &str = "conformance/revision";
 
 /// Makes the Deployment of pods like this one, with Kubernetes' own strategy.
-pub(super) fn deployment(run: &RunId, pod: Pod, replicas: u32, revision: u32) -> Deployment {
+pub(super) fn deployment(run: &RunId, mut pod: Pod, replicas: u32, revision: u32) -> Deployment {
     let role = BTreeMap::from([(ROLE_LABEL.to_owned(), POD_ROLE.to_owned())]);
+    if let Some(spec) = &mut pod.spec {
+        spec.topology_spread_constraints
+            .get_or_insert_with(|| vec![over_nodes(&role)]);
+    }
     Deployment {
         metadata: ObjectMeta {
             name: Some(FLEET.into()),
@@ -45,6 +51,20 @@ pub(super) fn deployment(run: &RunId, pod: Pod, replicas: u32, revision: u32) ->
             ..DeploymentSpec::default()
         },
         ..Deployment::default()
+    }
+}
+
+/// Asks for pods on as many nodes as there are, unless the template has a rule of its own.
+fn over_nodes(role: &BTreeMap<String, String>) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        label_selector: Some(LabelSelector {
+            match_labels: Some(role.clone()),
+            ..LabelSelector::default()
+        }),
+        max_skew: 1,
+        topology_key: NODE_LABEL.into(),
+        when_unsatisfiable: "ScheduleAnyway".into(),
+        ..TopologySpreadConstraint::default()
     }
 }
 

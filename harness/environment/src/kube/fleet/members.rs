@@ -89,6 +89,20 @@ impl Members {
         self.lock().iter().filter_map(describe).collect()
     }
 
+    /// Returns the node of a pod, once it has one.
+    pub(super) fn node_of(&self, name: &str) -> Option<String> {
+        let list = self.lock();
+        let member = list.iter().find(|member| member.name == name)?;
+        Some(member.pod.node().to_owned()).filter(|node| !node.is_empty())
+    }
+
+    /// Returns the pods of a node.
+    pub(super) fn on_node(&self, node: &str) -> Vec<String> {
+        let list = self.lock();
+        let there = list.iter().filter(|member| member.pod.node() == node);
+        there.map(|member| member.name.clone()).collect()
+    }
+
     fn knows(&self, name: &str) -> bool {
         self.lock().iter().any(|member| member.name == name)
     }

@@ -99,7 +99,7 @@ impl KubePod {
     }
 
     /// Returns the node's name; empty before the pod has one.
-    fn node(&self) -> &str {
+    pub(in crate::kube) fn node(&self) -> &str {
         self.placement
             .get()
             .map_or("", |placement| placement.node.as_str())

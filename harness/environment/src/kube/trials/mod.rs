@@ -4,6 +4,7 @@
 
 pub(super) mod admission_trial;
 pub(super) mod agent_probe;
+pub(super) mod node_census;
 pub(super) mod service_refusal;
 pub(super) mod service_trial;
 pub(super) mod terminating_trial;
