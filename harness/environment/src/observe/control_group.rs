@@ -90,11 +90,10 @@ fn find(folder: &Path, container: &ContainerId, first: i32, depth: usize) -> Opt
         let name = folder.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| processes::names(name, container))
     };
-    let list = below
-        .iter()
-        .filter(is_container)
-        .map(|folder| folder.join(PROCESSES))
-        .find(|list| read(list).contains(&first));
+    let own = below.iter().filter(is_container);
+    let list = own
+        .flat_map(|folder| list_with(folder, first, depth))
+        .next();
     if list.is_some() {
         return list;
     }
@@ -102,6 +101,20 @@ fn find(folder: &Path, container: &ContainerId, first: i32, depth: usize) -> Opt
     below
         .iter()
         .find_map(|folder| find(folder, container, first, depth))
+}
+
+/// Finds the list with a process, in a container's group or in one below it: a runtime may put the processes there.
+fn list_with(folder: &Path, first: i32, depth: usize) -> Option<PathBuf> {
+    let list = folder.join(PROCESSES);
+    if read(&list).contains(&first) {
+        return Some(list);
+    }
+    let depth = depth.checked_sub(1)?;
+    let entries = fs_err::read_dir(folder).ok()?;
+    let mut folders = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.find_map(|entry| list_with(&entry.path(), first, depth))
 }
 
 /// Reads a list; none are left where the group has gone.
@@ -118,13 +131,29 @@ mod tests {
 
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
+    const SLICES: &str = "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice";
+    const FOLDERS: &str = "kubepods/burstable/pod1";
+
     #[rstest]
-    #[case::version_2(
+    #[case::version_1_cgroupfs_containerd("pids", FOLDERS, "ID")]
+    #[case::version_1_cgroupfs_crio("pids", FOLDERS, "crio-ID")]
+    #[case::version_1_systemd_containerd("pids", SLICES, "cri-containerd-ID.scope")]
+    #[case::version_1_systemd_crio("memory", SLICES, "crio-ID.scope")]
+    #[case::version_1_in_a_node_that_is_a_container(
+        "pids",
+        "docker/f00/kubelet/kubepods/pod1",
+        "ID"
+    )]
+    #[case::version_2_cgroupfs_containerd("", FOLDERS, "ID")]
+    #[case::version_2_cgroupfs_crio("", FOLDERS, "crio-ID")]
+    #[case::version_2_systemd_containerd("", SLICES, "cri-containerd-ID.scope")]
+    #[case::version_2_systemd_crio("", SLICES, "crio-ID.scope")]
+    #[case::version_2_systemd_crio_with_crun("", SLICES, "crio-ID.scope/container")]
+    #[case::version_2_in_a_node_that_is_a_container(
         "",
-        "kubelet.slice/kubepods.slice/pod1.slice",
+        "kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod1.slice",
         "cri-containerd-ID.scope"
     )]
-    #[case::version_1("pids", "kubepods/burstable/pod1", "ID")]
     fn a_containers_group_is_found_in_every_hierarchy(
         #[case] hierarchy: &str,
         #[case] pod: &str,
@@ -135,6 +164,12 @@ mod tests {
         let folder = root.join(pod).join(container.replace("ID", ID));
         fs_err::create_dir_all(&folder).expect("writable");
         fs_err::create_dir_all(root.join("system.slice/other")).expect("writable");
+        // CRI-O's monitor of the container, and another container beside it.
+        for other in ["crio-conmon-ID.scope", "cri-containerd-f00.scope"] {
+            let other = root.join(pod).join(other.replace("ID", ID));
+            fs_err::create_dir_all(&other).expect("writable");
+            fs_err::write(other.join(PROCESSES), "8\n").expect("writable");
+        }
         fs_err::write(root.join(PROCESSES), "1\n").expect("writable");
         fs_err::write(folder.join(PROCESSES), "7\n12\n").expect("writable");
         let container: ContainerId = ID.parse().expect("an id");

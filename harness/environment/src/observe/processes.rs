@@ -28,14 +28,17 @@ pub(super) fn of(container: &ContainerId) -> Vec<i32> {
 
 /// Returns whether a process belongs to the container.
 fn is_in(process: i32, container: &ContainerId) -> bool {
-    fs_err::read_to_string(format!("/proc/{process}/cgroup")).is_ok_and(|groups| {
-        groups
-            .lines()
-            .any(|line| names(line.rsplit('/').next().unwrap_or_default(), container))
-    })
+    fs_err::read_to_string(format!("/proc/{process}/cgroup"))
+        .is_ok_and(|groups| groups.lines().any(|line| is_of(line, container)))
 }
 
-/// Returns whether the last part of a control group's path names the container: `<id>`, `cri-containerd-<id>.scope`, `crio-<id>`. CRI-O's monitor of a
+/// Returns whether a line of a process's control groups is of the container. A runtime may put its processes into a group below the container's: crun with
+/// systemd and version 2 does (`crio-<id>.scope/container`).
+fn is_of(line: &str, container: &ContainerId) -> bool {
+    line.split('/').any(|part| names(part, container))
+}
+
+/// Returns whether a part of a control group's path names the container: `<id>`, `cri-containerd-<id>.scope`, `crio-<id>`. CRI-O's monitor of a
 /// container, `crio-conmon-<id>`, is none of its processes.
 pub(super) fn names(part: &str, container: &ContainerId) -> bool {
     let mut words = part.trim_end_matches(".scope").rsplit(['-', ':']);
@@ -97,6 +100,21 @@ pub(super) fn on_node(path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_in_its_container_also_in_a_group_below_its_own() {
+        let hex = "0123456789abcdef0123456789abcdef";
+        let id: ContainerId = hex.parse().expect("an id");
+        let slice = "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice";
+        assert!(is_of(&format!("{slice}/crio-{hex}.scope/container"), &id));
+        assert!(is_of(&format!("{slice}/cri-containerd-{hex}.scope"), &id));
+        assert!(is_of(
+            &format!("8:pids:/docker/f00/kubelet/kubepods/pod1/{hex}"),
+            &id
+        ));
+        assert!(!is_of(&format!("{slice}/crio-conmon-{hex}.scope"), &id));
+        assert!(!is_of(slice, &id));
+    }
 
     #[test]
     fn a_control_group_names_its_container_in_every_runtimes_way() {
