@@ -5,7 +5,7 @@ set -euo pipefail
 version=$1 target=$2 folder=$3
 cd "$(dirname "$0")/.."
 
-# In MiB: what a person downloads.
+# In MB: what a person downloads.
 readonly largest=40
 
 stated=$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json, sys; print(next(p["version"] for p in json.load(sys.stdin)["packages"] if p["name"] == "conformance"))')
@@ -23,12 +23,12 @@ fi
 name=conformance-$version-$target
 mkdir -p "$folder/$name"
 strip --strip-all --output-file "$folder/$name/conformance" "$built"
-size=$(($(stat --format %s "$folder/$name/conformance") / 1024 / 1024))
+size=$((($(stat --format %s "$folder/$name/conformance") + 999999) / 1000000))
 if ((size > largest)); then
-  printf 'the executable has %d MiB, and %d are the most\n' "$size" "$largest" >&2
+  printf 'the executable has %d MB, and %d are the most\n' "$size" "$largest" >&2
   exit 1
 fi
 tar --create --gzip --sort=name --owner=0 --group=0 --mtime=@0 --directory "$folder" --file "$folder/$name.tar.gz" "$name"
 rm -r "${folder:?}/$name"
 (cd "$folder" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256")
-printf '%s: %d MiB unpacked\n' "$folder/$name.tar.gz" "$size"
+printf '%s: %d MB unpacked\n' "$folder/$name.tar.gz" "$size"

@@ -45,8 +45,22 @@ pub struct ClientRecord {
     pub finished_at: Timestamp,
     /// From the intended instant to the end, by the monotonic clock, in microseconds.
     pub elapsed_microseconds: u64,
+    /// Whether the request was the first on its connection.
+    #[serde(default)]
+    pub connection: ConnectionAge,
     /// What came back.
     pub result: ClientResult,
+}
+
+/// Whether a connection has carried a request before.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionAge {
+    /// It was opened for this request, or there was none: what goes wrong on it may have gone wrong before the server has accepted it.
+    New,
+    /// It has.
+    #[default]
+    Used,
 }
 
 /// What came back for one request.

@@ -13,7 +13,9 @@ use crate::connection::{Exchange, exchange};
 use crate::http2::Http2Client;
 use crate::pacing::{Clock, Rate};
 use crate::plan::ConnectionUse;
-use crate::record::{ClientFailure, ClientRecord, ClientResult, FailureCause, RequestPhase};
+use crate::record::{
+    ClientFailure, ClientRecord, ClientResult, ConnectionAge, FailureCause, RequestPhase,
+};
 use crate::request_bytes::{RequestBytes, WireForm};
 use crate::transport::Transport;
 
@@ -197,15 +199,18 @@ impl StreamRun {
                 detail: format!("not connected {CONNECTS_AFTER_STOP:?} after the driver was asked to stop"),
             }),
         };
-        let exchange = match connected {
-            Ok(connection) => exchange_on(connection, &request, deadline).await,
-            Err(failure) => Exchange {
-                sent_at: None,
-                first_byte_at: None,
-                finished_at: Instant::now(),
-                result: ClientResult::Failed(failure),
-                connection: None,
-            },
+        let (exchange, age) = match connected {
+            Ok((connection, age)) => (exchange_on(connection, &request, deadline).await, age),
+            Err(failure) => {
+                let exchange = Exchange {
+                    sent_at: None,
+                    first_byte_at: None,
+                    finished_at: Instant::now(),
+                    result: ClientResult::Failed(failure),
+                    connection: None,
+                };
+                (exchange, ConnectionAge::New)
+            }
         };
         let phase = match &exchange.result {
             ClientResult::Response(_) => None,
@@ -226,6 +231,7 @@ impl StreamRun {
             sent_at: exchange.sent_at.map(|sent| clock.timestamp_of(sent)),
             finished_at: clock.timestamp_of(finished),
             elapsed_microseconds: microseconds(finished.saturating_duration_since(intended)),
+            connection: age,
             result,
         };
         let lag = exchange
@@ -252,7 +258,7 @@ impl StreamRun {
         request: &RequestBytes,
         kept: Option<ClientConnection>,
         deadline: Instant,
-    ) -> Result<ClientConnection, ClientFailure> {
+    ) -> Result<(ClientConnection, ConnectionAge), ClientFailure> {
         let is_shared = match (self.stream.pacing, self.stream.connection) {
             (CheckedPacing::Sequential, _) | (_, ConnectionUse::New) => false,
             (
@@ -264,24 +270,26 @@ impl StreamRun {
             (WireForm::Http10 | WireForm::Http11, Some(ClientConnection::Http1(kept)))
                 if !kept.is_stale() =>
             {
-                Ok(ClientConnection::Http1(kept))
+                Ok((ClientConnection::Http1(kept), ConnectionAge::Used))
             }
             (WireForm::Http10 | WireForm::Http11, _) => {
                 let transport = self.stream.destination.connect(deadline).await?;
-                Ok(ClientConnection::Http1(transport))
+                Ok((ClientConnection::Http1(transport), ConnectionAge::New))
             }
-            (WireForm::Http2(_), _) if is_shared => self
-                .shared_client(deadline)
-                .await
-                .map(ClientConnection::Http2),
+            (WireForm::Http2(_), _) if is_shared => {
+                let (client, age) = self.shared_client(deadline).await?;
+                Ok((ClientConnection::Http2(client), age))
+            }
             (WireForm::Http2(_), Some(ClientConnection::Http2(mut kept))) => {
                 if kept.is_usable().await {
-                    return Ok(ClientConnection::Http2(kept));
+                    return Ok((ClientConnection::Http2(kept), ConnectionAge::Used));
                 }
-                self.new_client(deadline).await.map(ClientConnection::Http2)
+                let client = self.new_client(deadline).await?;
+                Ok((ClientConnection::Http2(client), ConnectionAge::New))
             }
             (WireForm::Http2(_), Some(ClientConnection::Http1(_)) | None) => {
-                self.new_client(deadline).await.map(ClientConnection::Http2)
+                let client = self.new_client(deadline).await?;
+                Ok((ClientConnection::Http2(client), ConnectionAge::New))
             }
         }
     }
@@ -293,16 +301,19 @@ impl StreamRun {
 
     /// Returns the shared connection. Only one request opens it; the others wait for that, each
     /// no longer than the opening itself is bounded.
-    async fn shared_client(&self, deadline: Instant) -> Result<Http2Client, ClientFailure> {
+    async fn shared_client(
+        &self,
+        deadline: Instant,
+    ) -> Result<(Http2Client, ConnectionAge), ClientFailure> {
         let mut shared = self.shared.lock().await;
         if let Some(client) = &mut *shared
             && client.is_usable().await
         {
-            return Ok(client.clone());
+            return Ok((client.clone(), ConnectionAge::Used));
         }
         let client = self.new_client(deadline).await?;
         *shared = Some(client.clone());
-        Ok(client)
+        Ok((client, ConnectionAge::New))
     }
 }
 

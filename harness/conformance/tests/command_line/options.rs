@@ -86,7 +86,7 @@ fn scenarios_that_need_a_feature_and_those_that_do_not_are_all_of_them() {
         "--exclude-feature",
         "rollout",
     ]);
-    assert_eq!(none.code, Some(3), "{}", none.seen());
+    assert_eq!(none.code, Some(4), "{}", none.seen());
     assert!(
         none.stderr.contains("--exclude-feature rollout"),
         "{}",

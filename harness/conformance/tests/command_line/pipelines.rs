@@ -69,7 +69,7 @@ fn a_red_run_appends_to_the_summary_of_the_step_and_annotates_the_line_that_was_
     assert!(quoted.contains("report: "), "{}", ran.seen());
     assert!(!commands.is_empty(), "{}", ran.seen());
     for line in commands.lines() {
-        let place = "::error file=scenarios/decisions/blocks-xss.yaml,line=";
+        let place = "::error file=fixtures/payloads/xss.yaml,line=";
         assert!(line.starts_with(place), "{line}");
         assert!(
             line.contains("expected blocked-by-agent, observed allowed"),
@@ -114,10 +114,7 @@ fn events_on_standard_output_are_alone_there_and_say_how_the_run_went() {
     let failed = failed.expect("a scenario failed");
     assert_eq!(failed["name"], "decisions::blocks-xss");
     assert_eq!(failed["findings"][0]["kind"], "outcome");
-    assert_eq!(
-        failed["findings"][0]["file"],
-        "scenarios/decisions/blocks-xss.yaml"
-    );
+    assert_eq!(failed["findings"][0]["file"], "fixtures/payloads/xss.yaml");
     assert!(failed["findings"][0]["line"].as_u64() > Some(1), "{failed}");
     assert!(
         failed["elapsed-milliseconds"].as_u64() > Some(0),

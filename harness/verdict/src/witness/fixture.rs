@@ -6,7 +6,7 @@ use super::agent::AgentRecord;
 use super::join::Joined;
 use super::proxy::ProxyRecord;
 use super::upstream::UpstreamRecord;
-use harness_traffic::record::{ClientRecord, ClientResult, ResponseRecord};
+use harness_traffic::record::{ClientRecord, ClientResult, ConnectionAge, ResponseRecord};
 
 /// The moment at which all of it happens.
 pub const NOON: &str = "2026-11-24T12:00:00Z";
@@ -39,6 +39,7 @@ pub fn client() -> ClientRecord {
         sent_at: None,
         finished_at: NOON_TIMESTAMP,
         elapsed_microseconds: 1,
+        connection: ConnectionAge::default(),
         result: ClientResult::Response(ResponseRecord {
             status: 200,
             ..ResponseRecord::default()

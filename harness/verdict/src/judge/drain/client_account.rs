@@ -14,7 +14,9 @@ use crate::witness::join::Joined;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::timeline::TimelineEvent;
 use harness_core::stack::PROXY_CONTAINER;
-use harness_traffic::record::{ClientResult, RequestPhase};
+use harness_traffic::record::{
+    ClientFailure, ClientResult, ConnectionAge, FailureCause, RequestPhase,
+};
 
 /// A client that had a connection to lose at TERM may be this much behind its schedule.
 const LATE_ATTEMPT: SignedDuration = SignedDuration::from_millis(150);
@@ -100,7 +102,10 @@ impl Account {
         let client = &joined.client;
         let phase = self.phase(client.finished_at);
         match &client.result {
-            ClientResult::Failed(failure) if failure.phase == RequestPhase::Connect => {
+            ClientResult::Failed(failure)
+                if failure.phase == RequestPhase::Connect
+                    || was_never_accepted(failure, joined, phase) =>
+            {
                 self.turned_away += 1;
                 // The attempt may take long; that it was made shows that the client had no connection any more.
                 if self.phase(client.intended_at + LATE_ATTEMPT) == Phase::Draining {
@@ -140,5 +145,106 @@ impl Account {
                 Fate::Answered
             }
         }
+    }
+}
+
+/// Returns whether a connection ended before the proxy had accepted it. A listener that is closed resets what the kernel has connected for it and nothing has
+/// taken yet: to the client that is a refusal that comes a moment late. The proxy is there until its TERM and would have a record of anything else.
+fn was_never_accepted(failure: &ClientFailure, joined: &Joined, phase: Phase) -> bool {
+    let is_cut_off = matches!(failure.cause, FailureCause::Reset | FailureCause::Closed);
+    phase == Phase::Draining
+        && is_cut_off
+        && joined.client.connection == ConnectionAge::New
+        && joined.proxy.is_empty()
+        && joined.agent.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::witness::fixture;
+    use harness_core::model::timeline::LifecycleEvent;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("valid")
+    }
+
+    fn timeline() -> Vec<TimelineEvent> {
+        let deleted = LifecycleEvent::DeletionRequested {
+            grace_period_seconds: 30,
+        };
+        let term = LifecycleEvent::TermSent {
+            not_before: None,
+            kill_after_milliseconds: 1000,
+        };
+        vec![
+            TimelineEvent {
+                at: at(10),
+                container: None,
+                event: deleted,
+            },
+            TimelineEvent {
+                at: at(20),
+                container: Some(PROXY_CONTAINER.into()),
+                event: term,
+            },
+        ]
+    }
+
+    #[rstest]
+    #[case::never_accepted(
+        ConnectionAge::New,
+        15,
+        FailureCause::Reset,
+        Fate::TurnedAway(Phase::Draining)
+    )]
+    #[case::on_a_connection_that_stood(
+        ConnectionAge::Used,
+        15,
+        FailureCause::Reset,
+        Fate::Cut(Phase::Draining)
+    )]
+    #[case::by_term(
+        ConnectionAge::New,
+        25,
+        FailureCause::Reset,
+        Fate::Cut(Phase::AfterTerm)
+    )]
+    #[case::before_the_deletion(
+        ConnectionAge::New,
+        5,
+        FailureCause::Reset,
+        Fate::Cut(Phase::BeforeDeletion)
+    )]
+    #[case::never_answered(
+        ConnectionAge::New,
+        15,
+        FailureCause::TimedOut,
+        Fate::Cut(Phase::Draining)
+    )]
+    fn a_new_connection_that_the_proxy_never_saw_while_it_drains_was_turned_away(
+        #[case] connection: ConnectionAge,
+        #[case] second: i64,
+        #[case] cause: FailureCause,
+        #[case] fate: Fate,
+    ) {
+        let mut joined = fixture::joined();
+        joined.proxy.clear();
+        joined.agent.clear();
+        joined.upstream.clear();
+        joined.client.connection = connection;
+        joined.client.finished_at = at(second);
+        joined.client.result = ClientResult::Failed(ClientFailure {
+            phase: RequestPhase::ResponseHead,
+            cause,
+            detail: "as it was".into(),
+        });
+        let mut account = Account::new(&timeline());
+        assert_eq!(account.enter(&joined, Outcome::Lost), fate);
+        joined.proxy = fixture::joined().proxy;
+        let accepted = account.enter(&joined, Outcome::Lost);
+        assert!(matches!(accepted, Fate::Cut(_)), "{accepted:?}");
     }
 }
