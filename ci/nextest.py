@@ -38,7 +38,7 @@ def unsupported(table: str) -> set[str]:
 
 
 def said(command: list[str], **variables: str) -> str:
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ set -euo pipefail
 version=$1 target=$2 folder=$3
 cd "$(dirname "$0")/.."
 
-# In MB: what a person downloads.
+# In MB, unpacked.
 readonly largest=40
 
 stated=$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json, sys; print(next(p["version"] for p in json.load(sys.stdin)["packages"] if p["name"] == "conformance"))')

@@ -7,8 +7,10 @@ cd "$(dirname "$0")/.."
 
 conformance=(cargo run --quiet --bin conformance --)
 said=$(mktemp)
-trap '"${conformance[@]}" down; rm -f "$said"' EXIT
+trap 'rm -f "$said"' EXIT
 "${conformance[@]}" up --environment kind --nodes 2 2>&1 | tee "$said"
+# Only what was made here is removed: a cluster that was kept already is the user's.
+if grep --quiet '^conformance-[a-z0-9]*: made,' "$said"; then trap '"${conformance[@]}" down --environment kind; rm -f "$said"' EXIT; fi
 cluster=$(sed -n 's/^\(conformance-[a-z0-9]*\): .*/\1/p' "$said" | head --lines 1)
 nodes=$(docker exec "$cluster-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes \
   --output 'jsonpath={range .items[*]}{.metadata.name} {.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}')

@@ -45,20 +45,20 @@ pub struct ClientRecord {
     pub finished_at: Timestamp,
     /// From the intended instant to the end, by the monotonic clock, in microseconds.
     pub elapsed_microseconds: u64,
-    /// Whether the request was the first on its connection.
+    /// Whether anything was answered on its connection before the request was sent.
     #[serde(default)]
     pub connection: ConnectionAge,
     /// What came back.
     pub result: ClientResult,
 }
 
-/// Whether a connection has carried a request before.
+/// Whether a connection has been answered on.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionAge {
-    /// It was opened for this request, or there was none: what goes wrong on it may have gone wrong before the server has accepted it.
+    /// Nothing was, or there was no connection: what goes wrong on it may have gone wrong before the server has accepted it.
     New,
-    /// It has.
+    /// Something was.
     #[default]
     Used,
 }

@@ -83,7 +83,14 @@ struct StreamRun {
     stream: Arc<CheckedStream>,
     context: StreamContext,
     /// The connection of requests that are under way at the same time.
-    shared: Arc<Mutex<Option<Http2Client>>>,
+    shared: Arc<Mutex<Option<SharedClient>>>,
+}
+
+/// A connection that requests share, and what has happened on it.
+#[derive(Clone, Debug)]
+struct SharedClient {
+    client: Http2Client,
+    history: History,
 }
 
 /// A connection that has been opened.
@@ -91,6 +98,32 @@ struct StreamRun {
 enum ClientConnection {
     Http1(Transport),
     Http2(Http2Client),
+}
+
+/// Whether anything was answered on a connection.
+#[derive(Clone, Debug, Default)]
+struct History(Arc<AtomicBool>);
+
+impl History {
+    /// That of a connection that was answered on.
+    fn answered() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    fn note(&self, result: &ClientResult) {
+        match result {
+            ClientResult::Response(_) => self.0.store(true, Ordering::Relaxed),
+            ClientResult::Failed(_) => {}
+        }
+    }
+
+    fn age(&self) -> ConnectionAge {
+        if self.0.load(Ordering::Relaxed) {
+            ConnectionAge::Used
+        } else {
+            ConnectionAge::New
+        }
+    }
 }
 
 impl StreamRun {
@@ -200,7 +233,12 @@ impl StreamRun {
             }),
         };
         let (exchange, age) = match connected {
-            Ok((connection, age)) => (exchange_on(connection, &request, deadline).await, age),
+            Ok((connection, history)) => {
+                let age = history.age();
+                let exchange = exchange_on(connection, &request, deadline).await;
+                history.note(&exchange.result);
+                (exchange, age)
+            }
             Err(failure) => {
                 let exchange = Exchange {
                     sent_at: None,
@@ -258,7 +296,7 @@ impl StreamRun {
         request: &RequestBytes,
         kept: Option<ClientConnection>,
         deadline: Instant,
-    ) -> Result<(ClientConnection, ConnectionAge), ClientFailure> {
+    ) -> Result<(ClientConnection, History), ClientFailure> {
         let is_shared = match (self.stream.pacing, self.stream.connection) {
             (CheckedPacing::Sequential, _) | (_, ConnectionUse::New) => false,
             (
@@ -270,26 +308,26 @@ impl StreamRun {
             (WireForm::Http10 | WireForm::Http11, Some(ClientConnection::Http1(kept)))
                 if !kept.is_stale() =>
             {
-                Ok((ClientConnection::Http1(kept), ConnectionAge::Used))
+                Ok((ClientConnection::Http1(kept), History::answered()))
             }
             (WireForm::Http10 | WireForm::Http11, _) => {
                 let transport = self.stream.destination.connect(deadline).await?;
-                Ok((ClientConnection::Http1(transport), ConnectionAge::New))
+                Ok((ClientConnection::Http1(transport), History::default()))
             }
             (WireForm::Http2(_), _) if is_shared => {
-                let (client, age) = self.shared_client(deadline).await?;
-                Ok((ClientConnection::Http2(client), age))
+                let SharedClient { client, history } = self.shared_client(deadline).await?;
+                Ok((ClientConnection::Http2(client), history))
             }
             (WireForm::Http2(_), Some(ClientConnection::Http2(mut kept))) => {
                 if kept.is_usable().await {
-                    return Ok((ClientConnection::Http2(kept), ConnectionAge::Used));
+                    return Ok((ClientConnection::Http2(kept), History::answered()));
                 }
                 let client = self.new_client(deadline).await?;
-                Ok((ClientConnection::Http2(client), ConnectionAge::New))
+                Ok((ClientConnection::Http2(client), History::default()))
             }
             (WireForm::Http2(_), Some(ClientConnection::Http1(_)) | None) => {
                 let client = self.new_client(deadline).await?;
-                Ok((ClientConnection::Http2(client), ConnectionAge::New))
+                Ok((ClientConnection::Http2(client), History::default()))
             }
         }
     }
@@ -301,19 +339,19 @@ impl StreamRun {
 
     /// Returns the shared connection. Only one request opens it; the others wait for that, each
     /// no longer than the opening itself is bounded.
-    async fn shared_client(
-        &self,
-        deadline: Instant,
-    ) -> Result<(Http2Client, ConnectionAge), ClientFailure> {
+    async fn shared_client(&self, deadline: Instant) -> Result<SharedClient, ClientFailure> {
         let mut shared = self.shared.lock().await;
-        if let Some(client) = &mut *shared
-            && client.is_usable().await
+        if let Some(open) = &mut *shared
+            && open.client.is_usable().await
         {
-            return Ok((client.clone(), ConnectionAge::Used));
+            return Ok(open.clone());
         }
-        let client = self.new_client(deadline).await?;
-        *shared = Some(client.clone());
-        Ok((client, ConnectionAge::New))
+        let open = SharedClient {
+            client: self.new_client(deadline).await?,
+            history: History::default(),
+        };
+        *shared = Some(open.clone());
+        Ok(open)
     }
 }
 

@@ -12,7 +12,7 @@ use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::diagnostic::Diagnostic;
 use harness_core::model::environment_kind::EnvironmentKind;
-use harness_core::model::located::Located;
+use harness_core::model::located::{Located, Position};
 use harness_core::model::parse::parse;
 use harness_core::model::project::{LoadError, Project, read_bounded};
 use harness_core::model::scenario_name::ScenarioName;
@@ -60,7 +60,8 @@ pub struct AgentChoice {
     /// An image, for clusters: `--agent-image`.
     pub image: Option<String>,
     /// The way out of its pod in `local`, `none`, `host` or a proxy's address: `--agent-egress`.
-    pub egress: Option<AgentEgress>,
+    #[schemars(with = "Option<String>")]
+    pub egress: Option<Located<String>>,
     /// Environment variables of the agent in every scenario: `--agent-env`. Not for keys.
     #[serde(default)]
     pub env: BTreeMap<String, Located<String>>,
@@ -147,6 +148,17 @@ fn check(content: &ConfigurationFile, complaints: &mut Complaints<'_>) {
             "write a number from 1 to 100",
         );
     }
+    if let Some(egress) = &content.agent.egress
+        && let Err(error) = egress.parse::<AgentEgress>()
+    {
+        // Without the line itself: it may hold a password.
+        let line = egress.position.line;
+        complaints.add(
+            Position::default(),
+            format!("`egress` in line {line}: {error}"),
+            "write `none`, `host` or the address of a proxy",
+        );
+    }
     for (name, value) in &content.agent.env {
         if name.contains("ACCESSKEY") {
             complaints.add(
@@ -197,6 +209,13 @@ fn absolute(content: ConfigurationFile, folder: &Utf8Path) -> ConfigurationFile 
     }
 }
 
+impl ConfigurationFile {
+    /// Returns the agent's way out of its pod, where it is named; what the check has let through is valid.
+    pub fn agent_egress(&self) -> Option<AgentEgress> {
+        self.agent.egress.as_ref()?.parse().ok()
+    }
+}
+
 impl Configuration {
     /// Returns the scenarios that are left out, each with its reason.
     ///
@@ -243,6 +262,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use harness_core::model::diagnostic::Colour;
 
     fn load(text: &str) -> Result<Configuration, LoadError> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -262,6 +282,17 @@ mod tests {
         assert_eq!(content.envoy.as_deref(), Some("1.36.4"));
     }
 
+    #[test]
+    fn a_proxys_password_is_refused_and_not_repeated() {
+        let read = load("agent:\n  egress: http://user:hunter2@proxy:3128\n");
+        let Err(LoadError::Invalid(complaints)) = read else {
+            panic!("it has a password");
+        };
+        let shown = complaints[0].render(Colour::Plain);
+        assert!(shown.contains("`egress` in line 2: credentials"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
     #[rstest]
     #[case::unknown("agnet: {}\n", 1, "agnet")]
     #[case::jobs("environment: local\njobs: 65\n", 2, "out of range")]
@@ -273,6 +304,11 @@ mod tests {
     )]
     #[case::reason("exclude:\n  - scenario: A01\n    reason: ' '\n", 3, "needs a reason")]
     #[case::environment("environment: moon\n", 1, "moon")]
+    #[case::egress(
+        "agent: { egress: everywhere }\n",
+        0,
+        "`egress` in line 1: `everywhere` is neither"
+    )]
     fn what_it_may_not_say_is_reported_at_its_line(
         #[case] text: &str,
         #[case] line: u64,

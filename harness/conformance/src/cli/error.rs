@@ -14,6 +14,7 @@ use crate::self_test::attempt::AttemptError;
 use crate::self_test::edit::EditError;
 use crate::self_test::listing::ListingError;
 use harness_artifacts::image::ImageError;
+use harness_core::model::agent_egress::InvalidEgress;
 use harness_core::model::causes::chain;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::environment_kind::EnvironmentKind;
@@ -94,6 +95,9 @@ pub(super) enum CliError {
         /// The environments that carry it out.
         fit: &'static [EnvironmentKind],
     },
+    /// The proxy of the agent's way out was given with a password.
+    #[error("`--agent-egress`: {}", InvalidEgress::Credentials)]
+    EgressCredentials,
     /// Another option leaves nothing for this one to do.
     #[error("`{option}` does nothing: {because}")]
     IdleOption {
@@ -187,6 +191,7 @@ impl CliError {
             | Self::ReportVersion { .. }
             | Self::Merge(_)
             | Self::UnfitOption { .. }
+            | Self::EgressCredentials
             | Self::IdleOption { .. }
             | Self::NoFolder { .. }
             | Self::NoFile { .. }
@@ -290,6 +295,7 @@ impl CliError {
                     .collect();
                 vec![format!("it is for {}; leave it out here", fit.join(", "))]
             }
+            Self::EgressCredentials => vec!["a proxy of yours on this machine can add them".into()],
             Self::IdleOption { .. } => vec!["leave it out".into()],
             Self::PartOfProject { .. } => vec![
                 "`--scenarios scenarios` adds them to the scenarios that this executable carries; `--project DIR` names a whole project".into(),

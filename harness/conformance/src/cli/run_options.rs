@@ -45,10 +45,10 @@ pub(super) struct RunOptions {
     agent_env: Vec<(String, String)>,
 
     /// What the agent's container reaches outside of its pod, which has no network: `none`, `host` (what this machine reaches), or a proxy of
-    /// yours, as `http://proxy.example.com:3128`. The agent finds it by HTTPS_PROXY; the other containers reach nothing. With `local` alone.
+    /// yours, as `http://proxy.example.com:3128`. The agent finds it by `HTTPS_PROXY`; the other containers reach nothing. With `local` alone.
     /// Default: none.
     #[arg(long, value_name = "none|host|PROXY", value_parser = parse_egress, help_heading = "What is judged")]
-    agent_egress: Option<AgentEgress>,
+    agent_egress: Option<EgressOption>,
 
     /// Scenarios that run at the same time. Default: three for each core, in a cluster two.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = HOW_IT_RUNS)]
@@ -107,9 +107,19 @@ struct OutputOptions {
     keep_runs: usize,
 }
 
-fn parse_egress(text: &str) -> Result<AgentEgress, String> {
-    text.parse()
-        .map_err(|error: InvalidEgress| error.to_string())
+/// What was given as a way out. What the parser of options refuses it repeats, a password as well.
+#[derive(Clone, Debug)]
+enum EgressOption {
+    Of(AgentEgress),
+    WithCredentials,
+}
+
+fn parse_egress(text: &str) -> Result<EgressOption, InvalidEgress> {
+    match text.parse() {
+        Ok(egress) => Ok(EgressOption::Of(egress)),
+        Err(InvalidEgress::Credentials) => Ok(EgressOption::WithCredentials),
+        Err(error @ InvalidEgress::Form(_)) => Err(error),
+    }
 }
 
 fn parse_time(text: &str) -> Result<TimeSpan, String> {
@@ -162,7 +172,7 @@ impl RunOptions {
         variables.extend(self.agent_env.iter().cloned());
         let cluster = self.cluster.or_as_configured(configured);
         Self {
-            agent_egress: self.egress_or(&cluster, configured.agent.egress.as_ref()),
+            agent_egress: self.egress_or(&cluster, configured.agent_egress().as_ref()),
             cluster,
             executables: self.executables.or_as_configured(configured),
             agent_env: variables,
@@ -179,9 +189,10 @@ impl RunOptions {
         &self,
         cluster: &ClusterOptions,
         other: Option<&AgentEgress>,
-    ) -> Option<AgentEgress> {
+    ) -> Option<EgressOption> {
         let other = other.filter(|_| cluster.environment() == EnvironmentKind::Local);
-        self.agent_egress.clone().or_else(|| other.cloned())
+        let own = self.agent_egress.clone();
+        own.or_else(|| other.cloned().map(EgressOption::Of))
     }
 
     /// Returns how many times the scenarios are run.
@@ -257,9 +268,14 @@ impl RunOptions {
                 fit: &[EnvironmentKind::Local],
             });
         }
+        let agent_egress = match &self.agent_egress {
+            Some(EgressOption::Of(egress)) => egress.clone(),
+            Some(EgressOption::WithCredentials) => return Err(CliError::EgressCredentials),
+            None => AgentEgress::None,
+        };
         Ok(SetupOptions {
             place: self.cluster.place()?,
-            agent_egress: self.agent_egress.clone().unwrap_or_default(),
+            agent_egress,
             checked: scenarios.to_vec(),
             needed: scenarios
                 .iter()

@@ -262,13 +262,6 @@ fn of_the_run(finding: &Finding) -> String {
         "the run as a whole failed: {}",
         escape(&finding.to_string())
     );
-    if let Some(written) = &finding.written {
-        let _ = write!(
-            text,
-            "\n   - written at {}:{}",
-            written.file, written.position.line
-        );
-    }
     for note in &finding.notes {
         let _ = write!(text, "\n   - {}", escape(note));
     }
@@ -360,6 +353,10 @@ fn render_finding(
         hint: None,
     };
     let mut text = diagnostic.render(colour);
+    if let Some(written) = &finding.written {
+        let place = format!("{}:{}", written.file, written.position.line);
+        let _ = write!(text, "\n   - the request is written at {}", escape(&place));
+    }
     for note in &finding.notes {
         let _ = write!(text, "\n   - {}", escape(note));
     }

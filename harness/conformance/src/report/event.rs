@@ -113,7 +113,7 @@ pub struct EventFinding {
     pub kind: FindingKind,
     /// How much it matters.
     pub severity: Severity,
-    /// The scenario file.
+    /// The file to look at first: that of the payload where one has the request, else the scenario's.
     pub file: String,
     /// The one-based line that was not met; none where no line asks for it.
     pub line: Option<u64>,

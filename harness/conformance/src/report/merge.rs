@@ -135,6 +135,10 @@ fn refuse_difference(first: &RunRecord, other: &RunRecord) -> Result<(), MergeEr
             (first.options.agent_env != other.options.agent_env).then_some("agent settings")
         })
         .or_else(|| {
+            let differ = first.options.agent_egress != other.options.agent_egress;
+            differ.then_some("the agent's way out")
+        })
+        .or_else(|| {
             let images = |record: &RunRecord| {
                 record
                     .options

@@ -208,7 +208,7 @@ impl Judged {
         };
         let egress = match &self.agent_egress {
             AgentEgress::None => String::new(),
-            AgentEgress::Host => ", the agent had the network of the host".into(),
+            AgentEgress::Host => ", the agent had a way out by the host".into(),
             AgentEgress::Proxy(address) => format!(", the agent had a way out by {address}"),
         };
         format!("{}{kubernetes}, {kubelet}{egress}", self.environment)
@@ -315,7 +315,7 @@ mod tests {
         };
         assert!(!place("none").contains("agent"), "{}", place("none"));
         assert!(
-            place("host").ends_with(", the agent had the network of the host"),
+            place("host").ends_with(", the agent had a way out by the host"),
             "{}",
             place("host")
         );

@@ -47,6 +47,12 @@ fn a_good_rollout_is_explained() {
     ":10:34",
     "write an `upgrade` before it"
 )]
+#[case::persistent_without_http2(
+    "  lost: none\n",
+    "  lost: none\n  benign-connection: persistent\n",
+    ":12:22",
+    "write `protocol: h2`"
+)]
 #[case::nobody_joins(
     "[restart, { scale: 3 }, { upgrade: { agent-env: { A: \"1\" } } }, rollback]",
     "[restart]\n  joining: enforces-first",

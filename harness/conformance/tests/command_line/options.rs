@@ -37,6 +37,7 @@ fn what_cannot_be_done_is_refused(#[case] options: &[&str], #[case] hint: &str) 
     let ran = conformance(&arguments);
     assert_eq!(ran.code, Some(2), "{}", ran.seen());
     assert!(ran.stderr.contains(hint), "{hint}: {}", ran.seen());
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.seen());
     let left = fs::read_dir(output.path()).expect("a folder").count();
     assert_eq!(left, 0, "{}", ran.seen());
 }

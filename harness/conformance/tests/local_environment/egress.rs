@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::support::{Bench, shell, until_logged};
+use crate::support::{Bench, shell, until_logged, with};
 use harness_core::model::agent_egress::{AgentEgress, ProxyAddress};
 
-/// Asks the proxy of HTTPS_PROXY, else the one at the agent's port, for a connection to `target`, sends a line through it and prints what comes
+/// Asks the proxy of `HTTPS_PROXY`, else the one at the agent's port, for a connection to `target`, sends a line through it and prints what comes
 /// back, and how it ended.
 fn asks_for(name: &str, request_line: &str) -> Value {
     let script = format!(
-        r#"exec python3 -u -c '
+        r#"python3 -u -c '
 import os, socket
 where = os.environ.get("HTTPS_PROXY", "http://127.0.0.1:18128")
 print("proxy", os.environ.get("HTTPS_PROXY"), os.environ.get("https_proxy"))
@@ -54,11 +54,15 @@ async fn the_agents_container_reaches_the_host_and_its_neighbour_does_not() {
     let address = server().await;
     let bench = Bench::with_egress(AgentEgress::Host);
     let request = format!("CONNECT {address}");
+    // The agent runs when its neighbour asks: a hook of the start waits for it.
     let pod = bench
-        .create(json!({ "containers": [
-            asks_for("helloworld", &request),
-            asks_for("sigsci-agent", &request),
-        ] }))
+        .create(json!({
+            "initContainers": [with(
+                asks_for("sigsci-agent", &request),
+                json!({ "restartPolicy": "Always" }),
+            )],
+            "containers": [asks_for("helloworld", &request)],
+        }))
         .await;
     let agent = until_logged(&*pod, "sigsci-agent", "done").await;
     assert!(
@@ -100,7 +104,7 @@ async fn what_cannot_be_reached_and_what_is_no_connect_is_answered_so() {
     for (request, expected) in [
         (format!("CONNECT {nothing}"), " 502 "),
         (format!("GET http://{nothing}/"), " 405 "),
-        ("CONNECT nowhere".to_owned(), " 405 "),
+        ("CONNECT nowhere".to_owned(), " 400 "),
         ("nonsense".to_owned(), " 400 "),
     ] {
         let pod = bench

@@ -83,17 +83,13 @@ impl FromStr for AgentEgress {
         }
         let authority = text.strip_prefix("http://").ok_or_else(invalid)?;
         let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or_else(invalid)?;
-                let is_address = host.parse::<std::net::Ipv6Addr>().is_ok();
-                (Some(host).filter(|_| is_address), port)
-            }
-            None => {
-                let (host, port) =
-                    authority.split_at(authority.find(':').unwrap_or(authority.len()));
-                (Some(host).filter(|host| is_host_name(host)), port)
-            }
+        let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+            let (host, port) = rest.split_once(']').ok_or_else(invalid)?;
+            let is_address = host.parse::<std::net::Ipv6Addr>().is_ok();
+            (Some(host).filter(|_| is_address), port)
+        } else {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            (Some(host).filter(|host| is_host_name(host)), port)
         };
         let port = match port.strip_prefix(':') {
             Some(number) => number.parse().ok().filter(|port| *port != 0),

@@ -264,6 +264,7 @@ impl Environment for KubeEnvironment {
         if cluster.goes_with_the_run() {
             return cluster.remove().await;
         }
-        self.space.remove_all().await
+        let opened = self.space.open_nodes().await;
+        self.space.remove_all().await.and(opened)
     }
 }

@@ -23,7 +23,7 @@ const ENDPOINTS: &str = "endpoints";
 const ENDPOINT_SLICES: &str = "endpointslices";
 
 /// What a run does in a cluster, by resource. A run makes its namespaces itself, so each right is one in all of them.
-const RIGHTS: [(Need, &str, &str, &[&str]); 14] = [
+const RIGHTS: [(Need, &str, &str, &[&str]); 15] = [
     (
         Need::EveryRun,
         "",
@@ -40,7 +40,12 @@ const RIGHTS: [(Need, &str, &str, &[&str]); 14] = [
     (Need::EveryRun, "", "pods/exec", &["create", "get"]),
     (Need::EveryRun, "", "pods/log", &["get"]),
     (Need::EveryRun, "", "pods/portforward", &["create", "get"]),
-    (Need::EveryRun, "", "services", &["create", "patch"]),
+    (
+        Need::EveryRun,
+        "",
+        "services",
+        &["create", "delete", "get", "patch"],
+    ),
     (Need::EveryRun, "", "secrets", &["create", "patch"]),
     (Need::EveryRun, "", "configmaps", &["create", "patch"]),
     (Need::EveryRun, "", "serviceaccounts", &["get"]),
@@ -55,6 +60,12 @@ const RIGHTS: [(Need, &str, &str, &[&str]); 14] = [
     (Need::EveryRun, "", "events", &["list", "watch"]),
     (Need::Rollouts, "apps", "deployments", &["create", "patch"]),
     (Need::Rollouts, "", "pods/eviction", &["create"]),
+    (
+        Need::Rollouts,
+        "policy",
+        "poddisruptionbudgets",
+        &["create", "patch"],
+    ),
 ];
 
 /// What a right is needed for.

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
@@ -30,8 +30,11 @@ pub(super) const EGRESS_PORT: u16 = 18_128;
 /// How long a host outside may take to accept a connection.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
+/// The pause after a failed accept, which would fail again at once.
+pub(super) const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(10);
+
 /// The most connections of one pod at the same time.
-const MOST_CONNECTIONS: usize = 256;
+pub(super) const MOST_CONNECTIONS: usize = 256;
 
 /// A way out that is open; it closes, with every connection through it, when this is dropped.
 #[derive(Debug)]
@@ -107,8 +110,10 @@ async fn accept(listener: UnixListener, exit: Arc<Exit>) {
         let connection = match listener.accept().await {
             Ok((connection, _)) => connection,
             Err(error) => {
-                tracing::warn!(%error, "the agent's way out takes no more connections");
-                return;
+                // Most likely no descriptor is left; one comes free when a connection ends.
+                tracing::warn!(%error, "the agent's way out cannot accept a connection");
+                time::sleep(ACCEPT_AGAIN_AFTER).await;
+                continue;
             }
         };
         let exit = Arc::clone(&exit);
@@ -127,7 +132,17 @@ async fn accept(listener: UnixListener, exit: Arc<Exit>) {
 
 /// Hands everything over to the user's proxy: it is the one that reads what is asked for.
 async fn forward(mut inside: UnixStream, address: &ProxyAddress) -> io::Result<()> {
-    let mut outside = connect(&address.host, address.port).await?;
+    let mut outside = match connect(&address.host, address.port).await {
+        Ok(outside) => outside,
+        Err(error) => {
+            tracing::warn!(%error, "the proxy for the agent's way out cannot be reached");
+            let answer = format!(
+                "HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{error}\n",
+                error.to_string().len() + 1
+            );
+            return inside.write_all(answer.as_bytes()).await;
+        }
+    };
     copy_bidirectional(&mut inside, &mut outside)
         .await
         .map(|_| ())
@@ -163,15 +178,19 @@ async fn answer(
     mut request: Request<Incoming>,
     asked_for: &Mutex<Option<Tunnel>>,
 ) -> Result<Response<String>, http::Error> {
-    let authority = request.uri().authority();
-    let target = authority
-        .filter(|_| request.method() == Method::CONNECT)
-        .and_then(|authority| Some((authority.host().to_owned(), authority.port_u16()?)));
-    let Some((host, port)) = target else {
+    if request.method() != Method::CONNECT {
         return Response::builder()
             .status(StatusCode::METHOD_NOT_ALLOWED)
             .header(http::header::ALLOW, "CONNECT")
             .body("the agent's way out takes CONNECT alone\n".into());
+    }
+    let authority = request.uri().authority();
+    let target =
+        authority.and_then(|authority| Some((authority.host().to_owned(), authority.port_u16()?)));
+    let Some((host, port)) = target else {
+        return Response::builder()
+            .status(StatusCode::BAD_REQUEST)
+            .body("CONNECT needs a host and a port\n".into());
     };
     match connect(host.trim_matches(['[', ']']), port).await {
         Ok(outside) => {

@@ -90,10 +90,8 @@ fn find(folder: &Path, container: &ContainerId, first: i32, depth: usize) -> Opt
         let name = folder.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| processes::names(name, container))
     };
-    let own = below.iter().filter(is_container);
-    let list = own
-        .flat_map(|folder| list_with(folder, first, depth))
-        .next();
+    let mut own = below.iter().filter(is_container);
+    let list = own.find_map(|folder| list_with(folder, first, depth));
     if list.is_some() {
         return list;
     }

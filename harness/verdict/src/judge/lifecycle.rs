@@ -87,11 +87,12 @@ fn judge_survival(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Find
 /// Checks that a container was sent TERM after another one had ended.
 fn judge_turn(after: &[TimelineEvent], expect: &ContainerEnd) -> Option<Finding> {
     let other = expect.term_after.as_ref()?;
-    let latest_of = |name: &str, wanted| first(after, Some(name), wanted);
-    let term = latest_of(&expect.name, |event| {
+    let term = first(after, Some(&expect.name), |event| {
         matches!(event, LifecycleEvent::TermSent { .. })
     });
-    let end = latest_of(other, |event| matches!(event, LifecycleEvent::Exited(_)));
+    let end = first(after, Some(other), |event| {
+        matches!(event, LifecycleEvent::Exited(_))
+    });
     let observed = match (term, end) {
         (None, _) => "it was sent no TERM",
         (Some(_), None) => "the end of the other is not in the timeline",

@@ -12,11 +12,12 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::exchange::check_stack;
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::PodFleet;
-use crate::procedure::rollout::RolloutSpec;
+use crate::procedure::rollout::{RolloutSpec, StreamConnection};
 use crate::procedure::stream_pair::StreamPair;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::Phase;
 use harness_core::model::stream_kind::StreamKind;
+use harness_traffic::plan::ConnectionUse;
 use harness_verdict::judge::rollout::{StreamRequest, Timelines, judge_denials, judge_streams};
 use harness_verdict::witness::fleet::FleetJoined;
 
@@ -45,7 +46,15 @@ impl CarryOut<PodFleet> for RolloutSpec {
             StreamKind::Attack => self.rates.attack,
             StreamKind::Benign => self.rates.benign,
         };
-        let streams = pair.streams(&deployment.fleet().service(), per_second, u32::MAX);
+        let mut streams = pair.streams(&deployment.fleet().service(), per_second, u32::MAX);
+        match self.benign_connection.as_deref() {
+            Some(StreamConnection::Persistent) => {
+                for stream in streams.iter_mut().filter(|stream| stream.name == BENIGN) {
+                    stream.connection = ConnectionUse::Keep;
+                }
+            }
+            Some(StreamConnection::Separate) | None => {}
+        }
         let drive = deployment.start_drive(streams).await?;
         let progress = Progress::default();
         let (report, taken) = {

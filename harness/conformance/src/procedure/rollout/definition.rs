@@ -1,6 +1,6 @@
 //! What `rollout` is as a procedure: its checks, what it asserts, what it needs.
 
-use super::specification::RolloutSpec;
+use super::specification::{RolloutSpec, RolloutStep};
 use super::validation::check_rollout;
 use crate::procedure::interface::{CheckContext, Procedure, Repetition, Requirement, Weight};
 use harness_core::model::complaints::Complaints;
@@ -38,7 +38,13 @@ impl Procedure for RolloutSpec {
     }
 
     fn features(&self) -> &'static [Feature] {
-        &[Feature::Rollout]
+        let mut steps = self.steps.iter();
+        // Without it the node of a cluster of the user's would be cordoned.
+        if steps.any(|step| matches!(**step, RolloutStep::DrainNode)) {
+            &[Feature::Rollout, Feature::NodeDrain]
+        } else {
+            &[Feature::Rollout]
+        }
     }
 
     fn weight(&self) -> Weight {

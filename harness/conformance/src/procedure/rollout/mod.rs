@@ -1,6 +1,8 @@
 //! `rollout`: a fleet of pods changes while a benign stream and a stream of attacks go on through its Service.
 
-pub use self::specification::{JoiningExpectation, Rates, RolloutSpec, RolloutStep, RotateSecret};
+pub use self::specification::{
+    JoiningExpectation, Rates, RolloutSpec, RolloutStep, RotateSecret, StreamConnection,
+};
 
 mod carry_out;
 mod controls;

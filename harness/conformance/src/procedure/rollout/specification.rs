@@ -20,6 +20,9 @@ pub struct RolloutSpec {
     pub replicas: Located<u32>,
     /// The benign request of the stream.
     pub benign: RequestSpec,
+    /// How the benign stream uses connections; one for each request when not given.
+    #[serde(default)]
+    pub benign_connection: Option<Located<StreamConnection>>,
     /// The attack of the stream.
     pub attack: RequestSpec,
     /// Requests per second, open loop.
@@ -39,6 +42,16 @@ pub struct RolloutSpec {
     /// What the static check of the deployment must report, and nothing else.
     #[serde(default)]
     pub lint: Vec<Located<LintRule>>,
+}
+
+/// How a stream uses connections.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum StreamConnection {
+    /// One for each request.
+    Separate,
+    /// One of HTTP/2 for as long as it lasts: a pod that goes has to ask the client to leave.
+    Persistent,
 }
 
 /// Requests per second of the two streams.

@@ -1,9 +1,10 @@
 //! Checks the section `rollout` of a scenario file.
 
-use super::specification::{RolloutSpec, RolloutStep};
+use super::specification::{RolloutSpec, RolloutStep, StreamConnection};
 use harness_core::model::candidate::Candidate;
 use harness_core::model::complaints::Complaints;
 use harness_core::model::located::Located;
+use harness_core::model::request::Protocol;
 use harness_core::model::validate_requests::check_request;
 
 /// The most pods of a fleet: each is a proxy, an application and an agent on one node.
@@ -14,6 +15,16 @@ const HIGHEST_RATE: f64 = 1_000.0;
 pub(super) fn check_rollout(rollout: &RolloutSpec, complaints: &mut Complaints<'_>) {
     check_request(&rollout.benign, rollout.benign.target.position, complaints);
     check_request(&rollout.attack, rollout.attack.target.position, complaints);
+    if let Some(connection) = &rollout.benign_connection
+        && **connection == StreamConnection::Persistent
+        && rollout.benign.protocol != Protocol::H2
+    {
+        complaints.add(
+            connection.position,
+            "only HTTP/2 carries a stream on one connection",
+            "write `protocol: h2` in `benign:`, or take `benign-connection:` out",
+        );
+    }
     for rate in [rollout.rates.benign, rollout.rates.attack] {
         if !(rate > 0.0 && rate <= HIGHEST_RATE) {
             complaints.add(

@@ -1,4 +1,4 @@
-//! The endpoints of a Service: its EndpointSlices where the API has them, else its Endpoints.
+//! The endpoints of a Service: its slices (`EndpointSlice`) where the API has them, else its Endpoints.
 //!
 //! `discovery.k8s.io/v1` is there from Kubernetes 1.21 on; Endpoints are deprecated since 1.33, and each use of them leaves a warning.
 

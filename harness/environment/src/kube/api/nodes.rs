@@ -19,9 +19,31 @@ pub(in crate::kube) enum Scheduling {
 
 /// Returns how many nodes are ready and take pods without tolerations.
 pub(in crate::kube) async fn count_open_nodes(client: &Client) -> Result<usize, EnvironmentFault> {
+    Ok(list(client)
+        .await?
+        .iter()
+        .filter(|node| is_open(node))
+        .count())
+}
+
+/// Lets every node take pods that a run has cordoned and that was killed before it could open it again. For clusters of the harness's own alone.
+pub(in crate::kube) async fn open_all(client: &Client) -> Result<(), EnvironmentFault> {
+    for node in list(client).await? {
+        if let (true, Some(name)) = (is_cordoned(&node), &node.metadata.name) {
+            schedule(client, name, Scheduling::Open).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn list(client: &Client) -> Result<Vec<Node>, EnvironmentFault> {
     let nodes: Api<Node> = Api::all(client.clone());
     let listed = ask("list the nodes", nodes.list(&ListParams::default())).await?;
-    Ok(listed.items.iter().filter(|node| is_open(node)).count())
+    Ok(listed.items)
+}
+
+fn is_cordoned(node: &Node) -> bool {
+    node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true)
 }
 
 fn is_open(node: &Node) -> bool {
@@ -31,7 +53,6 @@ fn is_open(node: &Node) -> bool {
         let mut taints = taints.iter();
         taints.any(|taint| taint.effect == "NoSchedule" || taint.effect == "NoExecute")
     });
-    let is_cordoned = spec.and_then(|spec| spec.unschedulable) == Some(true);
     let conditions = node
         .status
         .as_ref()
@@ -40,7 +61,7 @@ fn is_open(node: &Node) -> bool {
         let mut conditions = conditions.iter();
         conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
     });
-    is_ready && !is_cordoned && !repels
+    is_ready && !is_cordoned(node) && !repels
 }
 
 /// Lets a node take pods, or no more of them.

@@ -1,6 +1,5 @@
 //! The harness's handle of a Deployment in a cluster.
 
-use std::collections::BTreeSet;
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +16,6 @@ use crate::kube::api::exec::exec;
 use crate::kube::api::fault::{ask, bounded, fault, is_absent};
 use crate::kube::api::image_names::ImageNames;
 use crate::kube::api::labels::FIELD_MANAGER;
-use crate::kube::api::nodes::{Scheduling, schedule};
 use crate::kube::api::objects::{self, DRIVER};
 use crate::kube::fleet::fleet_objects::{self, FLEET, PolicyVersion};
 use crate::kube::fleet::members::{Members, Nursery, discover};
@@ -42,8 +40,6 @@ pub(in crate::kube) struct KubeFleet {
     members: Arc<Members>,
     discovery: JoinHandle<()>,
     policy: tokio::sync::OnceCell<PolicyVersion>,
-    /// The nodes that take no more pods until the fleet is done with them.
-    cordoned: Mutex<BTreeSet<String>>,
 }
 
 /// What the Deployment was asked to be last.
@@ -73,7 +69,6 @@ impl KubeFleet {
             members,
             nursery,
             policy: tokio::sync::OnceCell::new(),
-            cordoned: Mutex::default(),
         };
         fleet.apply().await?;
         Ok(fleet)
@@ -214,23 +209,12 @@ impl Fleet for KubeFleet {
                 reason: format!("the node of `{pod}` is not known"),
             });
         };
-        // First, so that an end that comes in between leaves nothing.
-        let cordoned = || self.cordoned.lock().unwrap_or_else(PoisonError::into_inner);
-        cordoned().insert(node.clone());
-        let client = &self.nursery.maker.space.client;
-        schedule(client, &node, Scheduling::Cordoned).await?;
+        self.nursery.maker.space.cordon(&node).await?;
         Ok(self.members.on_node(&node))
     }
 
     async fn uncordon(&self) -> Result<(), EnvironmentFault> {
-        let cordoned = || self.cordoned.lock().unwrap_or_else(PoisonError::into_inner);
-        let nodes = cordoned().clone();
-        for node in nodes {
-            let client = &self.nursery.maker.space.client;
-            schedule(client, &node, Scheduling::Open).await?;
-            cordoned().remove(&node);
-        }
-        Ok(())
+        self.nursery.maker.space.open_nodes().await
     }
 
     async fn kill(&self, pod: &str) -> Result<(), EnvironmentFault> {
@@ -274,14 +258,14 @@ impl Fleet for KubeFleet {
     }
 
     async fn remove(&self) -> Result<(), EnvironmentFault> {
-        self.uncordon().await?;
+        let opened = self.uncordon().await;
         // The Deployment and its pods go with their namespace.
         self.nursery
             .maker
             .space
             .remove_namespace(&self.nursery.namespace)
             .await;
-        Ok(())
+        opened
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! One driver pod serves all scenarios of a run, each with processes of its own: a node then starts half as many pods.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
@@ -15,6 +17,7 @@ use crate::EnvironmentFault;
 use crate::kube::api::endpoints::EndpointsApi;
 use crate::kube::api::fault::{RequestAttempt, ask_patiently};
 use crate::kube::api::labels::{FIELD_MANAGER, RUN_LABEL, run_name};
+use crate::kube::api::nodes::{Scheduling, schedule};
 use crate::kube::api::objects::{self, DRIVER};
 use crate::kube::api::ownership::Owner;
 use crate::kube::api::status;
@@ -53,6 +56,8 @@ pub(in crate::kube) struct RunSpace {
     pub keeping: Keeping,
     driver: OnceCell<()>,
     own_namespace: OnceCell<RunNamespace>,
+    /// The nodes that take no more pods until they are opened again.
+    cordoned: Mutex<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for RunSpace {
@@ -81,7 +86,28 @@ impl RunSpace {
             keeping,
             driver: OnceCell::new(),
             own_namespace: OnceCell::new(),
+            cordoned: Mutex::default(),
         }
+    }
+
+    /// Lets a node take no more pods until the nodes are opened again, at the latest when the run ends.
+    pub(in crate::kube) async fn cordon(&self, node: &str) -> Result<(), EnvironmentFault> {
+        self.cordoned().insert(node.to_owned());
+        schedule(&self.client, node, Scheduling::Cordoned).await
+    }
+
+    /// Lets every node that was cordoned take pods again.
+    pub(in crate::kube) async fn open_nodes(&self) -> Result<(), EnvironmentFault> {
+        let nodes = self.cordoned().clone();
+        for node in nodes {
+            schedule(&self.client, &node, Scheduling::Open).await?;
+            self.cordoned().remove(&node);
+        }
+        Ok(())
+    }
+
+    fn cordoned(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.cordoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a namespace that was not there before, and waits until pods can be made in it. Where that fails, nothing of it is left.

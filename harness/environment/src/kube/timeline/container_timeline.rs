@@ -121,7 +121,7 @@ impl ContainerTimeline {
 
     /// It is a native sidecar.
     #[must_use]
-    pub(super) fn as_sidecar(self) -> Self {
+    pub(super) fn into_sidecar(self) -> Self {
         Self {
             is_sidecar: true,
             ..self

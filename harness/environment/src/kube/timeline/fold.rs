@@ -103,9 +103,12 @@ impl PodState {
         let mut ended_before: Vec<String> = containers.keys().cloned().collect();
         let mut sidecars = Vec::new();
         // They are ended in the reverse order of their starts.
-        for container in pod.init_containers.iter().flatten().rev() {
+        let init_containers = pod.init_containers.iter().flatten();
+        let native = init_containers
+            .filter(|container| container.restart_policy.as_deref() == Some("Always"));
+        for container in native.rev() {
             let name = &container.name;
-            containers.insert(name.clone(), timeline_of(container).as_sidecar());
+            containers.insert(name.clone(), timeline_of(container).into_sidecar());
             sidecars.push((name.clone(), ended_before.clone()));
             ended_before.push(name.clone());
         }
@@ -148,11 +151,11 @@ impl PodState {
 
     fn read(&mut self, fact: &Fact) {
         self.read_by_itself(fact);
-        self.give_turns(fact.latest);
+        self.give_turns();
     }
 
     /// Lets each sidecar have its turn that has nothing to wait for any more.
-    fn give_turns(&mut self, now: Timestamp) {
+    fn give_turns(&mut self) {
         let Some(deleted_at) = self.deleted_at else {
             return;
         };
@@ -164,18 +167,16 @@ impl PodState {
             let mut others = ended_before
                 .iter()
                 .filter_map(|name| self.containers.get(name));
-            let last_end = others.try_fold(deleted_at, |last, other| {
-                let end = if other.was_never_started() {
-                    Some(deleted_at)
-                } else {
-                    other.earliest_end()
-                };
-                Some(last.max(end?))
+            let all = (deleted_at, deleted_at);
+            let ended = others.try_fold(all, |(earliest, latest), other| {
+                if other.was_never_started() {
+                    return Some((earliest, latest));
+                }
+                let (from, to) = other.ended_between()?;
+                Some((earliest.max(from), latest.max(to)))
             });
-            if let Some(last_end) = last_end {
-                self.in_one(&name, |container| {
-                    container.turn_comes(last_end, now.max(last_end));
-                });
+            if let Some((earliest, latest)) = ended {
+                self.in_one(&name, |container| container.turn_comes(earliest, latest));
             }
         }
     }
@@ -185,7 +186,10 @@ impl PodState {
             What::DeletionAsked => {
                 self.asked_at.get_or_insert(fact.latest);
             }
-            What::Concluded => self.in_each(ContainerTimeline::conclude),
+            What::Concluded => self.in_each(|container| {
+                container.give_up_turn();
+                container.conclude();
+            }),
             What::TimePassed => self.in_each(|container| container.pass_time(fact.latest)),
             What::Exists => {
                 if !self.exists {

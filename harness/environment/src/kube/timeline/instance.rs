@@ -43,8 +43,8 @@ pub(super) struct Instance {
     /// When its first process was seen to end. The node may see that before it is known how.
     process_ended: Option<Timestamp>,
     reported_end: Option<ReportedEnd>,
-    /// Before which moment it cannot have ended, where a status says that it has.
-    pub not_ended_before: Option<Timestamp>,
+    /// The earliest and the latest moment of its end, where a status says that it has ended.
+    pub ended_between: Option<(Timestamp, Timestamp)>,
 }
 
 impl Instance {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::Client;
 
 use crate::EnvironmentFault;
-use crate::kube::api::nodes::count_open_nodes;
+use crate::kube::api::nodes::{count_open_nodes, open_all};
 use crate::polling::Polling;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::timeouts::TimedOut;
@@ -62,6 +62,7 @@ pub(in crate::kube) async fn count_nodes(
     let Some(wanted) = own.map(usize::from) else {
         return Ok(NodeCensus::Foreign);
     };
+    open_all(client).await?;
     let mut polling = Polling::within(OPEN_WITHIN, POLL_EVERY);
     let mut open = 0;
     while polling.next().await {

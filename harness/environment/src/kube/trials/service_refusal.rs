@@ -12,12 +12,21 @@ const SERVICE_KNOWN_WITHIN: Duration = Duration::from_secs(20);
 /// The longest answer, in bytes.
 const LONGEST_ANSWER: u64 = 1024;
 
+/// How the wait for a refusal ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::kube) enum RefusalSeen {
+    /// Connections are not accepted.
+    Yes,
+    /// They still were at the end.
+    StillAccepted,
+}
+
 /// Waits until a Service's `host:port` refuses connections of the driver's pod. Before the node knows a Service its address has no owner,
 /// and traffic to it may leave the cluster.
 pub(in crate::kube) async fn await_refusal(
     space: &RunSpace,
     address: &str,
-) -> Result<(), EnvironmentFault> {
+) -> Result<RefusalSeen, EnvironmentFault> {
     let pods = space.driver_pods().await?;
     let mut command = objects::command("await-refusal");
     command.push(address.to_owned());
@@ -28,5 +37,9 @@ pub(in crate::kube) async fn await_refusal(
         // Some networks answer nothing for a Service without endpoints; its traffic stays inside all the same.
         tracing::warn!(%address, said = said.trim(), "a Service without endpoints does not refuse connections");
     }
-    Ok(())
+    Ok(if said.trim() == "accepted" {
+        RefusalSeen::StillAccepted
+    } else {
+        RefusalSeen::Yes
+    })
 }

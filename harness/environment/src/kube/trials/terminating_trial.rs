@@ -4,6 +4,7 @@
 //! pod, which is then made to select nothing, shows when the driver's node has taken in what came before: once that one refuses, the first one's answer
 //! is the node's last word.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ExecAction, Lifecycle, LifecycleHandler, Pod};
@@ -13,7 +14,7 @@ use crate::EnvironmentFault;
 use crate::kube::api::fault::ask;
 use crate::kube::api::{objects, status};
 use crate::kube::space::run_space::RunSpace;
-use crate::kube::trials::service_refusal::await_refusal;
+use crate::kube::trials::service_refusal::{RefusalSeen, await_refusal};
 use crate::kube::trials::trial::Trial;
 use crate::kube::trials::trial_service::{
     PORT, ask_from_driver, await_no_endpoint, make_service, remove_pod, remove_service,
@@ -79,13 +80,29 @@ impl TerminatingReach {
         }
     }
 
-    fn of(answers: &ServiceAnswers) -> Self {
-        Self::Seen(if answers.answered > 0 {
+    fn of(marker: RefusalSeen, of_service: &ServiceAnswers, of_pod: &ServiceAnswers) -> Self {
+        if marker == RefusalSeen::StillAccepted {
+            return Self::Unseen("are not followed by the nodes in time".into());
+        }
+        if of_pod.answered == 0 {
+            return Self::Unseen("cannot be tried: a pod with a hook does not serve".into());
+        }
+        // One that has refused once does not come back.
+        Self::Seen(if of_service.answered == of_service.connections {
             TerminatingEndpoints::Used
         } else {
             TerminatingEndpoints::Unused
         })
     }
+}
+
+fn pod_address(pod: &Pod) -> Result<SocketAddr, EnvironmentFault> {
+    let status = pod.status.as_ref();
+    let ip: Option<IpAddr> = status.and_then(|status| status.pod_ip.as_ref()?.parse().ok());
+    let ip = ip.ok_or_else(|| EnvironmentFault::PodLost {
+        reason: format!("the pod `{TRIAL}` has no address"),
+    })?;
+    Ok(SocketAddr::new(ip, PORT))
 }
 
 /// Tries it where a scenario needs it, and removes what it took.
@@ -105,33 +122,31 @@ pub(in crate::kube) async fn try_terminating(
     let mut pod = held_back(space);
     space.images.pulls.put_into_pod(&mut pod);
     space.apply(namespace, TRIAL, &pod).await?;
-    tokio::try_join!(
+    let (_, started) = tokio::try_join!(
         space.driver_pods(),
         space.await_pod(namespace, TRIAL, status::is_ready)
     )?;
-    let mut reach = None;
+    let mut unreached = None;
     for reached in [address, marker] {
         let answers = ask_from_driver(space, reached, 1, REACHED_WITHIN).await?;
         if answers.answered == 0 {
-            let failure = answers.last_failure.unwrap_or_default();
-            reach = Some(TerminatingReach::Unseen(format!(
-                "reach no pod at all: {}",
-                failure.escape_debug()
-            )));
+            unreached = answers.last_failure.or(unreached);
         }
     }
-    let reach = match reach {
-        Some(unseen) => unseen,
-        None => {
-            let pods: Api<Pod> = Api::namespaced(space.client.clone(), namespace);
-            let action = format!("ask for the deletion of the pod `{TRIAL}`");
-            ask(&action, pods.delete(TRIAL, &DeleteParams::default())).await?;
-            await_no_endpoint(space, namespace, TRIAL).await?;
-            make_service(space, namespace, MARKER, NO_ROLE).await?;
-            await_refusal(space, &marker.to_string()).await?;
-            let answers = ask_from_driver(space, address, 1, ASKED_FOR).await?;
-            TerminatingReach::of(&answers)
-        }
+    let reach = if let Some(failure) = unreached {
+        let failure = failure.escape_debug();
+        TerminatingReach::Unseen(format!("reach no pod at all: {failure}"))
+    } else {
+        let pods: Api<Pod> = Api::namespaced(space.client.clone(), namespace);
+        let action = format!("ask for the deletion of the pod `{TRIAL}`");
+        ask(&action, pods.delete(TRIAL, &DeleteParams::default())).await?;
+        await_no_endpoint(space, namespace, TRIAL).await?;
+        make_service(space, namespace, MARKER, NO_ROLE).await?;
+        let marker = await_refusal(space, &marker.to_string()).await?;
+        // One pod is there: two are never reached, and the Service is asked for the whole of the time.
+        let of_service = ask_from_driver(space, address, 2, ASKED_FOR).await?;
+        let of_pod = ask_from_driver(space, pod_address(&started)?, 1, ASKED_FOR).await?;
+        TerminatingReach::of(marker, &of_service, &of_pod)
     };
     remove_pod(space, namespace, TRIAL).await?;
     await_refusal(space, &address.to_string()).await?;
@@ -163,21 +178,41 @@ fn held_back(space: &RunSpace) -> Pod {
 mod tests {
     use super::*;
 
+    fn answers(connections: u64, answered: u64) -> ServiceAnswers {
+        ServiceAnswers {
+            connections,
+            answered,
+            ..ServiceAnswers::default()
+        }
+    }
+
     #[test]
-    fn one_answer_shows_that_the_service_leads_there_and_each_cluster_has_one_feature() {
-        let reach = |answered| {
-            TerminatingReach::of(&ServiceAnswers {
-                connections: 9,
-                answered,
-                ..ServiceAnswers::default()
-            })
+    fn a_service_uses_the_pod_only_where_every_connection_is_answered() {
+        let reach = |of_service, answered_by_pod| {
+            let of_pod = answers(1, answered_by_pod);
+            TerminatingReach::of(RefusalSeen::Yes, &of_service, &of_pod)
         };
         let features = |reach: TerminatingReach| reach.features().into_iter().collect::<Vec<_>>();
-        assert_eq!(features(reach(1)), [Feature::TerminatingEndpointsUsed]);
-        assert_eq!(features(reach(0)), [Feature::TerminatingEndpointsUnused]);
-        assert_eq!(features(TerminatingReach::Unseen("x".into())), []);
-        let reason = reach(0).why_not(Feature::TerminatingEndpointsUsed);
+        let used = [Feature::TerminatingEndpointsUsed];
+        let unused = [Feature::TerminatingEndpointsUnused];
+        assert_eq!(features(reach(answers(9, 9), 1)), used);
+        assert_eq!(features(reach(answers(9, 0), 1)), unused);
+        // The first was answered by rules that were about to go.
+        assert_eq!(features(reach(answers(9, 1), 1)), unused);
+        let reason = reach(answers(9, 0), 1).why_not(Feature::TerminatingEndpointsUsed);
         assert!(reason.is_some_and(|reason| reason.contains("refuse connections")));
-        assert_eq!(reach(0).why_not(Feature::Rollout), None);
+        assert_eq!(reach(answers(9, 0), 1).why_not(Feature::Rollout), None);
+    }
+
+    #[test]
+    fn a_slow_node_and_a_pod_that_does_not_serve_show_nothing() {
+        let of_service = answers(9, 9);
+        for unseen in [
+            TerminatingReach::of(RefusalSeen::StillAccepted, &of_service, &answers(1, 1)),
+            TerminatingReach::of(RefusalSeen::Yes, &of_service, &answers(1, 0)),
+        ] {
+            assert!(matches!(unseen, TerminatingReach::Unseen(_)), "{unseen:?}");
+            assert!(unseen.features().is_empty());
+        }
     }
 }

@@ -149,14 +149,20 @@ impl Account {
 }
 
 /// Returns whether a connection ended before the proxy had accepted it. A listener that is closed resets what the kernel has connected for it and nothing has
-/// taken yet: to the client that is a refusal that comes a moment late. The proxy is there until its TERM and would have a record of anything else.
+/// taken yet: to the client that is a refusal that comes a moment late. One that was accepted is closed in good order, or has begun to be answered, or has a
+/// record.
 fn was_never_accepted(failure: &ClientFailure, joined: &Joined, phase: Phase) -> bool {
-    let is_cut_off = matches!(failure.cause, FailureCause::Reset | FailureCause::Closed);
+    let is_before_an_answer = matches!(
+        failure.phase,
+        RequestPhase::Send | RequestPhase::ResponseHead
+    );
     phase == Phase::Draining
-        && is_cut_off
+        && failure.cause == FailureCause::Reset
+        && is_before_an_answer
         && joined.client.connection == ConnectionAge::New
         && joined.proxy.is_empty()
         && joined.agent.is_empty()
+        && joined.upstream.is_empty()
 }
 
 #[cfg(test)]
@@ -218,6 +224,12 @@ mod tests {
         FailureCause::Reset,
         Fate::Cut(Phase::BeforeDeletion)
     )]
+    #[case::closed_in_good_order(
+        ConnectionAge::New,
+        15,
+        FailureCause::Closed,
+        Fate::Cut(Phase::Draining)
+    )]
     #[case::never_answered(
         ConnectionAge::New,
         15,
@@ -243,8 +255,17 @@ mod tests {
         });
         let mut account = Account::new(&timeline());
         assert_eq!(account.enter(&joined, Outcome::Lost), fate);
-        joined.proxy = fixture::joined().proxy;
-        let accepted = account.enter(&joined, Outcome::Lost);
-        assert!(matches!(accepted, Fate::Cut(_)), "{accepted:?}");
+        let whole = fixture::joined();
+        let of_witness: [fn(&mut Joined, &Joined); 3] = [
+            |joined, whole| joined.proxy.clone_from(&whole.proxy),
+            |joined, whole| joined.agent.clone_from(&whole.agent),
+            |joined, whole| joined.upstream.clone_from(&whole.upstream),
+        ];
+        for add_record in of_witness {
+            let mut seen = joined.clone();
+            add_record(&mut seen, &whole);
+            let accepted = account.enter(&seen, Outcome::Lost);
+            assert!(matches!(accepted, Fate::Cut(_)), "{accepted:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use harness_core::model::timeline::{ExitStatus, LifecycleEvent};
 impl ContainerTimeline {
     /// An instance was started. What is not in the timeline yet of the one before it comes first.
     pub(super) fn begin_instance(&mut self, fact: &Fact, id: &str, restart_count: u32) {
+        self.end_before_restart();
         if let (Some(end), Some(before)) = (self.instance.settle(), self.instance.id()) {
             self.exit(fact.heard_at, end.at, &before, end.status);
         }
@@ -39,7 +40,8 @@ impl ContainerTimeline {
     ) {
         let is_current = self.instance.is_of(id);
         if is_current {
-            self.instance.not_ended_before = fact.earliest.or(Some(fact.latest));
+            let earliest = fact.earliest.unwrap_or(fact.latest);
+            self.instance.ended_between = Some((earliest, fact.latest));
         }
         let seen = self.instance.seen_end().filter(|_| is_current);
         let at = seen.unwrap_or(fact.latest);
@@ -100,7 +102,7 @@ impl ContainerTimeline {
             // The container was to report it and did not.
             self.send_term(moment.no_later_than(at), left);
         }
-        if let (Some(earliest), false) = (self.deleted_at, self.has_missed_its_turn()) {
+        if let Some(earliest) = self.deleted_at {
             // The kubelet may report the hook and TERM later.
             let moment = TermMoment::Between(earliest, at).no_later_than(at);
             self.send_term(moment, LEAST_GRACE_SECONDS);
@@ -119,7 +121,8 @@ impl ContainerTimeline {
             InstanceEnd::Known | InstanceEnd::Lost => {}
             InstanceEnd::None => {
                 self.instance.end = InstanceEnd::Lost;
-                self.instance.not_ended_before.get_or_insert(heard_at);
+                let heard = (heard_at, heard_at);
+                self.instance.ended_between.get_or_insert(heard);
                 let unknown = LifecycleEvent::EndUnknown {
                     reason: reason.to_owned(),
                 };

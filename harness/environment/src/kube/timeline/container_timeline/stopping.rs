@@ -60,7 +60,6 @@ impl ContainerTimeline {
 
     /// Nothing more will be heard of this instance: what was not observed of its hook follows from the rules.
     pub(in crate::kube::timeline) fn conclude(&mut self) {
-        self.give_up_turn();
         match self.instance.hook.conclude() {
             Some(HookRemainder::Finished(at)) => self.add_finished(at),
             Some(HookRemainder::Unseen(at)) => {
@@ -143,7 +142,7 @@ impl ContainerTimeline {
 
     /// By the kubelet's rules the container is sent TERM. One that reports it itself is waited for.
     pub(super) fn term(&mut self, moment: TermMoment, left_seconds: u64) {
-        if self.holds_term(moment, left_seconds) {
+        if self.has_missed_its_turn() || self.holds_term(moment, left_seconds) {
             self.instance.hook.end(moment.latest());
             return;
         }
@@ -159,6 +158,9 @@ impl ContainerTimeline {
     /// The container was sent TERM, once.
     pub(super) fn send_term(&mut self, moment: TermMoment, left_seconds: u64) {
         self.instance.hook.end(moment.latest());
+        if self.has_missed_its_turn() {
+            return;
+        }
         if let Some(sent) = self.instance.term.send(moment, left_seconds) {
             self.add(moment.latest(), sent);
         }

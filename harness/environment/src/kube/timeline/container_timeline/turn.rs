@@ -10,6 +10,9 @@ use crate::kube::timeline::instance::InstanceEnd;
 use crate::kube::timeline::term::TermMoment;
 use harness_core::model::timeline::ExitStatus;
 
+/// Ends that are heard of within this time may have come in the other order.
+const HEARD_TOGETHER: SignedDuration = SignedDuration::from_secs(1);
+
 /// Whose turn it is.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Turn {
@@ -40,11 +43,11 @@ impl ContainerTimeline {
         matches!(self.turn, Turn::Awaited { .. })
     }
 
-    /// Returns the earliest moment at which the container can have ended; none where it is not known to have.
-    pub(in crate::kube::timeline) fn earliest_end(&self) -> Option<Timestamp> {
+    /// Returns the earliest and the latest moment at which the container can have ended; none where it is not known to have.
+    pub(in crate::kube::timeline) fn ended_between(&self) -> Option<(Timestamp, Timestamp)> {
         match (self.instance.seen_end(), self.instance.end) {
-            (Some(at), _) => Some(at),
-            (None, InstanceEnd::Known | InstanceEnd::Lost) => self.instance.not_ended_before,
+            (Some(at), _) => Some((at, at)),
+            (None, InstanceEnd::Known | InstanceEnd::Lost) => self.instance.ended_between,
             (None, InstanceEnd::None) => None,
         }
     }
@@ -59,52 +62,90 @@ impl ContainerTimeline {
         self.instance.id().is_none()
     }
 
-    /// Every container that this one has to wait for has ended: the last of them not before `earliest`, and all of them by `now`.
-    pub(in crate::kube::timeline) fn turn_comes(&mut self, earliest: Timestamp, now: Timestamp) {
+    /// Every container that this one has to wait for has ended: the last of them not before `earliest`, and all of them by `latest`. The kubelet waits no longer
+    /// than the grace period.
+    pub(in crate::kube::timeline) fn turn_comes(&mut self, earliest: Timestamp, latest: Timestamp) {
         let Turn::Awaited { term, exit } = std::mem::take(&mut self.turn) else {
             return;
         };
-        if self.has_ended() {
+        if self.has_ended() || self.was_never_started() {
             return;
         }
+        let since = self.deleted_at.unwrap_or(earliest);
+        let deadline = self.deadline_after(since);
+        let (earliest, latest) = (earliest.min(deadline), latest.min(deadline));
         let own_end = self
             .instance
             .seen_end()
             .or_else(|| exit.as_ref().map(|exit| exit.at));
-        if own_end.is_some_and(|end| end < earliest) {
+        // Both ends are dated when they are heard of.
+        let is_before =
+            |end: Timestamp| end.saturating_add(HEARD_TOGETHER).unwrap_or(end) < earliest;
+        if own_end.is_some_and(is_before) {
             self.turn = Turn::Missed;
         } else {
-            let since = self.deleted_at.unwrap_or(earliest);
-            let (moment, left) = match (term, &self.hook) {
+            let known = match (term, &self.hook) {
                 (Some((moment, left)), Some(_)) => {
-                    (Some(moment.no_earlier_than(earliest, now)), left)
+                    let waited = whole_seconds(moment.latest(), earliest);
+                    let moment = moment.no_earlier_than(earliest, latest);
+                    Some((moment, left.saturating_sub(waited)))
                 }
-                (Some(_) | None, None) => (
-                    Some(TermMoment::Between(earliest, now)),
-                    self.seconds_left(since, earliest),
-                ),
+                (Some(_) | None, None) => {
+                    let left = self
+                        .grace_seconds
+                        .saturating_sub(whole_seconds(since, earliest));
+                    Some((TermMoment::Between(earliest, latest), left))
+                }
                 // Its hook still runs, and TERM follows it.
-                (None, Some(_)) => (None, 0),
+                (None, Some(_)) => None,
             };
-            if let Some(moment) = moment {
+            if let Some((moment, left)) = known {
                 let moment = own_end.map_or(moment, |end| moment.no_later_than(end));
                 self.term(moment, left);
             }
         }
+        self.release(exit);
+    }
+
+    /// Nothing more will be heard, and its turn was not seen to come. One that has ended was sent TERM when the grace period was over, or not at all; of another
+    /// one nothing is known.
+    pub(in crate::kube::timeline) fn give_up_turn(&mut self) {
+        let ended = match &self.turn {
+            Turn::Awaited { exit, .. } => exit.is_some(),
+            Turn::Own | Turn::Missed => false,
+        };
+        match self.deleted_at.filter(|_| ended) {
+            Some(deleted_at) => {
+                let deadline = self.deadline_after(deleted_at);
+                self.turn_comes(deadline, deadline);
+            }
+            None => self.turn = Turn::Own,
+        }
+    }
+
+    /// Another instance was started: the end that is held was not the pod's.
+    pub(super) fn end_before_restart(&mut self) {
+        if let Turn::Awaited { exit, .. } = std::mem::replace(&mut self.turn, Turn::Missed) {
+            self.release(exit);
+            self.turn = Turn::Awaited {
+                term: None,
+                exit: None,
+            };
+        } else {
+            self.turn = Turn::Own;
+        }
+    }
+
+    fn release(&mut self, exit: Option<HeldExit>) {
         if let Some(exit) = exit {
             self.exit(exit.heard_at, exit.at, &exit.id, exit.status);
         }
     }
 
-    /// Nothing more will be heard, and its turn was not seen to come: TERM was sent when the grace period was over, or not at all.
-    pub(super) fn give_up_turn(&mut self) {
-        let Some(deleted_at) = self.deleted_at.filter(|_| self.awaits_turn()) else {
-            return;
-        };
-        let grace =
-            SignedDuration::from_secs(i64::try_from(self.grace_seconds).unwrap_or(i64::MAX));
-        let deadline = deleted_at.saturating_add(grace).unwrap_or(deleted_at);
-        self.turn_comes(deadline, deadline);
+    fn deadline_after(&self, deleted_at: Timestamp) -> Timestamp {
+        let grace = i64::try_from(self.grace_seconds).unwrap_or(i64::MAX);
+        let deadline = deleted_at.saturating_add(SignedDuration::from_secs(grace));
+        deadline.unwrap_or(deleted_at)
     }
 
     /// Keeps what the rules say of TERM until it is the container's turn. What they say first counts.
@@ -142,11 +183,9 @@ impl ContainerTimeline {
             Turn::Own | Turn::Missed => false,
         }
     }
+}
 
-    /// The kubelet counts the wait in whole seconds.
-    fn seconds_left(&self, since: Timestamp, until: Timestamp) -> u64 {
-        let waited = until.duration_since(since).as_secs();
-        self.grace_seconds
-            .saturating_sub(u64::try_from(waited).unwrap_or(0))
-    }
+/// The kubelet counts what it waits in whole seconds.
+fn whole_seconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
 }

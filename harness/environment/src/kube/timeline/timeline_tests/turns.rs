@@ -97,6 +97,16 @@ fn where_only_statuses_say_so_term_lies_between_the_earliest_end_and_what_is_hea
     let mut recorder = recorder_of_sidecar(None);
     let ended = of_sidecar(recorder.status(at(16_300), &being_deleted(Some(15), None)));
     assert_eq!(term_of(&ended), (at(15_000), at(15_999)));
+    assert!(
+        matches!(
+            ended[0].event,
+            LifecycleEvent::TermSent {
+                kill_after_milliseconds: 24_000,
+                ..
+            }
+        ),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -137,6 +147,57 @@ fn a_hook_that_ends_before_its_turn_is_followed_by_term_when_it_comes() {
     );
     let ended = of_sidecar(recorder.process(at(15_600), &of("a", ProcessChange::Ended)));
     assert_eq!(term_of(&ended), (at(15_600), at(15_600)));
+    // A second for the hook, and four for the wait, each without what is over a whole one.
+    assert!(
+        matches!(
+            ended[0].event,
+            LifecycleEvent::TermSent {
+                kill_after_milliseconds: 25_000,
+                ..
+            }
+        ),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn ends_that_are_heard_of_together_leave_the_turn_to_the_sidecar() {
+    let mut recorder = recorder_of_sidecar(None);
+    let mut events = recorder.process(at(15_600), &of("s", ProcessChange::Ended));
+    let exit = of("s", ProcessChange::EndedWith { exit_code: 0 });
+    events.extend(recorder.process(at(15_601), &exit));
+    events.extend(recorder.process(at(15_650), &of("a", ProcessChange::Ended)));
+    assert_eq!(names(&of_sidecar(events)), ["TermSent", "Exited"]);
+}
+
+#[test]
+fn a_sidecar_is_waited_for_no_longer_than_the_grace_period() {
+    let mut recorder = recorder_of_sidecar(None);
+    let mut events = recorder.process(at(39_400), &of("s", ProcessChange::Ended));
+    let exit = of("s", ProcessChange::EndedWith { exit_code: 0 });
+    events.extend(recorder.process(at(39_500), &exit));
+    events.extend(recorder.process(at(41_800), &of("a", ProcessChange::Ended)));
+    let events = of_sidecar(events);
+    assert_eq!(names(&events), ["TermSent", "Exited"]);
+    assert_eq!(term_of(&events), (at(39_000), at(39_000)));
+}
+
+#[test]
+fn what_is_heard_late_of_a_sidecar_that_missed_its_turn_adds_no_term() {
+    let mut recorder = recorder_of_sidecar(None);
+    recorder.process(at(9500), &of("s", ProcessChange::Ended));
+    let exit = of("s", ProcessChange::EndedWith { exit_code: 0 });
+    let mut events = recorder.process(at(9600), &exit);
+    events.extend(recorder.process(at(15_600), &of("a", ProcessChange::Ended)));
+    events.extend(recorder.kubelet_event(at(15_700), &stops_sidecar()));
+    events.extend(recorder.conclude());
+    assert_eq!(names(&of_sidecar(events)), ["Exited"]);
+}
+
+#[test]
+fn a_pod_that_is_gone_early_has_no_term_of_the_future() {
+    let mut recorder = recorder_of_sidecar(None);
+    assert_eq!(names(&of_sidecar(recorder.conclude())), [""; 0]);
 }
 
 #[test]
