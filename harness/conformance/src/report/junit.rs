@@ -172,9 +172,9 @@ fn status(scenario: &ScenarioRecord) -> TestCaseStatus {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             describe_first(&mut status, findings);
             status.set_description(description(findings, |finding| {
-                let (file, line) = finding.place(&scenario.file);
                 format!(
-                    "{file}:{line}: {finding} ({})\n{}",
+                    "{}: {finding} ({})\n{}",
+                    finding.written_place(&scenario.file),
                     finding.severity,
                     finding.notes.join("\n")
                 )

@@ -82,11 +82,12 @@ fn of_findings(group: &FindingGroup<'_>) -> String {
             Some(case) => format!(", case {}", shortened(case)),
             None => String::new(),
         };
-        let (file, line) = finding.place(&scenario.file);
         let _ = write!(
             text,
-            "\n      {} ({}) at {file}:{line}{subject}",
-            scenario.name, scenario.id
+            "\n      {} ({}) at {}{subject}",
+            scenario.name,
+            scenario.id,
+            finding.written_place(&scenario.file)
         );
     }
     let rest = once

@@ -92,6 +92,14 @@ impl Finding {
         }
     }
 
+    /// Writes that place as `file:line`, and as the file alone where no line asks for it.
+    pub fn written_place(&self, scenario_file: &Utf8Path) -> String {
+        match self.place(scenario_file) {
+            (file, 0) => file.to_string(),
+            (file, line) => format!("{file}:{line}"),
+        }
+    }
+
     /// Adds a fact that explains it.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
@@ -210,6 +218,24 @@ mod tests {
             finding.to_string(),
             "query-union: outcome: expected blocked-by-agent, observed allowed"
         );
+    }
+
+    #[test]
+    fn the_place_to_look_at_is_that_of_the_request_and_no_line_is_not_line_zero() {
+        let file = Utf8Path::new("scenarios/a.yaml");
+        assert_eq!(finding().written_place(file), "scenarios/a.yaml");
+        let mut asked = finding();
+        asked.position.line = 7;
+        assert_eq!(asked.written_place(file), "scenarios/a.yaml:7");
+        let written = SourcePlace {
+            file: "fixtures/payloads/xss.yaml".into(),
+            position: Position {
+                line: 3,
+                ..Position::default()
+            },
+        };
+        let asked = asked.written_at(Some(written));
+        assert_eq!(asked.written_place(file), "fixtures/payloads/xss.yaml:3");
     }
 
     #[test]
