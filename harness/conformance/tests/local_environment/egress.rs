@@ -54,7 +54,7 @@ async fn the_agents_container_reaches_the_host_and_its_neighbour_does_not() {
     let address = server().await;
     let bench = Bench::with_egress(AgentEgress::Host);
     let request = format!("CONNECT {address}");
-    // The agent runs when its neighbour asks: a hook of the start waits for it.
+    // A sidecar is started first: the agent runs, and holds its connection, while its neighbour asks.
     let pod = bench
         .create(json!({
             "initContainers": [with(

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time;
 
+use super::ACCEPT_AGAIN_AFTER;
 use super::folder_sockets::FolderSockets;
 use super::plan::PodPlan;
 use harness_core::model::agent_egress::{AgentEgress, ProxyAddress};
@@ -29,9 +30,6 @@ pub(super) const EGRESS_PORT: u16 = 18_128;
 
 /// How long a host outside may take to accept a connection.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
-
-/// The pause after a failed accept, which would fail again at once.
-pub(super) const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// The most connections of one pod at the same time.
 pub(super) const MOST_CONNECTIONS: usize = 256;

@@ -14,6 +14,9 @@ pub use self::template_check::template_refusals;
 pub use crate::run_folder::{SweepReport, sweep};
 pub use crate::run_folder_survey::runs_left;
 
+/// The pause after a failed accept, which would fail again at once: most likely no descriptor is left, and one comes free when a connection ends.
+const ACCEPT_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(10);
+
 mod container_logs;
 mod control_client;
 mod egress;

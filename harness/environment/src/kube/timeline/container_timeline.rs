@@ -110,7 +110,7 @@ impl ContainerTimeline {
     pub(super) fn delete(&mut self, at: Timestamp, grace_seconds: u64) {
         self.deleted_at = Some(at);
         self.grace_seconds = grace_seconds;
-        // Without grace everything is ended at once.
+        // What is deleted by force has nothing to wait in.
         if self.is_sidecar && grace_seconds > 0 {
             self.turn = Turn::Awaited {
                 term: None,

@@ -4,15 +4,13 @@
 //! stands is no business of the Service any more. The driver does the same here: it asks this listener for the address and connects there.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time;
 
-/// The pause after a failed accept, which would fail again at once.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(10);
+use crate::local::ACCEPT_AGAIN_AFTER;
 
 /// Answers for ever with `target`, while the Service has it as an endpoint.
 pub(super) async fn run(

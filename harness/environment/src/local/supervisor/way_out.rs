@@ -14,7 +14,8 @@ use tokio::time;
 
 use super::containers::ContainerProcess;
 use super::members;
-use crate::local::egress::{ACCEPT_AGAIN_AFTER, EGRESS_PORT, EGRESS_SOCKET, MOST_CONNECTIONS};
+use crate::local::ACCEPT_AGAIN_AFTER;
+use crate::local::egress::{EGRESS_PORT, EGRESS_SOCKET, MOST_CONNECTIONS};
 use crate::local::folder_sockets::FolderSockets;
 use crate::local::kubelet::{ContainerActivity, PodState};
 
