@@ -18,6 +18,7 @@ use harness_core::model::located::{Located, Position};
 use harness_core::model::pod_security::PodSecurity;
 use harness_core::model::project::Project;
 use harness_core::model::stack_settings::{AgentPlace, ContainerSettings, ProbeSettings};
+use harness_core::model::terminating_endpoints::TerminatingEndpoints;
 use harness_core::model::validate_requests::is_plain_name;
 
 /// The most agents behind a Service.
@@ -218,6 +219,15 @@ fn check_needs(spec: &ScenarioFile, procedure: &Section, complaints: &mut Compla
                 format!("add `{feature}` to `features:`: not every environment can carry this out"),
             );
         }
+    }
+    let kinds = [TerminatingEndpoints::Unused, TerminatingEndpoints::Used]
+        .map(TerminatingEndpoints::feature);
+    if kinds.iter().all(|kind| spec.features.contains(kind)) {
+        complaints.add(
+            procedure.position,
+            format!("no Service does both `{}` and `{}`", kinds[0], kinds[1]),
+            "keep one of the two in `features:`, or neither where it does not matter",
+        );
     }
 }
 

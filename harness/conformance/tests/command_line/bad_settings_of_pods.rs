@@ -52,6 +52,13 @@ fn a_good_scenario_is_explained(#[case] good: &str, #[case] line: &str) {
     ":13:18",
     "keep one of the two"
 )]
+#[case::both_kinds_of_services(
+    EXPOSURE,
+    "[agent-service,",
+    "[terminating-endpoints-used, terminating-endpoints-unused, agent-service,",
+    ":11:3",
+    "keep one of the two in `features:`"
+)]
 #[case::no_such_port(EXPOSURE, "closed: [9999]", "closed: [99999]", ":13:12", "")]
 #[case::no_user(EXPOSURE, ", run-as-user]", "]", ":6:17", "`run-as-user`")]
 #[case::no_profile(EXPOSURE, "unprivileged", "restricted", ":6:17", "`seccomp-profile`")]
