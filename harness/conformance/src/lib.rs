@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` draws the crates and modules, and which may use which.
 
+pub mod bench;
 pub mod catalogue;
 pub mod cli;
 pub mod procedure;

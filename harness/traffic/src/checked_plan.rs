@@ -8,6 +8,7 @@ use tokio::io::AsyncBufRead;
 use crate::bounded_lines::{LineError, next_line};
 use crate::checked_stream::{CheckedStream, StreamError};
 use crate::contract::{CheckedContract, ContractPlanError};
+use crate::latency::plan::{LatencyPlan, LatencyPlanError};
 use crate::plan::{DrivePlan, Task};
 use crate::transport::Translation;
 
@@ -30,6 +31,9 @@ pub(crate) enum PlanError {
         /// The id.
         id: String,
     },
+    /// Nothing can be measured so.
+    #[error("the latency cannot be measured")]
+    Latency(#[from] LatencyPlanError),
     /// There is no first line.
     #[error("the input ended before the plan")]
     Missing,
@@ -67,6 +71,8 @@ pub(crate) enum PlanError {
 pub(crate) enum CheckedTask {
     /// Calls to a gRPC server.
     Contract(CheckedContract),
+    /// Requests over HTTP that are measured.
+    Latency(LatencyPlan),
     /// Requests over HTTP.
     Traffic(CheckedPlan),
 }
@@ -90,6 +96,10 @@ pub(crate) async fn read_task(
         .ok_or(PlanError::Missing)?;
     match serde_json::from_slice(&line).map_err(PlanError::Syntax)? {
         Task::Contract(plan) => Ok(CheckedTask::Contract(CheckedContract::new(plan)?)),
+        Task::Latency(plan) => {
+            plan.check()?;
+            Ok(CheckedTask::Latency(plan))
+        }
         Task::Traffic(plan) => Ok(CheckedTask::Traffic(check_traffic(plan)?)),
     }
 }
@@ -142,7 +152,7 @@ mod tests {
         let line = format!("{}\n", json!({ "traffic": plan }));
         match read_task(&mut line.as_bytes()).await? {
             CheckedTask::Traffic(plan) => Ok(plan),
-            CheckedTask::Contract(_) => panic!("no traffic"),
+            CheckedTask::Contract(_) | CheckedTask::Latency(_) => panic!("no traffic"),
         }
     }
 

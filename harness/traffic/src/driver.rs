@@ -1,6 +1,7 @@
 //! The driver: reads its plan, runs the plan's streams at the same time, and reports each request.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
 use tokio::sync::{mpsc, watch};
@@ -12,6 +13,9 @@ use crate::contract::record::CallResult;
 use crate::contract::{CheckedContract, run_contract};
 use crate::descriptor_limit::raise_descriptor_limit;
 use crate::error_chain::error_chain;
+use crate::latency::plan::LatencyPlan;
+use crate::latency::sample::{Sample, write_samples};
+use crate::latency::{StopFlag, generate};
 use crate::pacing::Clock;
 use crate::plan::Command;
 use crate::record::{ClientResult, DriverLine, DriverSummary};
@@ -75,20 +79,18 @@ pub async fn drive(
     let task = match read_task(&mut input).await {
         Ok(task) => task,
         Err(error) => {
-            let reason = error_chain(&error);
-            output
-                .write(&DriverLine::Refused {
-                    reason: reason.clone(),
-                })
-                .await?;
-            output.flush().await?;
-            return Err(DriveError::Refused { reason });
+            return output.refuse(error_chain(&error)).await;
         }
     };
     raise_descriptor_limit();
     let (sending_control, sending) = watch::channel(SendControl::Continues);
     let commands = tokio::spawn(watch_commands(input, sending_control));
     let summary = match task {
+        CheckedTask::Latency(plan) => {
+            let measured = measure(plan, sending, &mut output).await;
+            commands.abort();
+            return measured;
+        }
         CheckedTask::Contract(plan) => make_calls(plan, sending, &mut output).await?,
         CheckedTask::Traffic(plan) => send_requests(plan, sending, &mut output).await?,
     };
@@ -99,6 +101,26 @@ pub async fn drive(
     }
     commands.abort();
     Ok(())
+}
+
+/// Measures latency, and writes the samples as a file of them is; the run is cut short when the sending is stopped.
+async fn measure(
+    plan: LatencyPlan,
+    mut sending: watch::Receiver<SendControl>,
+    output: &mut LineWriter<impl AsyncWrite + Unpin>,
+) -> Result<(), DriveError> {
+    let stop = StopFlag::default();
+    let stopped = stop.clone();
+    let watching = tokio::spawn(async move {
+        let _ = { sending.wait_for(|sending| *sending == SendControl::Stopped) }.await;
+        stopped.store(true, Ordering::Relaxed);
+    });
+    let generated = tokio::task::spawn_blocking(move || generate(&plan, &stop)).await;
+    watching.abort();
+    match generated.expect("the generator does not panic") {
+        Ok(samples) => output.write_samples(&samples).await,
+        Err(error) => output.refuse(error_chain(&error)).await,
+    }
 }
 
 async fn send_requests(
@@ -213,6 +235,24 @@ impl<W: AsyncWrite + Unpin> LineWriter<W> {
             .write_all(&bytes)
             .await
             .map_err(|source| DriveError::Output { source })
+    }
+
+    /// Says that the plan cannot be carried out, and why.
+    async fn refuse(&mut self, reason: String) -> Result<(), DriveError> {
+        let line = DriverLine::Refused {
+            reason: reason.clone(),
+        };
+        self.write(&line).await?;
+        self.flush().await?;
+        Err(DriveError::Refused { reason })
+    }
+
+    async fn write_samples(&mut self, samples: &[Sample]) -> Result<(), DriveError> {
+        let mut bytes = Vec::new();
+        write_samples(samples, &mut bytes).expect("memory takes them");
+        let written = self.0.write_all(&bytes).await;
+        written.map_err(|source| DriveError::Output { source })?;
+        self.flush().await
     }
 
     async fn flush(&mut self) -> Result<(), DriveError> {

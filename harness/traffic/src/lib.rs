@@ -4,6 +4,7 @@ pub mod contract;
 pub mod driver;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod latency;
 pub mod plan;
 pub mod record;
 pub mod tls_plan;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::contract::plan::ContractPlan;
+pub use super::latency::plan::LatencyPlan;
 pub use super::tls_plan::TlsPlan;
 pub use harness_core::model::request::{BodyPacing, BodyStart, Framing, Protocol, Upgrade};
 
@@ -12,6 +13,8 @@ pub use harness_core::model::request::{BodyPacing, BodyStart, Framing, Protocol,
 pub enum Task {
     /// Calls to a gRPC server.
     Contract(ContractPlan),
+    /// Requests over HTTP of which nothing is kept but when they were due and when they were answered.
+    Latency(LatencyPlan),
     /// Requests over HTTP.
     Traffic(DrivePlan),
 }

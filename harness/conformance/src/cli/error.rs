@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::explain::findings::nearest_kinds;
+use crate::bench::error::BenchError;
 use crate::catalogue::carried::CarriedProjectError;
 use crate::report::files::ReportsError;
 use crate::report::merge::MergeError;
@@ -158,6 +159,9 @@ pub(super) enum CliError {
         /// Its version.
         found: u32,
     },
+    /// Nothing was measured.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// Reports cannot be merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -200,6 +204,7 @@ impl CliError {
             | Self::UnknownFinding(_)
             | Self::UnwritableReport { .. }
             | Self::NoKeptCluster { .. }
+            | Self::Bench(BenchError::SameArms | BenchError::Stack(_) | BenchError::Proxy { .. })
             | Self::NothingSelected(
                 NothingSelected::EmptyFilter | NothingSelected::NoGroup { .. },
             )
@@ -219,6 +224,7 @@ impl CliError {
             | Self::Edit(_)
             | Self::Listing(_)
             | Self::Drive(_)
+            | Self::Bench(_)
             | Self::Carried(_)
             | Self::Clean { .. } => exit_code::ERRORED,
             Self::Runtime(_) => exit_code::INTERNAL,
@@ -303,6 +309,7 @@ impl CliError {
             Self::NoProject { .. } => {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }
+            Self::Bench(error) => error.hint().into_iter().map(Into::into).collect(),
             Self::Load(_)
             | Self::Edit(EditError::Io(_))
             | Self::Output(_)

@@ -7,9 +7,9 @@ use super::error::CliError;
 use super::options::{ExecutableOptions, ProjectOptions};
 use crate::report::terminal::{remark, say};
 use crate::run::exit_code;
-use crate::run::programs::{or_carried, own_executable};
+use crate::run::programs::{agent_or_carried, application_or_carried, own_executable};
 use crate::run::setup_error::SetupError;
-use harness_artifacts::executable::{CarriedProgram, locate};
+use harness_artifacts::executable::locate;
 use harness_artifacts::image::{ImageRole, build_image, prune_archives};
 
 /// Options of `images`.
@@ -68,16 +68,8 @@ fn find_executable(arguments: &Arguments, role: ImageRole) -> Result<Utf8PathBuf
     let given = &arguments.executables;
     let own = own_executable()?;
     match role {
-        ImageRole::Agent => or_carried(
-            given.agent_binary.as_deref(),
-            CarriedProgram::AgentStub,
-            &own,
-        ),
-        ImageRole::Application => or_carried(
-            given.app_binary.as_deref(),
-            CarriedProgram::Helloworld,
-            &own,
-        ),
+        ImageRole::Agent => agent_or_carried(given.agent_binary.as_deref(), &own),
+        ImageRole::Application => application_or_carried(given.app_binary.as_deref(), &own),
         ImageRole::Driver => Ok(own),
         ImageRole::Proxy => Ok(locate(&given.envoy()?, &mut |step| remark(step))?.path),
     }

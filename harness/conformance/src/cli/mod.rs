@@ -11,6 +11,7 @@ use harness_artifacts::executable::CarriedProgram;
 use harness_core::model::diagnostic::Colour;
 use harness_environment::local::{pod_init_main, pod_stage_main};
 
+mod bench;
 mod clean;
 mod cluster_options;
 mod compare;
@@ -86,6 +87,8 @@ enum ColourChoice {
 enum Command {
     /// Run scenarios and write the reports.
     Run(run::Arguments),
+    /// Measure what the agent adds to a request, and whether one agent is slower than another.
+    Bench(bench::Arguments),
     /// List scenarios; nothing is started.
     List(list::Arguments),
     /// Say why a scenario exists, what it deploys and what must be seen.
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
     match CarriedProgram::of_process(&first_argument) {
         Some(CarriedProgram::AgentStub) => return agent_stub::process::main(),
         Some(CarriedProgram::Helloworld) => return helloworld::main(),
+        Some(CarriedProgram::NullAgent) => return null_agent::main(),
         None => {}
     }
     // The supervisors of a pod are this executable too; they take no options.
@@ -164,6 +168,7 @@ pub fn main() -> ExitCode {
     start_logging(colour);
     let result = match arguments.command {
         Command::Run(arguments) => run::main(&arguments, colour),
+        Command::Bench(arguments) => bench::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments, colour),

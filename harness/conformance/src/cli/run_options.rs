@@ -1,5 +1,6 @@
 //! Options of a run that `run` and `replay` share.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -283,6 +284,7 @@ impl RunOptions {
                 .collect(),
             envoy: self.executables.envoy.clone(),
             agent_binary: self.executables.agent_binary.clone(),
+            further_images: BTreeMap::new(),
             app_binary: self.executables.app_binary.clone(),
             overrides: AgentOverrides {
                 variables: self.agent_env.iter().cloned().collect(),

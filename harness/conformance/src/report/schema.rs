@@ -5,6 +5,7 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
 use super::event::EventLine;
 use super::record::RunRecord;
+use crate::bench::record::BenchRecord;
 use crate::catalogue::configuration::ConfigurationFile;
 use crate::catalogue::profile::ProfileFile;
 use crate::procedure::registry::ScenarioFile;
@@ -15,6 +16,8 @@ use harness_core::model::seed::SeedFile;
 /// The formats that have a schema.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Format {
+    /// `bench.json`.
+    Bench,
     /// `conformance.yaml`.
     Configuration,
     /// A line of `run --events`.
@@ -35,7 +38,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::Bench,
         Self::Configuration,
         Self::Events,
         Self::Mutants,
@@ -49,6 +53,7 @@ impl Format {
     /// Returns the name of the schema's file below `docs/schemas/`.
     pub const fn file_name(self) -> &'static str {
         match self {
+            Self::Bench => "bench.v1.json",
             Self::Configuration => "configuration.v1.json",
             Self::Events => "events.v1.json",
             Self::Mutants => "mutants.v1.json",
@@ -65,6 +70,8 @@ impl Format {
         match self {
             Self::Events => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
                 .into_root_schema_for::<EventLine>(),
+            Self::Bench => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
+                .into_root_schema_for::<BenchRecord>(),
             // Files are read: what has a default may be left out.
             Self::Configuration => {
                 SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())

@@ -108,6 +108,7 @@ async fn local(needs: &EnvironmentNeeds<'_>) -> Result<EnvironmentMade, SetupErr
         executables: ImageRole::ALL
             .into_iter()
             .filter_map(|role| Some((role.manifest_image()?.to_owned(), programs.of(role)?)))
+            .chain(needs.options.further_images.clone())
             .collect(),
     };
     let environment = LocalEnvironment::new(LocalOptions {

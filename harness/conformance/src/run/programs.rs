@@ -12,6 +12,11 @@ use harness_artifacts::executable::{
 };
 use harness_artifacts::image::{ImageRole, ImageSources, Images, build_images};
 
+/// The option that names the agent.
+pub const AGENT_OPTION: &str = "--agent-binary";
+/// The option that names the application.
+pub const APPLICATION_OPTION: &str = "--app-binary";
+
 /// Executables that the user has named, in place of those that the harness carries.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GivenBinaries<'a> {
@@ -39,8 +44,8 @@ pub async fn make_images(
 ) -> Result<Images, SetupError> {
     say("making the images");
     let sources = ImageSources {
-        agent: or_carried(given.agent, CarriedProgram::AgentStub, harness)?,
-        application: or_carried(given.application, CarriedProgram::Helloworld, harness)?,
+        agent: agent_or_carried(given.agent, harness)?,
+        application: application_or_carried(given.application, harness)?,
         proxy: envoy.into(),
         driver: harness.into(),
     };
@@ -49,36 +54,52 @@ pub async fn make_images(
     Ok(built.await.expect("making an image does not panic")?)
 }
 
-/// Returns the path of a program: what the user has named, else a link under which the harness is that program.
+/// Returns the path of the agent: what the user has named, else a link under which the harness is the reference stub.
+///
+/// # Errors
+///
+/// When what was named is no executable, or the link cannot be made.
+pub fn agent_or_carried(
+    given: Option<&Utf8Path>,
+    harness: &Utf8Path,
+) -> Result<Utf8PathBuf, SetupError> {
+    match given {
+        Some(path) => given_executable(path, AGENT_OPTION),
+        None => carried(CarriedProgram::AgentStub, harness),
+    }
+}
+
+/// Returns the path of the application: what the user has named, else a link under which the harness is that of the guide.
+///
+/// # Errors
+///
+/// As [`agent_or_carried`].
+pub fn application_or_carried(
+    given: Option<&Utf8Path>,
+    harness: &Utf8Path,
+) -> Result<Utf8PathBuf, SetupError> {
+    match given {
+        Some(path) => given_executable(path, APPLICATION_OPTION),
+        None => carried(CarriedProgram::Helloworld, harness),
+    }
+}
+
+/// Returns a link under which the harness is a program that it carries.
 ///
 /// # Errors
 ///
 /// When the link cannot be made.
-pub fn or_carried(
-    given: Option<&Utf8Path>,
-    program: CarriedProgram,
-    harness: &Utf8Path,
-) -> Result<Utf8PathBuf, SetupError> {
-    if let Some(path) = given {
-        return given_executable(path, program);
-    }
+pub fn carried(program: CarriedProgram, harness: &Utf8Path) -> Result<Utf8PathBuf, SetupError> {
     let links = program_links(&make_runtime_folder()?);
     Ok(link_carried(program, harness, &links)?)
 }
 
-/// Returns the absolute path of an executable that the user has named.
+/// Returns the absolute path of an executable that the user has named by an option.
 ///
 /// # Errors
 ///
 /// When it is no executable file.
-pub fn given_executable(
-    path: &Utf8Path,
-    in_place_of: CarriedProgram,
-) -> Result<Utf8PathBuf, SetupError> {
-    let named_by = match in_place_of {
-        CarriedProgram::AgentStub => "--agent-binary",
-        CarriedProgram::Helloworld => "--app-binary",
-    };
+pub fn given_executable(path: &Utf8Path, named_by: &str) -> Result<Utf8PathBuf, SetupError> {
     let is_executable = path
         .metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0);
@@ -124,8 +145,8 @@ pub(super) fn find_programs(
     let application = options.app_binary.as_deref();
     Ok(Programs {
         envoy,
-        agent: or_carried(agent, CarriedProgram::AgentStub, harness)?,
-        application: or_carried(application, CarriedProgram::Helloworld, harness)?,
+        agent: agent_or_carried(agent, harness)?,
+        application: application_or_carried(application, harness)?,
     })
 }
 

@@ -29,6 +29,8 @@ pub struct SetupOptions {
     pub envoy: Option<String>,
     /// `--agent-binary`.
     pub agent_binary: Option<Utf8PathBuf>,
+    /// Executables of images that no manifest of the project names, in `local` alone: by the image's name.
+    pub further_images: BTreeMap<String, Utf8PathBuf>,
     /// `--app-binary`.
     pub app_binary: Option<Utf8PathBuf>,
     /// `--agent-env`.

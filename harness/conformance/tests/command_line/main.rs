@@ -6,6 +6,7 @@ mod bad_input;
 mod bad_rollouts;
 mod bad_seeds;
 mod bad_settings_of_pods;
+mod bench;
 mod canaries;
 mod causes;
 mod clusters;

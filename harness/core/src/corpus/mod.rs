@@ -11,7 +11,7 @@ mod head;
 mod multipart;
 mod placement;
 mod protocol;
-mod random;
+pub mod random;
 mod sample;
 mod target;
 

@@ -4,7 +4,7 @@
 
 /// `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
-pub(super) struct Random {
+pub struct Random {
     state: u64,
 }
 
@@ -12,7 +12,7 @@ impl Random {
     /// Starts the sequence that belongs to a number and a name.
     ///
     /// A sequence for each name keeps one request's bytes independent of which others are expanded.
-    pub(super) fn new(seed: u64, name: &str) -> Self {
+    pub fn new(seed: u64, name: &str) -> Self {
         let mut random = Self {
             state: seed ^ fnv1a(name.as_bytes()),
         };
@@ -30,18 +30,29 @@ impl Random {
     }
 
     /// Returns a number below `bound`, which is over 0. The bias of the remainder does not matter for small bounds.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % bound).expect("a number below a usize fits")
     }
 
+    /// Returns a fraction above 0 and at most 1, in steps of 2⁻⁵³.
+    pub fn open_fraction(&mut self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are a double's")]
+        let steps = ((self.next() >> 11) + 1) as f64;
+        steps / 9_007_199_254_740_992.0
+    }
+
     /// Picks one of the items.
-    pub(super) fn pick<'items, T: ?Sized>(&mut self, items: &[&'items T]) -> &'items T {
+    pub fn pick<'items, T: ?Sized>(&mut self, items: &[&'items T]) -> &'items T {
         items[self.below(items.len())]
     }
 
     /// Puts the items into another order (Fisher and Yates).
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }

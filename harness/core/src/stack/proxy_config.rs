@@ -78,6 +78,11 @@ impl ProxyConfig {
         })
     }
 
+    /// Returns the configuration without the places of its values.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.tree.to_json()
+    }
+
     /// Returns what procedures and judges need to know of the configuration.
     pub fn facts(&self) -> ProxyFacts {
         let filters = self.tree.of_type(AUTHORIZATION_FILTER);

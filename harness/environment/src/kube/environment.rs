@@ -10,6 +10,7 @@ use crate::kube::api::labels::pod_namespace;
 use crate::kube::api::latest::PodPlace;
 use crate::kube::api::objects::{self, AGENTS, POD, SERVICE};
 use crate::kube::capabilities::Capabilities;
+use crate::kube::cluster::keeping::Keeping;
 use crate::kube::cluster::run_cluster::Cluster;
 use crate::kube::fleet::kube_fleet::KubeFleet;
 use crate::kube::fleet::members::Nursery;
@@ -44,6 +45,14 @@ pub struct KubeEnvironment {
     pub(super) _folder: RunFolder,
 }
 
+/// Where a pod is made.
+struct PodHome {
+    namespace: RunNamespace,
+    owner: NamespaceOwner,
+    /// The pod's name.
+    pod: String,
+}
+
 impl KubeEnvironment {
     /// Returns what the agent of a named image says of itself; none where its executable is on this machine.
     pub fn agent(&self) -> Option<&AgentTraits> {
@@ -52,17 +61,17 @@ impl KubeEnvironment {
 
     async fn create_in(
         &self,
-        namespace: &RunNamespace,
+        home: &PodHome,
         stack: &Stack,
     ) -> Result<Arc<dyn Pod>, EnvironmentFault> {
         let Some(agents) = &stack.agents else {
-            let pod = self.create_pod(namespace, stack).await?;
+            let pod = self.create_pod(home, stack).await?;
             return Ok(pod);
         };
-        let made = self.create_agents(&namespace.name, stack, agents);
+        let made = self.create_agents(&home.namespace.name, stack, agents);
         let (agents, addresses) = made.await?;
         let front = self
-            .create_pod(namespace, &stack.with_agents_at(&addresses))
+            .create_pod(home, &stack.with_agents_at(&addresses))
             .await?;
         Ok(Arc::new(ServedPod { front, agents }))
     }
@@ -70,20 +79,21 @@ impl KubeEnvironment {
     /// Makes the pod under test with its Service, in a namespace that is there.
     async fn create_pod(
         &self,
-        namespace: &RunNamespace,
+        home: &PodHome,
         stack: &Stack,
     ) -> Result<Arc<KubePod>, EnvironmentFault> {
         let space = &self.space;
         // The traffic that shows how a pod starts must not wait for its driver.
         let (service, _) = tokio::try_join!(
-            self.apply_parts(&namespace.name, stack),
+            self.apply_parts(&home.namespace.name, stack),
             space.driver_pods()
         )?;
-        Box::pin(await_refusal(space, &authority(&service, PROXY_PORT))).await?;
-        let object = objects::pod(&space.run, stack, &self.capabilities.images);
-        let place = PodPlace::new(&namespace.name, POD);
-        let owner = NamespaceOwner::Pod(namespace.clone());
         let service = authority(&service, PROXY_PORT);
+        Box::pin(await_refusal(space, &service)).await?;
+        let mut object = objects::pod(&space.run, stack, &self.capabilities.images);
+        object.metadata.name = Some(home.pod.clone());
+        let place = PodPlace::new(&home.namespace.name, &home.pod);
+        let owner = home.owner.clone();
         let started = self.maker.start(object, place, owner, stack, &service);
         started.await
     }
@@ -153,6 +163,25 @@ impl KubeEnvironment {
         let creating = KubeFleet::create(nursery, self.capabilities.images.clone(), replicas);
         let fleet = Box::pin(creating).await?;
         Ok(Arc::new(fleet))
+    }
+
+    /// Finds the namespace of a pod. One that holds more than a pod and its Service, that enforces a standard or that is kept is its own.
+    async fn find_home(&self, name: &PodName, stack: &Stack) -> Result<PodHome, EnvironmentFault> {
+        let is_plain = stack.namespace_enforces.is_none() && stack.agents.is_none();
+        if is_plain && self.space.keeping == Keeping::Remove {
+            let lent = self.space.pool.lend(&self.space).await?;
+            return Ok(PodHome {
+                pod: format!("{POD}-{}", lent.pod_number),
+                owner: NamespaceOwner::Pool(lent.namespace.clone()),
+                namespace: lent.namespace,
+            });
+        }
+        let namespace = self.make_namespace(name, stack).await?;
+        Ok(PodHome {
+            pod: POD.into(),
+            owner: NamespaceOwner::Pod(namespace.clone()),
+            namespace,
+        })
     }
 
     /// Makes the namespace of a pod or a fleet.
@@ -243,9 +272,9 @@ impl Environment for KubeEnvironment {
     }
 
     async fn create(&self, name: PodName, stack: &Stack) -> Result<Arc<dyn Pod>, EnvironmentFault> {
-        let namespace = self.make_namespace(&name, stack).await?;
-        let created = self.create_in(&namespace, stack).await;
-        self.clear(&namespace, created).await
+        let home = self.find_home(&name, stack).await?;
+        let created = Box::pin(self.create_in(&home, stack)).await;
+        self.clear(&home.namespace, created).await
     }
 
     async fn create_fleet(

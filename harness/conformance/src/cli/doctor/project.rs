@@ -8,7 +8,7 @@ use crate::cli::options::{ExecutableOptions, ProjectOptions};
 use crate::run::fitness;
 use crate::run::folders::{check_runtime_folder, check_writable};
 use crate::run::place::Place;
-use crate::run::programs::given_executable;
+use crate::run::programs::{AGENT_OPTION, APPLICATION_OPTION, given_executable};
 use crate::run::setup_error::SetupError;
 use harness_artifacts::executable::{
     CarriedProgram, EnvoyProvision, ExecutableError, provision_of_envoy,
@@ -115,12 +115,20 @@ fn keys() -> Check {
 }
 
 fn programs(executables: &ExecutableOptions) -> Check {
-    let named = |program: CarriedProgram, given: &Option<Utf8PathBuf>| match given {
+    let named = |program: CarriedProgram, given: &Option<Utf8PathBuf>, option| match given {
         None => Ok(format!("{} as this executable carries it", program.name())),
-        Some(path) => given_executable(path, program).map(Utf8PathBuf::into_string),
+        Some(path) => given_executable(path, option).map(Utf8PathBuf::into_string),
     };
-    let agent = named(CarriedProgram::AgentStub, &executables.agent_binary);
-    let application = named(CarriedProgram::Helloworld, &executables.app_binary);
+    let agent = named(
+        CarriedProgram::AgentStub,
+        &executables.agent_binary,
+        AGENT_OPTION,
+    );
+    let application = named(
+        CarriedProgram::Helloworld,
+        &executables.app_binary,
+        APPLICATION_OPTION,
+    );
     match agent.and_then(|agent| Ok((agent, application?))) {
         Ok((agent, application)) => {
             Check::ok("executables", format_args!("{agent}, {application}"))

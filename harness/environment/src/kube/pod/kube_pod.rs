@@ -1,6 +1,7 @@
 //! The harness's handle of one pod in a cluster.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::kube::api::objects::{self, DRIVER};
 use crate::kube::logs::container_log::ContainerLog;
 use crate::kube::pod::pod_http::ask_port;
 use crate::kube::space::namespace::RunNamespace;
+use crate::kube::space::namespace_pool::give_back;
 use crate::kube::space::observer::{Observers, Watching};
 use crate::kube::space::observing::Observing;
 use crate::kube::space::run_space::RunSpace;
@@ -46,6 +48,8 @@ pub(in crate::kube) struct KubePod {
     placement: OnceLock<Placement>,
     follower: JoinHandle<()>,
     watching: OnceCell<Watching>,
+    /// Whether its namespace has been removed or given back: a pod that is removed twice must not take its successor along.
+    left: AtomicBool,
 }
 
 /// Where the pod is.
@@ -62,6 +66,17 @@ pub(in crate::kube) enum NamespaceOwner {
     Fleet,
     /// The pod's own: it goes with the pod.
     Pod(RunNamespace),
+    /// The run's: another pod gets it when this one is gone.
+    Pool(RunNamespace),
+}
+
+/// Whether all of a pod was seen to end before the API forgot it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ended {
+    /// It was.
+    Seen,
+    /// Its containers may still run for a moment.
+    Unseen,
 }
 
 /// What the handle is made of.
@@ -85,6 +100,7 @@ impl KubePod {
             placement: OnceLock::new(),
             follower,
             watching: OnceCell::new(),
+            left: AtomicBool::new(false),
         }
     }
 
@@ -188,6 +204,34 @@ impl KubePod {
         if let Some(pod) = &self.parts.view.latest().borrow().pod {
             self.parts.space.images.census.record(pod);
         }
+    }
+
+    /// Ends the pod where it has not ended, with as little grace as there is.
+    async fn end(&self) -> Result<Ended, EnvironmentFault> {
+        let completed = || self.parts.view.timeline.completed();
+        if timeout(Duration::ZERO, completed()).await.is_ok() {
+            return Ok(Ended::Seen);
+        }
+        // The kubelet takes one second for none; with none the API forgets the pod while it still runs.
+        self.delete(&DeleteParams::default().grace_period(1))
+            .await?;
+        if timeout(GONE_WITHIN, completed()).await.is_ok() {
+            return Ok(Ended::Seen);
+        }
+        self.delete(&DeleteParams::default().grace_period(0))
+            .await?;
+        // Its logs may go on until its kubelet has ended it.
+        let mut latest = self.parts.view.latest();
+        let gone = latest.wait_for(|latest| latest.stage > Stage::Alive);
+        timeout(GONE_WITHIN, gone)
+            .await
+            .map_err(|_| TimedOut {
+                waited_for: "a pod without grace to be gone".into(),
+                budget: GONE_WITHIN.into(),
+                last_seen: "the API still has it".into(),
+            })?
+            .ok();
+        Ok(Ended::Unseen)
     }
 
     async fn delete(&self, parameters: &DeleteParams) -> Result<(), EnvironmentFault> {
@@ -340,30 +384,17 @@ impl Pod for KubePod {
 
     async fn remove(&self) -> Result<(), EnvironmentFault> {
         self.count_images();
-        let completed = || self.parts.view.timeline.completed();
-        if timeout(Duration::ZERO, completed()).await.is_err() {
-            // The kubelet takes one second for none; with none the API forgets the pod while it still runs.
-            self.delete(&DeleteParams::default().grace_period(1))
-                .await?;
-            if timeout(GONE_WITHIN, completed()).await.is_err() {
-                self.delete(&DeleteParams::default().grace_period(0))
-                    .await?;
-                // Its logs may go on until its kubelet has ended it.
-                let mut latest = self.parts.view.latest();
-                let gone = latest.wait_for(|latest| latest.stage > Stage::Alive);
-                timeout(GONE_WITHIN, gone)
-                    .await
-                    .map_err(|_| TimedOut {
-                        waited_for: "a pod without grace to be gone".into(),
-                        budget: GONE_WITHIN.into(),
-                        last_seen: "the API still has it".into(),
-                    })?
-                    .ok();
-            }
+        let ended = self.end().await?;
+        if self.left.swap(true, Ordering::Relaxed) {
+            return Ok(());
         }
-        match &self.parts.namespace_owner {
-            NamespaceOwner::Fleet => {}
-            NamespaceOwner::Pod(namespace) => self.parts.space.remove_namespace(namespace).await,
+        let space = &self.parts.space;
+        match (&self.parts.namespace_owner, ended) {
+            (NamespaceOwner::Fleet, _) => {}
+            (NamespaceOwner::Pool(namespace), Ended::Seen) => give_back(space, namespace.clone()),
+            (NamespaceOwner::Pod(namespace) | NamespaceOwner::Pool(namespace), _) => {
+                space.remove_namespace(namespace).await;
+            }
         }
         Ok(())
     }

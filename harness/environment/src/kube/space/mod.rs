@@ -3,6 +3,7 @@
 //! It uses [`super::cluster`] and [`super::delivery`], and [`super::api`] below them.
 
 pub(super) mod namespace;
+pub(super) mod namespace_pool;
 pub(super) mod observer;
 pub(super) mod observing;
 pub(super) mod run_space;

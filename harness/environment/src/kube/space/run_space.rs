@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +25,7 @@ use crate::kube::cluster::keeping::Keeping;
 use crate::kube::delivery::image_census::ImageCensus;
 use crate::kube::delivery::pulls::ImagePulls;
 use crate::kube::space::namespace::{RunNamespace, delete_namespace, is_the_same};
+use crate::kube::space::namespace_pool::NamespacePool;
 use crate::polling::Polling;
 use harness_core::model::identity::RunId;
 use harness_core::model::pod_security::PodSecurityStandard;
@@ -54,6 +55,8 @@ pub(in crate::kube) struct RunSpace {
     pub run: RunId,
     pub images: RunImages,
     pub keeping: Keeping,
+    /// The namespaces of the pods under test.
+    pub pool: NamespacePool,
     driver: OnceCell<()>,
     own_namespace: OnceCell<RunNamespace>,
     /// The nodes that take no more pods until they are opened again.
@@ -84,6 +87,7 @@ impl RunSpace {
             run,
             images,
             keeping,
+            pool: NamespacePool::default(),
             driver: OnceCell::new(),
             own_namespace: OnceCell::new(),
             cordoned: Mutex::default(),
@@ -193,10 +197,15 @@ impl RunSpace {
                 break;
             }
         }
+        self.put_pull_secret(name).await
+    }
+
+    /// Puts the secret that images are pulled with into a namespace, where the run has one.
+    pub(super) async fn put_pull_secret(&self, namespace: &str) -> Result<(), EnvironmentFault> {
         match &self.images.pulls.secret {
             Some(secret) => {
                 let copy = secret.copy_for(&self.run);
-                self.apply(name, &secret.name, &copy).await.map(|_| ())
+                self.apply(namespace, &secret.name, &copy).await.map(|_| ())
             }
             None => Ok(()),
         }
@@ -304,6 +313,31 @@ impl RunSpace {
         }
     }
 
+    /// Ends the pods that serve the run. A namespace that still has pods when it is to go is looked at again only after longer and longer pauses.
+    async fn end_serving_pods(&self) -> Result<(), EnvironmentFault> {
+        let Some(namespace) = self.own_namespace.get() else {
+            return Ok(());
+        };
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace.name);
+        let all = ListParams::default();
+        ask_patiently("end the pods that serve the run", |_| async {
+            let parameters = DeleteParams::default();
+            pods.delete_collection(&parameters, &all).await.map(drop)
+        })
+        .await?;
+        let mut polling = Polling::within(SERVING_WITHIN, 10 * POLL_EVERY);
+        while polling.next().await {
+            let left = ask_patiently("list the pods that serve the run", |_| {
+                pods.list_metadata(&all)
+            });
+            if left.await?.items.is_empty() {
+                break;
+            }
+        }
+        // Those that are left go with the namespace.
+        Ok(())
+    }
+
     /// Removes every namespace of the run and waits until they are gone.
     pub(in crate::kube) async fn remove_all(&self) -> Result<(), EnvironmentFault> {
         if self.keeping == Keeping::Keep {
@@ -311,6 +345,7 @@ impl RunSpace {
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
+        self.end_serving_pods().await?;
         let mut polling = Polling::within(REMOVED_WITHIN, 10 * POLL_EVERY);
         let mut left: Vec<RunNamespace> = Vec::new();
         while polling.next().await {

@@ -1,0 +1,14 @@
+//! What the agent costs: arms that are measured beside each other on one Envoy, several sets of processes after another, and a verdict.
+//!
+//! It is no procedure: nothing is expected of a request but its answer, and nothing of it is kept but when it was due and answered.
+
+pub mod arm;
+pub mod error;
+pub mod files;
+pub mod generations;
+pub mod logs;
+pub mod proxy;
+pub mod record;
+pub mod request;
+pub mod stack;
+pub mod table;

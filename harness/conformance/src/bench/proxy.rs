@@ -1,0 +1,275 @@
+//! The proxy's configuration of a benchmark: the user's own, with its listener once for each arm.
+
+use serde_json::{Value, json};
+
+use super::arm::Arm;
+use super::error::BenchError;
+use harness_core::stack::PROXY_PORT;
+
+/// The end of the URL of the authorization filter's type.
+const AUTHORIZATION: &str = "ext_authz.v3.ExtAuthz";
+/// The end of the URL of the gRPC access log's type.
+const AGENT_LOG: &str = "HttpGrpcAccessLogConfig";
+/// The end of the URL of the connection manager's type.
+const CONNECTION_MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
+/// The type of the settings by which a route disables the filter.
+const PER_ROUTE: &str =
+    "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute";
+
+/// Makes the configuration with a listener for each arm; `name` is what errors call it.
+///
+/// # Errors
+///
+/// When the configuration has no plain listener that asks one agent over TCP.
+pub fn for_arms(config: &Value, name: &str) -> Result<Value, BenchError> {
+    let refuse = |reason| BenchError::Proxy {
+        config: name.to_owned(),
+        reason,
+    };
+    let listeners = config.pointer("/static_resources/listeners");
+    let listener = listeners
+        .and_then(Value::as_array)
+        .and_then(|listeners| {
+            listeners
+                .iter()
+                .find(|listener| port(listener) == Some(PROXY_PORT))
+        })
+        .ok_or_else(|| refuse("it has no listener for requests"))?;
+    if find(listener, &|value| value.get("transport_socket").is_some()) {
+        return Err(refuse(
+            "its clients speak TLS, which the generator does not",
+        ));
+    }
+    let agent = agent_cluster(listener).ok_or_else(|| refuse("it asks no agent over gRPC"))?;
+    let clusters = config.pointer("/static_resources/clusters");
+    let clusters = clusters
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let (agents, mut others): (Vec<_>, Vec<_>) = clusters
+        .into_iter()
+        .partition(|cluster| cluster.get("name") == Some(&Value::String(agent.clone())));
+    let agent_cluster = agents
+        .first()
+        .ok_or_else(|| refuse("it has no cluster for the agent"))?;
+    if port(agent_cluster).is_none() {
+        return Err(refuse("its agent has no port"));
+    }
+    let mut of_arms = Vec::new();
+    for arm in Arm::ALL {
+        of_arms.push(listener_of(arm, listener, &agent));
+        if arm.asks() {
+            let mut cluster = agent_cluster.clone();
+            rename(&mut cluster, &agent, &cluster_of(arm));
+            set_port(&mut cluster, arm.agent_port());
+            others.push(cluster);
+        }
+    }
+    let mut config = config.clone();
+    config["static_resources"]["listeners"] = of_arms.into();
+    config["static_resources"]["clusters"] = others.into();
+    Ok(config)
+}
+
+fn cluster_of(arm: Arm) -> String {
+    format!("agent-{arm}")
+}
+
+fn listener_of(arm: Arm, listener: &Value, agent: &str) -> Value {
+    let mut listener = listener.clone();
+    listener["name"] = format!("arm-{arm}").into();
+    set_port(&mut listener, arm.listener_port());
+    visit(&mut listener, &mut |value| {
+        if is_of_type(value, CONNECTION_MANAGER) {
+            value["stat_prefix"] = format!("arm-{arm}").into();
+            if arm == Arm::Disabled {
+                disable(value);
+            }
+        }
+        // The name of the arm stands in each line of the log.
+        if let Some(line) = value.pointer_mut("/log_format/json_format/conformance-proxy") {
+            line["arm"] = arm.name().into();
+        }
+    });
+    if !arm.asks() {
+        remove(&mut listener, AGENT_LOG);
+    }
+    if arm == Arm::Absent {
+        let filter = filter_name(&listener);
+        remove(&mut listener, AUTHORIZATION);
+        visit(&mut listener, &mut |value| {
+            if let Some(Value::Object(settings)) = value.get_mut("typed_per_filter_config") {
+                settings.retain(|name, _| Some(name) != filter.as_ref());
+            }
+        });
+    }
+    rename(&mut listener, agent, &cluster_of(arm));
+    listener
+}
+
+/// Disables the authorization filter for everything that a connection manager routes.
+fn disable(manager: &mut Value) {
+    let Some(filter) = filter_name(manager) else {
+        return;
+    };
+    let hosts = manager.pointer_mut("/route_config/virtual_hosts");
+    for host in hosts.and_then(Value::as_array_mut).into_iter().flatten() {
+        host["typed_per_filter_config"][&filter] = json!({ "@type": PER_ROUTE, "disabled": true });
+    }
+}
+
+/// Returns the name of the authorization filter.
+fn filter_name(value: &Value) -> Option<String> {
+    let mut name = None;
+    visit_ref(value, &mut |value| {
+        if value
+            .get("typed_config")
+            .is_some_and(|config| is_of_type(config, AUTHORIZATION))
+        {
+            name = value.get("name").and_then(Value::as_str).map(Into::into);
+        }
+    });
+    name
+}
+
+/// Returns the cluster that the authorization filter asks.
+fn agent_cluster(listener: &Value) -> Option<String> {
+    let mut cluster = None;
+    visit_ref(listener, &mut |value| {
+        if is_of_type(value, AUTHORIZATION) {
+            let named = value.pointer("/grpc_service/envoy_grpc/cluster_name");
+            cluster = named.and_then(Value::as_str).map(Into::into);
+        }
+    });
+    cluster
+}
+
+fn is_of_type(value: &Value, url_end: &str) -> bool {
+    let url = value.get("@type").and_then(Value::as_str);
+    url.is_some_and(|url| url.ends_with(url_end))
+}
+
+/// Takes what has a configuration of a type out of every list.
+fn remove(value: &mut Value, url_end: &str) {
+    visit(value, &mut |value| {
+        if let Value::Array(items) = value {
+            items.retain(|item| {
+                !item
+                    .get("typed_config")
+                    .is_some_and(|config| is_of_type(config, url_end))
+            });
+        }
+    });
+}
+
+/// Gives what is called by one name another.
+fn rename(value: &mut Value, from: &str, to: &str) {
+    visit(value, &mut |value| {
+        for field in ["name", "cluster_name"] {
+            if let Some(name) = value.get_mut(field)
+                && name == from
+            {
+                *name = to.into();
+            }
+        }
+    });
+}
+
+/// Returns the first port below a value.
+fn port(value: &Value) -> Option<u16> {
+    let mut port = None;
+    visit_ref(value, &mut |value| {
+        let number = value.get("port_value").and_then(Value::as_u64);
+        port = port.or(number.and_then(|number| u16::try_from(number).ok()));
+    });
+    port
+}
+
+fn set_port(value: &mut Value, port: u16) {
+    visit(value, &mut |value| {
+        if let Some(number) = value.get_mut("port_value") {
+            *number = port.into();
+        }
+    });
+}
+
+fn find(value: &Value, is_wanted: &impl Fn(&Value) -> bool) -> bool {
+    let mut found = false;
+    visit_ref(value, &mut |value| found |= is_wanted(value));
+    found
+}
+
+fn visit_ref(value: &Value, see: &mut impl FnMut(&Value)) {
+    see(value);
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| visit_ref(item, see)),
+        Value::Object(fields) => fields.values().for_each(|field| visit_ref(field, see)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn visit(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
+    if value.is_object() || value.is_array() {
+        change(value);
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| visit(field, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped(name: &str) -> Result<Value, BenchError> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envoy-configs");
+        let path = camino::Utf8PathBuf::from(format!("{folder}/{name}.yaml"));
+        let config = harness_core::stack::proxy_config::ProxyConfig::read(&path).expect("fit");
+        for_arms(&config.to_json(), name)
+    }
+
+    #[test]
+    fn each_arm_has_its_listener_and_each_that_asks_its_cluster() {
+        let config = shipped("fail-closed").expect("it can be measured");
+        let listeners = config["static_resources"]["listeners"]
+            .as_array()
+            .expect("a list");
+        for (arm, listener) in Arm::ALL.into_iter().zip(listeners) {
+            assert_eq!(port(listener), Some(arm.listener_port()));
+            let has = |url: &str| find(listener, &|value| is_of_type(value, url));
+            assert_eq!(has(AUTHORIZATION), arm != Arm::Absent, "{arm}");
+            assert_eq!(has(AGENT_LOG), arm.asks(), "{arm}");
+            let cluster = agent_cluster(listener);
+            assert_eq!(cluster, (arm != Arm::Absent).then(|| cluster_of(arm)));
+            let disabled = |value: &Value| {
+                value.get("routes").is_some() && value.get("typed_per_filter_config").is_some()
+            };
+            assert_eq!(find(listener, &disabled), arm == Arm::Disabled, "{arm}");
+        }
+        let clusters = config["static_resources"]["clusters"]
+            .as_array()
+            .expect("a list");
+        for arm in Arm::ALL.into_iter().filter(|arm| arm.asks()) {
+            let own = clusters
+                .iter()
+                .find(|cluster| cluster["name"] == cluster_of(arm));
+            assert_eq!(own.and_then(port), Some(arm.agent_port()));
+        }
+        assert!(
+            !config.to_string().contains("sigsci-agent-grpc\"},"),
+            "nobody asks the agent of the manifest"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused_with_its_reason() {
+        for (name, reason) in [("tls-for-clients", "TLS"), ("unix-socket", "no port")] {
+            let error = shipped(name)
+                .expect_err("it cannot be measured")
+                .to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The record of a benchmark: what was measured, how, and what follows.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::arm::Arm;
+use super::generations::{BenchPlan, GenerationSeen};
+use harness_core::stack::PROXY_CONTAINER;
+use harness_traffic::latency::sample::{Ending, Sample};
+use harness_verdict::latency::comparison::{Compared, Comparison, compare};
+use harness_verdict::latency::difference::{Difference, difference};
+use harness_verdict::latency::percentile::Percentile;
+use harness_verdict::latency::series::{self, Series};
+
+/// The version of the record's format.
+pub const SCHEMA_VERSION: u32 = 1;
+/// How late the generator may be at a percentile for the latency at that percentile to be judged.
+pub const LATENESS_LIMIT_MICROSECONDS: f64 = 300.0;
+
+/// The record of a benchmark.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BenchRecord {
+    /// The version of this format.
+    pub schema_version: u32,
+    /// The run.
+    pub run: String,
+    /// Whether all generations were measured.
+    pub complete: bool,
+    /// How it was measured.
+    pub method: Method,
+    /// What was measured, by arm.
+    pub arms: BTreeMap<Arm, ArmRecord>,
+    /// By how much arms differ that answer what a hop costs, by name and percentile.
+    pub costs: Vec<Cost>,
+    /// The candidate against the baseline, at each percentile that there are enough samples for.
+    pub comparisons: Vec<Comparison>,
+    /// The percentiles that are not judged, though there are enough samples, since the generator was late there; with the lateness in microseconds.
+    pub late: BTreeMap<Percentile, f64>,
+    /// Why nothing follows from the figures; empty where it does.
+    pub invalid: Vec<String>,
+}
+
+/// How a benchmark was carried out.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Method {
+    /// How many sets of processes were measured.
+    pub generations: u8,
+    /// How long each was measured, in seconds.
+    pub seconds: f64,
+    /// Requests per second over all arms.
+    pub requests_per_second: u32,
+    /// Connections of each arm.
+    pub connections: u16,
+    /// `poisson` or `constant`.
+    pub arrivals: String,
+    /// What everything random was drawn from.
+    pub seed: u64,
+    /// The difference that matters, in microseconds.
+    pub smallest_difference: f64,
+    /// How this executable was built: `release`, or `dev`, whose stub and null agent are slower.
+    pub build: String,
+    /// The kernel.
+    pub kernel: String,
+    /// How many processors there are.
+    pub processors: usize,
+}
+
+/// What was measured of an arm.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ArmRecord {
+    /// How many requests were due.
+    pub requests: u64,
+    /// How they ended, by kind: `answered`, `denied`, `lost`, `unreadable`, `given-up`.
+    pub endings: BTreeMap<String, u64>,
+    /// How many went on without the agent's decision, by the proxy's log; those of the warm-up are among them.
+    pub failed_open: u64,
+    /// The latency of those that were answered with 200 to 299, in microseconds.
+    pub latency_microseconds: BTreeMap<Percentile, f64>,
+    /// How long the proxy waited for the agent, by its log, in microseconds.
+    pub authorization_microseconds: BTreeMap<Percentile, u32>,
+    /// How late the generator was, in microseconds.
+    pub lateness_microseconds: BTreeMap<Percentile, f64>,
+    /// Processor time of the arm's agent for 1,000 requests, in milliseconds.
+    pub processor_milliseconds_per_1000: Option<f64>,
+    /// The largest memory of the arm's agent at the end of a generation, in bytes.
+    pub resident_bytes: Option<u64>,
+}
+
+/// What something costs.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Cost {
+    /// The arm.
+    pub arm: Arm,
+    /// What it is compared with.
+    pub above: Arm,
+    /// At which percentile.
+    pub percentile: Percentile,
+    /// By how much it is slower.
+    pub difference: Difference,
+}
+
+/// What is compared with what: the filter by itself, the floor of a hop, the agent's whole hop, and what the agent adds to the floor.
+const COSTS: [(Arm, Arm); 4] = [
+    (Arm::Disabled, Arm::Absent),
+    (Arm::Null, Arm::Disabled),
+    (Arm::A, Arm::Disabled),
+    (Arm::A, Arm::Null),
+];
+
+impl BenchRecord {
+    /// Makes the record of what was seen.
+    pub fn new(
+        run: &str,
+        plan: &BenchPlan,
+        smallest_difference: f64,
+        seen: &[GenerationSeen],
+    ) -> Self {
+        let samples: Vec<Sample> = { seen.iter() }
+            .flat_map(|generation| generation.samples.iter().copied())
+            .collect();
+        let all = series::by_arm(&samples, Arm::ALL.len(), usize::from(plan.generations));
+        let of = |arm: Arm| &all[usize::from(arm.position())];
+        let arms: BTreeMap<Arm, ArmRecord> = Arm::ALL
+            .into_iter()
+            .map(|arm| (arm, arm_record(arm, &samples, of(arm), seen)))
+            .collect();
+        let compared = Compared {
+            a: of(Arm::A),
+            a_again: of(Arm::AAgain),
+            b: of(Arm::B),
+        };
+        let late = late(&arms);
+        let in_time = || {
+            Percentile::ALL
+                .into_iter()
+                .filter(|percentile| !late.contains_key(percentile))
+        };
+        let costs = costs(of, in_time);
+        let comparisons = in_time()
+            .filter_map(|percentile| compare(&compared, percentile, smallest_difference, plan.seed))
+            .collect();
+        Self {
+            schema_version: SCHEMA_VERSION,
+            run: run.to_owned(),
+            complete: seen.len() == usize::from(plan.generations),
+            method: method(plan, smallest_difference),
+            costs,
+            comparisons,
+            invalid: invalid(&arms, &late, seen),
+            late,
+            arms,
+        }
+    }
+}
+
+/// Returns where the generator was too late, with the worst lateness of an arm.
+fn late(arms: &BTreeMap<Arm, ArmRecord>) -> BTreeMap<Percentile, f64> {
+    let worst = |percentile: Percentile| {
+        let lateness = arms
+            .values()
+            .filter_map(|arm| arm.lateness_microseconds.get(&percentile));
+        lateness.copied().fold(0.0, f64::max)
+    };
+    Percentile::ALL
+        .into_iter()
+        .map(|percentile| (percentile, worst(percentile)))
+        .filter(|(_, lateness)| *lateness > LATENESS_LIMIT_MICROSECONDS)
+        .collect()
+}
+
+fn costs<'a, P: Iterator<Item = Percentile>>(
+    of: impl Fn(Arm) -> &'a Series,
+    percentiles: impl Fn() -> P,
+) -> Vec<Cost> {
+    let mut costs = Vec::new();
+    for (arm, above) in COSTS {
+        for percentile in percentiles() {
+            if let Some(difference) = difference(of(arm), &[of(above)], percentile) {
+                costs.push(Cost {
+                    arm,
+                    above,
+                    percentile,
+                    difference,
+                });
+            }
+        }
+    }
+    costs
+}
+
+fn method(plan: &BenchPlan, smallest_difference: f64) -> Method {
+    let kernel = nix::sys::utsname::uname();
+    Method {
+        generations: plan.generations,
+        seconds: plan.duration.as_duration().as_secs_f64(),
+        requests_per_second: plan.requests_per_second,
+        connections: plan.connections,
+        arrivals: format!("{:?}", plan.arrivals).to_lowercase(),
+        seed: plan.seed,
+        smallest_difference,
+        build: if cfg!(debug_assertions) {
+            "dev"
+        } else {
+            "release"
+        }
+        .into(),
+        kernel: kernel.map_or_else(
+            |_| "unknown".into(),
+            |name| name.release().to_string_lossy().into_owned(),
+        ),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn arm_record(arm: Arm, samples: &[Sample], series: &Series, seen: &[GenerationSeen]) -> ArmRecord {
+    let own: Vec<&Sample> = samples
+        .iter()
+        .filter(|sample| sample.arm == arm.position())
+        .collect();
+    let mut endings = BTreeMap::new();
+    for sample in &own {
+        let ending = match sample.ending {
+            Ending::Answered if series::counts(sample) => "answered",
+            Ending::Answered => "denied",
+            Ending::Lost => "lost",
+            Ending::Unreadable => "unreadable",
+            Ending::GivenUp => "given-up",
+        };
+        *endings.entry(ending.to_owned()).or_default() += 1;
+    }
+    let mut lateness: Vec<u32> = own
+        .iter()
+        .map(|sample| sample.lateness_nanoseconds)
+        .collect();
+    lateness.sort_unstable();
+    let proxy = || {
+        seen.iter()
+            .filter_map(|generation| generation.proxy.get(&arm))
+    };
+    let mut waited: Vec<u32> = proxy()
+        .flat_map(|proxy| proxy.authorization_microseconds.iter().copied())
+        .collect();
+    waited.sort_unstable();
+    let requests: u64 = proxy().map(|proxy| proxy.requests).sum();
+    let used = || {
+        seen.iter()
+            .filter_map(|generation| generation.usage.get(arm.name()))
+    };
+    let processor: f64 = used().map(|used| used.processor.as_secs_f64()).sum();
+    ArmRecord {
+        requests: u64::try_from(own.len()).unwrap_or(u64::MAX),
+        endings,
+        failed_open: proxy().map(|proxy| proxy.failed_open).sum(),
+        latency_microseconds: series::percentiles(series),
+        authorization_microseconds: percentiles_of(&waited, |microseconds| microseconds),
+        lateness_microseconds: percentiles_of(&lateness, |late| f64::from(late) / 1000.0),
+        processor_milliseconds_per_1000: (arm.asks() && requests > 0)
+            .then(|| processor * 1e6 / approximate(requests)),
+        resident_bytes: used().map(|used| used.resident_bytes).max(),
+    }
+}
+
+/// Returns the percentiles of values in ascending order, with those left out that there are too few for.
+fn percentiles_of<T: Copy, P>(sorted: &[T], in_unit: impl Fn(T) -> P) -> BTreeMap<Percentile, P> {
+    Percentile::ALL
+        .into_iter()
+        .filter(|percentile| sorted.len() >= percentile.samples_needed())
+        .filter_map(|percentile| Some((percentile, in_unit(percentile.of_sorted(sorted)?))))
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn approximate(count: u64) -> f64 {
+    count as f64
+}
+
+/// Says why nothing follows from the figures.
+fn invalid(
+    arms: &BTreeMap<Arm, ArmRecord>,
+    late: &BTreeMap<Percentile, f64>,
+    seen: &[GenerationSeen],
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Some(lateness) = late.get(&Percentile::P50) {
+        reasons.push(format!(
+            "the generator was {lateness:.0} µs late for every second request: this machine cannot send at this rate (`--rate`)"
+        ));
+    }
+    for (arm, record) in arms {
+        if record.failed_open > 0 {
+            reasons.push(format!(
+                "{} of {} requests of arm {arm} went on without the agent's decision: this is no measurement of its latency",
+                record.failed_open, record.requests
+            ));
+        }
+        let answered = record.endings.get("answered").copied().unwrap_or_default();
+        if answered < record.requests {
+            reasons.push(format!(
+                "{} of {} requests of arm {arm} were not answered with 200 to 299",
+                record.requests - answered,
+                record.requests
+            ));
+        }
+    }
+    for (number, generation) in (1..).zip(seen) {
+        let of_proxy: u64 = generation.proxy.values().map(|proxy| proxy.requests).sum();
+        // What the harness asked until every arm answered is in both.
+        if of_proxy != generation.application_requests {
+            reasons.push(format!(
+                "generation {number}: the proxy forwarded {of_proxy} requests and the application has {}",
+                generation.application_requests
+            ));
+        }
+        if !generation.usage.contains_key(PROXY_CONTAINER) {
+            reasons.push(format!("generation {number}: the proxy was not measured"));
+        }
+    }
+    reasons
+}

@@ -1,0 +1,109 @@
+//! What a terminal shows of a benchmark.
+
+use std::fmt::Write as _;
+
+use super::arm::Arm;
+use super::record::{ArmRecord, BenchRecord, LATENESS_LIMIT_MICROSECONDS};
+use harness_verdict::latency::percentile::Percentile;
+
+/// Returns the tables and the verdict.
+pub fn render(record: &BenchRecord) -> String {
+    let mut text = String::new();
+    for reason in &record.invalid {
+        let _ = writeln!(text, "not a measurement: {reason}");
+    }
+    let _ = writeln!(
+        text,
+        "\n{:<8} {:<30} {:>8} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8} {:>8}",
+        "arm",
+        "",
+        "requests",
+        "p50 µs",
+        "p90 µs",
+        "p99 µs",
+        "p99.9 µs",
+        "late p99 µs",
+        "CPU ms/k",
+        "MiB"
+    );
+    for arm in Arm::ALL {
+        if let Some(measured) = record.arms.get(&arm) {
+            let _ = writeln!(text, "{}", row(arm, measured));
+        }
+    }
+    let method = &record.method;
+    let _ = writeln!(
+        text,
+        "\n{} requests/s over all arms ({}), {} connections each, {} generations of {:.1} s; {} build, Linux {}, {} processors",
+        method.requests_per_second,
+        method.arrivals,
+        method.connections,
+        method.generations,
+        method.seconds,
+        method.build,
+        method.kernel,
+        method.processors
+    );
+    let _ = writeln!(
+        text,
+        "\nadded latency, µs, with 95 % intervals over {} generations",
+        record.method.generations
+    );
+    for cost in &record.costs {
+        let difference = &cost.difference;
+        let _ = writeln!(
+            text,
+            "  {:<6} {:<30} {:>8.0}  [{:.0}, {:.0}]",
+            cost.percentile,
+            format!(
+                "{} above {}",
+                cost.arm.description(),
+                cost.above.description()
+            ),
+            difference.estimate,
+            difference.lower,
+            difference.upper
+        );
+    }
+    let _ = writeln!(text, "\nagent B against agent A");
+    for comparison in &record.comparisons {
+        let same = &comparison.same_against_same;
+        let _ = writeln!(
+            text,
+            "  {:<6} {}; A against itself: {:.0} µs [{:.0}, {:.0}]",
+            comparison.percentile, comparison.verdict, same.estimate, same.lower, same.upper
+        );
+    }
+    for (percentile, lateness) in &record.late {
+        let _ = writeln!(
+            text,
+            "  {percentile:<6} not judged: the generator was {lateness:.0} µs late there, and {LATENESS_LIMIT_MICROSECONDS:.0} µs is the most"
+        );
+    }
+    if record.comparisons.is_empty() {
+        let _ = writeln!(text, "  too few generations or samples to say anything");
+    }
+    text
+}
+
+fn row(arm: Arm, measured: &ArmRecord) -> String {
+    let latency = |percentile| match measured.latency_microseconds.get(&percentile) {
+        Some(microseconds) => format!("{microseconds:.0}"),
+        None => "-".into(),
+    };
+    let late = measured.lateness_microseconds.get(&Percentile::P99);
+    format!(
+        "{:<8} {:<30} {:>8} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8} {:>8}",
+        arm,
+        arm.description(),
+        measured.requests,
+        latency(Percentile::P50),
+        latency(Percentile::P90),
+        latency(Percentile::P99),
+        latency(Percentile::P999),
+        late.map_or("-".into(), |late| format!("{late:.0}")),
+        { measured.processor_milliseconds_per_1000 }
+            .map_or("-".into(), |spent| format!("{spent:.1}")),
+        { measured.resident_bytes }.map_or("-".into(), |bytes| (bytes / (1024 * 1024)).to_string()),
+    )
+}

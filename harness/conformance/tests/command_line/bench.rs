@@ -1,0 +1,127 @@
+//! `conformance bench`: what it counts, what it refuses, and when its figures are none. How fast anything is, is not tested.
+
+use std::fs;
+
+use harness_traffic::latency::sample::{Ending, read_samples};
+use rstest::rstest;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Ran, conformance};
+
+const SHORT: [&str; 6] = [
+    "--generations",
+    "2",
+    "--duration",
+    "1s",
+    "--warm-up",
+    "200ms",
+];
+
+/// Runs a short benchmark; returns what it said, and its folder.
+fn bench(arguments: &[&str]) -> (Ran, TempDir, Value) {
+    let folder = TempDir::new().expect("a folder");
+    let output = folder.path().to_str().expect("UTF-8");
+    let mut all = vec!["bench", "--output", output, "--rate", "200"];
+    all.extend(SHORT);
+    all.extend(arguments);
+    let ran = conformance(&all);
+    let run = fs::read_dir(folder.path()).expect("a folder").next();
+    let run = run
+        .unwrap_or_else(|| panic!("{}", ran.seen()))
+        .expect("an entry");
+    let text = fs::read_to_string(run.path().join("bench.json")).expect("a record");
+    (ran, folder, serde_json::from_str(&text).expect("JSON"))
+}
+
+#[test]
+fn every_arm_is_measured_and_every_request_is_accounted_for() {
+    let (ran, folder, record) = bench(&["--body", "300", "--headers", "5"]);
+    let run = fs::read_dir(folder.path()).expect("a folder").next();
+    let run = run.expect("a run").expect("an entry").path();
+    let samples = fs::File::open(run.join("samples.bin")).expect("samples");
+    let samples = read_samples(samples).expect("whole");
+    let arms = record["arms"].as_object().expect("arms");
+    assert_eq!(arms.len(), 6, "{}", ran.seen());
+    for (position, name) in ["absent", "disabled", "null", "a", "a-again", "b"]
+        .iter()
+        .enumerate()
+    {
+        let of_arm = samples
+            .iter()
+            .filter(|sample| usize::from(sample.arm) == position);
+        assert!(
+            of_arm
+                .clone()
+                .all(|sample| sample.status == 200 && sample.ending == Ending::Answered)
+        );
+        let arm = &arms[*name];
+        assert_eq!(
+            arm["requests"].as_u64(),
+            u64::try_from(of_arm.count()).ok(),
+            "{name}"
+        );
+        assert_eq!(arm["endings"]["answered"], arm["requests"], "{name}");
+        assert_eq!(arm["failed-open"], 0);
+        let asks = arm["authorization-microseconds"]
+            .as_object()
+            .expect("an object");
+        assert_eq!(
+            asks.is_empty(),
+            ["absent", "disabled"].contains(name),
+            "{name}"
+        );
+    }
+    assert_eq!(record["complete"], true);
+    // A busy machine may be late: nothing else may be wrong with the figures.
+    let reasons = record["invalid"].as_array().expect("a list");
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.to_string().contains("late")),
+        "{}",
+        ran.seen()
+    );
+    let schema = conformance(&["schema", "bench"]);
+    let schema: Value = serde_json::from_str(&schema.stdout).expect("JSON");
+    assert!(jsonschema::is_valid(&schema, &record));
+}
+
+#[test]
+fn a_run_whose_agent_failed_open_is_no_measurement() {
+    let (ran, _folder, record) = bench(&[
+        "--envoy-config",
+        "fail-open",
+        "--b",
+        "env.STUB_GRPC_MAX_MESSAGE_BYTES=16",
+    ]);
+    assert_eq!(ran.code, Some(3), "{}", ran.seen());
+    assert!(
+        ran.stdout
+            .contains("requests of arm b went on without the agent's decision"),
+        "{}",
+        ran.seen()
+    );
+    assert!(record["arms"]["b"]["failed-open"].as_u64() > Some(0));
+    assert_eq!(record["arms"]["a"]["failed-open"], 0);
+}
+
+#[rstest]
+#[case(&["--b", "speed=high"], "binary=PATH")]
+#[case(&["--b", "env.SIGSCI_SECRETACCESSKEY=x"], "keys do not belong")]
+#[case(&["--b", "binary=/nowhere"], "/nowhere")]
+#[case(&["--a", "binary=/bin/true"], "--agent-binary")]
+#[case(&["--a", "env.X=1", "--b", "env.X=1"], "differ in nothing")]
+#[case(&["--rate", "0"], "0")]
+#[case(&["--rate", "60000"], "50000")]
+#[case(&["--generations", "1"], "2")]
+#[case(&["--smallest-difference=-3"], "above 0")]
+#[case(&["--envoy-config", "nothing-such"], "nothing-such")]
+#[case(&["--envoy-config", "tls-for-clients"], "TLS")]
+fn what_cannot_be_measured_is_refused(#[case] arguments: &[&str], #[case] said: &str) {
+    let mut all = vec!["bench"];
+    all.extend(arguments);
+    let ran = conformance(&all);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(ran.stderr.contains(said), "{}", ran.seen());
+}

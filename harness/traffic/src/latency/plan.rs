@@ -1,0 +1,120 @@
+//! What a latency run sends: the arms, the rate over all of them, and one request.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// The most arms of a plan.
+pub const ARM_LIMIT: usize = 32;
+/// The highest rate over all arms, in requests per second. One thread of a generator is late beyond it.
+pub const RATE_LIMIT: u32 = 50_000;
+/// The most requests of a plan, those of the warm-up included.
+pub const REQUEST_LIMIT: u64 = 20_000_000;
+/// The most connections of an arm.
+pub const CONNECTION_LIMIT: u16 = 255;
+
+/// A latency run against one set of processes.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LatencyPlan {
+    /// The address of each arm, as `IP:port`. An arm is called by its position.
+    pub arms: Vec<SocketAddr>,
+    /// Requests per second over all arms; each gets as many of them.
+    pub requests_per_second: u32,
+    /// When requests are due.
+    pub arrivals: Arrivals,
+    /// For how long requests are sent whose samples are thrown away.
+    pub warm_up_milliseconds: u64,
+    /// For how long requests are sent after that.
+    pub measured_milliseconds: u64,
+    /// How many connections each arm has, opened before the first request is due.
+    pub connections_per_arm: u16,
+    /// From the moment at which a request is due until it is given up.
+    pub give_up_milliseconds: u64,
+    /// What the moments and the order of the arms are drawn from.
+    pub seed: u64,
+    /// The request, in base64: its whole bytes as they go over a connection that is kept open.
+    pub request_base64: String,
+}
+
+/// When requests are due.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// At equal distances: the cost of a hop by itself.
+    Constant,
+    /// One Poisson process over all arms: what users feel, queues included.
+    #[default]
+    Poisson,
+}
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum LatencyPlanError {
+    /// There is no arm, or there are too many.
+    #[error("{count} arms; from 1 to {ARM_LIMIT} can be measured")]
+    Arms {
+        /// How many there are.
+        count: usize,
+    },
+    /// The rate is 0 or too high.
+    #[error("{per_second} requests per second; from 1 to {RATE_LIMIT} can be sent")]
+    Rate {
+        /// The rate.
+        per_second: u32,
+    },
+    /// Nothing would be measured, or too much.
+    #[error("{requests} requests; from 1 to {REQUEST_LIMIT} can be measured")]
+    Requests {
+        /// How many there would be.
+        requests: u64,
+    },
+    /// There is no connection, or there are too many.
+    #[error("{count} connections for each arm; from 1 to {CONNECTION_LIMIT} can be kept")]
+    Connections {
+        /// How many were asked for.
+        count: u16,
+    },
+    /// A request would be given up at once.
+    #[error("a request has no time for its answer")]
+    GiveUp,
+    /// The request is not base64, or empty.
+    #[error("the request is no base64 of a request")]
+    Request,
+}
+
+impl LatencyPlan {
+    /// Returns how many requests the whole plan sends, on average.
+    pub fn requests(&self) -> u64 {
+        let milliseconds = self.warm_up_milliseconds + self.measured_milliseconds;
+        milliseconds.saturating_mul(self.requests_per_second.into()) / 1000
+    }
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    ///
+    /// When one is not kept.
+    pub fn check(&self) -> Result<(), LatencyPlanError> {
+        let count = self.arms.len();
+        if count == 0 || count > ARM_LIMIT {
+            return Err(LatencyPlanError::Arms { count });
+        }
+        let per_second = self.requests_per_second;
+        if per_second == 0 || per_second > RATE_LIMIT {
+            return Err(LatencyPlanError::Rate { per_second });
+        }
+        let requests = self.requests();
+        if self.measured_milliseconds == 0 || requests == 0 || requests > REQUEST_LIMIT {
+            return Err(LatencyPlanError::Requests { requests });
+        }
+        let count = self.connections_per_arm;
+        if count == 0 || count > CONNECTION_LIMIT {
+            return Err(LatencyPlanError::Connections { count });
+        }
+        if self.give_up_milliseconds == 0 {
+            return Err(LatencyPlanError::GiveUp);
+        }
+        Ok(())
+    }
+}
