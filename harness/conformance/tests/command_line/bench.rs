@@ -93,7 +93,9 @@ fn a_run_whose_agent_failed_open_is_no_measurement() {
         "--envoy-config",
         "fail-open",
         "--b",
-        "env.STUB_GRPC_MAX_MESSAGE_BYTES=16",
+        "env.STUB_GRPC_MAX_MESSAGE_BYTES=1024",
+        "--body",
+        "4000",
     ]);
     assert_eq!(ran.code, Some(3), "{}", ran.seen());
     assert!(
