@@ -29,8 +29,11 @@ from leftovers import added, changed, left_after
 
 FEW = ["blocks-sqli", "blocks-xss", "blocks-traversal", "agent-outlives-the-proxy"]
 ONE = ["blocks-sqli"]
-# The purpose of the namespace of `blocks-xss`; its digest is in the namespace's name.
-PURPOSE = "decisions-blocks-xss"
+# The pod under test that a run makes first.
+FIRST_POD = "pod-under-test-1"
+# A scenario whose agents are in pods of their own: it has a namespace for itself, with a digest of its purpose in the name.
+APART = "loses-responses-between-two-agents"
+PURPOSE = f"response-data-{APART}"
 # The user that may do little, and everything that belongs to it.
 USER = "conformance-faults"
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
@@ -53,7 +56,7 @@ webhooks:
 def api_server_away(seconds: int) -> Callable[[Cluster], Ran]:
     def inject(cluster: Cluster) -> Ran:
         process = cluster.start(FEW)
-        cluster.await_namespace(r"conformance-\w+-\w{10}", process)
+        cluster.await_namespace(r"conformance-\w+-\d+", process)
         # The kubelet starts a static pod again by itself; without its manifest it does not. It may have ended it before it is asked to end.
         away = False
         try:
@@ -71,7 +74,7 @@ def api_server_away(seconds: int) -> Callable[[Cluster], Ran]:
 
 def node_paused(cluster: Cluster) -> Ran:
     process = cluster.start(FEW)
-    cluster.await_namespace(r"conformance-\w+-\w{10}", process)
+    cluster.await_namespace(r"conformance-\w+-\d+", process)
     subprocess.run(["docker", "pause", cluster.node], check=True, capture_output=True)
     try:
         time.sleep(20)
@@ -99,12 +102,12 @@ def recovered(cluster: Cluster, process: subprocess.Popen[str]) -> Ran:
 
 def pod_evicted(cluster: Cluster) -> Ran:
     process = cluster.start(FEW, "--jobs", "1")
-    namespace = cluster.await_namespace(r"conformance-\w+-\w{10}", process)
-    body = json.dumps({"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": "pod-under-test", "namespace": namespace}})
+    namespace = cluster.await_namespace(r"conformance-\w+-\d+", process)
+    body = json.dumps({"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": FIRST_POD, "namespace": namespace}})
     deadline = time.monotonic() + 60
     while True:
         try:
-            cluster.kubectl("create", "--raw", f"/api/v1/namespaces/{namespace}/pods/pod-under-test/eviction", "--filename", "-", text=body)
+            cluster.kubectl("create", "--raw", f"/api/v1/namespaces/{namespace}/pods/{FIRST_POD}/eviction", "--filename", "-", text=body)
             break
         except RuntimeError:
             if time.monotonic() > deadline:
@@ -169,7 +172,7 @@ def webhook_away(resource: str) -> Callable[[Cluster], Ran]:
 
 def quota_used_up(cluster: Cluster) -> Ran:
     """The namespace of a scenario has a quota that lets no pod in, as a cluster gives to every new namespace of a team."""
-    process = cluster.start(["blocks-sqli", "blocks-xss"], "--jobs", "1")
+    process = cluster.start(["blocks-sqli", APART], "--jobs", "1")
     run = cluster.await_namespace(r"conformance-[a-z0-9]{10}", process)
     name = f"{run}-{hashlib.sha256(PURPOSE.encode()).hexdigest()[:10]}"
     namespace = cluster.await_namespace(re.escape(name), process)
@@ -177,13 +180,13 @@ def quota_used_up(cluster: Cluster) -> Ran:
     ran = cluster.finish(process)
     met = "exceeded quota" in ran.text
     cluster.expect(met, "the quota came too late: nothing was tested")
-    cluster.expect(ran.results == {"blocks-sqli": "passed", "blocks-xss": "errored"}, f"{ran.results}")
+    cluster.expect(ran.results == {"blocks-sqli": "passed", APART: "errored"}, f"{ran.results}")
     cluster.expect(ran.code == 3, f"exit code {ran.code}")
     return ran
 
 
 def name_taken(cluster: Cluster) -> Ran:
-    process = cluster.start(["blocks-sqli", "blocks-xss"], "--jobs", "1")
+    process = cluster.start(["blocks-sqli", APART], "--jobs", "1")
     run = cluster.await_namespace(r"conformance-[a-z0-9]{10}", process)
     taken = [f"{run}-{hashlib.sha256(purpose.encode()).hexdigest()[:10]}" for purpose in (PURPOSE,)]
     for name in taken:
@@ -195,7 +198,7 @@ def name_taken(cluster: Cluster) -> Ran:
         cluster.expect(name in after, f"{name} is gone")
         cluster.kubectl("delete", "namespace", name)
     cluster.expect(all(after.get(name) == before[name] for name in taken), "the namespace that was taken has changed")
-    cluster.expect(ran.results == {"blocks-sqli": "passed", "blocks-xss": "errored"}, f"{ran.results}")
+    cluster.expect(ran.results == {"blocks-sqli": "passed", APART: "errored"}, f"{ran.results}")
     cluster.expect(ran.code == 3, f"exit code {ran.code}")
     cluster.expect_texts(ran, "already exists", "it was left as it is")
     return ran

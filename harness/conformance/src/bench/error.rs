@@ -2,9 +2,11 @@
 
 use camino::Utf8PathBuf;
 
+use crate::procedure::error::fault_hints;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::file_error::StackFileError;
 use harness_environment::EnvironmentFault;
+use harness_traffic::latency::plan::LatencyPlanError;
 use harness_traffic::latency::sample::SampleError;
 
 /// Why a benchmark ended without figures.
@@ -13,6 +15,25 @@ pub enum BenchError {
     /// A and B are the same.
     #[error("A and B differ in nothing")]
     SameArms,
+    /// The plan is wrong.
+    #[error("nothing can be measured so")]
+    Plan(#[from] LatencyPlanError),
+    /// A generation would have more requests than its logs can hold.
+    #[error("a generation would have {requests} requests, and the most are {most}")]
+    TooManyRequests {
+        /// How many there would be, those of the warm-up included.
+        requests: u64,
+        /// How many there may be.
+        most: u64,
+    },
+    /// A property of an agent has no effect.
+    #[error(
+        "`{variable}` cannot be chosen: each agent of a benchmark has a port of its own, and no data log"
+    )]
+    FixedVariable {
+        /// The variable.
+        variable: String,
+    },
     /// The deployment cannot be put together.
     #[error(transparent)]
     Stack(#[from] StackFileError),
@@ -61,21 +82,46 @@ pub enum BenchError {
 
 impl BenchError {
     /// Returns what to do about it, where that is known.
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::SameArms => Some(
-                "name what B has of its own: `--b binary=PATH` or `--b env.NAME=VALUE`; without `--b`, A is measured against itself",
-            ),
-            Self::Proxy { .. } => Some(
-                "name a configuration with one plain listener by `--envoy-config`; `fail-closed` is one",
-            ),
-            Self::Stack(_)
+            Self::SameArms => vec![
+                "name what B has of its own: `--b binary=PATH` or `--b env.NAME=VALUE`; without `--b`, A is measured against itself".into(),
+            ],
+            Self::Proxy { .. } => vec![
+                "name a configuration with one plain listener by `--envoy-config`; `fail-closed` is one".into(),
+            ],
+            Self::TooManyRequests { .. } => vec![
+                "shorten `--duration` or lower `--rate`, and measure more `--generations`".into(),
+            ],
+            Self::FixedVariable { .. } => vec!["leave it out".into()],
+            Self::Environment { source, .. } => fault_hints(source),
+            Self::Stack(error) => error.hints(),
+            Self::TimedOut(_) => vec![
+                "`conformance run` with the same agent shows why it does not answer".into(),
+            ],
+            Self::Plan(_)
             | Self::InvalidProxy(_)
+            | Self::Driver { .. }
+            | Self::Samples(_)
+            | Self::Write { .. } => Vec::new(),
+        }
+    }
+
+    /// Returns whether what the user asked for is at fault.
+    pub const fn is_of_usage(&self) -> bool {
+        match self {
+            Self::SameArms
+            | Self::Plan(_)
+            | Self::TooManyRequests { .. }
+            | Self::FixedVariable { .. }
+            | Self::Stack(_)
+            | Self::Proxy { .. } => true,
+            Self::InvalidProxy(_)
             | Self::Environment { .. }
             | Self::TimedOut(_)
             | Self::Driver { .. }
             | Self::Samples(_)
-            | Self::Write { .. } => None,
+            | Self::Write { .. } => false,
         }
     }
 }

@@ -12,26 +12,22 @@ use tokio::time::timeout;
 
 use super::arm::Arm;
 use super::error::BenchError;
-use super::logs::{ProxySeen, hits, proxy_seen};
+use super::logs::ProxySeen;
 use super::stack::BenchStack;
+use super::waits::{await_arms, settled_logs};
 use crate::run::setup::RunSetup;
 use harness_core::model::container_usage::ContainerUsage;
 use harness_core::model::identity::PodName;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
-use harness_environment::polling::Polling;
-use harness_environment::{DriverProcess, EnvironmentFault, Pod, PodHttpRequest};
+use harness_environment::{DriverProcess, EnvironmentFault, Pod};
 use harness_traffic::latency::plan::{Arrivals, LatencyPlan, REQUEST_LIMIT};
 use harness_traffic::latency::sample::{SAMPLE_LENGTH, Sample, read_samples};
 use harness_traffic::plan::Task;
 
-/// Between two requests by which it is seen that an arm answers.
-const POLL_EVERY: Duration = Duration::from_millis(50);
-/// How long an answer of such a request may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How long the logs of proxy and application may differ once every request is answered.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+/// The most requests of a generation: what a pod's log keeps of the proxy is 64 MiB, and a line of it has up to 800 bytes.
+const GENERATION_LIMIT: u64 = 80_000;
 /// How much longer than its plan a driver may take.
 const DRIVER_SLACK: Duration = Duration::from_secs(30);
 
@@ -81,6 +77,24 @@ pub struct Used {
 }
 
 impl BenchPlan {
+    /// Checks what can be known before anything is started.
+    ///
+    /// # Errors
+    ///
+    /// When the plan cannot be carried out.
+    pub fn check(&self) -> Result<(), BenchError> {
+        let plan = self.latency_plan("", 1);
+        plan.check()?;
+        let requests = plan.requests();
+        if requests > GENERATION_LIMIT {
+            return Err(BenchError::TooManyRequests {
+                requests,
+                most: GENERATION_LIMIT,
+            });
+        }
+        Ok(())
+    }
+
     /// Returns how long the whole benchmark takes without the starts of its processes.
     pub fn length(&self) -> Duration {
         (self.warm_up.as_duration() + self.duration.as_duration()) * u32::from(self.generations)
@@ -152,9 +166,7 @@ async fn measure(
     pod: &Arc<dyn Pod>,
 ) -> Result<GenerationSeen, BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
-    for arm in Arm::ALL {
-        await_answer(&**pod, arm, setup.timeouts.pod_ready).await?;
-    }
+    let begin = await_arms(&**pod, generation, setup.timeouts.pod_ready).await?;
     let before = usage(&**pod).await.map_err(failed)?;
     let latency = plan.latency_plan(&pod.addresses().pod_ip, generation);
     let length =
@@ -165,55 +177,13 @@ async fn measure(
         sample.generation = generation - 1;
     }
     let after = usage(&**pod).await.map_err(failed)?;
-    let (proxy, application_requests) = settled_logs(&**pod).await.map_err(failed)?;
+    let (proxy, application_requests) = settled_logs(&**pod, &begin).await.map_err(failed)?;
     Ok(GenerationSeen {
         samples,
         usage: used(&before, &after),
         proxy,
         application_requests,
     })
-}
-
-/// Reads the logs of proxy and application until both have the same number of requests, or for so long: the proxy holds its lines back for a moment.
-async fn settled_logs(pod: &dyn Pod) -> Result<(BTreeMap<Arm, ProxySeen>, u64), EnvironmentFault> {
-    let mut polling = Polling::within(SETTLED_WITHIN, POLL_EVERY);
-    let mut last = (BTreeMap::new(), 0);
-    while polling.next().await {
-        let proxy = proxy_seen(&pod.log(PROXY_CONTAINER).await?);
-        let application = hits(&pod.log(APPLICATION_CONTAINER).await?);
-        let of_proxy: u64 = proxy.values().map(|proxy| proxy.requests).sum();
-        last = (proxy, application);
-        if of_proxy == application {
-            break;
-        }
-    }
-    // What they still differ by is said in the record.
-    Ok(last)
-}
-
-/// Waits until an arm answers.
-async fn await_answer(pod: &dyn Pod, arm: Arm, budget: TimeSpan) -> Result<(), BenchError> {
-    let mut polling = Polling::within(budget.as_duration(), POLL_EVERY);
-    let mut last_seen = "nothing".to_owned();
-    while polling.next().await {
-        let request = PodHttpRequest {
-            method: "GET".into(),
-            host: "127.0.0.1".into(),
-            port: arm.listener_port(),
-            path: "/".into(),
-        };
-        match pod.http(request, TimeSpan::new(ANSWER_WITHIN)).await {
-            Ok(answer) if answer.status == 200 => return Ok(()),
-            Ok(answer) => last_seen = format!("status {}", answer.status),
-            Err(error) => last_seen = error.to_string(),
-        }
-    }
-    Err(TimedOut {
-        waited_for: format!("arm {arm} to answer with 200"),
-        budget,
-        last_seen,
-    }
-    .into())
 }
 
 /// Gives a driver its plan, and reads its samples.

@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::arm::Arm;
 use harness_core::stack::proxy_fitness::TESTIMONY_KEY;
 
+/// What a line of the application begins with that records a request.
+const HIT: &[u8] = b"{\"helloworld-hit\"";
+
 /// What the proxy's log says of an arm.
 #[derive(Clone, Debug, Default)]
 pub struct ProxySeen {
@@ -14,6 +17,8 @@ pub struct ProxySeen {
     pub requests: u64,
     /// How many went on without the agent's decision.
     pub failed_open: u64,
+    /// How many the agent was asked about and decided.
+    pub decided: u64,
     /// How long each request waited for the agent, in microseconds.
     pub authorization_microseconds: Vec<u32>,
 }
@@ -36,25 +41,25 @@ pub(super) fn proxy_seen(log: &[u8]) -> BTreeMap<Arm, ProxySeen> {
         };
         let seen = seen.entry(arm).or_default();
         seen.requests += 1;
-        if record
-            .get("failure-mode-allowed")
-            .is_some_and(|mark| mark == "true")
-        {
-            seen.failed_open += 1;
-        }
+        let failed_open = { record.get("failure-mode-allowed") }.is_some_and(|mark| mark == "true");
         let waited = record.get("authorization-microseconds");
         let waited = waited.and_then(|text| match text {
             Value::String(text) => text.parse().ok(),
             other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
         });
+        match (failed_open, waited) {
+            (true, _) => seen.failed_open += 1,
+            (false, Some(_)) => seen.decided += 1,
+            (false, None) => {}
+        }
         seen.authorization_microseconds.extend(waited);
     }
     seen
 }
 
-/// Counts the application's records of requests, which are its only lines of JSON.
+/// Counts the requests that the application was reached by.
 pub(super) fn hits(log: &[u8]) -> u64 {
-    let hits = lines(log).filter(|line| line.starts_with(b"{")).count();
+    let hits = lines(log).filter(|line| line.starts_with(HIT)).count();
     hits.try_into().unwrap_or(u64::MAX)
 }
 
@@ -83,7 +88,8 @@ mod tests {
             (1, 0)
         );
         assert_eq!((seen[&Arm::B].requests, seen[&Arm::B].failed_open), (1, 1));
-        assert_eq!(hits(log), 4);
-        assert_eq!(hits(b"helloworld 0.1.0\n"), 0);
+        let application =
+            b"helloworld 0.1.0\n{\"helloworld-hit\":{}}\n{\"helloworld-authentication\":{}}\n";
+        assert_eq!(hits(application), 1);
     }
 }

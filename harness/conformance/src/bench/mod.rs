@@ -5,6 +5,7 @@
 pub mod arm;
 pub mod error;
 pub mod files;
+pub mod gate;
 pub mod generations;
 pub mod logs;
 pub mod proxy;
@@ -12,3 +13,5 @@ pub mod record;
 pub mod request;
 pub mod stack;
 pub mod table;
+mod validity;
+mod waits;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::arm::Arm;
 use super::error::BenchError;
 use harness_core::stack::PROXY_PORT;
+use harness_core::stack::proxy_fitness::TESTIMONY_KEY;
 
 /// The end of the URL of the authorization filter's type.
 const AUTHORIZATION: &str = "ext_authz.v3.ExtAuthz";
@@ -87,16 +88,20 @@ fn listener_of(arm: Arm, listener: &Value, agent: &str) -> Value {
             }
         }
         // The name of the arm stands in each line of the log.
-        if let Some(line) = value.pointer_mut("/log_format/json_format/conformance-proxy") {
-            line["arm"] = arm.name().into();
+        if let Some(Value::Object(line)) = value.get_mut(TESTIMONY_KEY) {
+            line.insert("arm".into(), arm.name().into());
         }
     });
     if !arm.asks() {
-        remove(&mut listener, AGENT_LOG);
+        remove(&mut listener, &|entry| {
+            entry
+                .get("typed_config")
+                .is_some_and(|config| is_of_type(config, AGENT_LOG))
+        });
     }
     if arm == Arm::Absent {
         let filter = filter_name(&listener);
-        remove(&mut listener, AUTHORIZATION);
+        remove(&mut listener, &asks_agent);
         visit(&mut listener, &mut |value| {
             if let Some(Value::Object(settings)) = value.get_mut("typed_per_filter_config") {
                 settings.retain(|name, _| Some(name) != filter.as_ref());
@@ -118,26 +123,30 @@ fn disable(manager: &mut Value) {
     }
 }
 
-/// Returns the name of the authorization filter.
+/// Returns whether an entry of a filter chain is the filter that asks the agent: another one may ask another service over HTTP.
+fn asks_agent(entry: &Value) -> bool {
+    entry.get("typed_config").is_some_and(|config| {
+        is_of_type(config, AUTHORIZATION) && config.get("grpc_service").is_some()
+    })
+}
+
+/// Returns the name of the filter that asks the agent.
 fn filter_name(value: &Value) -> Option<String> {
     let mut name = None;
     visit_ref(value, &mut |value| {
-        if value
-            .get("typed_config")
-            .is_some_and(|config| is_of_type(config, AUTHORIZATION))
-        {
+        if name.is_none() && asks_agent(value) {
             name = value.get("name").and_then(Value::as_str).map(Into::into);
         }
     });
     name
 }
 
-/// Returns the cluster that the authorization filter asks.
+/// Returns the cluster that the filter asks.
 fn agent_cluster(listener: &Value) -> Option<String> {
     let mut cluster = None;
     visit_ref(listener, &mut |value| {
-        if is_of_type(value, AUTHORIZATION) {
-            let named = value.pointer("/grpc_service/envoy_grpc/cluster_name");
+        if cluster.is_none() && asks_agent(value) {
+            let named = value.pointer("/typed_config/grpc_service/envoy_grpc/cluster_name");
             cluster = named.and_then(Value::as_str).map(Into::into);
         }
     });
@@ -149,15 +158,11 @@ fn is_of_type(value: &Value, url_end: &str) -> bool {
     url.is_some_and(|url| url.ends_with(url_end))
 }
 
-/// Takes what has a configuration of a type out of every list.
-fn remove(value: &mut Value, url_end: &str) {
+/// Takes what is unwanted out of every list.
+fn remove(value: &mut Value, is_unwanted: &impl Fn(&Value) -> bool) {
     visit(value, &mut |value| {
         if let Value::Array(items) = value {
-            items.retain(|item| {
-                !item
-                    .get("typed_config")
-                    .is_some_and(|config| is_of_type(config, url_end))
-            });
+            items.retain(|item| !is_unwanted(item));
         }
     });
 }
@@ -265,6 +270,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_is_refused_with_its_reason() {
+        assert!(
+            shipped("agent-before-authentication").is_ok(),
+            "its other filter asks over HTTP"
+        );
         for (name, reason) in [("tls-for-clients", "TLS"), ("unix-socket", "no port")] {
             let error = shipped(name)
                 .expect_err("it cannot be measured")

@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
+use super::gate::JudgedLimit;
 use super::generations::{BenchPlan, GenerationSeen};
-use harness_core::stack::PROXY_CONTAINER;
+use super::validity::reasons_against;
+use harness_artifacts::executable::Identity;
 use harness_traffic::latency::sample::{Ending, Sample};
 use harness_verdict::latency::comparison::{Compared, Comparison, compare};
 use harness_verdict::latency::difference::{Difference, difference};
@@ -39,6 +41,8 @@ pub struct BenchRecord {
     pub comparisons: Vec<Comparison>,
     /// The percentiles that are not judged, though there are enough samples, since the generator was late there; with the lateness in microseconds.
     pub late: BTreeMap<Percentile, f64>,
+    /// What the gate says, limit by limit; empty without a gate.
+    pub gate: Vec<JudgedLimit>,
     /// Why nothing follows from the figures; empty where it does.
     pub invalid: Vec<String>,
 }
@@ -47,8 +51,20 @@ pub struct BenchRecord {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Method {
+    /// What took part, by role: where it is, its digest and its version. `agent` is A, and B where that has no executable of its own.
+    pub subjects: BTreeMap<String, Identity>,
+    /// The proxy configuration.
+    pub envoy_config: String,
+    /// What A has of its own: its environment variables.
+    pub a: BTreeMap<String, String>,
+    /// What B has of its own.
+    pub b: BTreeMap<String, String>,
+    /// The length of the request in bytes.
+    pub request_bytes: usize,
+    /// How long requests were sent before those that were measured, in seconds.
+    pub warm_up_seconds: f64,
     /// How many sets of processes were measured.
-    pub generations: u8,
+    pub generations: usize,
     /// How long each was measured, in seconds.
     pub seconds: f64,
     /// Requests per second over all arms.
@@ -77,7 +93,9 @@ pub struct ArmRecord {
     pub requests: u64,
     /// How they ended, by kind: `answered`, `denied`, `lost`, `unreadable`, `given-up`.
     pub endings: BTreeMap<String, u64>,
-    /// How many went on without the agent's decision, by the proxy's log; those of the warm-up are among them.
+    /// How many requests the proxy has had, by its log; those of the warm-up are among them.
+    pub proxy_requests: u64,
+    /// How many of these went on without the agent's decision.
     pub failed_open: u64,
     /// The latency of those that were answered with 200 to 299, in microseconds.
     pub latency_microseconds: BTreeMap<Percentile, f64>,
@@ -118,6 +136,7 @@ impl BenchRecord {
     pub fn new(
         run: &str,
         plan: &BenchPlan,
+        subjects: BTreeMap<String, Identity>,
         smallest_difference: f64,
         seen: &[GenerationSeen],
     ) -> Self {
@@ -142,18 +161,19 @@ impl BenchRecord {
                 .filter(|percentile| !late.contains_key(percentile))
         };
         let costs = costs(of, in_time);
-        let comparisons = in_time()
+        let comparisons: Vec<Comparison> = in_time()
             .filter_map(|percentile| compare(&compared, percentile, smallest_difference, plan.seed))
             .collect();
         Self {
             schema_version: SCHEMA_VERSION,
             run: run.to_owned(),
             complete: seen.len() == usize::from(plan.generations),
-            method: method(plan, smallest_difference),
+            method: method(plan, subjects, smallest_difference, seen.len()),
+            invalid: reasons_against(&arms, &late, &comparisons, seen),
             costs,
             comparisons,
-            invalid: invalid(&arms, &late, seen),
             late,
+            gate: Vec::new(),
             arms,
         }
     }
@@ -194,10 +214,21 @@ fn costs<'a, P: Iterator<Item = Percentile>>(
     costs
 }
 
-fn method(plan: &BenchPlan, smallest_difference: f64) -> Method {
+fn method(
+    plan: &BenchPlan,
+    subjects: BTreeMap<String, Identity>,
+    smallest_difference: f64,
+    generations: usize,
+) -> Method {
     let kernel = nix::sys::utsname::uname();
     Method {
-        generations: plan.generations,
+        subjects,
+        envoy_config: plan.stack.config.clone(),
+        a: plan.stack.a.variables.clone(),
+        b: plan.stack.b.variables.clone(),
+        request_bytes: plan.request.len(),
+        warm_up_seconds: plan.warm_up.as_duration().as_secs_f64(),
+        generations,
         seconds: plan.duration.as_duration().as_secs_f64(),
         requests_per_second: plan.requests_per_second,
         connections: plan.connections,
@@ -256,6 +287,7 @@ fn arm_record(arm: Arm, samples: &[Sample], series: &Series, seen: &[GenerationS
     ArmRecord {
         requests: u64::try_from(own.len()).unwrap_or(u64::MAX),
         endings,
+        proxy_requests: requests,
         failed_open: proxy().map(|proxy| proxy.failed_open).sum(),
         latency_microseconds: series::percentiles(series),
         authorization_microseconds: percentiles_of(&waited, |microseconds| microseconds),
@@ -278,48 +310,4 @@ fn percentiles_of<T: Copy, P>(sorted: &[T], in_unit: impl Fn(T) -> P) -> BTreeMa
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn approximate(count: u64) -> f64 {
     count as f64
-}
-
-/// Says why nothing follows from the figures.
-fn invalid(
-    arms: &BTreeMap<Arm, ArmRecord>,
-    late: &BTreeMap<Percentile, f64>,
-    seen: &[GenerationSeen],
-) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if let Some(lateness) = late.get(&Percentile::P50) {
-        reasons.push(format!(
-            "the generator was {lateness:.0} µs late for every second request: this machine cannot send at this rate (`--rate`)"
-        ));
-    }
-    for (arm, record) in arms {
-        if record.failed_open > 0 {
-            reasons.push(format!(
-                "{} of {} requests of arm {arm} went on without the agent's decision: this is no measurement of its latency",
-                record.failed_open, record.requests
-            ));
-        }
-        let answered = record.endings.get("answered").copied().unwrap_or_default();
-        if answered < record.requests {
-            reasons.push(format!(
-                "{} of {} requests of arm {arm} were not answered with 200 to 299",
-                record.requests - answered,
-                record.requests
-            ));
-        }
-    }
-    for (number, generation) in (1..).zip(seen) {
-        let of_proxy: u64 = generation.proxy.values().map(|proxy| proxy.requests).sum();
-        // What the harness asked until every arm answered is in both.
-        if of_proxy != generation.application_requests {
-            reasons.push(format!(
-                "generation {number}: the proxy forwarded {of_proxy} requests and the application has {}",
-                generation.application_requests
-            ));
-        }
-        if !generation.usage.contains_key(PROXY_CONTAINER) {
-            reasons.push(format!("generation {number}: the proxy was not measured"));
-        }
-    }
-    reasons
 }

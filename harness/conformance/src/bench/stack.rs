@@ -22,6 +22,14 @@ pub const NULL_IMAGE: &str = "conformance.local/null-agent";
 /// The image of the candidate, where it is another executable.
 pub const CANDIDATE_IMAGE: &str = "conformance.local/candidate";
 
+/// What the names of the settings of the agent's data log begin with.
+const DATA_LOG_VARIABLES: &str = "SIGSCI_WAF_DATA_LOG";
+
+/// Returns whether a benchmark itself sets a variable of its agents, whatever is asked for.
+pub fn is_fixed(variable: &str) -> bool {
+    variable == AGENT_ADDRESS_VARIABLE || variable.starts_with(DATA_LOG_VARIABLES)
+}
+
 /// What an agent under measurement is.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Subject {
@@ -111,8 +119,14 @@ fn agent_of(
         container.image = Some(image.into());
     }
     container.ports = None;
+    // They ask the port of the manifest.
+    container.startup_probe = None;
+    container.readiness_probe = None;
+    container.liveness_probe = None;
     let address = format!("localhost:{}", arm.agent_port());
     let variables = container.env.get_or_insert_default();
+    // The suite's own witness: nothing reads it here, and a line for each request is no cost of the agent's.
+    variables.retain(|variable| !variable.name.starts_with(DATA_LOG_VARIABLES));
     let own = subject
         .variables
         .iter()

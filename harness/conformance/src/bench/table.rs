@@ -80,8 +80,15 @@ pub fn render(record: &BenchRecord) -> String {
             "  {percentile:<6} not judged: the generator was {lateness:.0} µs late there, and {LATENESS_LIMIT_MICROSECONDS:.0} µs is the most"
         );
     }
-    if record.comparisons.is_empty() {
-        let _ = writeln!(text, "  too few generations or samples to say anything");
+    if !record.gate.is_empty() {
+        let _ = writeln!(text, "\ngate");
+    }
+    for judged in &record.gate {
+        let _ = writeln!(
+            text,
+            "  {:<12} {}; observed {}",
+            judged.result, judged.limit, judged.observed
+        );
     }
     text
 }

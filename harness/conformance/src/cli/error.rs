@@ -204,12 +204,12 @@ impl CliError {
             | Self::UnknownFinding(_)
             | Self::UnwritableReport { .. }
             | Self::NoKeptCluster { .. }
-            | Self::Bench(BenchError::SameArms | BenchError::Stack(_) | BenchError::Proxy { .. })
             | Self::NothingSelected(
                 NothingSelected::EmptyFilter | NothingSelected::NoGroup { .. },
             )
             | Self::Setup(SetupError::Keys(_) | SetupError::Files(_)) => exit_code::USAGE,
             Self::Setup(SetupError::Executable(error)) if error.is_of_usage() => exit_code::USAGE,
+            Self::Bench(error) if error.is_of_usage() => exit_code::USAGE,
             Self::NothingSelected(
                 NothingSelected::NoMatch { .. } | NothingSelected::NothingLeft { .. },
             )
@@ -309,7 +309,7 @@ impl CliError {
             Self::NoProject { .. } => {
                 vec!["give the folder that holds `scenarios` with `--project`".into()]
             }
-            Self::Bench(error) => error.hint().into_iter().map(Into::into).collect(),
+            Self::Bench(error) => error.hints(),
             Self::Load(_)
             | Self::Edit(EditError::Io(_))
             | Self::Output(_)

@@ -12,6 +12,7 @@ use harness_core::model::diagnostic::Colour;
 use harness_environment::local::{pod_init_main, pod_stage_main};
 
 mod bench;
+mod bench_options;
 mod clean;
 mod cluster_options;
 mod compare;
@@ -66,6 +67,8 @@ Exit codes:
   2    bad usage, configuration or scenario file
   3    the environment or the harness could not judge
   4    nothing was selected, or nothing of it could be run here
+  5    `bench`: a limit of the gate is broken
+  6    `bench`: it cannot be told whether a limit is kept (`--inconclusive-exit`)
   70   a bug in the harness
   129  ended by SIGHUP; what it had made is removed
   130  ended by SIGINT, likewise

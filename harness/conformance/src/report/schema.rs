@@ -5,6 +5,7 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
 use super::event::EventLine;
 use super::record::RunRecord;
+use crate::bench::gate::GateFile;
 use crate::bench::record::BenchRecord;
 use crate::catalogue::configuration::ConfigurationFile;
 use crate::catalogue::profile::ProfileFile;
@@ -22,6 +23,8 @@ pub enum Format {
     Configuration,
     /// A line of `run --events`.
     Events,
+    /// The file of `bench --gate`.
+    Gate,
     /// `mutants/*.yaml`.
     Mutants,
     /// `fixtures/payloads/*.yaml`.
@@ -38,10 +41,11 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Bench,
         Self::Configuration,
         Self::Events,
+        Self::Gate,
         Self::Mutants,
         Self::Payloads,
         Self::Profile,
@@ -56,6 +60,7 @@ impl Format {
             Self::Bench => "bench.v1.json",
             Self::Configuration => "configuration.v1.json",
             Self::Events => "events.v1.json",
+            Self::Gate => "gate.v1.json",
             Self::Mutants => "mutants.v1.json",
             Self::Payloads => "payloads.v1.json",
             Self::Profile => "profile.v1.json",
@@ -77,6 +82,8 @@ impl Format {
                 SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                     .into_root_schema_for::<ConfigurationFile>()
             }
+            Self::Gate => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
+                .into_root_schema_for::<GateFile>(),
             Self::Mutants => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                 .into_root_schema_for::<MutantFile>(),
             Self::Payloads => {

@@ -12,6 +12,10 @@ pub const USAGE: u8 = 2;
 pub const ERRORED: u8 = 3;
 /// Nothing was selected, or nothing of it could be run here.
 pub const NOTHING_SELECTED: u8 = 4;
+/// A benchmark broke a limit of its gate.
+pub const GATE_BROKEN: u8 = 5;
+/// A benchmark could not tell whether a limit of its gate is kept, and none is broken.
+pub const GATE_INCONCLUSIVE: u8 = 6;
 /// A bug in the harness (`EX_SOFTWARE` of sysexits.h).
 pub const INTERNAL: u8 = 70;
 

@@ -114,6 +114,9 @@ fn a_run_whose_agent_failed_open_is_no_measurement() {
 #[case(&["--b", "binary=/nowhere"], "/nowhere")]
 #[case(&["--a", "binary=/bin/true"], "--agent-binary")]
 #[case(&["--a", "env.X=1", "--b", "env.X=1"], "differ in nothing")]
+#[case(&["--b", "env.SIGSCI_ENVOY_GRPC_ADDRESS=localhost:1"], "cannot be chosen")]
+#[case(&["--duration", "0s"], "10ms")]
+#[case(&["--duration", "10m", "--rate", "1000"], "the most are 80000")]
 #[case(&["--rate", "0"], "0")]
 #[case(&["--rate", "60000"], "50000")]
 #[case(&["--generations", "1"], "2")]
@@ -126,4 +129,43 @@ fn what_cannot_be_measured_is_refused(#[case] arguments: &[&str], #[case] said: 
     let ran = conformance(&all);
     assert_eq!(ran.code, Some(2), "{}", ran.seen());
     assert!(ran.stderr.contains(said), "{}", ran.seen());
+}
+
+#[test]
+fn a_gate_is_judged_limit_by_limit() {
+    let folder = TempDir::new().expect("a folder");
+    let gate = folder.path().join("gate.yaml");
+    let text = "limits:\n  - { of: a-above-disabled, percentile: p50, most-microseconds: 10000000 }\n  - { of: b-above-a, percentile: p999, most-percent: 1 }\n";
+    fs::write(&gate, text).expect("a file");
+    let gate = gate.to_str().expect("UTF-8");
+    let (ran, _folder, record) = bench(&["--gate", gate, "--inconclusive-exit", "17"]);
+    let judged = record["gate"].as_array().expect("a list");
+    assert_eq!(judged.len(), 2, "{}", ran.seen());
+    // Too few requests for one of 1,000.
+    assert_eq!(judged[1]["result"], "inconclusive", "{}", ran.seen());
+    let is_measured = record["invalid"].as_array().is_some_and(Vec::is_empty);
+    assert_eq!(
+        ran.code,
+        Some(if is_measured { 17 } else { 3 }),
+        "{}",
+        ran.seen()
+    );
+    if is_measured {
+        assert_eq!(judged[0]["result"], "kept", "{}", ran.seen());
+    }
+}
+
+#[test]
+fn a_wrong_gate_is_refused_before_anything_starts() {
+    let folder = TempDir::new().expect("a folder");
+    let gate = folder.path().join("gate.yaml");
+    fs::write(
+        &gate,
+        "limits:\n  - { of: b-above-a, percentile: p50, most-microseconds: 0 }\n",
+    )
+    .expect("a file");
+    let ran = conformance(&["bench", "--gate", gate.to_str().expect("UTF-8")]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(ran.stderr.contains("gate.yaml:2"), "{}", ran.seen());
+    assert!(!ran.stderr.contains("measuring"), "{}", ran.seen());
 }

@@ -20,7 +20,7 @@ use crate::kube::pod::pod_maker::PodMaker;
 use crate::kube::space::namespace::RunNamespace;
 use crate::kube::space::run_space::RunSpace;
 use crate::kube::trials::agent_probe::AgentTraits;
-use crate::kube::trials::service_refusal::await_refusal;
+use crate::kube::trials::service_refusal::{RefusalSeen, await_refusal};
 use crate::run_folder::RunFolder;
 use crate::{Environment, EnvironmentFault, Fleet, Pod, authority};
 use harness_core::model::environment_kind::EnvironmentKind;
@@ -89,7 +89,15 @@ impl KubeEnvironment {
             space.driver_pods()
         )?;
         let service = authority(&service, PROXY_PORT);
-        Box::pin(await_refusal(space, &service)).await?;
+        let refusal = Box::pin(await_refusal(space, &service)).await?;
+        if let (NamespaceOwner::Pool(_), RefusalSeen::StillAccepted) = (&home.owner, refusal) {
+            return Err(EnvironmentFault::Cluster {
+                action: format!("use the namespace `{}` again", home.namespace.name),
+                detail: "its Service still accepts connections, though the pod behind it is gone"
+                    .into(),
+                hint: None,
+            });
+        }
         let mut object = objects::pod(&space.run, stack, &self.capabilities.images);
         object.metadata.name = Some(home.pod.clone());
         let place = PodPlace::new(&home.namespace.name, &home.pod);

@@ -86,6 +86,7 @@ pub fn generate(plan: &LatencyPlan, stop: &StopFlag) -> Result<Vec<Sample>, Gene
         warm_up: Duration::from_millis(plan.warm_up_milliseconds),
         give_up: Duration::from_millis(plan.give_up_milliseconds),
         samples: Vec::with_capacity(expected + expected / 8),
+        turn: 0,
     };
     for (number, lane) in generator.lanes.iter().enumerate() {
         generator.idle[usize::from(lane.arm)].push_back(number);
@@ -118,6 +119,18 @@ struct Generator {
     warm_up: Duration,
     give_up: Duration,
     samples: Vec<Sample>,
+    /// Which of the connections that are ready at the same time is read first.
+    turn: usize,
+}
+
+/// Returns how a request has ended, and with which status; none while it is under way.
+fn ended(progress: Progress) -> Option<(Ending, u16)> {
+    match progress {
+        Progress::UnderWay => None,
+        Progress::Answered(status) => Some((Ending::Answered, status)),
+        Progress::Lost => Some((Ending::Lost, 0)),
+        Progress::Unreadable => Some((Ending::Unreadable, 0)),
+    }
 }
 
 /// A request that was due.
@@ -172,31 +185,36 @@ impl Generator {
         }
     }
 
+    /// Begins a request on a free lane; where it ends at once, those that wait for the lane follow.
     fn begin(&mut self, lane: usize, pending: Pending) {
-        self.under_way[lane] = Some(pending);
-        let progress = self.lanes[lane].begin(&self.request);
-        self.take_in(lane, progress, Instant::now());
-    }
-
-    fn take_in(&mut self, lane: usize, progress: Progress, at: Instant) {
-        let (ending, status) = match progress {
-            Progress::UnderWay => return,
-            Progress::Answered(status) => (Ending::Answered, status),
-            Progress::Lost => (Ending::Lost, 0),
-            Progress::Unreadable => (Ending::Unreadable, 0),
-        };
-        self.finish(lane, ending, status, at);
-    }
-
-    fn finish(&mut self, lane: usize, ending: Ending, status: u16, at: Instant) {
-        if let Some(pending) = self.under_way[lane].take() {
-            let number = self.lanes[lane].number;
-            self.keep(pending, number, ending, status, at);
+        let arm = usize::from(self.lanes[lane].arm);
+        let mut next = Some(pending);
+        while let Some(pending) = next {
+            self.under_way[lane] = Some(pending);
+            let progress = self.lanes[lane].begin(&self.request);
+            let Some((ending, status)) = ended(progress) else {
+                return;
+            };
+            self.conclude(lane, ending, status, Instant::now());
+            next = self.waiting[arm].pop_front();
         }
+        self.idle[arm].push_back(lane);
+    }
+
+    /// Ends what a lane carries, and gives it what waits for it.
+    fn finish(&mut self, lane: usize, ending: Ending, status: u16, at: Instant) {
+        self.conclude(lane, ending, status, at);
         let arm = usize::from(self.lanes[lane].arm);
         match self.waiting[arm].pop_front() {
             Some(pending) => self.begin(lane, pending),
             None => self.idle[arm].push_back(lane),
+        }
+    }
+
+    fn conclude(&mut self, lane: usize, ending: Ending, status: u16, at: Instant) {
+        if let Some(pending) = self.under_way[lane].take() {
+            let number = self.lanes[lane].number;
+            self.keep(pending, number, ending, status, at);
         }
     }
 
@@ -268,10 +286,19 @@ impl Generator {
             .map(|waited| waited.any().unwrap_or(true))
             .collect();
         drop(waited_for);
-        for (number, is_ready) in ready.into_iter().zip(is_ready) {
-            if is_ready {
-                let (progress, at) = self.lanes[number].go_on(&self.request);
-                self.take_in(number, progress, at);
+        let mut ready: Vec<usize> = ready
+            .into_iter()
+            .zip(is_ready)
+            .filter_map(|(number, is_ready)| is_ready.then_some(number))
+            .collect();
+        // Whoever is read last seems slower: it must not always be the same arm.
+        let first = self.turn % ready.len().max(1);
+        ready.rotate_left(first);
+        self.turn = self.turn.wrapping_add(1);
+        for number in ready {
+            let (progress, at) = self.lanes[number].go_on(&self.request);
+            if let Some((ending, status)) = ended(progress) {
+                self.finish(number, ending, status, at);
             }
         }
         Ok(())

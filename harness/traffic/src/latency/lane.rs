@@ -8,8 +8,8 @@ use crate::request_bytes::AnswerBody;
 use crate::response::{ParseProgress, ResponseParser};
 use crate::response_head::ConnectionReuse;
 
-/// How long a connection to an address of this pod may take to be opened.
-const OPENED_WITHIN: Duration = Duration::from_secs(1);
+/// How long a connection to an address of this pod may take to be opened; every arm waits meanwhile.
+const OPENED_WITHIN: Duration = Duration::from_millis(100);
 /// The most bytes of an answer's body.
 const BODY_LIMIT: u64 = 16 * 1024 * 1024;
 /// What is read at once.

@@ -86,7 +86,9 @@ pub enum LatencyPlanError {
 impl LatencyPlan {
     /// Returns how many requests the whole plan sends, on average.
     pub fn requests(&self) -> u64 {
-        let milliseconds = self.warm_up_milliseconds + self.measured_milliseconds;
+        let milliseconds = self
+            .warm_up_milliseconds
+            .saturating_add(self.measured_milliseconds);
         milliseconds.saturating_mul(self.requests_per_second.into()) / 1000
     }
 

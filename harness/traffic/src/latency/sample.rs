@@ -4,7 +4,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 0–7 | when the request was due, in nanoseconds since the first request of its generation was due |
+//! | 0–7 | when the request was due, in nanoseconds since the end of its generation's warm-up |
 //! | 8–11 | how late the generator came to it, in nanoseconds; the largest number stands for more |
 //! | 12–15 | from the moment at which it was due to the last byte of its answer, in units of 10 ns; the largest number stands for more |
 //! | 16–17 | the status of the answer; 0 where there was none |
@@ -27,7 +27,7 @@ const LATENCY_UNIT: u64 = 10;
 /// What is kept of one request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sample {
-    /// When it was due, in nanoseconds since the first request of its generation was.
+    /// When it was due, in nanoseconds since the end of its generation's warm-up.
     pub due_nanoseconds: u64,
     /// How late the generator came to it.
     pub lateness_nanoseconds: u32,

@@ -82,8 +82,10 @@ pub enum Remedy {
         /// How many times as long.
         times: u32,
     },
-    /// The same program differs from itself by as much as the candidate does: a machine with less beside it.
+    /// More generations than are worth a try would be needed: a machine with less beside it.
     QuieterMachine,
+    /// The same program differs from itself by more than the candidate does, or than matters.
+    SteadierBaseline,
 }
 
 /// The most generations that are worth a try.
@@ -136,7 +138,7 @@ fn judge(
             most: -candidate.lower,
             percent: -percent,
         })
-    } else if candidate.lower >= -smallest && candidate.upper <= smallest {
+    } else if candidate.lower >= -smallest && candidate.upper <= smallest && floor <= smallest {
         Verdict::NoDifference { within: smallest }
     } else {
         let settled_by = remedy(candidate, floor, smallest, due_to_requests);
@@ -152,6 +154,9 @@ fn remedy(
     due_to_requests: impl FnOnce() -> f64,
 ) -> Remedy {
     let size = candidate.estimate.abs();
+    if floor >= size.max(smallest) {
+        return Remedy::SteadierBaseline;
+    }
     // Whichever verdict is nearer: that it lies within what matters, or beyond the floor. How many times narrower the interval has to be for it.
     let within = candidate.half_width() / (smallest - size).max(0.0);
     let beyond = candidate.half_width_of_a_verdict() / (size - floor).max(0.0);
@@ -213,11 +218,17 @@ impl fmt::Display for Remedy {
                 write!(formatter, "about {count} generations would settle it")
             }
             Self::LongerGenerations { times } => {
-                write!(formatter, "generations about {times} times as long would settle it")
+                write!(
+                    formatter,
+                    "generations about {times} times as long would settle it"
+                )
             }
             Self::QuieterMachine => formatter.write_str(
-                "the same program differs from itself by too much; a quieter machine would settle it",
+                "more than 60 generations would be needed; a quieter machine would settle it",
             ),
+            Self::SteadierBaseline => {
+                formatter.write_str("in this run A differs from itself by as much; run it again")
+            }
         }
     }
 }
@@ -246,7 +257,13 @@ mod tests {
     #[case(
         interval(3.0, 50.0),
         interval(10.0, 60.0),
-        "inconclusive: the same program differs from itself by too much; a quieter machine would settle it"
+        "inconclusive: in this run A differs from itself by as much; run it again"
+    )]
+    #[case(interval(-10.0, 12.0), interval(40.0, 80.0), "inconclusive: in this run A differs from itself by as much; run it again")]
+    #[case(
+        interval(-900.0, 915.0),
+        interval(-1.0, 1.0),
+        "inconclusive: more than 60 generations would be needed; a quieter machine would settle it"
     )]
     fn verdicts_say_what_the_intervals_allow(
         #[case] candidate: Difference,

@@ -391,7 +391,14 @@ impl Pod for KubePod {
         let space = &self.parts.space;
         match (&self.parts.namespace_owner, ended) {
             (NamespaceOwner::Fleet, _) => {}
-            (NamespaceOwner::Pool(namespace), Ended::Seen) => give_back(space, namespace.clone()),
+            (NamespaceOwner::Pool(namespace), Ended::Seen) => {
+                give_back(
+                    space,
+                    namespace.clone(),
+                    &self.parts.name,
+                    &self.parts.stack,
+                );
+            }
             (NamespaceOwner::Pod(namespace) | NamespaceOwner::Pool(namespace), _) => {
                 space.remove_namespace(namespace).await;
             }

@@ -9,19 +9,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use kube::api::{Api, DeleteParams, ListParams};
-use kube::core::NamespaceResourceScope;
+use kube::api::{Api, DeleteParams};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::EnvironmentFault;
-use crate::kube::api::fault::ask_patiently;
-use crate::kube::api::labels::{RUN_LABEL, run_name};
+use crate::kube::api::fault::{ask_patiently, is_absent};
+use crate::kube::api::labels::run_name;
 use crate::kube::space::namespace::RunNamespace;
 use crate::kube::space::run_space::RunSpace;
 use crate::polling::Polling;
 use harness_core::model::timeouts::TimedOut;
+use harness_core::stack::Stack;
 
 /// How long the API may take to forget a pod that has ended.
 const FORGOTTEN_WITHIN: Duration = Duration::from_secs(20);
@@ -53,7 +54,6 @@ impl NamespacePool {
         let pod_number = self.lent.fetch_add(1, Ordering::Relaxed) + 1;
         let free = self.free().pop_front();
         let namespace = if let Some(namespace) = free {
-            space.put_pull_secret(&namespace.name).await?;
             namespace
         } else {
             let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
@@ -72,11 +72,22 @@ impl NamespacePool {
     }
 }
 
-/// Takes a namespace back from a pod that has ended, and does not wait until it is clear. One that cannot be cleared is removed.
-pub(in crate::kube) fn give_back(space: &Arc<RunSpace>, namespace: RunNamespace) {
+/// Takes a namespace back from a pod that has ended, and does not wait until it is clear. One that cannot be cleared, as where secrets may be made and
+/// not deleted, is removed: the next pod gets a new one.
+pub(in crate::kube) fn give_back(
+    space: &Arc<RunSpace>,
+    namespace: RunNamespace,
+    pod: &str,
+    stack: &Stack,
+) {
     let space = space.clone();
+    let left = Left {
+        pod: pod.to_owned(),
+        secrets: stack.secrets.keys().cloned().collect(),
+        config_maps: stack.config_maps.keys().cloned().collect(),
+    };
     tokio::spawn(async move {
-        match clear(&space, &namespace.name).await {
+        match clear(&space.client, &namespace.name, &left).await {
             Ok(()) => space.pool.free().push_back(namespace),
             Err(error) => {
                 tracing::debug!(%error, namespace = namespace.name, "is not used again");
@@ -86,41 +97,40 @@ pub(in crate::kube) fn give_back(space: &Arc<RunSpace>, namespace: RunNamespace)
     });
 }
 
-/// Removes everything from a namespace that a pod's successor must not find. Its Service stays: it is the same for every pod, and without
-/// endpoints once the pod is gone.
-async fn clear(space: &RunSpace, namespace: &str) -> Result<(), EnvironmentFault> {
-    let client = &space.client;
-    let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", space.run));
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+/// What a pod has left in its namespace. Its Service stays: it is the same for every pod, and without endpoints once the pod is gone.
+struct Left {
+    pod: String,
+    secrets: Vec<String>,
+    config_maps: Vec<String>,
+}
+
+/// Removes everything from a namespace that a pod's successor must not find.
+async fn clear(client: &Client, namespace: &str, left: &Left) -> Result<(), EnvironmentFault> {
     // A kubelet lets the API forget a pod only some ten seconds after its last container has ended.
-    delete_all::<Pod>(client, namespace, &own).await?;
-    delete_all::<Secret>(client, namespace, &own).await?;
-    delete_all::<ConfigMap>(client, namespace, &own).await?;
+    delete::<Pod>(client, namespace, &left.pod).await?;
+    for secret in &left.secrets {
+        delete::<Secret>(client, namespace, secret).await?;
+    }
+    for config_map in &left.config_maps {
+        delete::<ConfigMap>(client, namespace, config_map).await?;
+    }
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let mut polling = Polling::within(FORGOTTEN_WITHIN, POLL_EVERY);
-    let mut left = Vec::new();
     while polling.next().await {
-        left = ask_patiently("list the pods of a free namespace", |_| {
-            pods.list_metadata(&own)
-        })
-        .await?
-        .items;
-        if left.is_empty() {
+        let there = ask_patiently("look for a pod that has ended", |_| pods.get_opt(&left.pod));
+        if there.await?.is_none() {
             return Ok(());
         }
     }
     Err(TimedOut {
-        waited_for: format!("the pods of `{namespace}` to be gone"),
+        waited_for: format!("the pod `{}` of `{namespace}` to be forgotten", left.pod),
         budget: FORGOTTEN_WITHIN.into(),
-        last_seen: format!("{} of them", left.len()),
+        last_seen: "the API still has it".into(),
     }
     .into())
 }
 
-async fn delete_all<K>(
-    client: &Client,
-    namespace: &str,
-    which: &ListParams,
-) -> Result<(), EnvironmentFault>
+async fn delete<K>(client: &Client, namespace: &str, name: &str) -> Result<(), EnvironmentFault>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -128,12 +138,17 @@ where
         + std::fmt::Debug,
 {
     let objects: Api<K> = Api::namespaced(client.clone(), namespace);
-    let action = format!("remove each {} of a free namespace", K::kind(&()));
-    ask_patiently(&action, |_| async {
-        objects
-            .delete_collection(&DeleteParams::default().grace_period(0), which)
-            .await
-            .map(drop)
+    let parameters = DeleteParams::default().grace_period(0);
+    let action = format!("remove the {} `{name}` of `{namespace}`", K::kind(&()));
+    ask_patiently(&action, |_| {
+        let (objects, parameters) = (&objects, &parameters);
+        async move {
+            match objects.delete(name, parameters).await {
+                Ok(_) => Ok(()),
+                Err(error) if is_absent(&error) => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
     })
     .await
 }

@@ -197,15 +197,10 @@ impl RunSpace {
                 break;
             }
         }
-        self.put_pull_secret(name).await
-    }
-
-    /// Puts the secret that images are pulled with into a namespace, where the run has one.
-    pub(super) async fn put_pull_secret(&self, namespace: &str) -> Result<(), EnvironmentFault> {
         match &self.images.pulls.secret {
             Some(secret) => {
                 let copy = secret.copy_for(&self.run);
-                self.apply(namespace, &secret.name, &copy).await.map(|_| ())
+                self.apply(name, &secret.name, &copy).await.map(|_| ())
             }
             None => Ok(()),
         }
@@ -313,29 +308,33 @@ impl RunSpace {
         }
     }
 
-    /// Ends the pods that serve the run. A namespace that still has pods when it is to go is looked at again only after longer and longer pauses.
-    async fn end_serving_pods(&self) -> Result<(), EnvironmentFault> {
+    /// Ends the pods that serve the run, and waits for it: a namespace that still has pods when it is to go is looked at again only after longer and
+    /// longer pauses. What fails here is left to the removal of the namespace.
+    async fn end_serving_pods(&self) {
         let Some(namespace) = self.own_namespace.get() else {
-            return Ok(());
+            return;
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace.name);
         let all = ListParams::default();
-        ask_patiently("end the pods that serve the run", |_| async {
-            let parameters = DeleteParams::default();
-            pods.delete_collection(&parameters, &all).await.map(drop)
-        })
-        .await?;
         let mut polling = Polling::within(SERVING_WITHIN, 10 * POLL_EVERY);
+        let mut asked = BTreeSet::new();
         while polling.next().await {
-            let left = ask_patiently("list the pods that serve the run", |_| {
-                pods.list_metadata(&all)
-            });
-            if left.await?.items.is_empty() {
-                break;
+            let Ok(left) = pods.list_metadata(&all).await else {
+                return;
+            };
+            let names: BTreeSet<String> = { left.items.into_iter() }
+                .filter_map(|pod| pod.metadata.name)
+                .collect();
+            if names.is_empty() {
+                return;
             }
+            for name in names.difference(&asked) {
+                if let Err(error) = pods.delete(name, &DeleteParams::default()).await {
+                    tracing::debug!(%error, pod = name, "a pod that serves the run is left to its namespace");
+                }
+            }
+            asked.extend(names);
         }
-        // Those that are left go with the namespace.
-        Ok(())
     }
 
     /// Removes every namespace of the run and waits until they are gone.
@@ -345,7 +344,7 @@ impl RunSpace {
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let own = ListParams::default().labels(&format!("{RUN_LABEL}={}", self.run));
-        self.end_serving_pods().await?;
+        self.end_serving_pods().await;
         let mut polling = Polling::within(REMOVED_WITHIN, 10 * POLL_EVERY);
         let mut left: Vec<RunNamespace> = Vec::new();
         while polling.next().await {

@@ -1,0 +1,120 @@
+//! What a generation waits for: that each arm answers by its agent's decision, and that the logs have every request.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::arm::Arm;
+use super::error::BenchError;
+use super::logs::{ProxySeen, hits, proxy_seen};
+use harness_core::model::timeouts::TimedOut;
+use harness_core::model::timespan::TimeSpan;
+use harness_core::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
+use harness_environment::polling::Polling;
+use harness_environment::{EnvironmentFault, Pod, PodHttpRequest};
+
+/// Between two requests by which it is seen that an arm answers.
+const POLL_EVERY: Duration = Duration::from_millis(50);
+/// How long an answer of such a request may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Between two readings of whole logs.
+const LOGS_EVERY: Duration = Duration::from_millis(500);
+/// How long the logs of proxy and application may differ once every request is answered.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How much of the logs is older than the driver's first request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LogsBegin {
+    proxy: usize,
+    application: usize,
+}
+
+/// Waits until each arm answers, by a decision of its agent where it has one. Returns what of the logs is not the driver's.
+pub(super) async fn await_arms(
+    pod: &dyn Pod,
+    generation: u8,
+    budget: TimeSpan,
+) -> Result<LogsBegin, BenchError> {
+    let failed = |source| BenchError::Environment { generation, source };
+    let mut answers = 0;
+    for arm in Arm::ALL {
+        answers += await_answer(pod, arm, budget).await?;
+    }
+    let mut polling = Polling::within(SETTLED_WITHIN, POLL_EVERY);
+    let mut begin = LogsBegin::default();
+    while polling.next().await {
+        let proxy = pod.log(PROXY_CONTAINER).await.map_err(failed)?;
+        let application = pod.log(APPLICATION_CONTAINER).await.map_err(failed)?;
+        begin = LogsBegin {
+            proxy: proxy.len(),
+            application: application.len(),
+        };
+        if requests_of(&proxy_seen(&proxy)) >= answers {
+            break;
+        }
+    }
+    Ok(begin)
+}
+
+/// Waits until an arm answers; returns how many answers it gave until then.
+async fn await_answer(pod: &dyn Pod, arm: Arm, budget: TimeSpan) -> Result<u64, BenchError> {
+    let mut polling = Polling::within(budget.as_duration(), POLL_EVERY);
+    let mut last_seen = "nothing".to_owned();
+    let mut answers = 0;
+    while polling.next().await {
+        let request = PodHttpRequest {
+            method: "GET".into(),
+            host: "127.0.0.1".into(),
+            port: arm.listener_port(),
+            path: "/".into(),
+        };
+        match pod.http(request, TimeSpan::new(ANSWER_WITHIN)).await {
+            Ok(answer) => {
+                answers += 1;
+                last_seen = format!("status {}", answer.status);
+                if answer.status == 200 && (!arm.asks() || has_decided(pod, arm).await) {
+                    return Ok(answers);
+                }
+            }
+            Err(error) => last_seen = error.to_string(),
+        }
+    }
+    Err(TimedOut {
+        waited_for: format!("arm {arm} to answer with 200 by a decision of its agent"),
+        budget,
+        last_seen,
+    }
+    .into())
+}
+
+/// Returns whether the proxy's log has a decision of the arm's agent: a 200 may have gone on without one.
+async fn has_decided(pod: &dyn Pod, arm: Arm) -> bool {
+    let log = pod.log(PROXY_CONTAINER).await.unwrap_or_default();
+    let seen = proxy_seen(&log);
+    seen.get(&arm).is_some_and(|seen| seen.decided > 0)
+}
+
+/// Reads the logs of proxy and application until both have the same number of requests, or for so long: the proxy holds its lines back for a moment.
+pub(super) async fn settled_logs(
+    pod: &dyn Pod,
+    begin: &LogsBegin,
+) -> Result<(BTreeMap<Arm, ProxySeen>, u64), EnvironmentFault> {
+    let mut polling = Polling::within(SETTLED_WITHIN, LOGS_EVERY);
+    let mut last = (BTreeMap::new(), 0);
+    while polling.next().await {
+        let proxy = pod.log(PROXY_CONTAINER).await?;
+        let proxy = proxy_seen(proxy.get(begin.proxy..).unwrap_or_default());
+        let application = pod.log(APPLICATION_CONTAINER).await?;
+        let application = hits(application.get(begin.application..).unwrap_or_default());
+        let is_settled = requests_of(&proxy) == application;
+        last = (proxy, application);
+        if is_settled {
+            break;
+        }
+    }
+    // What they still differ by is said in the record.
+    Ok(last)
+}
+
+fn requests_of(proxy: &BTreeMap<Arm, ProxySeen>) -> u64 {
+    proxy.values().map(|seen| seen.requests).sum()
+}

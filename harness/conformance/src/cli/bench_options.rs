@@ -1,0 +1,158 @@
+//! The options of `conformance bench`.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+
+use super::options::{ExecutableOptions, ProjectOptions};
+use crate::run::exit_code;
+use harness_core::model::timespan::{ParseTimeSpanError, TimeSpan};
+use harness_traffic::latency::plan::{CONNECTION_LIMIT, RATE_LIMIT};
+
+/// Options of `bench`.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// What agent B has of its own: `binary=PATH` or `env.NAME=VALUE`. May be given several times. Without it B is A once more.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_property)]
+    pub(super) b: Vec<Property>,
+
+    /// What agent A has of its own: `env.NAME=VALUE`; its executable is that of `--agent-binary`. May be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_variable_of_a)]
+    pub(super) a: Vec<Property>,
+
+    /// The proxy configuration whose listener is measured.
+    #[arg(long, value_name = "NAME", default_value = "fail-closed")]
+    pub(super) envoy_config: String,
+
+    /// How many sets of processes are measured, one after another; from 3 on an interval is worth reading.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(2..=60))]
+    pub(super) generations: u8,
+
+    /// How long each set is measured.
+    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = parse_time)]
+    pub(super) duration: TimeSpan,
+
+    /// What is sent and not measured at the beginning of each set.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
+    pub(super) warm_up: TimeSpan,
+
+    /// Requests per second over all arms, of which there are six.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_LIMIT)))]
+    pub(super) rate: u32,
+
+    /// When requests are due.
+    #[arg(long, value_enum, default_value_t = ArrivalChoice::Poisson, value_name = "PROCESS")]
+    pub(super) arrivals: ArrivalChoice,
+
+    /// Connections of each arm.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=i64::from(CONNECTION_LIMIT)))]
+    pub(super) connections: u16,
+
+    /// The size of the request's body in bytes; 0 sends a GET without one.
+    #[arg(long, value_name = "BYTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=16 * 1024 * 1024))]
+    pub(super) body: u32,
+
+    /// How many further header fields the request has.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=90))]
+    pub(super) headers: u16,
+
+    /// The difference in microseconds that matters: a smaller one is none.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 20.0, value_parser = parse_microseconds)]
+    pub(super) smallest_difference: f64,
+
+    /// What every moment and order is drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+
+    /// A file of limits on what may be added (its schema: `conformance schema gate`). Exit code 5 says that one is broken.
+    #[arg(long, value_name = "FILE")]
+    pub(super) gate: Option<Utf8PathBuf>,
+
+    /// The exit code where no limit is broken and one cannot be judged.
+    #[arg(long, value_name = "CODE", default_value_t = exit_code::GATE_INCONCLUSIVE, value_parser = clap::value_parser!(u8).range(0..=127), requires = "gate")]
+    pub(super) inconclusive_exit: u8,
+
+    /// The folder that the run's folder is made in. Default: that of `conformance run`.
+    #[arg(long, value_name = "DIR")]
+    pub(super) output: Option<Utf8PathBuf>,
+
+    #[command(flatten)]
+    pub(super) executables: ExecutableOptions,
+
+    #[command(flatten)]
+    pub(super) project: ProjectOptions,
+}
+
+const AFTER_HELP: &str = "\
+Six arms stand behind one Envoy, each a listener of its own: no filter, the filter disabled, an agent that allows everything \
+(the floor), agent A, agent A again in another process, and agent B. Requests go to all of them in turn, in a new order each time, \
+when they are due and not when an earlier one is through. Then everything is started anew, as many times as there are generations.
+
+The run's folder gets `bench.json` (its schema: `conformance schema bench`) and `samples.bin`, 24 bytes a request.
+
+Exit codes: 0 measured, 2 bad usage, 3 nothing was measured or nothing follows from it, 5 a limit of the gate is broken, 6 one could not be judged.";
+
+/// The shortest and the longest time of a part of a generation.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// Something that an agent has of its own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Property {
+    Binary(Utf8PathBuf),
+    Variable(String, String),
+}
+
+/// When requests are due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum ArrivalChoice {
+    /// At equal distances.
+    Constant,
+    /// At random ones: what users feel.
+    Poisson,
+}
+
+fn parse_property(text: &str) -> Result<Property, String> {
+    let expected = || format!("`{text}` is neither binary=PATH nor env.NAME=VALUE");
+    let (key, value) = text.split_once('=').ok_or_else(expected)?;
+    match key.split_once('.') {
+        None if key == "binary" && !value.is_empty() => Ok(Property::Binary(value.into())),
+        Some(("env", name)) if name.contains("ACCESSKEY") => Err(
+            "keys do not belong on a command line; set CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY"
+                .into(),
+        ),
+        Some(("env", name)) if !name.is_empty() => {
+            Ok(Property::Variable(name.into(), value.into()))
+        }
+        Some(_) | None => Err(expected()),
+    }
+}
+
+fn parse_variable_of_a(text: &str) -> Result<Property, String> {
+    match parse_property(text)? {
+        Property::Binary(_) => Err("agent A's executable is that of `--agent-binary`".into()),
+        variable @ Property::Variable(..) => Ok(variable),
+    }
+}
+
+fn parse_time(text: &str) -> Result<TimeSpan, String> {
+    let span: TimeSpan = text
+        .parse()
+        .map_err(|error: ParseTimeSpanError| error.to_string())?;
+    if (SHORTEST..=LONGEST).contains(&span.as_duration()) {
+        Ok(span)
+    } else {
+        Err("write a time from 10ms to 1h".into())
+    }
+}
+
+fn parse_microseconds(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if number.is_finite() && number > 0.0 {
+        Ok(number)
+    } else {
+        Err("write a number above 0".into())
+    }
+}
