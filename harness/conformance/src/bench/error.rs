@@ -34,6 +34,11 @@ pub enum BenchError {
         /// The variable.
         variable: String,
     },
+    /// The configuration file gives the agent a way out of its pod.
+    #[error(
+        "agents have no way out of their pod in a benchmark, and `conformance.yaml` asks for one (`agent.egress`)"
+    )]
+    NoEgress,
     /// The deployment cannot be put together.
     #[error(transparent)]
     Stack(#[from] StackFileError),
@@ -94,6 +99,9 @@ impl BenchError {
                 "shorten `--duration` or lower `--rate`, and measure more `--generations`".into(),
             ],
             Self::FixedVariable { .. } => vec!["leave it out".into()],
+            Self::NoEgress => vec![
+                "an agent that fetches its rules from elsewhere cannot be measured yet; name another file by `--config`".into(),
+            ],
             Self::Environment { source, .. } => fault_hints(source),
             Self::Stack(error) => error.hints(),
             Self::TimedOut(_) => vec![
@@ -114,6 +122,7 @@ impl BenchError {
             | Self::Plan(_)
             | Self::TooManyRequests { .. }
             | Self::FixedVariable { .. }
+            | Self::NoEgress
             | Self::Stack(_)
             | Self::Proxy { .. } => true,
             Self::InvalidProxy(_)

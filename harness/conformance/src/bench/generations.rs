@@ -26,8 +26,10 @@ use harness_traffic::latency::plan::{Arrivals, LatencyPlan, REQUEST_LIMIT};
 use harness_traffic::latency::sample::{SAMPLE_LENGTH, Sample, read_samples};
 use harness_traffic::plan::Task;
 
-/// The most requests of a generation: what a pod's log keeps of the proxy is 64 MiB, and a line of it has up to 800 bytes.
-const GENERATION_LIMIT: u64 = 80_000;
+/// What a pod's logs keep of each container, in bytes.
+const LOG_LIMIT: u64 = 64 * 1024 * 1024;
+/// The most that the proxy or the application writes of a request beside the request's own head, in bytes.
+const LINE_LENGTH: u64 = 800;
 /// How much longer than its plan a driver may take.
 const DRIVER_SLACK: Duration = Duration::from_secs(30);
 
@@ -86,11 +88,12 @@ impl BenchPlan {
         let plan = self.latency_plan("", 1);
         plan.check()?;
         let requests = plan.requests();
-        if requests > GENERATION_LIMIT {
-            return Err(BenchError::TooManyRequests {
-                requests,
-                most: GENERATION_LIMIT,
-            });
+        let head = { self.request.windows(4) }.position(|bytes| bytes == b"\r\n\r\n");
+        let head = u64::try_from(head.unwrap_or_default()).unwrap_or_default();
+        // The application's line has each field with quotes around name and value.
+        let most = LOG_LIMIT / (LINE_LENGTH + 2 * head);
+        if requests > most {
+            return Err(BenchError::TooManyRequests { requests, most });
         }
         Ok(())
     }

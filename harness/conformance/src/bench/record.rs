@@ -10,6 +10,7 @@ use super::gate::JudgedLimit;
 use super::generations::{BenchPlan, GenerationSeen};
 use super::validity::reasons_against;
 use harness_artifacts::executable::Identity;
+use harness_core::stack::assemble::AgentOverrides;
 use harness_traffic::latency::sample::{Ending, Sample};
 use harness_verdict::latency::comparison::{Compared, Comparison, compare};
 use harness_verdict::latency::difference::{Difference, difference};
@@ -55,6 +56,8 @@ pub struct Method {
     pub subjects: BTreeMap<String, Identity>,
     /// The proxy configuration.
     pub envoy_config: String,
+    /// The environment variables that both agents have of `conformance.yaml`.
+    pub agents: BTreeMap<String, String>,
     /// What A has of its own: its environment variables.
     pub a: BTreeMap<String, String>,
     /// What B has of its own.
@@ -136,6 +139,7 @@ impl BenchRecord {
     pub fn new(
         run: &str,
         plan: &BenchPlan,
+        overrides: &AgentOverrides,
         subjects: BTreeMap<String, Identity>,
         smallest_difference: f64,
         seen: &[GenerationSeen],
@@ -168,7 +172,10 @@ impl BenchRecord {
             schema_version: SCHEMA_VERSION,
             run: run.to_owned(),
             complete: seen.len() == usize::from(plan.generations),
-            method: method(plan, subjects, smallest_difference, seen.len()),
+            method: Method {
+                agents: overrides.variables.clone(),
+                ..method(plan, subjects, smallest_difference, seen.len())
+            },
             invalid: reasons_against(&arms, &late, &comparisons, seen),
             costs,
             comparisons,
@@ -224,6 +231,7 @@ fn method(
     Method {
         subjects,
         envoy_config: plan.stack.config.clone(),
+        agents: BTreeMap::new(),
         a: plan.stack.a.variables.clone(),
         b: plan.stack.b.variables.clone(),
         request_bytes: plan.request.len(),

@@ -17,6 +17,7 @@ use crate::bench::record::BenchRecord;
 use crate::bench::request::request;
 use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, NULL_IMAGE, Subject, is_fixed};
 use crate::bench::table;
+use crate::catalogue::configuration::ConfigurationFile;
 use crate::report::terminal::{remark, say};
 use crate::run::programs::{carried, given_executable, own_executable};
 use crate::run::runtime::runtime;
@@ -24,6 +25,7 @@ use crate::run::setup::{SetupOptions, prepare};
 use crate::run::setup_error::SetupError;
 use crate::run::{Going, exit_code};
 use harness_artifacts::executable::{CarriedProgram, Identity};
+use harness_core::model::agent_egress::AgentEgress;
 use harness_core::stack::assemble::AgentOverrides;
 use harness_traffic::latency::plan::Arrivals;
 
@@ -80,6 +82,7 @@ async fn measure(
     let configured = arguments.project.configuration()?;
     let (executables, variables) = match &configured {
         Some(configured) => {
+            refuse_what_has_no_effect(&configured.content)?;
             let variables = configured.content.agent.env.iter();
             let variables = variables.map(|(name, value)| (name.clone(), value.value.clone()));
             let executables = arguments.executables.or_as_configured(&configured.content);
@@ -87,6 +90,10 @@ async fn measure(
         }
         None => (arguments.executables.clone(), BTreeMap::new()),
     };
+    let slow_down = configured
+        .as_ref()
+        .and_then(|configured| configured.content.slow_down);
+    let slow_down = slow_down.map(|factor| factor.value);
     let options = SetupOptions {
         envoy: executables.envoy,
         agent_binary: executables.agent_binary,
@@ -94,13 +101,18 @@ async fn measure(
         overrides: AgentOverrides { variables },
         output: arguments.output.clone(),
         further_images,
+        slow_down: slow_down.unwrap_or_default(),
         ..SetupOptions::default()
     };
-    let candidate = options.further_images.get(CANDIDATE_IMAGE).cloned();
+    let candidate = options.further_images.get(CANDIDATE_IMAGE);
+    let candidate = candidate.map(|path| Identity::of(path)).transpose();
+    let candidate = candidate.map_err(SetupError::Executable)?;
     let setup = prepare(project, catalogue.corpora.clone(), options, |what| {
         remark(what);
     })
     .await?;
+    let mut subjects = setup.subjects.clone();
+    subjects.extend(candidate.map(|identity| ("agent-b".to_owned(), identity)));
     let (interrupt, mut going) = watch::channel(Going::On);
     tokio::spawn(listen_for_interrupts(interrupt));
     remark(format_args!(
@@ -133,27 +145,44 @@ async fn measure(
     }
     let finished = setup.environment.finish().await;
     let smallest = arguments.smallest_difference;
-    let mut subjects = setup.subjects.clone();
-    if let Some(path) = candidate {
-        subjects.insert(
-            "agent-b".into(),
-            Identity::of(&path).map_err(SetupError::Executable)?,
-        );
-    }
-    let mut record = BenchRecord::new(setup.run.as_str(), plan, subjects, smallest, &seen);
+    let mut record = BenchRecord::new(
+        setup.run.as_str(),
+        plan,
+        &setup.overrides,
+        subjects,
+        smallest,
+        &seen,
+    );
     record.gate = gate.map(|gate| gate.judge(&record)).unwrap_or_default();
     let folder = &setup.output.folder;
     write(folder, &record, &seen)?;
+    // A reader that has seen enough, as `head`, changes nothing about the verdict.
     if !seen.is_empty() {
-        say(table::render(&record))?;
+        drop(say(table::render(&record)));
     }
-    say(format_args!("record: {}", folder.join(RECORD)))?;
+    drop(say(format_args!("record: {}", folder.join(RECORD))));
     let code = ended?;
     finished.map_err(SetupError::from)?;
     Ok(match code {
         exit_code::PASSED => exit_code_of(&record, arguments.inconclusive_exit),
         code => code,
     })
+}
+
+/// Refuses what a configuration file says of the agent and a benchmark cannot carry out.
+fn refuse_what_has_no_effect(configured: &ConfigurationFile) -> Result<(), BenchError> {
+    if configured
+        .agent_egress()
+        .is_some_and(|egress| egress != AgentEgress::None)
+    {
+        return Err(BenchError::NoEgress);
+    }
+    match configured.agent.env.keys().find(|name| is_fixed(name)) {
+        Some(variable) => Err(BenchError::FixedVariable {
+            variable: variable.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn exit_code_of(record: &BenchRecord, inconclusive: u8) -> u8 {

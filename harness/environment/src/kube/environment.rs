@@ -18,6 +18,7 @@ use crate::kube::pod::agent_service::{ServedPod, agent_object, await_endpoints, 
 use crate::kube::pod::kube_pod::{KubePod, NamespaceOwner};
 use crate::kube::pod::pod_maker::PodMaker;
 use crate::kube::space::namespace::RunNamespace;
+use crate::kube::space::namespace_pool::NamespaceHistory;
 use crate::kube::space::run_space::RunSpace;
 use crate::kube::trials::agent_probe::AgentTraits;
 use crate::kube::trials::service_refusal::{RefusalSeen, await_refusal};
@@ -49,6 +50,7 @@ pub struct KubeEnvironment {
 struct PodHome {
     namespace: RunNamespace,
     owner: NamespaceOwner,
+    history: NamespaceHistory,
     /// The pod's name.
     pod: String,
 }
@@ -90,7 +92,8 @@ impl KubeEnvironment {
         )?;
         let service = authority(&service, PROXY_PORT);
         let refusal = Box::pin(await_refusal(space, &service)).await?;
-        if let (NamespaceOwner::Pool(_), RefusalSeen::StillAccepted) = (&home.owner, refusal) {
+        if let (NamespaceHistory::UsedBefore, RefusalSeen::StillAccepted) = (home.history, refusal)
+        {
             return Err(EnvironmentFault::Cluster {
                 action: format!("use the namespace `{}` again", home.namespace.name),
                 detail: "its Service still accepts connections, though the pod behind it is gone"
@@ -181,6 +184,7 @@ impl KubeEnvironment {
             return Ok(PodHome {
                 pod: format!("{POD}-{}", lent.pod_number),
                 owner: NamespaceOwner::Pool(lent.namespace.clone()),
+                history: lent.history,
                 namespace: lent.namespace,
             });
         }
@@ -188,6 +192,7 @@ impl KubeEnvironment {
         Ok(PodHome {
             pod: POD.into(),
             owner: NamespaceOwner::Pod(namespace.clone()),
+            history: NamespaceHistory::New,
             namespace,
         })
     }

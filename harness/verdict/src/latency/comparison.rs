@@ -42,7 +42,7 @@ pub struct Comparison {
 pub enum Verdict {
     /// It is faster.
     Faster(Extent),
-    /// The whole interval is within the difference that matters.
+    /// The whole interval is within the difference that matters, and the baseline differs from itself by no more than that.
     NoDifference {
         /// The difference that matters, in microseconds.
         within: f64,
@@ -84,7 +84,7 @@ pub enum Remedy {
     },
     /// More generations than are worth a try would be needed: a machine with less beside it.
     QuieterMachine,
-    /// The same program differs from itself by more than the candidate does, or than matters.
+    /// The same program differs from itself by at least as much as the candidate does and as matters.
     SteadierBaseline,
 }
 

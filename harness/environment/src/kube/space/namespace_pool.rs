@@ -43,6 +43,17 @@ pub(in crate::kube) struct LentNamespace {
     pub namespace: RunNamespace,
     /// Which pod of the run it is for: the events of an earlier pod stay in a namespace, under that pod's name.
     pub pod_number: u32,
+    /// Whether another pod was in it before.
+    pub history: NamespaceHistory,
+}
+
+/// Whether a namespace has had a pod.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::kube) enum NamespaceHistory {
+    /// It was made for this one.
+    New,
+    /// An earlier pod's Service is still there.
+    UsedBefore,
 }
 
 impl NamespacePool {
@@ -53,17 +64,19 @@ impl NamespacePool {
     ) -> Result<LentNamespace, EnvironmentFault> {
         let pod_number = self.lent.fetch_add(1, Ordering::Relaxed) + 1;
         let free = self.free().pop_front();
-        let namespace = if let Some(namespace) = free {
-            namespace
+        let (namespace, history) = if let Some(namespace) = free {
+            (namespace, NamespaceHistory::UsedBefore)
         } else {
             let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
             let name = format!("{}-{number}", run_name(&space.run));
             let purpose = "one pod under test after another";
-            space.make_namespace(&name, purpose, None).await?
+            let made = space.make_namespace(&name, purpose, None).await?;
+            (made, NamespaceHistory::New)
         };
         Ok(LentNamespace {
             namespace,
             pod_number,
+            history,
         })
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use crate::EnvironmentFault;
 use crate::kube::api::endpoints::EndpointsApi;
-use crate::kube::api::fault::{RequestAttempt, ask_patiently};
+use crate::kube::api::fault::{RequestAttempt, ask, ask_patiently};
 use crate::kube::api::labels::{FIELD_MANAGER, RUN_LABEL, run_name};
 use crate::kube::api::nodes::{Scheduling, schedule};
 use crate::kube::api::objects::{self, DRIVER};
@@ -319,7 +319,8 @@ impl RunSpace {
         let mut polling = Polling::within(SERVING_WITHIN, 10 * POLL_EVERY);
         let mut asked = BTreeSet::new();
         while polling.next().await {
-            let Ok(left) = pods.list_metadata(&all).await else {
+            let Ok(left) = ask("list the pods that serve the run", pods.list_metadata(&all)).await
+            else {
                 return;
             };
             let names: BTreeSet<String> = { left.items.into_iter() }
@@ -328,9 +329,15 @@ impl RunSpace {
             if names.is_empty() {
                 return;
             }
+            let parameters = DeleteParams::default();
             for name in names.difference(&asked) {
-                if let Err(error) = pods.delete(name, &DeleteParams::default()).await {
+                let deleted = ask(
+                    "end a pod that serves the run",
+                    pods.delete(name, &parameters),
+                );
+                if let Err(error) = deleted.await {
                     tracing::debug!(%error, pod = name, "a pod that serves the run is left to its namespace");
+                    return;
                 }
             }
             asked.extend(names);
