@@ -53,6 +53,11 @@ impl Arm {
         }
     }
 
+    /// Returns the arm of a name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|arm| arm.name() == name)
+    }
+
     /// Says what it is.
     pub const fn description(self) -> &'static str {
         match self {

@@ -1,8 +1,7 @@
 //! Why nothing could be measured.
 
-use camino::Utf8PathBuf;
-
 use crate::procedure::error::fault_hints;
+use crate::report::evidence::WriteError;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::stack::file_error::StackFileError;
 use harness_environment::EnvironmentFault;
@@ -62,6 +61,18 @@ pub enum BenchError {
         #[source]
         source: EnvironmentFault,
     },
+    /// The pod has no address that a generator can be given.
+    #[error("the pod's address is none: {address:?}")]
+    Address {
+        /// What it says.
+        address: String,
+    },
+    /// The proxy asks no agent about the request.
+    #[error("the proxy passes {target} on without asking the agent")]
+    Unasked {
+        /// The path and query.
+        target: String,
+    },
     /// Something did not come in time.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
@@ -75,14 +86,8 @@ pub enum BenchError {
     #[error("the driver's samples cannot be used")]
     Samples(#[from] SampleError),
     /// A file cannot be written.
-    #[error("cannot write {path}")]
-    Write {
-        /// The file.
-        path: Utf8PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 impl BenchError {
@@ -99,19 +104,21 @@ impl BenchError {
                 "shorten `--duration` or lower `--rate`, and measure more `--generations`".into(),
             ],
             Self::FixedVariable { .. } => vec!["leave it out".into()],
+            Self::Unasked { .. } => vec!["name a path that the configuration has inspected by `--path`".into()],
             Self::NoEgress => vec![
                 "an agent that fetches its rules from elsewhere cannot be measured yet; name another file by `--config`".into(),
             ],
             Self::Environment { source, .. } => fault_hints(source),
             Self::Stack(error) => error.hints(),
             Self::TimedOut(_) => vec![
-                "`conformance run` with the same agent shows why it does not answer".into(),
+                "`--path` names what the configuration passes on to the application; `conformance run` with the same agent shows why it does not answer".into(),
             ],
             Self::Plan(_)
             | Self::InvalidProxy(_)
+            | Self::Address { .. }
             | Self::Driver { .. }
             | Self::Samples(_)
-            | Self::Write { .. } => Vec::new(),
+            | Self::Write(_) => Vec::new(),
         }
     }
 
@@ -123,14 +130,16 @@ impl BenchError {
             | Self::TooManyRequests { .. }
             | Self::FixedVariable { .. }
             | Self::NoEgress
+            | Self::Unasked { .. }
             | Self::Stack(_)
             | Self::Proxy { .. } => true,
             Self::InvalidProxy(_)
+            | Self::Address { .. }
             | Self::Environment { .. }
             | Self::TimedOut(_)
             | Self::Driver { .. }
             | Self::Samples(_)
-            | Self::Write { .. } => false,
+            | Self::Write(_) => false,
         }
     }
 }

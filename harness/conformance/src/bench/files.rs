@@ -2,13 +2,12 @@
 
 use camino::Utf8Path;
 
-use super::error::BenchError;
 use super::generations::GenerationSeen;
 use super::record::BenchRecord;
+use crate::report::evidence::{Output, WriteError};
+use crate::report::retention::BENCHMARK;
 use harness_traffic::latency::sample::{Sample, write_samples};
 
-/// The record's file.
-pub const RECORD: &str = "bench.json";
 /// The samples' file.
 const SAMPLES: &str = "samples.bin";
 
@@ -17,27 +16,20 @@ const SAMPLES: &str = "samples.bin";
 /// # Errors
 ///
 /// When a file cannot be written.
+///
+/// # Panics
+///
+/// Never: memory takes the samples.
 pub fn write(
-    folder: &Utf8Path,
+    output: &Output,
     record: &BenchRecord,
     seen: &[GenerationSeen],
-) -> Result<(), BenchError> {
-    let mut text = serde_json::to_vec_pretty(record).unwrap_or_default();
-    text.push(b'\n');
-    write_file(folder, RECORD, &text)?;
+) -> Result<(), WriteError> {
+    output.write_json(Utf8Path::new(BENCHMARK), record)?;
     let samples: Vec<Sample> = { seen.iter() }
         .flat_map(|generation| generation.samples.iter().copied())
         .collect();
     let mut bytes = Vec::new();
-    let written = write_samples(&samples, &mut bytes);
-    written.map_err(|source| BenchError::Write {
-        path: folder.join(SAMPLES),
-        source,
-    })?;
-    write_file(folder, SAMPLES, &bytes)
-}
-
-fn write_file(folder: &Utf8Path, name: &str, content: &[u8]) -> Result<(), BenchError> {
-    let path = folder.join(name);
-    fs_err::write(&path, content).map_err(|source| BenchError::Write { path, source })
+    write_samples(&samples, &mut bytes).expect("memory takes them");
+    output.write_as_it_is(Utf8Path::new(SAMPLES), &bytes)
 }

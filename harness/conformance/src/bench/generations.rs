@@ -1,7 +1,7 @@
 //! Carries a benchmark out: one set of processes after another, each with the same arms.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ use harness_traffic::plan::Task;
 const LOG_LIMIT: u64 = 64 * 1024 * 1024;
 /// The most that the proxy or the application writes of a request beside the request's own head, in bytes.
 const LINE_LENGTH: u64 = 800;
+/// From the moment at which a request is due until it is given up: longer than any authorization service is waited for.
+const GIVE_UP_MILLISECONDS: u64 = 10_000;
 /// How much longer than its plan a driver may take.
 const DRIVER_SLACK: Duration = Duration::from_secs(30);
 
@@ -52,6 +54,8 @@ pub struct BenchPlan {
     pub connections: u16,
     /// What everything random is drawn from.
     pub seed: u64,
+    /// The path and query that are asked for.
+    pub target: String,
     /// The request's bytes.
     pub request: Vec<u8>,
 }
@@ -85,7 +89,7 @@ impl BenchPlan {
     ///
     /// When the plan cannot be carried out.
     pub fn check(&self) -> Result<(), BenchError> {
-        let plan = self.latency_plan("", 1);
+        let plan = self.latency_plan(Ipv4Addr::UNSPECIFIED.into(), 1);
         plan.check()?;
         let requests = plan.requests();
         let head = { self.request.windows(4) }.position(|bytes| bytes == b"\r\n\r\n");
@@ -104,12 +108,9 @@ impl BenchPlan {
     }
 
     /// Returns what the driver is given in a generation.
-    pub fn latency_plan(&self, address: &str, generation: u8) -> LatencyPlan {
+    fn latency_plan(&self, address: IpAddr, generation: u8) -> LatencyPlan {
         let milliseconds =
             |span: TimeSpan| u64::try_from(span.as_duration().as_millis()).unwrap_or(u64::MAX);
-        let address = address
-            .parse()
-            .unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());
         LatencyPlan {
             arms: Arm::ALL
                 .into_iter()
@@ -120,7 +121,7 @@ impl BenchPlan {
             warm_up_milliseconds: milliseconds(self.warm_up),
             measured_milliseconds: milliseconds(self.duration),
             connections_per_arm: self.connections,
-            give_up_milliseconds: 10_000,
+            give_up_milliseconds: GIVE_UP_MILLISECONDS,
             seed: self.seed.wrapping_add(generation.into()),
             request_base64: STANDARD.encode(&self.request),
         }
@@ -169,9 +170,13 @@ async fn measure(
     pod: &Arc<dyn Pod>,
 ) -> Result<GenerationSeen, BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
-    let begin = await_arms(&**pod, generation, setup.timeouts.pod_ready).await?;
+    let begin = await_arms(&**pod, &plan.target, generation, setup.timeouts.pod_ready).await?;
     let before = usage(&**pod).await.map_err(failed)?;
-    let latency = plan.latency_plan(&pod.addresses().pod_ip, generation);
+    let address = pod.addresses().pod_ip;
+    let address = address
+        .parse()
+        .map_err(|_| BenchError::Address { address })?;
+    let latency = plan.latency_plan(address, generation);
     let length =
         Duration::from_millis(latency.warm_up_milliseconds + latency.measured_milliseconds);
     let driver = pod.start_driver().await.map_err(failed)?;
@@ -195,7 +200,7 @@ async fn drive(
     plan: LatencyPlan,
     within: Duration,
 ) -> Result<Vec<Sample>, BenchError> {
-    let mut line = serde_json::to_vec(&Task::Latency(plan)).unwrap_or_default();
+    let mut line = serde_json::to_vec(&Task::Latency(plan)).expect("a plan has only text keys");
     line.push(b'\n');
     let limit = 16 + REQUEST_LIMIT * u64::try_from(SAMPLE_LENGTH).unwrap_or(u64::MAX);
     let exchange = async {

@@ -2,94 +2,106 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::arm::Arm;
-use harness_core::stack::proxy_fitness::TESTIMONY_KEY;
-
-/// What a line of the application begins with that records a request.
-const HIT: &[u8] = b"{\"helloworld-hit\"";
+use harness_verdict::witness::log_line::ParsedLine;
+use harness_verdict::witness::proxy::ProxyRecord;
+use harness_verdict::witness::upstream::UpstreamRecord;
 
 /// What the proxy's log says of an arm.
 #[derive(Clone, Debug, Default)]
 pub struct ProxySeen {
     /// How many requests there were.
     pub requests: u64,
-    /// How many went on without the agent's decision.
+    /// How many the agent was asked about.
+    pub asked: u64,
+    /// How many went on without the agent's decision, though it was asked.
     pub failed_open: u64,
-    /// How many the agent was asked about and decided.
-    pub decided: u64,
     /// How long each request waited for the agent, in microseconds.
-    pub authorization_microseconds: Vec<u32>,
+    pub authorization_microseconds: Vec<u64>,
 }
 
-/// Reads what the proxy's log says; lines that are none of its records say nothing.
+/// Reads what the proxy's log says; lines that are none of its records say nothing. A record has the name of its arm in the place of a request's id.
 pub(super) fn proxy_seen(log: &[u8]) -> BTreeMap<Arm, ProxySeen> {
     let mut seen: BTreeMap<Arm, ProxySeen> = BTreeMap::new();
-    for line in lines(log) {
-        let Ok(line) = serde_json::from_slice::<Value>(line) else {
+    for line in String::from_utf8_lossy(log).lines() {
+        let ParsedLine::Record(record) = ProxyRecord::parse(line) else {
             continue;
         };
-        let Some(record) = line.get(TESTIMONY_KEY) else {
-            continue;
-        };
-        let Some(arm) = record
-            .get("arm")
-            .and_then(|arm| serde_json::from_value(arm.clone()).ok())
-        else {
+        let Some(arm) = Arm::of_name(&record.id) else {
             continue;
         };
         let seen = seen.entry(arm).or_default();
         seen.requests += 1;
-        let failed_open = { record.get("failure-mode-allowed") }.is_some_and(|mark| mark == "true");
-        let waited = record.get("authorization-microseconds");
-        let waited = waited.and_then(|text| match text {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
-        });
-        match (failed_open, waited) {
-            (true, _) => seen.failed_open += 1,
-            (false, Some(_)) => seen.decided += 1,
-            (false, None) => {}
-        }
-        seen.authorization_microseconds.extend(waited);
+        seen.asked += u64::from(record.asked());
+        seen.failed_open += u64::from(record.failure_mode_allowed);
+        seen.authorization_microseconds
+            .extend(record.authorization_microseconds);
     }
     seen
 }
 
-/// Counts the requests that the application was reached by.
+/// Counts the requests that the application was reached by, without copies that the proxy mirrored.
 pub(super) fn hits(log: &[u8]) -> u64 {
-    let hits = lines(log).filter(|line| line.starts_with(HIT)).count();
-    hits.try_into().unwrap_or(u64::MAX)
-}
-
-fn lines(log: &[u8]) -> impl Iterator<Item = &[u8]> {
-    log.split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
+    let log = String::from_utf8_lossy(log);
+    let hits = log
+        .lines()
+        .filter(|line| match UpstreamRecord::parse(line) {
+            ParsedLine::Record(hit) | ParsedLine::WithoutId(hit) => !hit.is_mirrored(),
+            ParsedLine::Other => false,
+        });
+    hits.count().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn line(id: &str, authorization: Option<u64>, mark: &str) -> String {
+        let record = json!({
+            "id": id, "start": "2026-11-24T05:37:33.1Z", "status": 200, "details": "via_upstream",
+            "authorization-microseconds": authorization, "failure-mode-allowed": mark,
+        });
+        json!({ "conformance-proxy": record }).to_string()
+    }
 
     #[test]
     fn each_arm_has_its_requests_and_how_long_they_waited() {
-        let log = br#"[info] starting
-{"conformance-proxy":{"arm":"null","authorization-microseconds":"120","failure-mode-allowed":"-"}}
-{"conformance-proxy":{"arm":"b","authorization-microseconds":null,"failure-mode-allowed":"true"}}
-{"conformance-proxy":{"arm":"nobody's"}}
-{"something":"else"}
-"#;
-        let seen = proxy_seen(log);
-        assert_eq!(seen.keys().collect::<Vec<_>>(), [&Arm::Null, &Arm::B]);
+        let log = [
+            "[info] starting".into(),
+            line("null", Some(120), "-"),
+            line("b", Some(7), "true"),
+            line("disabled", None, "-"),
+            line("another", None, "-"),
+        ];
+        let seen = proxy_seen(log.join("\n").as_bytes());
+        assert_eq!(seen.len(), 3);
         assert_eq!(seen[&Arm::Null].authorization_microseconds, [120]);
-        assert_eq!(
-            (seen[&Arm::Null].requests, seen[&Arm::Null].failed_open),
-            (1, 0)
-        );
-        assert_eq!((seen[&Arm::B].requests, seen[&Arm::B].failed_open), (1, 1));
-        let application =
-            b"helloworld 0.1.0\n{\"helloworld-hit\":{}}\n{\"helloworld-authentication\":{}}\n";
-        assert_eq!(hits(application), 1);
+        let counts = |arm| {
+            let seen = &seen[&arm];
+            (seen.requests, seen.asked, seen.failed_open)
+        };
+        assert_eq!(counts(Arm::Null), (1, 1, 0));
+        assert_eq!(counts(Arm::B), (1, 1, 1));
+        assert_eq!(counts(Arm::Disabled), (1, 0, 0));
+    }
+
+    #[test]
+    fn hits_are_requests_and_neither_copies_nor_questions() {
+        let hit = |host: &str| {
+            let hit = json!({
+                "at": "2026-11-24T05:37:33.1Z", "id": null, "method": "GET", "target": "/", "headers": [["host", host]],
+                "body-length": 0, "body-sha256": "", "complete": true,
+            });
+            json!({ "helloworld-hit": hit }).to_string()
+        };
+        let log = [
+            "helloworld 0.1.0".into(),
+            hit("shop"),
+            hit("shop-shadow"),
+            "{\"helloworld-authentication\":{}}".into(),
+        ];
+        assert_eq!(hits(log.join("\n").as_bytes()), 1);
     }
 }

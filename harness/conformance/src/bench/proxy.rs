@@ -5,14 +5,12 @@ use serde_json::{Value, json};
 use super::arm::Arm;
 use super::error::BenchError;
 use harness_core::stack::PROXY_PORT;
-use harness_core::stack::proxy_fitness::TESTIMONY_KEY;
+use harness_core::stack::proxy_fitness::{
+    AGENT_LOG, AUTHORIZATION_FILTER, CONNECTION_MANAGER, TESTIMONY_KEY,
+};
 
-/// The end of the URL of the authorization filter's type.
-const AUTHORIZATION: &str = "ext_authz.v3.ExtAuthz";
-/// The end of the URL of the gRPC access log's type.
-const AGENT_LOG: &str = "HttpGrpcAccessLogConfig";
-/// The end of the URL of the connection manager's type.
-const CONNECTION_MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
+/// How a configuration names an agent in its own pod.
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 /// The type of the settings by which a route disables the filter.
 const PER_ROUTE: &str =
     "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute";
@@ -56,6 +54,21 @@ pub fn for_arms(config: &Value, name: &str) -> Result<Value, BenchError> {
     if port(agent_cluster).is_none() {
         return Err(refuse("its agent has no port"));
     }
+    if agent_cluster.get("transport_socket").is_some() {
+        return Err(refuse(
+            "its agent speaks TLS, for which the agents here have no keys",
+        ));
+    }
+    let is_elsewhere = |value: &Value| {
+        let address = value
+            .get("port_value")
+            .and(value.get("address"))
+            .and_then(Value::as_str);
+        address.is_some_and(|address| !LOOPBACK.contains(&address))
+    };
+    if find(agent_cluster, &is_elsewhere) {
+        return Err(refuse("its agent is not in the pod"));
+    }
     let mut of_arms = Vec::new();
     for arm in Arm::ALL {
         of_arms.push(listener_of(arm, listener, &agent));
@@ -87,9 +100,9 @@ fn listener_of(arm: Arm, listener: &Value, agent: &str) -> Value {
                 disable(value);
             }
         }
-        // The name of the arm stands in each line of the log.
+        // No request has an id here; its arm stands in the place of it.
         if let Some(Value::Object(line)) = value.get_mut(TESTIMONY_KEY) {
-            line.insert("arm".into(), arm.name().into());
+            line.insert("id".into(), arm.name().into());
         }
     });
     if !arm.asks() {
@@ -112,21 +125,28 @@ fn listener_of(arm: Arm, listener: &Value, agent: &str) -> Value {
     listener
 }
 
-/// Disables the authorization filter for everything that a connection manager routes.
+/// Disables the filter that asks the agent for everything that a connection manager routes. What a route says of it comes before what its host says.
 fn disable(manager: &mut Value) {
     let Some(filter) = filter_name(manager) else {
         return;
     };
+    let disabled = json!({ "@type": PER_ROUTE, "disabled": true });
     let hosts = manager.pointer_mut("/route_config/virtual_hosts");
     for host in hosts.and_then(Value::as_array_mut).into_iter().flatten() {
-        host["typed_per_filter_config"][&filter] = json!({ "@type": PER_ROUTE, "disabled": true });
+        visit(host, &mut |value| {
+            if let Some(settings) = value.pointer_mut(&format!("/typed_per_filter_config/{filter}"))
+            {
+                *settings = disabled.clone();
+            }
+        });
+        host["typed_per_filter_config"][&filter] = disabled.clone();
     }
 }
 
 /// Returns whether an entry of a filter chain is the filter that asks the agent: another one may ask another service over HTTP.
 fn asks_agent(entry: &Value) -> bool {
     entry.get("typed_config").is_some_and(|config| {
-        is_of_type(config, AUTHORIZATION) && config.get("grpc_service").is_some()
+        is_of_type(config, AUTHORIZATION_FILTER) && config.get("grpc_service").is_some()
     })
 }
 
@@ -244,7 +264,7 @@ mod tests {
         for (arm, listener) in Arm::ALL.into_iter().zip(listeners) {
             assert_eq!(port(listener), Some(arm.listener_port()));
             let has = |url: &str| find(listener, &|value| is_of_type(value, url));
-            assert_eq!(has(AUTHORIZATION), arm != Arm::Absent, "{arm}");
+            assert_eq!(has(AUTHORIZATION_FILTER), arm != Arm::Absent, "{arm}");
             assert_eq!(has(AGENT_LOG), arm.asks(), "{arm}");
             let cluster = agent_cluster(listener);
             assert_eq!(cluster, (arm != Arm::Absent).then(|| cluster_of(arm)));
@@ -269,16 +289,63 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_measured_is_refused_with_its_reason() {
-        assert!(
-            shipped("agent-before-authentication").is_ok(),
-            "its other filter asks over HTTP"
-        );
-        for (name, reason) in [("tls-for-clients", "TLS"), ("unix-socket", "no port")] {
-            let error = shipped(name)
-                .expect_err("it cannot be measured")
-                .to_string();
-            assert!(error.contains(reason), "{error}");
+    fn each_shipped_configuration_is_measured_or_refused_with_a_reason() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envoy-configs");
+        let mut refused = std::collections::BTreeMap::new();
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path
+                .file_stem()
+                .and_then(|name| name.to_str())
+                .expect("UTF-8")
+                .to_owned();
+            match shipped(&name) {
+                Ok(config) => {
+                    let listeners = config.pointer("/static_resources/listeners");
+                    assert_eq!(
+                        listeners.and_then(Value::as_array).map(Vec::len),
+                        Some(6),
+                        "{name}"
+                    );
+                    let mut disabled = Vec::new();
+                    visit_ref(&config["static_resources"]["listeners"][1], &mut |value| {
+                        let settings = value
+                            .get("typed_per_filter_config")
+                            .and_then(Value::as_object);
+                        let of_filter = |(filter, settings): (&String, &Value)| {
+                            (filter_name(&config).as_ref() == Some(filter))
+                                .then(|| settings["disabled"].clone())
+                        };
+                        disabled.extend(settings.into_iter().flatten().filter_map(of_filter));
+                    });
+                    assert!(
+                        disabled.iter().all(|is_disabled| *is_disabled == true),
+                        "{name}"
+                    );
+                    assert!(!disabled.is_empty(), "{name}");
+                }
+                Err(BenchError::Proxy { reason, .. }) => {
+                    refused.insert(name, reason);
+                }
+                Err(error) => panic!("{name}: {error}"),
+            }
         }
+        let tls = "its agent speaks TLS, for which the agents here have no keys";
+        let expected = [
+            ("agent-service", "its agent is not in the pod"),
+            ("agent-service-standby", "its agent is not in the pod"),
+            ("tls", tls),
+            (
+                "tls-for-clients",
+                "its clients speak TLS, which the generator does not",
+            ),
+            ("tls-stranger", tls),
+            ("unix-socket", "its agent has no port"),
+        ];
+        let refused: Vec<(&str, &str)> = refused
+            .iter()
+            .map(|(name, reason)| (name.as_str(), *reason))
+            .collect();
+        assert_eq!(refused, expected);
     }
 }

@@ -11,6 +11,7 @@ use super::generations::{BenchPlan, GenerationSeen};
 use super::validity::reasons_against;
 use harness_artifacts::executable::Identity;
 use harness_core::stack::assemble::AgentOverrides;
+use harness_traffic::latency::plan::Arrivals;
 use harness_traffic::latency::sample::{Ending, Sample};
 use harness_verdict::latency::comparison::{Compared, Comparison, compare};
 use harness_verdict::latency::difference::{Difference, difference};
@@ -62,6 +63,8 @@ pub struct Method {
     pub a: BTreeMap<String, String>,
     /// What B has of its own.
     pub b: BTreeMap<String, String>,
+    /// The path and query that were asked for.
+    pub target: String,
     /// The length of the request in bytes.
     pub request_bytes: usize,
     /// How long requests were sent before those that were measured, in seconds.
@@ -74,8 +77,8 @@ pub struct Method {
     pub requests_per_second: u32,
     /// Connections of each arm.
     pub connections: u16,
-    /// `poisson` or `constant`.
-    pub arrivals: String,
+    /// When requests were due.
+    pub arrivals: Arrivals,
     /// What everything random was drawn from.
     pub seed: u64,
     /// The difference that matters, in microseconds.
@@ -98,12 +101,14 @@ pub struct ArmRecord {
     pub endings: BTreeMap<String, u64>,
     /// How many requests the proxy has had, by its log; those of the warm-up are among them.
     pub proxy_requests: u64,
+    /// How many of these the proxy asked the agent about.
+    pub asked: u64,
     /// How many of these went on without the agent's decision.
     pub failed_open: u64,
     /// The latency of those that were answered with 200 to 299, in microseconds.
     pub latency_microseconds: BTreeMap<Percentile, f64>,
     /// How long the proxy waited for the agent, by its log, in microseconds.
-    pub authorization_microseconds: BTreeMap<Percentile, u32>,
+    pub authorization_microseconds: BTreeMap<Percentile, u64>,
     /// How late the generator was, in microseconds.
     pub lateness_microseconds: BTreeMap<Percentile, f64>,
     /// Processor time of the arm's agent for 1,000 requests, in milliseconds.
@@ -172,10 +177,7 @@ impl BenchRecord {
             schema_version: SCHEMA_VERSION,
             run: run.to_owned(),
             complete: seen.len() == usize::from(plan.generations),
-            method: Method {
-                agents: overrides.variables.clone(),
-                ..method(plan, subjects, smallest_difference, seen.len())
-            },
+            method: method(plan, overrides, subjects, smallest_difference, seen.len()),
             invalid: reasons_against(&arms, &late, &comparisons, seen),
             costs,
             comparisons,
@@ -223,6 +225,7 @@ fn costs<'a, P: Iterator<Item = Percentile>>(
 
 fn method(
     plan: &BenchPlan,
+    overrides: &AgentOverrides,
     subjects: BTreeMap<String, Identity>,
     smallest_difference: f64,
     generations: usize,
@@ -231,16 +234,17 @@ fn method(
     Method {
         subjects,
         envoy_config: plan.stack.config.clone(),
-        agents: BTreeMap::new(),
+        agents: overrides.variables.clone(),
         a: plan.stack.a.variables.clone(),
         b: plan.stack.b.variables.clone(),
+        target: plan.target.clone(),
         request_bytes: plan.request.len(),
         warm_up_seconds: plan.warm_up.as_duration().as_secs_f64(),
         generations,
         seconds: plan.duration.as_duration().as_secs_f64(),
         requests_per_second: plan.requests_per_second,
         connections: plan.connections,
-        arrivals: format!("{:?}", plan.arrivals).to_lowercase(),
+        arrivals: plan.arrivals,
         seed: plan.seed,
         smallest_difference,
         build: if cfg!(debug_assertions) {
@@ -282,7 +286,7 @@ fn arm_record(arm: Arm, samples: &[Sample], series: &Series, seen: &[GenerationS
         seen.iter()
             .filter_map(|generation| generation.proxy.get(&arm))
     };
-    let mut waited: Vec<u32> = proxy()
+    let mut waited: Vec<u64> = proxy()
         .flat_map(|proxy| proxy.authorization_microseconds.iter().copied())
         .collect();
     waited.sort_unstable();
@@ -296,6 +300,7 @@ fn arm_record(arm: Arm, samples: &[Sample], series: &Series, seen: &[GenerationS
         requests: u64::try_from(own.len()).unwrap_or(u64::MAX),
         endings,
         proxy_requests: requests,
+        asked: proxy().map(|proxy| proxy.asked).sum(),
         failed_open: proxy().map(|proxy| proxy.failed_open).sum(),
         latency_microseconds: series::percentiles(series),
         authorization_microseconds: percentiles_of(&waited, |microseconds| microseconds),

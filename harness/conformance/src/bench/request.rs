@@ -3,11 +3,11 @@
 /// What a body is made of.
 const TEXT: &[u8] = b"the quick brown fox jumps over the lazy dog ";
 
-/// Makes the request's bytes: a GET, or a POST where it has a body, with so many fields beyond those of a browser.
-pub fn request(body_bytes: u32, fields: u16) -> Vec<u8> {
+/// Makes the bytes of a request for a target: a GET, or a POST where it has a body, with so many fields beyond those of a browser.
+pub fn request(target: &str, body_bytes: u32, fields: u16) -> Vec<u8> {
     let method = if body_bytes == 0 { "GET" } else { "POST" };
     let mut lines = vec![
-        format!("{method} /products?page=2 HTTP/1.1"),
+        format!("{method} {target} HTTP/1.1"),
         "host: shop.example.com".into(),
         "user-agent: Mozilla/5.0 (X11; Linux x86_64)".into(),
         "accept: */*".into(),
@@ -30,12 +30,12 @@ mod tests {
 
     #[test]
     fn a_request_has_the_body_and_the_fields_that_were_asked_for() {
-        let text = String::from_utf8(request(100, 2)).expect("text");
+        let text = String::from_utf8(request("/a?b", 100, 2)).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-        assert!(head.starts_with("POST ") && head.contains("content-length: 100"));
+        assert!(head.starts_with("POST /a?b HTTP/1.1\r\n") && head.contains("content-length: 100"));
         assert_eq!(body.len(), 100);
         assert_eq!(head.matches("x-field-").count(), 2);
-        let text = String::from_utf8(request(0, 0)).expect("text");
+        let text = String::from_utf8(request("/", 0, 0)).expect("text");
         assert!(text.starts_with("GET ") && text.ends_with("\r\n\r\n"));
     }
 }

@@ -32,6 +32,17 @@ pub(super) fn reasons_against(
                 record.failed_open, record.proxy_requests
             ));
         }
+        let (asked, requests) = (record.asked, record.proxy_requests);
+        if arm.asks() && asked < requests {
+            reasons.push(format!(
+                "the agent of arm {arm} was asked about {asked} of {requests} requests: the configuration has it left out for the others"
+            ));
+        }
+        if !arm.asks() && asked > 0 {
+            reasons.push(format!(
+                "an agent was asked about {asked} of {requests} requests of arm {arm}, which is measured without one"
+            ));
+        }
         let answered = record.endings.get("answered").copied().unwrap_or_default();
         if answered < record.requests {
             reasons.push(format!(

@@ -31,13 +31,14 @@ pub(super) struct LogsBegin {
 /// Waits until each arm answers, by a decision of its agent where it has one. Returns what of the logs is not the driver's.
 pub(super) async fn await_arms(
     pod: &dyn Pod,
+    target: &str,
     generation: u8,
     budget: TimeSpan,
 ) -> Result<LogsBegin, BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
     let mut answers = 0;
     for arm in Arm::ALL {
-        answers += await_answer(pod, arm, budget).await?;
+        answers += await_answer(pod, arm, target, budget).await?;
     }
     let mut polling = Polling::within(SETTLED_WITHIN, POLL_EVERY);
     let mut begin = LogsBegin::default();
@@ -56,7 +57,12 @@ pub(super) async fn await_arms(
 }
 
 /// Waits until an arm answers; returns how many answers it gave until then.
-async fn await_answer(pod: &dyn Pod, arm: Arm, budget: TimeSpan) -> Result<u64, BenchError> {
+async fn await_answer(
+    pod: &dyn Pod,
+    arm: Arm,
+    target: &str,
+    budget: TimeSpan,
+) -> Result<u64, BenchError> {
     let mut polling = Polling::within(budget.as_duration(), POLL_EVERY);
     let mut last_seen = "nothing".to_owned();
     let mut answers = 0;
@@ -65,32 +71,58 @@ async fn await_answer(pod: &dyn Pod, arm: Arm, budget: TimeSpan) -> Result<u64, 
             method: "GET".into(),
             host: "127.0.0.1".into(),
             port: arm.listener_port(),
-            path: "/".into(),
+            path: target.into(),
         };
         match pod.http(request, TimeSpan::new(ANSWER_WITHIN)).await {
             Ok(answer) => {
                 answers += 1;
                 last_seen = format!("status {}", answer.status);
-                if answer.status == 200 && (!arm.asks() || has_decided(pod, arm).await) {
-                    return Ok(answers);
+                if answer.status == 200 {
+                    match passage(pod, arm).await {
+                        Passage::Decided => return Ok(answers),
+                        Passage::Undecided => {}
+                        Passage::Unasked => {
+                            let target = target.to_owned();
+                            return Err(BenchError::Unasked { target });
+                        }
+                    }
                 }
             }
             Err(error) => last_seen = error.to_string(),
         }
     }
     Err(TimedOut {
-        waited_for: format!("arm {arm} to answer with 200 by a decision of its agent"),
+        waited_for: format!(
+            "arm {arm} to answer {target} with 200, by a decision of its agent where it has one"
+        ),
         budget,
         last_seen,
     }
     .into())
 }
 
-/// Returns whether the proxy's log has a decision of the arm's agent: a 200 may have gone on without one.
-async fn has_decided(pod: &dyn Pod, arm: Arm) -> bool {
+/// How a request came by the agent of its arm.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Passage {
+    /// The agent decided, or there is none.
+    Decided,
+    /// The agent failed, or the proxy's log is behind.
+    Undecided,
+    /// The proxy did not ask it.
+    Unasked,
+}
+
+/// Returns how requests of an arm came to the application, by the proxy's log: a 200 may have gone on without a decision.
+async fn passage(pod: &dyn Pod, arm: Arm) -> Passage {
+    if !arm.asks() {
+        return Passage::Decided;
+    }
     let log = pod.log(PROXY_CONTAINER).await.unwrap_or_default();
-    let seen = proxy_seen(&log);
-    seen.get(&arm).is_some_and(|seen| seen.decided > 0)
+    match proxy_seen(&log).get(&arm) {
+        Some(seen) if seen.asked > seen.failed_open => Passage::Decided,
+        Some(seen) if seen.asked == 0 => Passage::Unasked,
+        Some(_) | None => Passage::Undecided,
+    }
 }
 
 /// Reads the logs of proxy and application until both have the same number of requests, or for so long: the proxy holds its lines back for a moment.

@@ -10,7 +10,7 @@ use super::bench_options::{ArrivalChoice, Property};
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use crate::bench::error::BenchError;
-use crate::bench::files::{RECORD, write};
+use crate::bench::files::write;
 use crate::bench::gate::{GateFile, LimitResult, load_gate};
 use crate::bench::generations::{self, BenchPlan};
 use crate::bench::record::BenchRecord;
@@ -18,11 +18,13 @@ use crate::bench::request::request;
 use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, NULL_IMAGE, Subject, is_fixed};
 use crate::bench::table;
 use crate::catalogue::configuration::ConfigurationFile;
+use crate::report::retention::{self, BENCHMARK, DEFAULT_KEPT_RUNS};
 use crate::report::terminal::{remark, say};
 use crate::run::programs::{carried, given_executable, own_executable};
 use crate::run::runtime::runtime;
 use crate::run::setup::{SetupOptions, prepare};
 use crate::run::setup_error::SetupError;
+use crate::run::subjects::AGENT;
 use crate::run::{Going, exit_code};
 use harness_artifacts::executable::{CarriedProgram, Identity};
 use harness_core::model::agent_egress::AgentEgress;
@@ -63,7 +65,8 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         duration: arguments.duration,
         connections: arguments.connections,
         seed: arguments.seed,
-        request: request(arguments.body, arguments.headers),
+        request: request(&arguments.path, arguments.body, arguments.headers),
+        target: arguments.path.clone(),
     };
     plan.check()?;
     let runtime = runtime().map_err(CliError::Runtime)?;
@@ -112,6 +115,12 @@ async fn measure(
     })
     .await?;
     let mut subjects = setup.subjects.clone();
+    let same_program = candidate.as_ref().zip(subjects.get(AGENT));
+    if same_program.is_some_and(|(b, a)| a.sha256 == b.sha256)
+        && plan.stack.a.variables == plan.stack.b.variables
+    {
+        return Err(BenchError::SameArms.into());
+    }
     subjects.extend(candidate.map(|identity| ("agent-b".to_owned(), identity)));
     let (interrupt, mut going) = watch::channel(Going::On);
     tokio::spawn(listen_for_interrupts(interrupt));
@@ -155,12 +164,15 @@ async fn measure(
     );
     record.gate = gate.map(|gate| gate.judge(&record)).unwrap_or_default();
     let folder = &setup.output.folder;
-    write(folder, &record, &seen)?;
+    write(&setup.output, &record, &seen).map_err(BenchError::from)?;
+    if let Some(runs) = folder.parent() {
+        retention::tidy(runs, DEFAULT_KEPT_RUNS);
+    }
     // A reader that has seen enough, as `head`, changes nothing about the verdict.
     if !seen.is_empty() {
         drop(say(table::render(&record)));
     }
-    drop(say(format_args!("record: {}", folder.join(RECORD))));
+    drop(say(format_args!("record: {}", folder.join(BENCHMARK))));
     let code = ended?;
     finished.map_err(SetupError::from)?;
     Ok(match code {

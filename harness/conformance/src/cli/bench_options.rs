@@ -50,6 +50,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=i64::from(CONNECTION_LIMIT)))]
     pub(super) connections: u16,
 
+    /// The path and query that are asked for: the configuration has to pass them on to the application, by way of the agent.
+    #[arg(long, value_name = "PATH", default_value = "/products?page=2", value_parser = parse_path)]
+    pub(super) path: String,
+
     /// The size of the request's body in bytes; 0 sends a GET without one.
     #[arg(long, value_name = "BYTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=16 * 1024 * 1024))]
     pub(super) body: u32,
@@ -98,6 +102,9 @@ Exit codes: 0 measured, 2 bad usage, 3 nothing was measured or nothing follows f
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_hours(1);
 
+/// The most characters of a path.
+const LONGEST_PATH: usize = 4096;
+
 /// Something that an agent has of its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Property {
@@ -145,6 +152,19 @@ fn parse_time(text: &str) -> Result<TimeSpan, String> {
         Ok(span)
     } else {
         Err("write a time from 10ms to 1h".into())
+    }
+}
+
+fn parse_path(text: &str) -> Result<String, String> {
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if text.starts_with('/') && is_plain && text.len() <= LONGEST_PATH {
+        Ok(text.into())
+    } else {
+        Err(format!(
+            "write a path of up to {LONGEST_PATH} characters from `/` on, without spaces and fragments"
+        ))
     }
 }
 

@@ -13,7 +13,7 @@ use super::run_options::RunOptions;
 use crate::catalogue::scenario::Scenario;
 use crate::report::console::Console;
 use crate::report::record::{RunRecord, ScenarioRecord};
-use crate::report::retention::{link_latest, remove_old_runs};
+use crate::report::retention::{self, link_latest};
 use crate::report::terminal::{remark, say};
 use crate::report::{files, rounds, timings};
 use crate::run::runtime::runtime;
@@ -168,21 +168,7 @@ fn tidy(folder: &Utf8Path, run: &RunId, kept: usize) {
     if let Err(error) = link_latest(runs, run) {
         remark(format_args!("cannot link the latest run: {error}"));
     }
-    match remove_old_runs(runs, kept) {
-        Ok(removed) if removed.is_empty() => {}
-        Ok(removed) => remark(format_args!(
-            "removed {} of old runs",
-            counted(removed.len())
-        )),
-        Err(error) => remark(format_args!("cannot remove old runs: {error}")),
-    }
-}
-
-fn counted(folders: usize) -> String {
-    match folders {
-        1 => "1 folder".into(),
-        folders => format!("{folders} folders"),
-    }
+    retention::tidy(runs, kept);
 }
 
 struct ConsoleObserver {

@@ -68,16 +68,19 @@ impl Output {
         })
     }
 
+    /// Writes a file of numbers below the folder: nothing in it is text, and what looks like a secret is none.
+    pub fn write_as_it_is(&self, path: &Utf8Path, content: &[u8]) -> Result<(), WriteError> {
+        let path = self.folder.join(path);
+        fs_err::write(&path, content).map_err(|source| WriteError { path, source })
+    }
+
     /// Replaces every secret in a text.
     pub fn redact(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.redactor.redact(text.as_bytes())).into_owned()
     }
 
-    pub(super) fn write_json(
-        &self,
-        path: &Utf8Path,
-        value: &impl Serialize,
-    ) -> Result<(), WriteError> {
+    /// Writes a value as JSON below the folder, redacted.
+    pub fn write_json(&self, path: &Utf8Path, value: &impl Serialize) -> Result<(), WriteError> {
         let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
         text.push(b'\n');
         self.write(path, &text)

@@ -5,14 +5,18 @@ use std::os::unix::fs::symlink;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+use super::terminal::remark;
 use harness_core::model::identity::RunId;
 
 /// How many runs are kept, unless the user says otherwise.
 pub const DEFAULT_KEPT_RUNS: usize = 50;
 /// The link to the folder of the latest run.
 pub const LATEST: &str = "latest";
-/// What the folder of a run that has ended holds.
-const REPORT: &str = "report.json";
+/// What the folder of a run that has ended holds: one of a run of scenarios, or of a benchmark.
+const REPORTS: [&str; 2] = ["report.json", BENCHMARK];
+/// The record of a benchmark.
+pub const BENCHMARK: &str = "bench.json";
 /// How much of a report is looked at for its run.
 const HEAD_BYTES: u64 = 256;
 
@@ -37,8 +41,9 @@ pub fn remove_old_runs(runs: &Utf8Path, kept: usize) -> io::Result<Vec<Utf8PathB
     let mut found: Vec<(SystemTime, Utf8PathBuf)> = Vec::new();
     for entry in runs.read_dir_utf8()? {
         let entry = entry?;
-        let report = entry.path().join(REPORT);
-        if entry.file_type()?.is_dir() && is_of_run(&report, entry.file_name()) {
+        let mut reports = REPORTS.iter().map(|name| entry.path().join(name));
+        let report = reports.find(|report| is_of_run(report, entry.file_name()));
+        if let (true, Some(report)) = (entry.file_type()?.is_dir(), report) {
             found.push((report.metadata()?.modified()?, entry.into_path()));
         }
     }
@@ -53,6 +58,16 @@ pub fn remove_old_runs(runs: &Utf8Path, kept: usize) -> io::Result<Vec<Utf8PathB
         fs_err::remove_dir_all(path)?;
     }
     Ok(old)
+}
+
+/// Removes the folders of the oldest runs, and says so. That they cannot be removed changes nothing about a run.
+pub fn tidy(runs: &Utf8Path, kept: usize) {
+    match remove_old_runs(runs, kept).map(|removed| removed.len()) {
+        Ok(0) => {}
+        Ok(1) => remark("removed 1 folder of old runs"),
+        Ok(removed) => remark(format_args!("removed {removed} folders of old runs")),
+        Err(error) => remark(format_args!("cannot remove old runs: {error}")),
+    }
 }
 
 /// Returns whether a report is of this run: its first lines say so, and the rest of it may have megabytes.
@@ -78,7 +93,10 @@ mod tests {
             ("merged", "r1", 40),
         ] {
             fs_err::create_dir(runs.join(name)).expect("a folder");
-            let path = runs.join(name).join(REPORT);
+            // A benchmark is a run as well.
+            let path = runs
+                .join(name)
+                .join(if name == "r1" { BENCHMARK } else { REPORTS[0] });
             fs_err::write(&path, format!("{{\n  \"run\": \"{run}\",")).expect("a file");
             let report = std::fs::File::options()
                 .write(true)
@@ -100,6 +118,6 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["latest", "merged", "r3", "underway"]);
-        assert!(runs.join(LATEST).join(REPORT).is_file());
+        assert!(runs.join(LATEST).join(REPORTS[0]).is_file());
     }
 }

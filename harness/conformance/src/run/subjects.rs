@@ -12,7 +12,7 @@ use harness_artifacts::executable::Identity;
 use harness_artifacts::image::Images;
 
 /// The agent's name among the identities.
-const AGENT: &str = "agent";
+pub const AGENT: &str = "agent";
 
 /// What takes part in one run or in several.
 #[derive(Debug)]

@@ -118,6 +118,11 @@ fn a_run_whose_agent_failed_open_is_no_measurement() {
 #[case(&["--duration", "0s"], "10ms")]
 #[case(&["--duration", "10m", "--rate", "1000"], "and the most are")]
 #[case(&["--headers", "90", "--duration", "20s"], "and the most are")]
+#[case(&["--path", "products"], "from `/` on")]
+#[case(&["--path", "/a b"], "from `/` on")]
+#[case(&["--path", "/a\r\nx: y"], "from `/` on")]
+#[case(&["--envoy-config", "tls"], "TLS")]
+#[case(&["--envoy-config", "agent-service"], "not in the pod")]
 #[case(&["--rate", "0"], "0")]
 #[case(&["--rate", "60000"], "50000")]
 #[case(&["--generations", "1"], "2")]
@@ -169,4 +174,26 @@ fn a_wrong_gate_is_refused_before_anything_starts() {
     assert_eq!(ran.code, Some(2), "{}", ran.seen());
     assert!(ran.stderr.contains("gate.yaml:2"), "{}", ran.seen());
     assert!(!ran.stderr.contains("measuring"), "{}", ran.seen());
+}
+
+#[test]
+fn a_request_that_the_agent_is_not_asked_about_is_refused() {
+    // The configuration has one public route, which is inspected by nothing.
+    let ran = conformance(&[
+        "bench",
+        "--generations",
+        "2",
+        "--duration",
+        "100ms",
+        "--envoy-config",
+        "public-route",
+        "--path",
+        "/public/a",
+    ]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("without asking the agent"),
+        "{}",
+        ran.seen()
+    );
 }

@@ -38,7 +38,7 @@ fn plan(arms: Vec<SocketAddr>) -> LatencyPlan {
         warm_up_milliseconds: 100,
         measured_milliseconds: 500,
         connections_per_arm: 2,
-        give_up_milliseconds: 200,
+        give_up_milliseconds: 30_000,
         seed: 1,
         request_base64: STANDARD.encode("GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
     }
@@ -76,7 +76,7 @@ fn every_request_that_was_due_has_one_sample() {
 
 #[test]
 fn a_server_that_stops_for_a_while_is_measured_from_when_requests_were_due() {
-    // Both connections are held for 150 ms by the third request of each: what is due meanwhile has waited for it.
+    // The only connection is held for 150 ms by its 31st request: what is due meanwhile has waited for it.
     let address = serve(|stream, served| {
         if served == 30 {
             thread::sleep(Duration::from_millis(150));
@@ -85,7 +85,6 @@ fn a_server_that_stops_for_a_while_is_measured_from_when_requests_were_due() {
     });
     let plan = LatencyPlan {
         connections_per_arm: 1,
-        give_up_milliseconds: 5_000,
         warm_up_milliseconds: 0,
         ..plan(vec![address])
     };
@@ -103,12 +102,19 @@ fn what_is_not_answered_is_said_and_the_run_goes_on() {
     let silent = serve(|_, _| {});
     let closing = serve(|stream, _| drop(stream.shutdown(std::net::Shutdown::Both)));
     let babbling = serve(|stream, _| stream.write_all(b"nonsense\r\n\r\n").unwrap_or_default());
-    let samples = run(&plan(vec![silent, closing, babbling]));
-    for (arm, ending) in [
-        (0, Ending::GivenUp),
-        (1, Ending::Lost),
-        (2, Ending::Unreadable),
-    ] {
+    let impatient = LatencyPlan {
+        give_up_milliseconds: 50,
+        ..plan(vec![silent])
+    };
+    let given_up = run(&impatient);
+    assert!(!given_up.is_empty());
+    assert!(
+        given_up
+            .iter()
+            .all(|sample| sample.ending == Ending::GivenUp && sample.status == 0)
+    );
+    let samples = run(&plan(vec![closing, babbling]));
+    for (arm, ending) in [(0, Ending::Lost), (1, Ending::Unreadable)] {
         let mut of_arm = samples.iter().filter(|sample| sample.arm == arm).peekable();
         assert!(of_arm.peek().is_some());
         for sample in of_arm {

@@ -1,7 +1,9 @@
 //! What a latency run sends: the arms, the rate over all of them, and one request.
 
+use std::fmt;
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most arms of a plan.
@@ -38,7 +40,7 @@ pub struct LatencyPlan {
 }
 
 /// When requests are due.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrivals {
     /// At equal distances: the cost of a hop by itself.
@@ -46,6 +48,15 @@ pub enum Arrivals {
     /// One Poisson process over all arms: what users feel, queues included.
     #[default]
     Poisson,
+}
+
+impl fmt::Display for Arrivals {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        })
+    }
 }
 
 /// What is wrong with a plan.

@@ -9,7 +9,7 @@ use crate::model::yaml_tree::Node;
 pub const TESTIMONY_KEY: &str = "conformance-proxy";
 
 /// The end of the URL of the type of a log that goes to the agent.
-pub(crate) const AGENT_LOG: &str = "grpc.v3.HttpGrpcAccessLogConfig";
+pub const AGENT_LOG: &str = "grpc.v3.HttpGrpcAccessLogConfig";
 /// The ends of the URLs of the types of logs that a container's log holds.
 const STREAMS: [&str; 2] = ["stream.v3.StdoutAccessLog", "stream.v3.StderrAccessLog"];
 /// The end of the URL of the type of a log in a file, and the files that are a container's log.

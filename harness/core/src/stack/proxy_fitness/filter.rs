@@ -4,7 +4,7 @@ use crate::model::complaints::Complaints;
 use crate::model::yaml_tree::Node;
 
 /// The end of the URL of an `ext_authz` filter's type.
-pub(crate) const AUTHORIZATION_FILTER: &str = "ext_authz.v3.ExtAuthz";
+pub const AUTHORIZATION_FILTER: &str = "ext_authz.v3.ExtAuthz";
 
 /// The filter's prefix in the counters that the totals are compared with.
 pub const FILTER_PREFIX: &str = "waf";

@@ -13,13 +13,11 @@ mod control_route;
 mod filter;
 mod start_time;
 
-pub(super) use self::access_log::AGENT_LOG;
-pub use self::access_log::TESTIMONY_KEY;
-pub(super) use self::filter::AUTHORIZATION_FILTER;
-pub use self::filter::FILTER_PREFIX;
+pub use self::access_log::{AGENT_LOG, TESTIMONY_KEY};
+pub use self::filter::{AUTHORIZATION_FILTER, FILTER_PREFIX};
 
 /// The end of the URL of an HTTP connection manager's type.
-const CONNECTION_MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
+pub const CONNECTION_MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
 
 /// The HTTP connection manager's prefix in the counters that the totals are compared with.
 pub const CONNECTION_MANAGER_PREFIX: &str = "ingress";

@@ -1,7 +1,7 @@
 //! Namespaces in which a run makes one pod under test after another.
 //!
 //! A namespace costs an API server far more than a pod does: when it goes, every kind of object is deleted from it and listed, several times. In a
-//! run of the whole suite with a namespace for each pod that was seven of ten requests to the API. A pod still has its namespace to itself
+//! run of the whole suite with a namespace for each pod that was some two of three requests to the API. A pod still has its namespace to itself
 //! while it lives, and finds in it no secret, config map or pod of an earlier one.
 
 use std::collections::VecDeque;
@@ -165,3 +165,7 @@ where
     })
     .await
 }
+
+#[cfg(test)]
+#[path = "namespace_pool_tests.rs"]
+mod tests;
