@@ -134,7 +134,9 @@ fn disable(manager: &mut Value) {
     let hosts = manager.pointer_mut("/route_config/virtual_hosts");
     for host in hosts.and_then(Value::as_array_mut).into_iter().flatten() {
         visit(host, &mut |value| {
-            if let Some(settings) = value.pointer_mut(&format!("/typed_per_filter_config/{filter}"))
+            if let Some(settings) = value
+                .get_mut("typed_per_filter_config")
+                .and_then(|settings| settings.get_mut(&filter))
             {
                 *settings = disabled.clone();
             }
@@ -286,6 +288,25 @@ mod tests {
             !config.to_string().contains("sigsci-agent-grpc\"},"),
             "nobody asks the agent of the manifest"
         );
+    }
+
+    #[test]
+    fn a_route_that_has_the_filter_otherwise_is_disabled_too() {
+        let mut manager = json!({
+            "http_filters": [{ "name": "waf", "typed_config": { "@type": "x/ext_authz.v3.ExtAuthz", "grpc_service": {} } }],
+            "route_config": { "virtual_hosts": [{ "routes": [
+                { "typed_per_filter_config": { "waf": { "check_settings": {} }, "other": {} } },
+            ] }] },
+        });
+        disable(&mut manager);
+        let host = &manager["route_config"]["virtual_hosts"][0];
+        assert_eq!(host["typed_per_filter_config"]["waf"]["disabled"], true);
+        let route = &host["routes"][0]["typed_per_filter_config"];
+        assert_eq!(
+            route["waf"],
+            json!({ "@type": PER_ROUTE, "disabled": true })
+        );
+        assert_eq!(route["other"], json!({}));
     }
 
     #[test]

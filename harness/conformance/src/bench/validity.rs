@@ -63,3 +63,74 @@ pub(super) fn reasons_against(
     }
     reasons
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn arm(requests: u64, asked: u64) -> ArmRecord {
+        ArmRecord {
+            requests,
+            endings: BTreeMap::from([("answered".to_owned(), requests)]),
+            proxy_requests: requests,
+            asked,
+            failed_open: 0,
+            latency_microseconds: BTreeMap::new(),
+            authorization_microseconds: BTreeMap::new(),
+            lateness_microseconds: BTreeMap::new(),
+            processor_milliseconds_per_1000: None,
+            resident_bytes: None,
+        }
+    }
+
+    fn reasons(change: impl FnOnce(&mut BTreeMap<Arm, ArmRecord>)) -> Vec<String> {
+        let mut arms = Arm::ALL
+            .map(|name| (name, arm(9, if name.asks() { 9 } else { 0 })))
+            .into();
+        change(&mut arms);
+        // Lateness at the median stands for comparisons, which a unit has none of.
+        let mut reasons =
+            reasons_against(&arms, &BTreeMap::from([(Percentile::P50, 1.0)]), &[], &[]);
+        assert!(reasons.remove(0).contains("late for every second request"));
+        reasons
+    }
+
+    fn of(arms: &mut BTreeMap<Arm, ArmRecord>, arm: Arm) -> &mut ArmRecord {
+        arms.get_mut(&arm).expect("every arm is there")
+    }
+
+    #[test]
+    fn a_run_in_which_all_went_well_has_no_reason_against_it() {
+        assert_eq!(reasons(|_| {}), Vec::<String>::new());
+    }
+
+    #[rstest]
+    #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::B).failed_open = 1, "1 of 9 requests of arm b went on without")]
+    #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::A).asked = 8, "agent of arm a was asked about 8 of 9")]
+    #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::Disabled).asked = 1, "asked about 1 of 9 requests of arm disabled")]
+    #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::Null).requests = 10, "1 of 10 requests of arm null were not answered")]
+    fn each_request_that_went_another_way_is_a_reason(
+        #[case] change: fn(&mut BTreeMap<Arm, ArmRecord>),
+        #[case] said: &str,
+    ) {
+        let reasons = reasons(change);
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        assert!(reasons[0].contains(said), "{reasons:?}");
+    }
+
+    #[test]
+    fn counts_that_differ_are_a_reason() {
+        let seen = GenerationSeen {
+            samples: Vec::new(),
+            usage: BTreeMap::new(),
+            proxy: BTreeMap::new(),
+            application_requests: 3,
+        };
+        let reasons = reasons_against(&BTreeMap::new(), &BTreeMap::new(), &[], &[seen]);
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons[0].contains("too few generations"));
+        assert!(reasons[1].contains("the proxy had 0 requests and the application 3"));
+    }
+}

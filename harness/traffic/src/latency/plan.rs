@@ -131,3 +131,42 @@ impl LatencyPlan {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn plan() -> LatencyPlan {
+        LatencyPlan {
+            arms: vec![SocketAddr::from(([127, 0, 0, 1], 1))],
+            requests_per_second: 1000,
+            arrivals: Arrivals::Poisson,
+            warm_up_milliseconds: 0,
+            measured_milliseconds: 1000,
+            connections_per_arm: 1,
+            give_up_milliseconds: 1,
+            seed: 0,
+            request_base64: String::new(),
+        }
+    }
+
+    #[rstest]
+    #[case(|plan: &mut LatencyPlan| plan.arms.clear(), "0 arms")]
+    #[case(|plan: &mut LatencyPlan| plan.arms = vec![plan.arms[0]; ARM_LIMIT + 1], "33 arms")]
+    #[case(|plan: &mut LatencyPlan| plan.requests_per_second = 0, "0 requests per second")]
+    #[case(|plan: &mut LatencyPlan| plan.requests_per_second = RATE_LIMIT + 1, "50001 requests per second")]
+    #[case(|plan: &mut LatencyPlan| plan.measured_milliseconds = 0, "0 requests;")]
+    #[case(|plan: &mut LatencyPlan| plan.warm_up_milliseconds = u64::MAX, "requests;")]
+    #[case(|plan: &mut LatencyPlan| plan.connections_per_arm = 0, "0 connections")]
+    #[case(|plan: &mut LatencyPlan| plan.connections_per_arm = 256, "256 connections")]
+    #[case(|plan: &mut LatencyPlan| plan.give_up_milliseconds = 0, "no time")]
+    fn bounds_are_kept(#[case] change: fn(&mut LatencyPlan), #[case] said: &str) {
+        assert_eq!(plan().check(), Ok(()));
+        let mut plan = plan();
+        change(&mut plan);
+        let error = plan.check().expect_err("out of bounds").to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
