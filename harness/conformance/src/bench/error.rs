@@ -1,5 +1,6 @@
 //! Why nothing could be measured.
 
+use super::history::HistoryError;
 use crate::procedure::error::fault_hints;
 use crate::report::evidence::WriteError;
 use harness_core::model::timeouts::TimedOut;
@@ -85,6 +86,15 @@ pub enum BenchError {
     /// The driver's samples cannot be used.
     #[error("the driver's samples cannot be used")]
     Samples(#[from] SampleError),
+    /// A picture cannot be drawn.
+    #[error("a picture of the measurement cannot be drawn: {reason}")]
+    Picture {
+        /// Why.
+        reason: String,
+    },
+    /// A history cannot be continued.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -103,6 +113,9 @@ impl BenchError {
             Self::TooManyRequests { .. } => vec![
                 "shorten `--duration` or lower `--rate`, and measure more `--generations`".into(),
             ],
+            Self::History(HistoryError::OtherColumns { .. }) => {
+                vec!["name a file that is not there yet".into()]
+            }
             Self::FixedVariable { .. } => vec!["leave it out".into()],
             Self::Unasked { .. } => vec!["name a path that the configuration has inspected by `--path`".into()],
             Self::NoEgress => vec![
@@ -118,6 +131,8 @@ impl BenchError {
             | Self::Address { .. }
             | Self::Driver { .. }
             | Self::Samples(_)
+            | Self::Picture { .. }
+            | Self::History(HistoryError::File { .. })
             | Self::Write(_) => Vec::new(),
         }
     }
@@ -132,6 +147,7 @@ impl BenchError {
             | Self::NoEgress
             | Self::Unasked { .. }
             | Self::Stack(_)
+            | Self::History(_)
             | Self::Proxy { .. } => true,
             Self::InvalidProxy(_)
             | Self::Address { .. }
@@ -139,6 +155,7 @@ impl BenchError {
             | Self::TimedOut(_)
             | Self::Driver { .. }
             | Self::Samples(_)
+            | Self::Picture { .. }
             | Self::Write(_) => false,
         }
     }

@@ -1,21 +1,23 @@
-//! What a benchmark leaves: its record, and every sample.
+//! What a benchmark leaves: its record, every sample, and pictures.
 
 use camino::Utf8Path;
 
+use super::error::BenchError;
 use super::generations::GenerationSeen;
+use super::plots;
 use super::record::BenchRecord;
-use crate::report::evidence::{Output, WriteError};
+use crate::report::evidence::Output;
 use crate::report::retention::BENCHMARK;
 use harness_traffic::latency::sample::{Sample, write_samples};
 
 /// The samples' file.
 const SAMPLES: &str = "samples.bin";
 
-/// Writes the record and the samples into the run's folder.
+/// Writes the record, the samples and, where anything was measured, the pictures into the run's folder.
 ///
 /// # Errors
 ///
-/// When a file cannot be written.
+/// When a file cannot be written or a picture not drawn.
 ///
 /// # Panics
 ///
@@ -24,12 +26,22 @@ pub fn write(
     output: &Output,
     record: &BenchRecord,
     seen: &[GenerationSeen],
-) -> Result<(), WriteError> {
+) -> Result<(), BenchError> {
     output.write_json(Utf8Path::new(BENCHMARK), record)?;
     let samples: Vec<Sample> = { seen.iter() }
         .flat_map(|generation| generation.samples.iter().copied())
         .collect();
     let mut bytes = Vec::new();
     write_samples(&samples, &mut bytes).expect("memory takes them");
-    output.write_as_it_is(Utf8Path::new(SAMPLES), &bytes)
+    output.write_as_it_is(Utf8Path::new(SAMPLES), &bytes)?;
+    if samples.is_empty() {
+        return Ok(());
+    }
+    let pictures = plots::draw(record, &samples).map_err(|error| BenchError::Picture {
+        reason: error.to_string(),
+    })?;
+    for (name, picture) in pictures {
+        output.write(Utf8Path::new(name), picture.as_bytes())?;
+    }
+    Ok(())
 }

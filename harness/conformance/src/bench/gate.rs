@@ -197,16 +197,13 @@ impl Quantity {
             Self::AAboveDisabled => Arm::Disabled,
             Self::AAboveNull => Arm::Null,
         };
-        let cost = record
-            .costs
-            .iter()
-            .find(|cost| (cost.arm, cost.above, cost.percentile) == (Arm::A, above, percentile))?;
+        let cost = record.cost(above, percentile)?;
         let base = record
             .arms
             .get(&above)?
             .latency_microseconds
             .get(&percentile)?;
-        Some((cost.difference, *base))
+        Some((cost, *base))
     }
 }
 

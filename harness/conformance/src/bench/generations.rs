@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::arm::Arm;
 use super::error::BenchError;
@@ -21,7 +21,7 @@ use harness_core::model::identity::PodName;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
-use harness_environment::{DriverProcess, EnvironmentFault, Pod};
+use harness_environment::{ContainerFault, DriverProcess, EnvironmentFault, Pod};
 use harness_traffic::latency::plan::{Arrivals, LatencyPlan, REQUEST_LIMIT};
 use harness_traffic::latency::sample::{SAMPLE_LENGTH, Sample, read_samples};
 use harness_traffic::plan::Task;
@@ -71,6 +71,17 @@ pub struct GenerationSeen {
     pub proxy: BTreeMap<Arm, ProxySeen>,
     /// How many requests the application was reached by.
     pub application_requests: u64,
+    /// For how long the application was stopped.
+    pub stopped: Option<Duration>,
+}
+
+/// A stop of the application while requests are sent (SIGSTOP): what is due meanwhile waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Stop {
+    /// From when the generator has its plan, the warm-up included.
+    pub after: Duration,
+    /// For how long.
+    pub length: Duration,
 }
 
 /// What a container took.
@@ -128,7 +139,7 @@ impl BenchPlan {
     }
 }
 
-/// Runs one generation, counted from 1: a pod of its own, from its start to its removal.
+/// Runs one generation, counted from 1, or the self-check, which is 0: a pod of its own, from its start to its removal.
 ///
 /// # Errors
 ///
@@ -137,6 +148,7 @@ pub async fn run(
     setup: &RunSetup,
     plan: &BenchPlan,
     generation: u8,
+    stop: Option<Stop>,
 ) -> Result<GenerationSeen, BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
     let number = plan.seed.wrapping_add(generation.into());
@@ -157,7 +169,7 @@ pub async fn run(
         .create(name, &stack)
         .await
         .map_err(failed)?;
-    let seen = measure(setup, plan, generation, &pod).await;
+    let seen = measure(setup, plan, generation, &pod, stop).await;
     let removed = pod.remove().await.map_err(failed);
     let seen = seen?;
     removed.map(|()| seen)
@@ -168,6 +180,7 @@ async fn measure(
     plan: &BenchPlan,
     generation: u8,
     pod: &Arc<dyn Pod>,
+    stop: Option<Stop>,
 ) -> Result<GenerationSeen, BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
     let begin = await_arms(&**pod, &plan.target, generation, setup.timeouts.pod_ready).await?;
@@ -180,9 +193,13 @@ async fn measure(
     let length =
         Duration::from_millis(latency.warm_up_milliseconds + latency.measured_milliseconds);
     let driver = pod.start_driver().await.map_err(failed)?;
-    let mut samples = drive(driver, latency, length + DRIVER_SLACK).await?;
+    let (samples, stopped) = tokio::join!(
+        drive(driver, latency, length + DRIVER_SLACK),
+        stop_for_a_while(&**pod, stop)
+    );
+    let (mut samples, stopped) = (samples?, stopped.map_err(failed)?);
     for sample in &mut samples {
-        sample.generation = generation - 1;
+        sample.generation = generation.saturating_sub(1);
     }
     let after = usage(&**pod).await.map_err(failed)?;
     let (proxy, application_requests) = settled_logs(&**pod, &begin).await.map_err(failed)?;
@@ -191,7 +208,26 @@ async fn measure(
         usage: used(&before, &after),
         proxy,
         application_requests,
+        stopped,
     })
+}
+
+/// Stops the application as is wanted, and returns for how long it was stopped.
+async fn stop_for_a_while(
+    pod: &dyn Pod,
+    stop: Option<Stop>,
+) -> Result<Option<Duration>, EnvironmentFault> {
+    let Some(stop) = stop else {
+        return Ok(None);
+    };
+    tokio::time::sleep(stop.after).await;
+    pod.inject(APPLICATION_CONTAINER, ContainerFault::Pause)
+        .await?;
+    let begin = Instant::now();
+    tokio::time::sleep(stop.length).await;
+    pod.inject(APPLICATION_CONTAINER, ContainerFault::Resume)
+        .await?;
+    Ok(Some(begin.elapsed()))
 }
 
 /// Gives a driver its plan, and reads its samples.

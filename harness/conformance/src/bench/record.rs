@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::arm::Arm;
 use super::gate::JudgedLimit;
 use super::generations::{BenchPlan, GenerationSeen};
+use super::self_check::SelfCheck;
 use super::validity::reasons_against;
+use super::whole::Measured;
 use harness_artifacts::executable::Identity;
 use harness_core::stack::assemble::AgentOverrides;
 use harness_traffic::latency::plan::Arrivals;
@@ -35,6 +37,9 @@ pub struct BenchRecord {
     pub complete: bool,
     /// How it was measured.
     pub method: Method,
+    /// What was seen of a stop and of a delay that were known; none where the run ended before.
+    #[serde(default)]
+    pub self_check: Option<SelfCheck>,
     /// What was measured, by arm.
     pub arms: BTreeMap<Arm, ArmRecord>,
     /// By how much arms differ that answer what a hop costs, by name and percentile.
@@ -89,6 +94,9 @@ pub struct Method {
     pub kernel: String,
     /// How many processors there are.
     pub processors: usize,
+    /// What the processors say that they are; empty where they say nothing.
+    #[serde(default)]
+    pub processor_model: String,
 }
 
 /// What was measured of an arm.
@@ -147,8 +155,10 @@ impl BenchRecord {
         overrides: &AgentOverrides,
         subjects: BTreeMap<String, Identity>,
         smallest_difference: f64,
-        seen: &[GenerationSeen],
+        measured: &Measured,
     ) -> Self {
+        let seen = &measured.seen;
+        let self_check = measured.self_check.clone();
         let samples: Vec<Sample> = { seen.iter() }
             .flat_map(|generation| generation.samples.iter().copied())
             .collect();
@@ -178,13 +188,24 @@ impl BenchRecord {
             run: run.to_owned(),
             complete: seen.len() == usize::from(plan.generations),
             method: method(plan, overrides, subjects, smallest_difference, seen.len()),
-            invalid: reasons_against(&arms, &late, &comparisons, seen),
+            invalid: { self_check.iter() }
+                .flat_map(SelfCheck::reasons_against)
+                .chain(reasons_against(&arms, &late, &comparisons, seen))
+                .collect(),
+            self_check,
             costs,
             comparisons,
             late,
             gate: Vec::new(),
             arms,
         }
+    }
+
+    /// Returns by how much agent A is slower than another arm; none where that was not judged.
+    pub fn cost(&self, above: Arm, percentile: Percentile) -> Option<Difference> {
+        let is_meant =
+            |cost: &&Cost| (cost.arm, cost.above, cost.percentile) == (Arm::A, above, percentile);
+        self.costs.iter().find(is_meant).map(|cost| cost.difference)
     }
 }
 
@@ -258,7 +279,16 @@ fn method(
             |name| name.release().to_string_lossy().into_owned(),
         ),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
+        processor_model: processor_model(),
     }
+}
+
+fn processor_model() -> String {
+    let information = fs_err::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut lines = information.lines();
+    let line = lines.find(|line| line.starts_with("model name"));
+    let model = line.and_then(|line| line.split_once(": "));
+    model.map_or(String::new(), |(_, model)| model.to_owned())
 }
 
 fn arm_record(arm: Arm, samples: &[Sample], series: &Series, seen: &[GenerationSeen]) -> ArmRecord {

@@ -44,6 +44,9 @@ pub fn render(record: &BenchRecord) -> String {
         method.kernel,
         method.processors
     );
+    if let Some(self_check) = &record.self_check {
+        let _ = writeln!(text, "self-check: {self_check}");
+    }
     let _ = writeln!(
         text,
         "\nadded latency, µs, with 95 % intervals over {} generations",

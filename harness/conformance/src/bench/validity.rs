@@ -127,6 +127,7 @@ mod tests {
             usage: BTreeMap::new(),
             proxy: BTreeMap::new(),
             application_requests: 3,
+            stopped: None,
         };
         let reasons = reasons_against(&BTreeMap::new(), &BTreeMap::new(), &[], &[seen]);
         assert_eq!(reasons.len(), 2, "{reasons:?}");

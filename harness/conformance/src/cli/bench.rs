@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::bench_compare;
 pub(super) use super::bench_options::Arguments;
-use super::bench_options::{ArrivalChoice, Property};
+use super::bench_options::{ArrivalChoice, BenchCommand, Property};
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use crate::bench::error::BenchError;
 use crate::bench::files::write;
 use crate::bench::gate::{GateFile, LimitResult, load_gate};
-use crate::bench::generations::{self, BenchPlan};
+use crate::bench::generations::BenchPlan;
+use crate::bench::history;
 use crate::bench::record::BenchRecord;
 use crate::bench::request::request;
 use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, NULL_IMAGE, Subject, is_fixed};
-use crate::bench::table;
+use crate::bench::{table, whole};
 use crate::catalogue::configuration::ConfigurationFile;
 use crate::report::retention::{self, BENCHMARK, DEFAULT_KEPT_RUNS};
 use crate::report::terminal::{remark, say};
@@ -31,9 +34,20 @@ use harness_core::model::agent_egress::AgentEgress;
 use harness_core::stack::assemble::AgentOverrides;
 use harness_traffic::latency::plan::Arrivals;
 
-/// Measures, writes the record and says what follows.
+/// Measures, or does what a subcommand says.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
+    match &arguments.command {
+        Some(BenchCommand::Compare(arguments)) => bench_compare::main(arguments),
+        None => run(arguments),
+    }
+}
+
+/// Measures, writes the record and says what follows.
+fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let gate = arguments.gate.as_deref().map(load_gate).transpose()?;
+    if let Some(path) = &arguments.history {
+        history::check(path).map_err(BenchError::from)?;
+    }
     let mut further_images = BTreeMap::new();
     let own = own_executable()?;
     further_images.insert(
@@ -82,31 +96,7 @@ async fn measure(
     further_images: BTreeMap<String, Utf8PathBuf>,
 ) -> Result<u8, CliError> {
     let (project, catalogue) = arguments.project.load()?;
-    let configured = arguments.project.configuration()?;
-    let (executables, variables) = match &configured {
-        Some(configured) => {
-            refuse_what_has_no_effect(&configured.content)?;
-            let variables = configured.content.agent.env.iter();
-            let variables = variables.map(|(name, value)| (name.clone(), value.value.clone()));
-            let executables = arguments.executables.or_as_configured(&configured.content);
-            (executables, variables.collect())
-        }
-        None => (arguments.executables.clone(), BTreeMap::new()),
-    };
-    let slow_down = configured
-        .as_ref()
-        .and_then(|configured| configured.content.slow_down);
-    let slow_down = slow_down.map(|factor| factor.value);
-    let options = SetupOptions {
-        envoy: executables.envoy,
-        agent_binary: executables.agent_binary,
-        app_binary: executables.app_binary,
-        overrides: AgentOverrides { variables },
-        output: arguments.output.clone(),
-        further_images,
-        slow_down: slow_down.unwrap_or_default(),
-        ..SetupOptions::default()
-    };
+    let options = setup_options(arguments, further_images)?;
     let candidate = options.further_images.get(CANDIDATE_IMAGE);
     let candidate = candidate.map(|path| Identity::of(path)).transpose();
     let candidate = candidate.map_err(SetupError::Executable)?;
@@ -124,34 +114,7 @@ async fn measure(
     subjects.extend(candidate.map(|identity| ("agent-b".to_owned(), identity)));
     let (interrupt, mut going) = watch::channel(Going::On);
     tokio::spawn(listen_for_interrupts(interrupt));
-    remark(format_args!(
-        "measuring {} sets of processes for {} each: {} s and their starts",
-        plan.generations,
-        plan.duration,
-        plan.length().as_secs()
-    ));
-    let mut seen = Vec::new();
-    let mut ended = Ok(exit_code::PASSED);
-    for generation in 1..=plan.generations {
-        tokio::select! {
-            measured = Box::pin(generations::run(&setup, plan, generation)) => match measured {
-                Ok(measured) => {
-                    remark(format_args!("{generation} of {}: {} requests", plan.generations, measured.samples.len()));
-                    seen.push(measured);
-                }
-                Err(error) => {
-                    ended = Err(error);
-                    break;
-                }
-            },
-            _ = going.changed() => {
-                if let Going::Interrupted(signal) = *going.borrow() {
-                    ended = Ok(signal.exit_code());
-                }
-                break;
-            }
-        }
-    }
+    let measured = whole::measure(&setup, plan, &mut going).await;
     let finished = setup.environment.finish().await;
     let smallest = arguments.smallest_difference;
     let mut record = BenchRecord::new(
@@ -160,24 +123,65 @@ async fn measure(
         &setup.overrides,
         subjects,
         smallest,
-        &seen,
+        &measured,
     );
     record.gate = gate.map(|gate| gate.judge(&record)).unwrap_or_default();
     let folder = &setup.output.folder;
-    write(&setup.output, &record, &seen).map_err(BenchError::from)?;
+    write(&setup.output, &record, &measured.seen)?;
     if let Some(runs) = folder.parent() {
         retention::tidy(runs, DEFAULT_KEPT_RUNS);
     }
     // A reader that has seen enough, as `head`, changes nothing about the verdict.
-    if !seen.is_empty() {
+    if !measured.seen.is_empty() {
         drop(say(table::render(&record)));
     }
     drop(say(format_args!("record: {}", folder.join(BENCHMARK))));
-    let code = ended?;
+    if let Some(path) = &arguments.history {
+        if record.complete && record.invalid.is_empty() {
+            history::append(path, &record, Timestamp::now()).map_err(BenchError::from)?;
+        } else {
+            remark(format_args!(
+                "{path}: nothing is added, since nothing follows from this run"
+            ));
+        }
+    }
+    let code = measured.ended?;
     finished.map_err(SetupError::from)?;
     Ok(match code {
         exit_code::PASSED => exit_code_of(&record, arguments.inconclusive_exit),
         code => code,
+    })
+}
+
+/// Returns what is set up: what the options say, else what `conformance.yaml` does.
+fn setup_options(
+    arguments: &Arguments,
+    further_images: BTreeMap<String, Utf8PathBuf>,
+) -> Result<SetupOptions, CliError> {
+    let configured = arguments.project.configuration()?;
+    let (executables, variables) = match &configured {
+        Some(configured) => {
+            refuse_what_has_no_effect(&configured.content)?;
+            let variables = configured.content.agent.env.iter();
+            let variables = variables.map(|(name, value)| (name.clone(), value.value.clone()));
+            let executables = arguments.executables.or_as_configured(&configured.content);
+            (executables, variables.collect())
+        }
+        None => (arguments.executables.clone(), BTreeMap::new()),
+    };
+    let slow_down = configured
+        .as_ref()
+        .and_then(|configured| configured.content.slow_down);
+    let slow_down = slow_down.map(|factor| factor.value);
+    Ok(SetupOptions {
+        envoy: executables.envoy,
+        agent_binary: executables.agent_binary,
+        app_binary: executables.app_binary,
+        overrides: AgentOverrides { variables },
+        output: arguments.output.clone(),
+        further_images,
+        slow_down: slow_down.unwrap_or_default(),
+        ..SetupOptions::default()
     })
 }
 

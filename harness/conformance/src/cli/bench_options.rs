@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
+use super::bench_compare;
 use super::options::{ExecutableOptions, ProjectOptions};
 use crate::run::exit_code;
 use harness_core::model::timespan::{ParseTimeSpanError, TimeSpan};
@@ -12,8 +13,11 @@ use harness_traffic::latency::plan::{CONNECTION_LIMIT, RATE_LIMIT};
 
 /// Options of `bench`.
 #[derive(Args, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<BenchCommand>,
+
     /// What agent B has of its own: `binary=PATH` or `env.NAME=VALUE`. May be given several times. Without it B is A once more.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_property)]
     pub(super) b: Vec<Property>,
@@ -78,6 +82,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "CODE", default_value_t = exit_code::GATE_INCONCLUSIVE, value_parser = clap::value_parser!(u8).range(0..=127), requires = "gate")]
     pub(super) inconclusive_exit: u8,
 
+    /// A CSV file that this run is added to as a line, where something follows from its figures; it is made where it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub(super) history: Option<Utf8PathBuf>,
+
     /// The folder that the run's folder is made in. Default: that of `conformance run`.
     #[arg(long, value_name = "DIR")]
     pub(super) output: Option<Utf8PathBuf>,
@@ -94,9 +102,16 @@ Six arms stand behind one Envoy, each a listener of its own: no filter, the filt
 (the floor), agent A, agent A again in another process, and agent B. Requests go to all of them in turn, in a new order each time, \
 when they are due and not when an earlier one is through. Then everything is started anew, as many times as there are generations.
 
-The run's folder gets `bench.json` (its schema: `conformance schema bench`) and `samples.bin`, 24 bytes a request.
+The run's folder gets `bench.json` (its schema: `conformance schema bench`), `samples.bin`, 24 bytes a request, and pictures.
 
 Exit codes: 0 measured, 2 bad usage, 3 nothing was measured or nothing follows from it, 5 a limit of the gate is broken, 6 one could not be judged.";
+
+/// What is done with benchmarks besides.
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// Hold two stored benchmarks against each other.
+    Compare(bench_compare::Arguments),
+}
 
 /// The shortest and the longest time of a part of a generation.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -168,7 +183,7 @@ fn parse_path(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_microseconds(text: &str) -> Result<f64, String> {
+pub(super) fn parse_microseconds(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
     if number.is_finite() && number > 0.0 {
         Ok(number)

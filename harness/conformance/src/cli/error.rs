@@ -7,7 +7,6 @@ use crate::bench::error::BenchError;
 use crate::catalogue::carried::CarriedProjectError;
 use crate::report::files::ReportsError;
 use crate::report::merge::MergeError;
-use crate::report::record::SCHEMA_VERSION;
 use crate::run::exit_code;
 use crate::run::selection::NothingSelected;
 use crate::run::setup_error::SetupError;
@@ -151,13 +150,15 @@ pub(super) enum CliError {
     },
     /// A report of an earlier run has the format of another version.
     #[error(
-        "cannot use the report {path}: its format is version {found}, and this harness reads version {SCHEMA_VERSION}"
+        "cannot use the report {path}: its format is version {found}, and this harness reads version {expected}"
     )]
     ReportVersion {
         /// The file.
         path: Utf8PathBuf,
         /// Its version.
         found: u32,
+        /// The version that is read.
+        expected: u32,
     },
     /// Nothing was measured.
     #[error(transparent)]
@@ -271,7 +272,7 @@ impl CliError {
                 "`conformance up --environment {tool}` makes one and keeps it; `--environment existing` takes one of yours"
             )],
             Self::ReportVersion { .. } => vec![
-                "run the scenarios again, or use the version of `conformance` that wrote the report"
+                "run it again, or use the version of `conformance` that wrote the report"
                     .into(),
             ],
             Self::UnknownFinding(error) => vec![format!(

@@ -12,6 +12,7 @@ use harness_core::model::diagnostic::Colour;
 use harness_environment::local::{pod_init_main, pod_stage_main};
 
 mod bench;
+mod bench_compare;
 mod bench_options;
 mod clean;
 mod cluster_options;

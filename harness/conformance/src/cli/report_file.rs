@@ -1,10 +1,14 @@
-//! Reads the `report.json` of an earlier run.
+//! Reads the record of an earlier run: `report.json`, or the `bench.json` of a benchmark.
 
 use camino::Utf8Path;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::error::CliError;
+use crate::bench;
+use crate::bench::record::BenchRecord;
 use crate::report::record::{RunRecord, SCHEMA_VERSION};
+use crate::report::retention::BENCHMARK;
 
 /// The largest report that is read, in bytes.
 const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
@@ -22,14 +26,32 @@ struct Version {
 ///
 /// When it cannot be read, or is of another version.
 pub(super) fn read_report(path: &Utf8Path) -> Result<RunRecord, CliError> {
+    read_record(path, SCHEMA_VERSION)
+}
+
+/// Reads the record of a benchmark, given the run's folder or the file itself.
+///
+/// # Errors
+///
+/// When it cannot be read, or is of another version.
+pub(super) fn read_benchmark(path: &Utf8Path) -> Result<BenchRecord, CliError> {
+    if path.is_dir() {
+        read_record(&path.join(BENCHMARK), bench::record::SCHEMA_VERSION)
+    } else {
+        read_record(path, bench::record::SCHEMA_VERSION)
+    }
+}
+
+fn read_record<T: DeserializeOwned>(path: &Utf8Path, expected: u32) -> Result<T, CliError> {
     let text = read_file(path)?;
     let unusable = |error: serde_json::Error| unusable(path, error.to_string());
     // The version comes first: what a report of another version lacks is no fault of it.
     let Version { schema_version } = serde_json::from_slice(&text).map_err(unusable)?;
-    if schema_version != SCHEMA_VERSION {
+    if schema_version != expected {
         return Err(CliError::ReportVersion {
             path: path.to_owned(),
             found: schema_version,
+            expected,
         });
     }
     serde_json::from_slice(&text).map_err(unusable)

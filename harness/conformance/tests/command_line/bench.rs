@@ -4,7 +4,7 @@ use std::fs;
 
 use harness_traffic::latency::sample::{Ending, read_samples};
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{Ran, conformance};
@@ -73,12 +73,19 @@ fn every_arm_is_measured_and_every_request_is_accounted_for() {
         );
     }
     assert_eq!(record["complete"], true);
-    // A busy machine may be late: nothing else may be wrong with the figures.
+    let stopped = record["self-check"]["stopped-milliseconds"].as_f64();
+    assert!(stopped >= Some(400.0), "{}", ran.seen());
+    for picture in ["differences", "distribution", "percentiles", "over-time"] {
+        let svg = fs::read_to_string(run.join(format!("{picture}.svg"))).expect("a picture");
+        assert!(svg.trim_end().ends_with("</svg>"), "{picture}");
+        assert!(svg.contains("µs"), "{picture} has no unit");
+    }
+    // A busy machine may be late, and see a stop too late: nothing else may be wrong with the figures.
     let reasons = record["invalid"].as_array().expect("a list");
     assert!(
-        reasons
+        reasons.iter().all(|reason| ["late", "self-check"]
             .iter()
-            .all(|reason| reason.to_string().contains("late")),
+            .any(|cause| reason.to_string().contains(cause))),
         "{}",
         ran.seen()
     );
@@ -193,6 +200,108 @@ fn a_request_that_the_agent_is_not_asked_about_is_refused() {
     assert_eq!(ran.code, Some(2), "{}", ran.seen());
     assert!(
         ran.stderr.contains("without asking the agent"),
+        "{}",
+        ran.seen()
+    );
+}
+
+#[test]
+fn stored_runs_are_compared_by_what_the_agent_added_in_each() {
+    let (_, folder, mut record) = bench(&[]);
+    // What was measured in so short a time is no matter: these figures take its place.
+    record["invalid"] = json!([]);
+    record["comparisons"] = json!([comparison(2.0)]);
+    let path = |name: &str| format!("{}/{name}.json", folder.path().display());
+    let store = |name: &str, record: &Value| {
+        fs::write(path(name), record.to_string()).expect("written");
+    };
+    record["costs"] = json!([cost(300.0)]);
+    store("before", &record);
+    record["costs"] = json!([cost(380.0)]);
+    store("after", &record);
+    record["method"]["requests-per-second"] = json!(777);
+    store("faster-load", &record);
+    record["schema-version"] = json!(99);
+    store("newer", &record);
+    fs::write(path("cut-off"), &record.to_string()[..100]).expect("written");
+
+    let compare =
+        |one: &str, other: &str| conformance(&["bench", "compare", &path(one), &path(other)]);
+    let ran = compare("before", "after");
+    assert_eq!(ran.code, Some(0), "{}", ran.seen());
+    // Student's 2.101 for 18 degrees of freedom, of two standard errors of 10/2.262.
+    assert!(
+        ran.stdout
+            .contains("300 ->    380 µs  slower by [67, 93] µs (26.7 %)"),
+        "{}",
+        ran.seen()
+    );
+    let ran = compare("before", "before");
+    assert!(
+        ran.stdout.contains("no difference (within ±20 µs)"),
+        "{}",
+        ran.seen()
+    );
+    let ran = compare("before", "faster-load");
+    assert_eq!(ran.code, Some(3), "{}", ran.seen());
+    assert!(
+        ran.stdout.contains("requests per second: 200 and 777"),
+        "{}",
+        ran.seen()
+    );
+    for (wrong, said) in [
+        ("newer", "its format is version 99"),
+        ("cut-off", "cut-off.json: EOF while parsing"),
+        ("nowhere", "nowhere.json"),
+    ] {
+        let ran = compare("before", wrong);
+        assert_eq!(ran.code, Some(2), "{}", ran.seen());
+        assert!(ran.stderr.contains(said), "{}", ran.seen());
+    }
+}
+
+fn difference(estimate: f64) -> Value {
+    json!({ "estimate": estimate, "lower": estimate - 10.0, "upper": estimate + 10.0, "generations": 10 })
+}
+
+fn cost(estimate: f64) -> Value {
+    json!({ "arm": "a", "above": "null", "percentile": "p50", "difference": difference(estimate) })
+}
+
+fn comparison(same: f64) -> Value {
+    json!({
+        "percentile": "p50",
+        "baseline": 900.0,
+        "same-against-same": difference(same),
+        "candidate-against-baseline": difference(0.0),
+        "verdict": { "no-difference": { "within": 20.0 } },
+    })
+}
+
+#[test]
+fn a_history_has_a_line_for_each_run_that_is_a_measurement() {
+    let folder = TempDir::new().expect("a folder");
+    let history = folder.path().join("history.csv");
+    let path = history.to_str().expect("UTF-8");
+    let (ran, _folder, record) = bench(&["--history", path]);
+    if record["invalid"].as_array().is_some_and(Vec::is_empty) {
+        let text = fs::read_to_string(&history).expect("a history");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[0].split(',').count(), lines[1].split(',').count());
+        assert!(
+            lines[1].contains(record["run"].as_str().expect("a run")),
+            "{text}"
+        );
+    } else {
+        assert!(ran.stderr.contains("nothing is added"), "{}", ran.seen());
+        assert!(!history.exists());
+    }
+    fs::write(&history, "something,else\n").expect("written");
+    let ran = conformance(&["bench", "--history", path]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("its first line is \"something,else\""),
         "{}",
         ran.seen()
     );

@@ -115,6 +115,18 @@ pub fn compare(
     })
 }
 
+/// Says what follows from a difference between two runs. `floor` is the most that the same program differed from itself by in either of them, and
+/// `before` what the difference is one to, both in microseconds like the difference that matters.
+pub fn judge_change(
+    change: &Difference,
+    floor: &Difference,
+    before: f64,
+    smallest: f64,
+) -> Verdict {
+    // The requests of stored runs are not looked at again: more generations are what is advised.
+    judge(change, floor, before, smallest, || 0.0)
+}
+
 fn judge(
     candidate: &Difference,
     same: &Difference,

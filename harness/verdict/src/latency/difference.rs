@@ -37,10 +37,52 @@ impl Difference {
         (self.upper - self.lower) / 2.0
     }
 
+    /// Returns by how much a difference has grown from one run to another, with the interval of two means that were measured apart (Welch).
+    /// `generations` is then one more than its degrees of freedom.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let [own, others] = [self, before].map(Self::variance_of_mean);
+        let variance = own + others;
+        let estimate = self.estimate - before.estimate;
+        let degrees = welch_degrees(&[(own, self.generations), (others, before.generations)]);
+        let reach = reach(degrees, REPORTED) * variance.sqrt();
+        Self {
+            estimate,
+            lower: estimate - reach,
+            upper: estimate + reach,
+            generations: degrees + 1,
+        }
+    }
+
+    fn variance_of_mean(&self) -> f64 {
+        let degrees = self.generations.saturating_sub(1);
+        (self.half_width() / reach(degrees, REPORTED)).powi(2)
+    }
+
     /// Returns how far the interval that a verdict needs reaches to either side.
     pub(super) fn half_width_of_a_verdict(&self) -> f64 {
         let degrees = self.generations.saturating_sub(1);
         self.half_width() * reach(degrees, OF_A_VERDICT) / reach(degrees, REPORTED)
+    }
+}
+
+/// Returns the degrees of freedom of the difference of two means, given the variance of each and how many values it is made of (Satterthwaite);
+/// rounded down, which makes an interval wider and never narrower.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it lies between the smaller and the sum of two small counts"
+)]
+fn welch_degrees(means: &[(f64, usize); 2]) -> usize {
+    let degrees = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) - 1.0;
+    let total: f64 = means.iter().map(|(variance, _)| variance).sum();
+    let parts: f64 = { means.iter() }
+        .map(|(variance, count)| variance.powi(2) / degrees(*count).max(1.0))
+        .sum();
+    if parts > 0.0 {
+        (total.powi(2) / parts) as usize
+    } else {
+        means.iter().map(|(_, count)| count.saturating_sub(1)).sum()
     }
 }
 
@@ -180,6 +222,28 @@ mod tests {
             difference(&arm, &[&other], Percentile::P99).is_none(),
             "too few samples"
         );
+    }
+
+    fn of_run(estimate: f64, half_width: f64, generations: usize) -> Difference {
+        Difference {
+            estimate,
+            lower: estimate - half_width,
+            upper: estimate + half_width,
+            generations,
+        }
+    }
+
+    #[test]
+    fn two_runs_are_compared_as_two_means() {
+        // Standard errors of 2 and 1 with 9 and 4 degrees of freedom: (4 + 1)² / (16/9 + 1/4) = 12.3.
+        let before = of_run(300.0, 2.0 * reach(9, REPORTED), 10);
+        let after = of_run(340.0, reach(4, REPORTED), 5);
+        let change = after.since(&before);
+        assert!((change.estimate - 40.0).abs() < 1e-9);
+        assert_eq!(change.generations, 13);
+        assert!((change.half_width() - reach(12, REPORTED) * 5.0_f64.sqrt()).abs() < 1e-9);
+        let same = of_run(300.0, 0.0, 3);
+        assert_eq!(same.since(&same).generations, 5);
     }
 
     proptest! {

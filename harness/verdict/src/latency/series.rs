@@ -79,7 +79,7 @@ impl Generation {
 }
 
 /// Puts latencies into ascending order.
-pub(super) fn sorted(mut latencies: Vec<f64>) -> Vec<f64> {
+pub fn sorted(mut latencies: Vec<f64>) -> Vec<f64> {
     latencies.sort_unstable_by(f64::total_cmp);
     latencies
 }
