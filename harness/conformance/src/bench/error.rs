@@ -1,6 +1,7 @@
 //! Why nothing could be measured.
 
 use super::history::HistoryError;
+use super::ladder::Raised;
 use crate::procedure::error::fault_hints;
 use crate::report::evidence::WriteError;
 use harness_core::model::timeouts::TimedOut;
@@ -15,6 +16,18 @@ pub enum BenchError {
     /// A and B are the same.
     #[error("A and B differ in nothing")]
     SameArms,
+    /// A ladder has no usual steps, and none are given.
+    #[error("the steps of {raised} have to be named")]
+    NoSteps {
+        /// What is raised.
+        raised: Raised,
+    },
+    /// A step is none of its ladder.
+    #[error("`--steps`: {reason}")]
+    Step {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The plan is wrong.
     #[error("nothing can be measured so")]
     Plan(#[from] LatencyPlanError),
@@ -107,6 +120,7 @@ impl BenchError {
             Self::SameArms => vec![
                 "name what B has of its own: `--b binary=PATH` or `--b env.NAME=VALUE`; without `--b`, A is measured against itself".into(),
             ],
+            Self::NoSteps { raised } => vec![format!("name them, as `ladder {raised} --steps 1,2,5`")],
             Self::Proxy { .. } => vec![
                 "name a configuration with one plain listener by `--envoy-config`; `fail-closed` is one".into(),
             ],
@@ -127,6 +141,7 @@ impl BenchError {
                 "`--path` names what the configuration passes on to the application; `conformance run` with the same agent shows why it does not answer".into(),
             ],
             Self::Plan(_)
+            | Self::Step { .. }
             | Self::InvalidProxy(_)
             | Self::Address { .. }
             | Self::Driver { .. }
@@ -142,6 +157,8 @@ impl BenchError {
         match self {
             Self::SameArms
             | Self::Plan(_)
+            | Self::NoSteps { .. }
+            | Self::Step { .. }
             | Self::TooManyRequests { .. }
             | Self::FixedVariable { .. }
             | Self::NoEgress

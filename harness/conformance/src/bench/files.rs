@@ -4,14 +4,18 @@ use camino::Utf8Path;
 
 use super::error::BenchError;
 use super::generations::GenerationSeen;
+use super::ladder_record::LadderRecord;
 use super::plots;
 use super::record::BenchRecord;
 use crate::report::evidence::Output;
-use crate::report::retention::BENCHMARK;
+use crate::report::retention::{BENCHMARK, LADDER};
 use harness_traffic::latency::sample::{Sample, write_samples};
 
 /// The samples' file.
 const SAMPLES: &str = "samples.bin";
+
+/// The picture of a ladder.
+pub const LADDER_PICTURE: &str = "ladder.svg";
 
 /// Writes the record, the samples and, where anything was measured, the pictures into the run's folder.
 ///
@@ -43,5 +47,22 @@ pub fn write(
     for (name, picture) in pictures {
         output.write(Utf8Path::new(name), picture.as_bytes())?;
     }
+    Ok(())
+}
+
+/// Writes the record of a ladder and, where anything was measured, its picture; the steps of the picture are called by the title.
+///
+/// # Errors
+///
+/// When a file cannot be written or the picture not drawn.
+pub fn write_ladder(output: &Output, record: &LadderRecord, title: &str) -> Result<(), BenchError> {
+    output.write_json(Utf8Path::new(LADDER), record)?;
+    if record.steps.is_empty() {
+        return Ok(());
+    }
+    let picture = plots::draw_ladder(record, title).map_err(|error| BenchError::Picture {
+        reason: error.to_string(),
+    })?;
+    output.write(Utf8Path::new(LADDER_PICTURE), picture.as_bytes())?;
     Ok(())
 }

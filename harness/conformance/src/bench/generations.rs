@@ -40,6 +40,8 @@ const DRIVER_SLACK: Duration = Duration::from_secs(30);
 pub struct BenchPlan {
     /// What is deployed.
     pub stack: BenchStack,
+    /// The arms that requests are sent to.
+    pub arms: Vec<Arm>,
     /// How many sets of processes there are, one after another.
     pub generations: u8,
     /// Requests per second over all arms.
@@ -123,8 +125,7 @@ impl BenchPlan {
         let milliseconds =
             |span: TimeSpan| u64::try_from(span.as_duration().as_millis()).unwrap_or(u64::MAX);
         LatencyPlan {
-            arms: Arm::ALL
-                .into_iter()
+            arms: { self.arms.iter() }
                 .map(|arm| SocketAddr::new(address, arm.listener_port()))
                 .collect(),
             requests_per_second: self.requests_per_second,
@@ -199,6 +200,9 @@ async fn measure(
     );
     let (mut samples, stopped) = (samples?, stopped.map_err(failed)?);
     for sample in &mut samples {
+        // The driver calls an arm by its position in the plan.
+        let arm = plan.arms.get(usize::from(sample.arm));
+        sample.arm = arm.map_or(u8::MAX, |arm| arm.position());
         sample.generation = generation.saturating_sub(1);
     }
     let after = usage(&**pod).await.map_err(failed)?;

@@ -115,6 +115,9 @@ pub struct ArmRecord {
     pub failed_open: u64,
     /// The latency of those that were answered with 200 to 299, in microseconds.
     pub latency_microseconds: BTreeMap<Percentile, f64>,
+    /// The slowest of all answers, whatever their status, in microseconds.
+    #[serde(default)]
+    pub slowest_microseconds: Option<f64>,
     /// How long the proxy waited for the agent, by its log, in microseconds.
     pub authorization_microseconds: BTreeMap<Percentile, u64>,
     /// How late the generator was, in microseconds.
@@ -159,15 +162,9 @@ impl BenchRecord {
     ) -> Self {
         let seen = &measured.seen;
         let self_check = measured.self_check.clone();
-        let samples: Vec<Sample> = { seen.iter() }
-            .flat_map(|generation| generation.samples.iter().copied())
-            .collect();
-        let all = series::by_arm(&samples, Arm::ALL.len(), usize::from(plan.generations));
+        let all = series_of(seen);
         let of = |arm: Arm| &all[usize::from(arm.position())];
-        let arms: BTreeMap<Arm, ArmRecord> = Arm::ALL
-            .into_iter()
-            .map(|arm| (arm, arm_record(arm, &samples, of(arm), seen)))
-            .collect();
+        let arms = arm_records(seen);
         let compared = Compared {
             a: of(Arm::A),
             a_again: of(Arm::AAgain),
@@ -187,7 +184,7 @@ impl BenchRecord {
             schema_version: SCHEMA_VERSION,
             run: run.to_owned(),
             complete: seen.len() == usize::from(plan.generations),
-            method: method(plan, overrides, subjects, smallest_difference, seen.len()),
+            method: Method::new(plan, overrides, subjects, smallest_difference, seen.len()),
             invalid: { self_check.iter() }
                 .flat_map(SelfCheck::reasons_against)
                 .chain(reasons_against(&arms, &late, &comparisons, seen))
@@ -206,6 +203,63 @@ impl BenchRecord {
         let is_meant =
             |cost: &&Cost| (cost.arm, cost.above, cost.percentile) == (Arm::A, above, percentile);
         self.costs.iter().find(is_meant).map(|cost| cost.difference)
+    }
+}
+
+impl ArmRecord {
+    /// Returns how many requests were not answered with 200 to 299.
+    pub fn unanswered(&self) -> u64 {
+        let answered = self.endings.get("answered").copied().unwrap_or_default();
+        self.requests.saturating_sub(answered)
+    }
+
+    /// Returns which part of the requests went on without the agent's decision.
+    pub fn failed_open_part(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let part = self.failed_open as f64 / self.proxy_requests.max(1) as f64;
+        part
+    }
+}
+
+impl Method {
+    /// Says how a plan is carried out on this machine.
+    pub fn new(
+        plan: &BenchPlan,
+        overrides: &AgentOverrides,
+        subjects: BTreeMap<String, Identity>,
+        smallest_difference: f64,
+        generations: usize,
+    ) -> Self {
+        let kernel = nix::sys::utsname::uname();
+        Self {
+            subjects,
+            envoy_config: plan.stack.config.clone(),
+            agents: overrides.variables.clone(),
+            a: plan.stack.a.variables.clone(),
+            b: plan.stack.b.variables.clone(),
+            target: plan.target.clone(),
+            request_bytes: plan.request.len(),
+            warm_up_seconds: plan.warm_up.as_duration().as_secs_f64(),
+            generations,
+            seconds: plan.duration.as_duration().as_secs_f64(),
+            requests_per_second: plan.requests_per_second,
+            connections: plan.connections,
+            arrivals: plan.arrivals,
+            seed: plan.seed,
+            smallest_difference,
+            build: if cfg!(debug_assertions) {
+                "dev"
+            } else {
+                "release"
+            }
+            .into(),
+            kernel: kernel.map_or_else(
+                |_| "unknown".into(),
+                |name| name.release().to_string_lossy().into_owned(),
+            ),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            processor_model: processor_model(),
+        }
     }
 }
 
@@ -244,45 +298,6 @@ fn costs<'a, P: Iterator<Item = Percentile>>(
     costs
 }
 
-fn method(
-    plan: &BenchPlan,
-    overrides: &AgentOverrides,
-    subjects: BTreeMap<String, Identity>,
-    smallest_difference: f64,
-    generations: usize,
-) -> Method {
-    let kernel = nix::sys::utsname::uname();
-    Method {
-        subjects,
-        envoy_config: plan.stack.config.clone(),
-        agents: overrides.variables.clone(),
-        a: plan.stack.a.variables.clone(),
-        b: plan.stack.b.variables.clone(),
-        target: plan.target.clone(),
-        request_bytes: plan.request.len(),
-        warm_up_seconds: plan.warm_up.as_duration().as_secs_f64(),
-        generations,
-        seconds: plan.duration.as_duration().as_secs_f64(),
-        requests_per_second: plan.requests_per_second,
-        connections: plan.connections,
-        arrivals: plan.arrivals,
-        seed: plan.seed,
-        smallest_difference,
-        build: if cfg!(debug_assertions) {
-            "dev"
-        } else {
-            "release"
-        }
-        .into(),
-        kernel: kernel.map_or_else(
-            |_| "unknown".into(),
-            |name| name.release().to_string_lossy().into_owned(),
-        ),
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
-        processor_model: processor_model(),
-    }
-}
-
 fn processor_model() -> String {
     let information = fs_err::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let mut lines = information.lines();
@@ -291,9 +306,28 @@ fn processor_model() -> String {
     model.map_or(String::new(), |(_, model)| model.to_owned())
 }
 
-fn arm_record(arm: Arm, samples: &[Sample], series: &Series, seen: &[GenerationSeen]) -> ArmRecord {
-    let own: Vec<&Sample> = samples
-        .iter()
+/// Returns the latencies of each arm.
+fn series_of(seen: &[GenerationSeen]) -> Vec<Series> {
+    let samples: Vec<Sample> = samples_of(seen).copied().collect();
+    series::by_arm(&samples, Arm::ALL.len(), seen.len())
+}
+
+fn samples_of(seen: &[GenerationSeen]) -> impl Iterator<Item = &Sample> {
+    seen.iter().flat_map(|generation| &generation.samples)
+}
+
+/// Returns what was measured of each arm.
+pub(super) fn arm_records(seen: &[GenerationSeen]) -> BTreeMap<Arm, ArmRecord> {
+    let all = series_of(seen);
+    Arm::ALL
+        .into_iter()
+        .zip(&all)
+        .map(|(arm, series)| (arm, arm_record(arm, series, seen)))
+        .collect()
+}
+
+fn arm_record(arm: Arm, series: &Series, seen: &[GenerationSeen]) -> ArmRecord {
+    let own: Vec<&Sample> = samples_of(seen)
         .filter(|sample| sample.arm == arm.position())
         .collect();
     let mut endings = BTreeMap::new();
@@ -333,6 +367,10 @@ fn arm_record(arm: Arm, samples: &[Sample], series: &Series, seen: &[GenerationS
         asked: proxy().map(|proxy| proxy.asked).sum(),
         failed_open: proxy().map(|proxy| proxy.failed_open).sum(),
         latency_microseconds: series::percentiles(series),
+        slowest_microseconds: { own.iter() }
+            .filter(|sample| sample.ending == Ending::Answered)
+            .map(|sample| sample.latency_microseconds())
+            .max_by(f64::total_cmp),
         authorization_microseconds: percentiles_of(&waited, |microseconds| microseconds),
         lateness_microseconds: percentiles_of(&lateness, |late| f64::from(late) / 1000.0),
         processor_milliseconds_per_1000: (arm.asks() && requests > 0)

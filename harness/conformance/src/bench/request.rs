@@ -3,9 +3,28 @@
 /// What a body is made of.
 const TEXT: &[u8] = b"the quick brown fox jumps over the lazy dog ";
 
+/// The body of a request.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// The type that it is said to be of.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
 /// Makes the bytes of a request for a target: a GET, or a POST where it has a body, with so many fields beyond those of a browser.
 pub fn request(target: &str, body_bytes: u32, fields: u16) -> Vec<u8> {
-    let method = if body_bytes == 0 { "GET" } else { "POST" };
+    let length = usize::try_from(body_bytes).unwrap_or_default();
+    let body = Body {
+        content_type: "text/plain",
+        content: TEXT.iter().copied().cycle().take(length).collect(),
+    };
+    request_with(target, (length > 0).then_some(&body), fields)
+}
+
+/// Makes the bytes of a request with a body of any type.
+pub fn request_with(target: &str, body: Option<&Body>, fields: u16) -> Vec<u8> {
+    let method = if body.is_none() { "GET" } else { "POST" };
     let mut lines = vec![
         format!("{method} {target} HTTP/1.1"),
         "host: shop.example.com".into(),
@@ -13,14 +32,13 @@ pub fn request(target: &str, body_bytes: u32, fields: u16) -> Vec<u8> {
         "accept: */*".into(),
     ];
     lines.extend((0..fields).map(|number| format!("x-field-{number}: value-of-field-{number}")));
-    if body_bytes > 0 {
-        lines.push("content-type: text/plain".into());
-        lines.push(format!("content-length: {body_bytes}"));
+    if let Some(body) = body {
+        lines.push(format!("content-type: {}", body.content_type));
+        lines.push(format!("content-length: {}", body.content.len()));
     }
     let mut request = lines.join("\r\n").into_bytes();
     request.extend(b"\r\n\r\n");
-    let length = usize::try_from(body_bytes).unwrap_or_default();
-    request.extend(TEXT.iter().cycle().take(length));
+    request.extend(body.into_iter().flat_map(|body| &body.content));
     request
 }
 

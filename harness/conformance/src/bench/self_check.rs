@@ -24,6 +24,9 @@ use harness_verdict::latency::series::{counts, sorted};
 
 /// Requests per second over all arms: few enough for any machine that is measured on, enough for a p99.
 const REQUESTS_PER_SECOND: u32 = 900;
+/// Connections of each arm: so few that what is under way in a stop is far below one request in a hundred, and a generator that sends nothing
+/// meanwhile sees next to nothing of it.
+const CONNECTIONS: u16 = 2;
 const WARM_UP: Duration = Duration::from_millis(500);
 const MEASURED: Duration = Duration::from_secs(3);
 /// How long the application is stopped.
@@ -79,12 +82,14 @@ fn plan_of(plan: &BenchPlan) -> BenchPlan {
             a: null(BTreeMap::new()),
             b: null(BTreeMap::from([delay])),
         },
+        arms: Arm::ALL.into(),
         generations: 1,
         requests_per_second: REQUESTS_PER_SECOND,
         // At equal distances, what follows from the stop is exact.
         arrivals: Arrivals::Constant,
         warm_up: TimeSpan::new(WARM_UP),
         duration: TimeSpan::new(MEASURED),
+        connections: CONNECTIONS,
         request: request(&plan.target, 0, 0),
         ..plan.clone()
     }
@@ -115,7 +120,7 @@ impl SelfCheck {
     }
 
     /// Says what was not seen as it was; nothing where all was.
-    pub(super) fn reasons_against(&self) -> Vec<String> {
+    pub fn reasons_against(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         let distance = (self.measured_p99_milliseconds - self.expected_p99_milliseconds).abs();
         if distance > STOP_TOLERANCE * self.expected_p99_milliseconds {
@@ -123,7 +128,7 @@ impl SelfCheck {
         }
         let half = self.seeded_microseconds / 2.0;
         // A sleeping thread is woken late, and what comes meanwhile waits too; a delay is never seen as less.
-        let is_found = (half..=4.0 * half).contains(&self.found_microseconds);
+        let is_found = (half..=6.0 * half).contains(&self.found_microseconds);
         if !is_found || self.same_microseconds.abs() > half {
             reasons.push(format!("self-check: {}", DelaySeen(self)));
         }
@@ -190,7 +195,7 @@ mod tests {
     #[case(seen(2.1, 1080.0, -12.0), &["a p99 of 2 ms, where 370 follow"])]
     #[case(seen(410.0, 1080.0, 0.0), &["a p99 of 410 ms"])]
     #[case(seen(370.0, 30.0, 0.0), &["is seen as 30 µs"])]
-    #[case(seen(370.0, 2100.0, 0.0), &["is seen as 2100 µs"])]
+    #[case(seen(370.0, 3100.0, 0.0), &["is seen as 3100 µs"])]
     #[case(seen(370.0, 1000.0, 700.0), &["and none as 700 µs"])]
     #[case(seen(0.0, 0.0, 0.0), &["a p99 of 0 ms", "is seen as 0 µs"])]
     fn what_is_not_seen_as_it_was_is_a_reason(#[case] check: SelfCheck, #[case] said: &[&str]) {

@@ -43,11 +43,10 @@ pub(super) fn reasons_against(
                 "an agent was asked about {asked} of {requests} requests of arm {arm}, which is measured without one"
             ));
         }
-        let answered = record.endings.get("answered").copied().unwrap_or_default();
-        if answered < record.requests {
+        if record.unanswered() > 0 {
             reasons.push(format!(
                 "{} of {} requests of arm {arm} were not answered with 200 to 299",
-                record.requests - answered,
+                record.unanswered(),
                 record.requests
             ));
         }
@@ -65,12 +64,13 @@ pub(super) fn reasons_against(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rstest::rstest;
 
     use super::*;
 
-    fn arm(requests: u64, asked: u64) -> ArmRecord {
+    /// Returns what was measured of an arm in which nothing went wrong.
+    pub(in crate::bench) fn arm(requests: u64, asked: u64) -> ArmRecord {
         ArmRecord {
             requests,
             endings: BTreeMap::from([("answered".to_owned(), requests)]),
@@ -78,6 +78,7 @@ mod tests {
             asked,
             failed_open: 0,
             latency_microseconds: BTreeMap::new(),
+            slowest_microseconds: None,
             authorization_microseconds: BTreeMap::new(),
             lateness_microseconds: BTreeMap::new(),
             processor_milliseconds_per_1000: None,

@@ -1,9 +1,12 @@
-//! Carries a whole benchmark out: the self-check, then one generation after another.
+//! Carries a whole benchmark or ladder out: the self-check, then one generation after another.
 
 use tokio::sync::watch;
 
+use super::arm::Arm;
 use super::error::BenchError;
 use super::generations::{self, BenchPlan, GenerationSeen};
+use super::ladder::{Raised, Step};
+use super::ladder_record::StepRecord;
 use super::self_check::{self, SelfCheck};
 use crate::report::terminal::remark;
 use crate::run::setup::RunSetup;
@@ -32,8 +35,7 @@ pub async fn measure(
         ended: Ok(exit_code::PASSED),
     };
     let work = async {
-        remark("self-check: a stop and a delay that are known");
-        measured.self_check = Some(self_check::run(setup, plan).await?);
+        measured.self_check = Some(check(setup, plan).await?);
         remark(format_args!(
             "measuring {} sets of processes for {} each: {} s and their starts",
             plan.generations,
@@ -51,13 +53,76 @@ pub async fn measure(
         }
         Ok(exit_code::PASSED)
     };
-    let ended = tokio::select! {
+    measured.ended = until_interrupted(work, going).await;
+    measured
+}
+
+/// What was measured of a ladder until a run ended, and how it ended.
+#[derive(Debug)]
+pub struct Climbed {
+    /// What was seen of a stop and of a delay that were known.
+    pub self_check: Option<SelfCheck>,
+    /// The steps, in the order in which they were measured.
+    pub steps: Vec<StepRecord>,
+    /// As that of a benchmark.
+    pub ended: Result<u8, BenchError>,
+}
+
+/// Checks the machine, and measures one step after another until one fails, a signal comes, or a higher step says no more.
+pub async fn climb(
+    setup: &RunSetup,
+    plan: &BenchPlan,
+    raised: &Raised,
+    steps: &[Step],
+    going: &mut watch::Receiver<Going>,
+) -> Climbed {
+    let mut climbed = Climbed {
+        self_check: None,
+        steps: Vec::new(),
+        ended: Ok(exit_code::PASSED),
+    };
+    let work = async {
+        climbed.self_check = Some(check(setup, plan).await?);
+        remark(format_args!(
+            "measuring {} steps for {} s each, and their starts",
+            steps.len(),
+            plan.length().as_secs()
+        ));
+        for (number, step) in (1..).zip(steps) {
+            let plan_of_step = step.plan(plan);
+            let mut seen = Vec::new();
+            for generation in 1..=plan.generations {
+                let run = generations::run(setup, &plan_of_step, generation, None);
+                seen.push(Box::pin(run).await?);
+            }
+            let record = StepRecord::new(step.to_string(), &plan.arms, &seen);
+            remark(format_args!("{number} of {}: {raised} {step}", steps.len()));
+            let is_whole = record.is_whole(Arm::A);
+            climbed.steps.push(record);
+            if !is_whole && raised.ends_at_first_failure() {
+                break;
+            }
+        }
+        Ok(exit_code::PASSED)
+    };
+    climbed.ended = until_interrupted(work, going).await;
+    climbed
+}
+
+async fn check(setup: &RunSetup, plan: &BenchPlan) -> Result<SelfCheck, BenchError> {
+    remark("self-check: a stop and a delay that are known");
+    self_check::run(setup, plan).await
+}
+
+async fn until_interrupted(
+    work: impl Future<Output = Result<u8, BenchError>>,
+    going: &mut watch::Receiver<Going>,
+) -> Result<u8, BenchError> {
+    tokio::select! {
         ended = Box::pin(work) => ended,
         _ = going.changed() => match *going.borrow() {
             Going::Interrupted(signal) => Ok(signal.exit_code()),
             Going::On => Ok(exit_code::PASSED),
         },
-    };
-    measured.ended = ended;
-    measured
+    }
 }

@@ -6,11 +6,13 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::bench_compare;
 pub(super) use super::bench_options::Arguments;
-use super::bench_options::{ArrivalChoice, BenchCommand, Property};
+use super::bench_options::BenchCommand;
+use super::bench_setup::{null_image, setup_options, subject};
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
+use super::{bench_compare, bench_ladder};
+use crate::bench::arm::Arm;
 use crate::bench::error::BenchError;
 use crate::bench::files::write;
 use crate::bench::gate::{GateFile, LimitResult, load_gate};
@@ -18,25 +20,21 @@ use crate::bench::generations::BenchPlan;
 use crate::bench::history;
 use crate::bench::record::BenchRecord;
 use crate::bench::request::request;
-use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, NULL_IMAGE, Subject, is_fixed};
+use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, Subject};
 use crate::bench::{table, whole};
-use crate::catalogue::configuration::ConfigurationFile;
 use crate::report::retention::{self, BENCHMARK, DEFAULT_KEPT_RUNS};
 use crate::report::terminal::{remark, say};
-use crate::run::programs::{carried, given_executable, own_executable};
 use crate::run::runtime::runtime;
-use crate::run::setup::{SetupOptions, prepare};
+use crate::run::setup::prepare;
 use crate::run::setup_error::SetupError;
 use crate::run::subjects::AGENT;
 use crate::run::{Going, exit_code};
-use harness_artifacts::executable::{CarriedProgram, Identity};
-use harness_core::model::agent_egress::AgentEgress;
-use harness_core::stack::assemble::AgentOverrides;
-use harness_traffic::latency::plan::Arrivals;
+use harness_artifacts::executable::Identity;
 
 /// Measures, or does what a subcommand says.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     match &arguments.command {
+        Some(BenchCommand::Ladder(arguments)) => bench_ladder::main(arguments),
         Some(BenchCommand::Compare(arguments)) => bench_compare::main(arguments),
         None => run(arguments),
     }
@@ -48,13 +46,8 @@ fn run(arguments: &Arguments) -> Result<u8, CliError> {
     if let Some(path) = &arguments.history {
         history::check(path).map_err(BenchError::from)?;
     }
-    let mut further_images = BTreeMap::new();
-    let own = own_executable()?;
-    further_images.insert(
-        NULL_IMAGE.to_owned(),
-        carried(CarriedProgram::NullAgent, &own)?,
-    );
-    let a = subject(&arguments.a, &mut further_images)?;
+    let mut further_images = null_image()?;
+    let a = subject(&arguments.common.a, &mut further_images)?;
     let b = Subject {
         variables: a.variables.clone(),
         image: None,
@@ -69,18 +62,16 @@ fn run(arguments: &Arguments) -> Result<u8, CliError> {
             a,
             b,
         },
+        arms: Arm::ALL.into(),
         generations: arguments.generations,
         requests_per_second: arguments.rate,
-        arrivals: match arguments.arrivals {
-            ArrivalChoice::Constant => Arrivals::Constant,
-            ArrivalChoice::Poisson => Arrivals::Poisson,
-        },
-        warm_up: arguments.warm_up,
+        arrivals: arguments.common.arrivals.into(),
+        warm_up: arguments.common.warm_up,
         duration: arguments.duration,
         connections: arguments.connections,
-        seed: arguments.seed,
-        request: request(&arguments.path, arguments.body, arguments.headers),
-        target: arguments.path.clone(),
+        seed: arguments.common.seed,
+        request: request(&arguments.common.path, arguments.body, arguments.headers),
+        target: arguments.common.path.clone(),
     };
     plan.check()?;
     let runtime = runtime().map_err(CliError::Runtime)?;
@@ -95,8 +86,8 @@ async fn measure(
     gate: Option<&GateFile>,
     further_images: BTreeMap<String, Utf8PathBuf>,
 ) -> Result<u8, CliError> {
-    let (project, catalogue) = arguments.project.load()?;
-    let options = setup_options(arguments, further_images)?;
+    let (project, catalogue) = arguments.common.project.load()?;
+    let options = setup_options(&arguments.common, further_images)?;
     let candidate = options.further_images.get(CANDIDATE_IMAGE);
     let candidate = candidate.map(|path| Identity::of(path)).transpose();
     let candidate = candidate.map_err(SetupError::Executable)?;
@@ -153,54 +144,6 @@ async fn measure(
     })
 }
 
-/// Returns what is set up: what the options say, else what `conformance.yaml` does.
-fn setup_options(
-    arguments: &Arguments,
-    further_images: BTreeMap<String, Utf8PathBuf>,
-) -> Result<SetupOptions, CliError> {
-    let configured = arguments.project.configuration()?;
-    let (executables, variables) = match &configured {
-        Some(configured) => {
-            refuse_what_has_no_effect(&configured.content)?;
-            let variables = configured.content.agent.env.iter();
-            let variables = variables.map(|(name, value)| (name.clone(), value.value.clone()));
-            let executables = arguments.executables.or_as_configured(&configured.content);
-            (executables, variables.collect())
-        }
-        None => (arguments.executables.clone(), BTreeMap::new()),
-    };
-    let slow_down = configured
-        .as_ref()
-        .and_then(|configured| configured.content.slow_down);
-    let slow_down = slow_down.map(|factor| factor.value);
-    Ok(SetupOptions {
-        envoy: executables.envoy,
-        agent_binary: executables.agent_binary,
-        app_binary: executables.app_binary,
-        overrides: AgentOverrides { variables },
-        output: arguments.output.clone(),
-        further_images,
-        slow_down: slow_down.unwrap_or_default(),
-        ..SetupOptions::default()
-    })
-}
-
-/// Refuses what a configuration file says of the agent and a benchmark cannot carry out.
-fn refuse_what_has_no_effect(configured: &ConfigurationFile) -> Result<(), BenchError> {
-    if configured
-        .agent_egress()
-        .is_some_and(|egress| egress != AgentEgress::None)
-    {
-        return Err(BenchError::NoEgress);
-    }
-    match configured.agent.env.keys().find(|name| is_fixed(name)) {
-        Some(variable) => Err(BenchError::FixedVariable {
-            variable: variable.clone(),
-        }),
-        None => Ok(()),
-    }
-}
-
 fn exit_code_of(record: &BenchRecord, inconclusive: u8) -> u8 {
     let has = |result| record.gate.iter().any(|judged| judged.result == result);
     if !record.invalid.is_empty() {
@@ -219,28 +162,4 @@ fn merged(mut subject: Subject, own: Subject) -> Subject {
     subject.variables.extend(own.variables);
     subject.image = own.image.or(subject.image);
     subject
-}
-
-fn subject(
-    properties: &[Property],
-    images: &mut BTreeMap<String, Utf8PathBuf>,
-) -> Result<Subject, CliError> {
-    let mut subject = Subject::default();
-    for property in properties {
-        match property {
-            Property::Binary(path) => {
-                let path = given_executable(path, "--b binary")?;
-                images.insert(CANDIDATE_IMAGE.into(), path);
-                subject.image = Some(CANDIDATE_IMAGE);
-            }
-            Property::Variable(name, _) if is_fixed(name) => {
-                let variable = name.clone();
-                return Err(BenchError::FixedVariable { variable }.into());
-            }
-            Property::Variable(name, value) => {
-                subject.variables.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    Ok(subject)
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::bench_compare;
 use super::options::{ExecutableOptions, ProjectOptions};
+use super::{bench_compare, bench_ladder};
+use crate::bench::ladder::BODY_LIMIT;
 use crate::run::exit_code;
 use harness_core::model::timespan::{ParseTimeSpanError, TimeSpan};
 use harness_traffic::latency::plan::{CONNECTION_LIMIT, RATE_LIMIT};
@@ -22,10 +23,6 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_property)]
     pub(super) b: Vec<Property>,
 
-    /// What agent A has of its own: `env.NAME=VALUE`; its executable is that of `--agent-binary`. May be given several times.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_variable_of_a)]
-    pub(super) a: Vec<Property>,
-
     /// The proxy configuration whose listener is measured.
     #[arg(long, value_name = "NAME", default_value = "fail-closed")]
     pub(super) envoy_config: String,
@@ -38,28 +35,16 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "6s", value_parser = parse_time)]
     pub(super) duration: TimeSpan,
 
-    /// What is sent and not measured at the beginning of each set.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
-    pub(super) warm_up: TimeSpan,
-
     /// Requests per second over all arms, of which there are six.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_LIMIT)))]
     pub(super) rate: u32,
-
-    /// When requests are due.
-    #[arg(long, value_enum, default_value_t = ArrivalChoice::Poisson, value_name = "PROCESS")]
-    pub(super) arrivals: ArrivalChoice,
 
     /// Connections of each arm.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=i64::from(CONNECTION_LIMIT)))]
     pub(super) connections: u16,
 
-    /// The path and query that are asked for: the configuration has to pass them on to the application, by way of the agent.
-    #[arg(long, value_name = "PATH", default_value = "/products?page=2", value_parser = parse_path)]
-    pub(super) path: String,
-
     /// The size of the request's body in bytes; 0 sends a GET without one.
-    #[arg(long, value_name = "BYTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=16 * 1024 * 1024))]
+    #[arg(long, value_name = "BYTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(BODY_LIMIT)))]
     pub(super) body: u32,
 
     /// How many further header fields the request has.
@@ -69,10 +54,6 @@ pub(super) struct Arguments {
     /// The difference in microseconds that matters: a smaller one is none.
     #[arg(long, value_name = "MICROSECONDS", default_value_t = 20.0, value_parser = parse_microseconds)]
     pub(super) smallest_difference: f64,
-
-    /// What every moment and order is drawn from.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
 
     /// A file of limits on what may be added (its schema: `conformance schema gate`). Exit code 5 says that one is broken.
     #[arg(long, value_name = "FILE")]
@@ -85,6 +66,33 @@ pub(super) struct Arguments {
     /// A CSV file that this run is added to as a line, where something follows from its figures; it is made where it is not there.
     #[arg(long, value_name = "FILE")]
     pub(super) history: Option<Utf8PathBuf>,
+
+    #[command(flatten)]
+    pub(super) common: CommonOptions,
+}
+
+/// What a benchmark and a ladder are both told.
+#[derive(Args, Debug)]
+pub(super) struct CommonOptions {
+    /// What agent A has of its own: `env.NAME=VALUE`; its executable is that of `--agent-binary`. May be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_variable_of_a)]
+    pub(super) a: Vec<Property>,
+
+    /// When requests are due.
+    #[arg(long, value_enum, default_value_t = ArrivalChoice::Poisson, value_name = "PROCESS")]
+    pub(super) arrivals: ArrivalChoice,
+
+    /// What is sent and not measured at the beginning of each set.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
+    pub(super) warm_up: TimeSpan,
+
+    /// The path and query that are asked for: the configuration has to pass them on to the application, by way of the agent.
+    #[arg(long, value_name = "PATH", default_value = "/products?page=2", value_parser = parse_path)]
+    pub(super) path: String,
+
+    /// What every moment and order is drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
 
     /// The folder that the run's folder is made in. Default: that of `conformance run`.
     #[arg(long, value_name = "DIR")]
@@ -109,6 +117,8 @@ Exit codes: 0 measured, 2 bad usage, 3 nothing was measured or nothing follows f
 /// What is done with benchmarks besides.
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
+    /// Raise one thing from step to step: the rate, connections, the body, the kind of request, or a setting of the agent.
+    Ladder(Box<bench_ladder::Arguments>),
     /// Hold two stored benchmarks against each other.
     Compare(bench_compare::Arguments),
 }
@@ -159,7 +169,7 @@ fn parse_variable_of_a(text: &str) -> Result<Property, String> {
     }
 }
 
-fn parse_time(text: &str) -> Result<TimeSpan, String> {
+pub(super) fn parse_time(text: &str) -> Result<TimeSpan, String> {
     let span: TimeSpan = text
         .parse()
         .map_err(|error: ParseTimeSpanError| error.to_string())?;

@@ -13,7 +13,9 @@ use harness_environment::local::{pod_init_main, pod_stage_main};
 
 mod bench;
 mod bench_compare;
+mod bench_ladder;
 mod bench_options;
+mod bench_setup;
 mod clean;
 mod cluster_options;
 mod compare;

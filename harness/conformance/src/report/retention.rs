@@ -13,10 +13,12 @@ use harness_core::model::identity::RunId;
 pub const DEFAULT_KEPT_RUNS: usize = 50;
 /// The link to the folder of the latest run.
 pub const LATEST: &str = "latest";
-/// What the folder of a run that has ended holds: one of a run of scenarios, or of a benchmark.
-const REPORTS: [&str; 2] = ["report.json", BENCHMARK];
+/// What the folder of a run that has ended holds: one of a run of scenarios, of a benchmark, or of a ladder.
+const REPORTS: [&str; 3] = ["report.json", BENCHMARK, LADDER];
 /// The record of a benchmark.
 pub const BENCHMARK: &str = "bench.json";
+/// The record of a ladder.
+pub const LADDER: &str = "ladder.json";
 /// How much of a report is looked at for its run.
 const HEAD_BYTES: u64 = 256;
 

@@ -6,6 +6,7 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use super::event::EventLine;
 use super::record::RunRecord;
 use crate::bench::gate::GateFile;
+use crate::bench::ladder_record::LadderRecord;
 use crate::bench::record::BenchRecord;
 use crate::catalogue::configuration::ConfigurationFile;
 use crate::catalogue::profile::ProfileFile;
@@ -25,6 +26,8 @@ pub enum Format {
     Events,
     /// The file of `bench --gate`.
     Gate,
+    /// `ladder.json`.
+    Ladder,
     /// `mutants/*.yaml`.
     Mutants,
     /// `fixtures/payloads/*.yaml`.
@@ -41,11 +44,12 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Bench,
         Self::Configuration,
         Self::Events,
         Self::Gate,
+        Self::Ladder,
         Self::Mutants,
         Self::Payloads,
         Self::Profile,
@@ -61,6 +65,7 @@ impl Format {
             Self::Configuration => "configuration.v1.json",
             Self::Events => "events.v1.json",
             Self::Gate => "gate.v1.json",
+            Self::Ladder => "ladder.v1.json",
             Self::Mutants => "mutants.v1.json",
             Self::Payloads => "payloads.v1.json",
             Self::Profile => "profile.v1.json",
@@ -84,6 +89,8 @@ impl Format {
             }
             Self::Gate => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                 .into_root_schema_for::<GateFile>(),
+            Self::Ladder => SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize())
+                .into_root_schema_for::<LadderRecord>(),
             Self::Mutants => SchemaGenerator::new(SchemaSettings::draft2020_12().for_deserialize())
                 .into_root_schema_for::<MutantFile>(),
             Self::Payloads => {

@@ -306,3 +306,70 @@ fn a_history_has_a_line_for_each_run_that_is_a_measurement() {
         ran.seen()
     );
 }
+
+#[test]
+fn a_ladder_measures_each_step_and_its_limit_is_on_the_slowest_answer() {
+    let folder = TempDir::new().expect("a folder");
+    let output = folder.path().to_str().expect("UTF-8");
+    let ran = conformance(&[
+        "bench",
+        "ladder",
+        "input",
+        "--steps",
+        "plain,deep-json",
+        "--duration",
+        "1s",
+        "--warm-up",
+        "200ms",
+        "--slowest",
+        "10ms",
+        "--a",
+        "env.STUB_DECISION_DELAY=20ms",
+        "--output",
+        output,
+    ]);
+    let run = fs::read_dir(folder.path()).expect("a folder").next();
+    let run = run
+        .unwrap_or_else(|| panic!("{}", ran.seen()))
+        .expect("an entry")
+        .path();
+    let text = fs::read_to_string(run.join("ladder.json")).expect("a record");
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    let steps = record["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 2, "{}", ran.seen());
+    for step in steps {
+        let arms = step["arms"].as_object().expect("arms");
+        assert_eq!(arms.keys().collect::<Vec<_>>(), ["disabled", "null", "a"]);
+        assert!(
+            arms.values()
+                .all(|arm| arm["requests"].as_u64() > Some(100)),
+            "{step}"
+        );
+        assert!(
+            arms["a"]["slowest-microseconds"].as_f64() >= Some(20_000.0),
+            "{step}"
+        );
+        assert_eq!(arms["a"]["asked"], arms["a"]["proxy-requests"], "{step}");
+    }
+    // A machine that sees a known delay wrongly has measured nothing.
+    assert!([Some(5), Some(3)].contains(&ran.code), "{}", ran.seen());
+    let schema: Value =
+        serde_json::from_str(&conformance(&["schema", "ladder"]).stdout).expect("JSON");
+    assert!(jsonschema::is_valid(&schema, &record));
+    let svg = fs::read_to_string(run.join("ladder.svg")).expect("a picture");
+    assert!(svg.contains("deep-json"));
+}
+
+#[rstest]
+#[case(&["speed"], "env.NAME")]
+#[case(&["env.STUB_DECISION_DELAY"], "have to be named")]
+#[case(&["rate", "--steps", "100,fast"], "`fast` is no number")]
+#[case(&["input", "--steps", "bomb"], "deep-json")]
+#[case(&["rate", "--steps", "50000", "--duration", "1m"], "and the most are")]
+fn a_ladder_that_cannot_be_climbed_is_refused(#[case] arguments: &[&str], #[case] said: &str) {
+    let mut all = vec!["bench", "ladder"];
+    all.extend(arguments);
+    let ran = conformance(&all);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(ran.stderr.contains(said), "{}", ran.seen());
+}

@@ -6,6 +6,8 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 /// The most ticks of a linear axis.
 const TICKS: f64 = 8.0;
+/// On a logarithmic axis of more decades, only they have ticks.
+const MOST_DECADES: f64 = 3.0;
 /// How far beyond the values a linear axis goes, as a part of their range.
 const MARGIN: f64 = 0.05;
 
@@ -67,8 +69,13 @@ impl Axis {
         let (from, to) = (least / 1.1, most * 1.1);
         let first = from.log10().floor();
         let decades = (to.log10().ceil() - first).max(1.0);
+        let digits: &[f64] = if decades > MOST_DECADES {
+            &[1.0]
+        } else {
+            &[1.0, 2.0, 5.0]
+        };
         let ticks = multiples(1.0, first, first + decades)
-            .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powf(power)))
+            .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powf(power)))
             .filter(|tick| (from..=to).contains(tick))
             .map(|tick| (tick, number(tick)))
             .collect();

@@ -5,6 +5,7 @@ use harness_verdict::latency::series::{self, Series};
 
 use self::canvas::PlotError;
 use super::arm::Arm;
+use super::ladder_record::LadderRecord;
 use super::record::BenchRecord;
 
 mod axis;
@@ -12,11 +13,12 @@ mod canvas;
 mod curves;
 mod differences;
 mod over_time;
+mod steps;
 
 /// An arm and what was measured of it.
 type ArmSeries<'a> = (Arm, &'a Series);
 
-/// Draws every picture; each has the name of its file.
+/// Draws every picture of a benchmark; each has the name of its file.
 ///
 /// # Errors
 ///
@@ -40,4 +42,13 @@ pub fn draw(
             over_time::draw(&arms, record.method.seconds)?,
         ),
     ])
+}
+
+/// Draws the picture of a ladder, given what its steps are called.
+///
+/// # Errors
+///
+/// When it cannot be drawn.
+pub fn draw_ladder(record: &LadderRecord, title: &str) -> Result<String, PlotError> {
+    steps::draw(record, title)
 }

@@ -1,0 +1,248 @@
+//! The record of a ladder: what was measured at each step, and what a terminal shows of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::arm::Arm;
+use super::generations::GenerationSeen;
+use super::record::{ArmRecord, LATENESS_LIMIT_MICROSECONDS, Method, arm_records};
+use super::self_check::SelfCheck;
+use harness_verdict::latency::percentile::Percentile;
+
+/// The version of the record's format.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A median that is so many times that of the first step is called out.
+const KNEE: f64 = 5.0;
+
+/// The record of a ladder.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LadderRecord {
+    /// The version of this format.
+    pub schema_version: u32,
+    /// The run.
+    pub run: String,
+    /// Whether the run came to its end: not interrupted, and without an error.
+    pub complete: bool,
+    /// What was raised: `rate`, `connections`, `body`, `input`, or `env.` and a variable.
+    pub raised: String,
+    /// How it was measured; what was raised has its first value here.
+    pub method: Method,
+    /// What was seen of a stop and of a delay that were known.
+    pub self_check: Option<SelfCheck>,
+    /// The steps in the order in which they were measured.
+    pub steps: Vec<StepRecord>,
+}
+
+/// What was measured at a step.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StepRecord {
+    /// The value of what was raised.
+    pub step: String,
+    /// What was measured, by arm.
+    pub arms: BTreeMap<Arm, ArmRecord>,
+}
+
+impl StepRecord {
+    /// Makes the record of a step.
+    pub fn new(step: String, arms: &[Arm], seen: &[GenerationSeen]) -> Self {
+        let mut records = arm_records(seen);
+        records.retain(|arm, _| arms.contains(arm));
+        Self {
+            step,
+            arms: records,
+        }
+    }
+
+    /// Returns whether an arm's requests all were answered by a decision.
+    pub fn is_whole(&self, arm: Arm) -> bool {
+        self.arms
+            .get(&arm)
+            .is_some_and(|record| record.failed_open == 0 && record.unanswered() == 0)
+    }
+
+    /// Returns a latency; none where requests of the arm went on without a decision or were not answered, or the generator was late: it would be that
+    /// of something else.
+    pub fn latency(&self, arm: Arm, percentile: Percentile) -> Option<f64> {
+        let record = self.arms.get(&arm)?;
+        let is_late = { record.lateness_microseconds.get(&percentile) }
+            .is_none_or(|late| *late > LATENESS_LIMIT_MICROSECONDS);
+        if is_late || !self.is_whole(arm) {
+            return None;
+        }
+        record.latency_microseconds.get(&percentile).copied()
+    }
+
+    /// Returns whether agent A answered every request by a decision, and none of them more slowly than this.
+    pub fn keeps_within(&self, slowest: Duration) -> bool {
+        let most = slowest.as_secs_f64() * 1e6;
+        self.is_whole(Arm::A) && self.slowest().is_some_and(|slowest| slowest <= most)
+    }
+
+    /// Returns the slowest answer to a request of agent A, in microseconds.
+    pub fn slowest(&self) -> Option<f64> {
+        self.arms.get(&Arm::A)?.slowest_microseconds
+    }
+}
+
+/// Returns the table.
+pub fn render(record: &LadderRecord, title: &str) -> String {
+    let mut text = String::new();
+    let arms: BTreeSet<Arm> = { record.steps.iter() }
+        .flat_map(|step| step.arms.keys().copied())
+        .collect();
+    let width = { record.steps.iter() }
+        .map(|step| step.step.chars().count())
+        .chain([title.chars().count()])
+        .max()
+        .unwrap_or(0);
+    let _ = write!(text, "\n{title:<width$}");
+    for arm in &arms {
+        let _ = write!(text, " {:>14} {:>9}", format!("{arm} p50 µs"), "p99 µs");
+    }
+    let _ = writeln!(
+        text,
+        " {:>12} {:>11} {:>10} {:>9} {:>9}",
+        "slowest µs", "failed open", "unanswered", "CPU ms/k", "MiB"
+    );
+    for step in &record.steps {
+        let _ = write!(text, "{:<width$}", step.step);
+        for arm in &arms {
+            let of = |percentile| shown(step.latency(*arm, percentile));
+            let _ = write!(
+                text,
+                " {:>14} {:>9}",
+                of(Percentile::P50),
+                of(Percentile::P99)
+            );
+        }
+        let agent = step.arms.get(&Arm::A);
+        let _ = writeln!(
+            text,
+            " {:>12} {:>11} {:>10} {:>9} {:>9}",
+            shown(step.slowest()),
+            agent.map_or("-".into(), |agent| format!(
+                "{:.2} %",
+                100.0 * agent.failed_open_part()
+            )),
+            agent.map_or("-".into(), |agent| agent.unanswered().to_string()),
+            agent
+                .and_then(|agent| agent.processor_milliseconds_per_1000)
+                .map_or("-".into(), |spent| format!("{spent:.1}")),
+            agent
+                .and_then(|agent| agent.resident_bytes)
+                .map_or("-".into(), |bytes| (bytes / (1024 * 1024)).to_string()),
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\nslowest, failed open, unanswered, CPU and MiB are agent A's; `-` stands where too few were measured, the generator was late, or not every request was decided about"
+    );
+    if let Some(self_check) = &record.self_check {
+        let _ = writeln!(text, "self-check: {self_check}");
+    }
+    text.push_str(&conclusion(&record.steps));
+    text
+}
+
+/// Says where agent A failed first, and where it became slow.
+fn conclusion(steps: &[StepRecord]) -> String {
+    let failed = steps.iter().position(|step| !step.is_whole(Arm::A));
+    let mut text = match failed {
+        None => "every request was answered by a decision of the agent".to_owned(),
+        Some(position) => {
+            let before = position.checked_sub(1).and_then(|before| steps.get(before));
+            format!(
+                "the first step with requests that were not answered by a decision is {}{}",
+                steps[position].step,
+                before.map_or(String::new(), |step| format!(
+                    "; at {} there were none",
+                    step.step
+                ))
+            )
+        }
+    };
+    let median = |step: &StepRecord| step.latency(Arm::A, Percentile::P50);
+    let first = steps.first().and_then(median);
+    let knee = first.and_then(|first| {
+        let is_slow = |step: &&StepRecord| median(step).is_some_and(|own| own > KNEE * first);
+        steps.iter().find(is_slow)
+    });
+    if let Some(step) = knee {
+        let _ = write!(
+            text,
+            "\nfrom {} on the median is more than {KNEE} times that of {}",
+            step.step, steps[0].step
+        );
+    }
+    text
+}
+
+fn shown(microseconds: Option<f64>) -> String {
+    microseconds.map_or("-".into(), |microseconds| format!("{microseconds:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::validity::tests::arm;
+
+    fn step(name: &str, median: f64, failed_open: u64) -> StepRecord {
+        let mut record = arm(1000, 1000);
+        record.failed_open = failed_open;
+        record.latency_microseconds.insert(Percentile::P50, median);
+        record.lateness_microseconds.insert(Percentile::P50, 20.0);
+        record.slowest_microseconds = Some(2.0 * median);
+        StepRecord {
+            step: name.into(),
+            arms: BTreeMap::from([(Arm::A, record)]),
+        }
+    }
+
+    #[test]
+    fn what_failed_open_has_no_latency_and_is_called_out() {
+        let failed = step("4000", 900.0, 1);
+        assert_eq!(failed.latency(Arm::A, Percentile::P50), None);
+        let kept = step("2000", 900.0, 0);
+        assert_eq!(kept.latency(Arm::A, Percentile::P50), Some(900.0));
+        assert_eq!(
+            kept.latency(Arm::A, Percentile::P99),
+            None,
+            "its lateness is not known"
+        );
+        assert_eq!(
+            conclusion(&[kept.clone(), failed]),
+            "the first step with requests that were not answered by a decision is 4000; at 2000 there were none"
+        );
+        assert!(conclusion(&[kept]).starts_with("every request"));
+    }
+
+    #[test]
+    fn a_step_that_is_much_slower_than_the_first_is_called_out() {
+        let steps = [
+            step("250", 900.0, 0),
+            step("500", 4400.0, 0),
+            step("1000", 4600.0, 0),
+        ];
+        let said = conclusion(&steps);
+        assert!(
+            said.ends_with("from 1000 on the median is more than 5 times that of 250"),
+            "{said}"
+        );
+        assert!(!conclusion(&steps[..2]).contains("from"), "{said}");
+    }
+
+    #[test]
+    fn a_limit_is_kept_by_decisions_in_time_only() {
+        let limit = Duration::from_millis(2);
+        assert!(step("a", 1000.0, 0).keeps_within(limit));
+        assert!(!step("a", 1001.0, 0).keeps_within(limit));
+        assert!(!step("a", 10.0, 1).keeps_within(limit));
+    }
+}
