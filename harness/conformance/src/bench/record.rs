@@ -12,6 +12,7 @@ use super::self_check::SelfCheck;
 use super::validity::reasons_against;
 use super::whole::Measured;
 use harness_artifacts::executable::Identity;
+use harness_core::stack::PROXY_CONTAINER;
 use harness_core::stack::assemble::AgentOverrides;
 use harness_traffic::latency::plan::Arrivals;
 use harness_traffic::latency::sample::{Ending, Sample};
@@ -42,6 +43,9 @@ pub struct BenchRecord {
     pub self_check: Option<SelfCheck>,
     /// What was measured, by arm.
     pub arms: BTreeMap<Arm, ArmRecord>,
+    /// What the proxy took for the requests of all arms.
+    #[serde(default)]
+    pub proxy: Usage,
     /// By how much arms differ that answer what a hop costs, by name and percentile.
     pub costs: Vec<Cost>,
     /// The candidate against the baseline, at each percentile that there are enough samples for.
@@ -128,6 +132,16 @@ pub struct ArmRecord {
     pub resident_bytes: Option<u64>,
 }
 
+/// What a program took.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Usage {
+    /// Processor time for 1,000 requests, in milliseconds.
+    pub processor_milliseconds_per_1000: Option<f64>,
+    /// The largest memory at the end of a generation, in bytes.
+    pub resident_bytes: Option<u64>,
+}
+
 /// What something costs.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -190,6 +204,11 @@ impl BenchRecord {
                 .chain(reasons_against(&arms, &late, &comparisons, seen))
                 .collect(),
             self_check,
+            proxy: usage(
+                PROXY_CONTAINER,
+                arms.values().map(|arm| arm.proxy_requests).sum(),
+                seen,
+            ),
             costs,
             comparisons,
             late,
@@ -355,11 +374,10 @@ fn arm_record(arm: Arm, series: &Series, seen: &[GenerationSeen]) -> ArmRecord {
         .collect();
     waited.sort_unstable();
     let requests: u64 = proxy().map(|proxy| proxy.requests).sum();
-    let used = || {
-        seen.iter()
-            .filter_map(|generation| generation.usage.get(arm.name()))
-    };
-    let processor: f64 = used().map(|used| used.processor.as_secs_f64()).sum();
+    let Usage {
+        processor_milliseconds_per_1000,
+        resident_bytes,
+    } = usage(arm.name(), requests, seen);
     ArmRecord {
         requests: u64::try_from(own.len()).unwrap_or(u64::MAX),
         endings,
@@ -373,8 +391,21 @@ fn arm_record(arm: Arm, series: &Series, seen: &[GenerationSeen]) -> ArmRecord {
             .max_by(f64::total_cmp),
         authorization_microseconds: percentiles_of(&waited, |microseconds| microseconds),
         lateness_microseconds: percentiles_of(&lateness, |late| f64::from(late) / 1000.0),
-        processor_milliseconds_per_1000: (arm.asks() && requests > 0)
-            .then(|| processor * 1e6 / approximate(requests)),
+        processor_milliseconds_per_1000,
+        resident_bytes,
+    }
+}
+
+/// Returns what a container took for so many requests; nothing where there is no such container.
+fn usage(container: &str, requests: u64, seen: &[GenerationSeen]) -> Usage {
+    let used = || {
+        seen.iter()
+            .filter_map(|generation| generation.usage.get(container))
+    };
+    let processor: f64 = used().map(|used| used.processor.as_secs_f64()).sum();
+    let is_known = used().next().is_some() && requests > 0;
+    Usage {
+        processor_milliseconds_per_1000: is_known.then(|| processor * 1e6 / approximate(requests)),
         resident_bytes: used().map(|used| used.resident_bytes).max(),
     }
 }

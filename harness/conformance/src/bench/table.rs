@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::arm::Arm;
-use super::record::{ArmRecord, BenchRecord, LATENESS_LIMIT_MICROSECONDS};
+use super::record::{ArmRecord, BenchRecord, LATENESS_LIMIT_MICROSECONDS, Usage};
 use harness_verdict::latency::percentile::Percentile;
 
 /// Returns the tables and the verdict.
@@ -44,6 +44,17 @@ pub fn render(record: &BenchRecord) -> String {
         method.kernel,
         method.processors
     );
+    let Usage {
+        processor_milliseconds_per_1000,
+        resident_bytes,
+    } = &record.proxy;
+    if let (Some(spent), Some(bytes)) = (processor_milliseconds_per_1000, resident_bytes) {
+        let mib = bytes / (1024 * 1024);
+        let _ = writeln!(
+            text,
+            "Envoy: {spent:.1} ms of a processor for 1,000 requests of all arms, {mib} MiB"
+        );
+    }
     if let Some(self_check) = &record.self_check {
         let _ = writeln!(text, "self-check: {self_check}");
     }

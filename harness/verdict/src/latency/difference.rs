@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::percentile::Percentile;
-use super::series::{Generation, Series, sorted};
+use super::series::{Generation, Series};
 use super::student::{OF_A_VERDICT, REPORTED, reach};
 use harness_core::corpus::random::Random;
 
@@ -172,7 +172,7 @@ fn variance_of_requests(
             let drawn: Vec<usize> = (0..blocks).map(|_| random.below(blocks)).collect();
             let of = |generation: &Generation| {
                 let latencies = drawn.iter().flat_map(|block| &generation.blocks[*block]);
-                percentile.of_sorted(&sorted(latencies.copied().collect()))
+                percentile.of_unsorted(&mut latencies.copied().collect::<Vec<f64>>())
             };
             let others: Option<Vec<f64>> = others.iter().map(|other| of(other)).collect();
             Some(of(generation)? - mean(&others?))

@@ -42,8 +42,20 @@ impl Percentile {
 
     /// Returns the percentile of values in ascending order: the smallest one that enough of them do not exceed. None of none.
     pub fn of_sorted<T: Copy>(self, sorted: &[T]) -> Option<T> {
-        let rank = (sorted.len() * self.thousandths()).div_ceil(1000);
-        sorted.get(rank.saturating_sub(1)).copied()
+        sorted.get(self.position(sorted.len())).copied()
+    }
+
+    /// Returns the percentile of values in any order, which it changes: a fraction of what sorting takes. None of none.
+    pub fn of_unsorted(self, values: &mut [f64]) -> Option<f64> {
+        let position = self.position(values.len());
+        let is_there = position < values.len();
+        is_there.then(|| *values.select_nth_unstable_by(position, f64::total_cmp).1)
+    }
+
+    fn position(self, count: usize) -> usize {
+        (count * self.thousandths())
+            .div_ceil(1000)
+            .saturating_sub(1)
     }
 }
 
@@ -87,6 +99,8 @@ mod tests {
                 let below = values.iter().filter(|other| **other < value).count();
                 prop_assert!(within * 1000 >= percentile.thousandths() * values.len());
                 prop_assert!(below * 1000 < percentile.thousandths() * values.len());
+                let mut unsorted: Vec<f64> = values.iter().rev().map(|other| f64::from(*other)).collect();
+                prop_assert_eq!(percentile.of_unsorted(&mut unsorted), Some(f64::from(value)));
             }
         }
     }

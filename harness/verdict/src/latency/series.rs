@@ -74,7 +74,7 @@ impl Generation {
         if self.count() < percentile.samples_needed() {
             return None;
         }
-        percentile.of_sorted(&sorted(self.latencies().collect()))
+        percentile.of_unsorted(&mut self.latencies().collect::<Vec<f64>>())
     }
 }
 

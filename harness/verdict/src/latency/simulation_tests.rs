@@ -4,6 +4,7 @@
 //! process from its start.
 
 use super::comparison::{Compared, Verdict, compare};
+use super::difference::difference;
 use super::percentile::Percentile;
 use super::series::{Generation, Series};
 use harness_core::corpus::random::Random;
@@ -114,4 +115,48 @@ fn a_difference_of_20_microseconds_is_found() {
     let counted = count(Percentile::P50, 20.0);
     assert!(counted.slower >= 950, "{counted:?}");
     assert_eq!(counted.faster, 0, "{counted:?}");
+}
+
+#[test]
+fn intervals_between_runs_hold_the_truth_as_often_as_they_say() {
+    let cost = |random: &mut Random, shift| {
+        let drawn = arms(random, &[0.0, shift]);
+        difference(&drawn[1], &[&drawn[0]], Percentile::P50).expect("enough")
+    };
+    let mut covered = 0;
+    for seed in 0..SERIES {
+        let mut random = Random::new(seed, "two runs");
+        let before = cost(&mut random, 300.0);
+        let change = cost(&mut random, 320.0).since(&before);
+        covered += u32::from(change.lower <= 20.0 && 20.0 <= change.upper);
+    }
+    assert!((930..=970).contains(&covered), "{covered} of 1,000");
+}
+
+/// What `ci/power.sh` prints: how often a difference of each size is found, and how often it is taken for none.
+#[test]
+#[ignore = "it takes minutes; ci/power.sh runs it"]
+#[expect(clippy::print_stdout, reason = "the table is what it is run for")]
+fn power_curve() {
+    for percentile in [Percentile::P50, Percentile::P90] {
+        let mut found_before = 0;
+        for shift in [0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0] {
+            let Counted {
+                covered,
+                slower,
+                faster,
+                inconclusive,
+            } = count(percentile, shift);
+            println!(
+                "{percentile} {shift:>3} µs slower: found {slower:>4}, taken for faster {faster:>3}, inconclusive {inconclusive:>4}, \
+                 in its interval {covered:>4}, each of {SERIES}"
+            );
+            // Chance moves a few of a thousand.
+            assert!(
+                slower + 30 >= found_before,
+                "a larger difference is found less often"
+            );
+            found_before = slower;
+        }
+    }
 }
