@@ -4,6 +4,7 @@ use camino::Utf8Path;
 
 use super::error::BenchError;
 use super::generations::GenerationSeen;
+use super::histograms;
 use super::ladder_record::LadderRecord;
 use super::plots;
 use super::record::BenchRecord;
@@ -14,10 +15,12 @@ use harness_traffic::latency::sample::{Sample, write_samples};
 /// The samples' file.
 const SAMPLES: &str = "samples.bin";
 
+/// The log of histograms.
+const HISTOGRAMS: &str = "latency.hlog";
 /// The picture of a ladder.
 pub const LADDER_PICTURE: &str = "ladder.svg";
 
-/// Writes the record, the samples and, where anything was measured, the pictures into the run's folder.
+/// Writes the record, the samples and, where anything was measured, histograms and pictures into the run's folder.
 ///
 /// # Errors
 ///
@@ -41,6 +44,9 @@ pub fn write(
     if samples.is_empty() {
         return Ok(());
     }
+    let method = &record.method;
+    let log = histograms::log(&samples, method.generations, method.seconds);
+    output.write_as_it_is(Utf8Path::new(HISTOGRAMS), &log)?;
     let pictures = plots::draw(record, &samples).map_err(|error| BenchError::Picture {
         reason: error.to_string(),
     })?;

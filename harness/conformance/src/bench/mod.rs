@@ -7,6 +7,7 @@ pub mod error;
 pub mod files;
 pub mod gate;
 pub mod generations;
+mod histograms;
 pub mod history;
 pub mod inputs;
 pub mod ladder;

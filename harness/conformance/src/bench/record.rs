@@ -172,9 +172,9 @@ impl BenchRecord {
         overrides: &AgentOverrides,
         subjects: BTreeMap<String, Identity>,
         smallest_difference: f64,
-        measured: &Measured,
+        measured: &Measured<GenerationSeen>,
     ) -> Self {
-        let seen = &measured.seen;
+        let seen = &measured.parts;
         let self_check = measured.self_check.clone();
         let all = series_of(seen);
         let of = |arm: Arm| &all[usize::from(arm.position())];

@@ -14,13 +14,23 @@ use crate::run::{Going, exit_code};
 
 /// What was measured until a run ended, and how it ended.
 #[derive(Debug)]
-pub struct Measured {
+pub struct Measured<P> {
     /// What was seen of a stop and of a delay that were known.
     pub self_check: Option<SelfCheck>,
-    /// The generations, in the order in which they were measured.
-    pub seen: Vec<GenerationSeen>,
+    /// The parts, in the order in which they were measured.
+    pub parts: Vec<P>,
     /// The exit code of a run that was measured to its end or interrupted, or why it could not go on.
     pub ended: Result<u8, BenchError>,
+}
+
+impl<P> Measured<P> {
+    const fn nothing() -> Self {
+        Self {
+            self_check: None,
+            parts: Vec::new(),
+            ended: Ok(exit_code::PASSED),
+        }
+    }
 }
 
 /// Checks the machine, and measures one generation after another until one fails or a signal comes.
@@ -28,12 +38,8 @@ pub async fn measure(
     setup: &RunSetup,
     plan: &BenchPlan,
     going: &mut watch::Receiver<Going>,
-) -> Measured {
-    let mut measured = Measured {
-        self_check: None,
-        seen: Vec::new(),
-        ended: Ok(exit_code::PASSED),
-    };
+) -> Measured<GenerationSeen> {
+    let mut measured = Measured::nothing();
     let work = async {
         measured.self_check = Some(check(setup, plan).await?);
         remark(format_args!(
@@ -49,23 +55,12 @@ pub async fn measure(
                 plan.generations,
                 seen.samples.len()
             ));
-            measured.seen.push(seen);
+            measured.parts.push(seen);
         }
         Ok(exit_code::PASSED)
     };
     measured.ended = until_interrupted(work, going).await;
     measured
-}
-
-/// What was measured of a ladder until a run ended, and how it ended.
-#[derive(Debug)]
-pub struct Climbed {
-    /// What was seen of a stop and of a delay that were known.
-    pub self_check: Option<SelfCheck>,
-    /// The steps, in the order in which they were measured.
-    pub steps: Vec<StepRecord>,
-    /// As that of a benchmark.
-    pub ended: Result<u8, BenchError>,
 }
 
 /// Checks the machine, and measures one step after another until one fails, a signal comes, or a higher step says no more.
@@ -75,12 +70,8 @@ pub async fn climb(
     raised: &Raised,
     steps: &[Step],
     going: &mut watch::Receiver<Going>,
-) -> Climbed {
-    let mut climbed = Climbed {
-        self_check: None,
-        steps: Vec::new(),
-        ended: Ok(exit_code::PASSED),
-    };
+) -> Measured<StepRecord> {
+    let mut climbed = Measured::nothing();
     let work = async {
         climbed.self_check = Some(check(setup, plan).await?);
         remark(format_args!(
@@ -98,7 +89,7 @@ pub async fn climb(
             let record = StepRecord::new(step.to_string(), &plan.arms, &seen);
             remark(format_args!("{number} of {}: {raised} {step}", steps.len()));
             let is_whole = record.is_whole(Arm::A);
-            climbed.steps.push(record);
+            climbed.parts.push(record);
             if !is_whole && raised.ends_at_first_failure() {
                 break;
             }

@@ -118,12 +118,12 @@ async fn measure(
     );
     record.gate = gate.map(|gate| gate.judge(&record)).unwrap_or_default();
     let folder = &setup.output.folder;
-    write(&setup.output, &record, &measured.seen)?;
+    write(&setup.output, &record, &measured.parts)?;
     if let Some(runs) = folder.parent() {
         retention::tidy(runs, DEFAULT_KEPT_RUNS);
     }
     // A reader that has seen enough, as `head`, changes nothing about the verdict.
-    if !measured.seen.is_empty() {
+    if !measured.parts.is_empty() {
         drop(say(table::render(&record)));
     }
     drop(say(format_args!("record: {}", folder.join(BENCHMARK))));

@@ -130,7 +130,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
                 arguments.generations.into(),
             ),
             self_check: climbed.self_check,
-            steps: climbed.steps,
+            steps: climbed.parts,
         };
         write_ladder(&setup.output, &record, &arguments.raised.title())?;
         let folder = &setup.output.folder;
