@@ -14,7 +14,8 @@ class Counting(unittest.TestCase):
             instructions.counted("==7== valgrind: no such file")
 
     def test_what_a_start_costs_is_no_part_of_what_a_check_costs(self) -> None:
-        self.assertEqual(instructions.per_check(lambda checks: 5_000_000 + 1_234 * checks), 1_234)
+        for cost in (1_234, 25_000_000):
+            self.assertEqual(instructions.per_check(lambda checks, cost=cost: 5_000_000 + cost * checks), cost)
 
 
 class Judging(unittest.TestCase):

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
 use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress, address};
-use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
-use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest};
+use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer};
 use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// What differs between the requests of two classes.
 #[derive(Clone, Debug, Default)]
@@ -31,17 +32,9 @@ pub(super) fn encoded(request: Difference) -> Vec<u8> {
         ("user-agent", request.user_agent.unwrap_or(BROWSER)),
     ];
     let content_type = request.content_type.map(|kind| ("content-type", kind));
-    let headers: HashMap<String, String> = COMMON
-        .iter()
-        .chain(&own)
-        .chain(&request.headers)
-        .chain(content_type.iter())
-        .map(|(name, value)| ((*name).into(), (*value).into()))
-        .collect();
-    let http = HttpRequest {
+    let mut http = HttpRequest {
         id: "4711".into(),
         method: method.into(),
-        headers,
         path: request.target.clone(),
         host: HOST.into(),
         scheme: "https".into(),
@@ -49,19 +42,37 @@ pub(super) fn encoded(request: Difference) -> Vec<u8> {
         size: i64::try_from(request.body.len()).expect("short"),
         raw_body: request.body,
         ..HttpRequest::default()
-    };
-    let check = CheckRequest {
-        attributes: Some(AttributeContext {
-            source: Some(peer("192.0.2.17", 41_234)),
-            destination: Some(peer("198.51.100.4", 8443)),
-            request: Some(Request {
-                time: None,
-                http: Some(http),
-            }),
-            ..AttributeContext::default()
-        }),
-    };
-    check.encode_to_vec()
+    }
+    .encode_to_vec();
+    let headers = COMMON.iter().chain(&own).chain(&request.headers);
+    for (name, value) in headers.chain(content_type.iter()) {
+        http.extend(header(name, value));
+    }
+    let mut attributes = AttributeContext {
+        source: Some(peer("192.0.2.17", 41_234)),
+        destination: Some(peer("198.51.100.4", 8443)),
+        ..AttributeContext::default()
+    }
+    .encode_to_vec();
+    attributes.extend(field(REQUEST, &field(HTTP, &http)));
+    field(ATTRIBUTES, &attributes)
+}
+
+// A map has another order in each process, and what its order costs would be counted with the rest. Messages of one header each make one message.
+fn header(name: &str, value: &str) -> Vec<u8> {
+    HttpRequest {
+        headers: HashMap::from([(name.into(), value.into())]),
+        ..HttpRequest::default()
+    }
+    .encode_to_vec()
+}
+
+fn field(number: u32, content: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    encode_key(number, WireType::LengthDelimited, &mut encoded);
+    encode_varint(content.len() as u64, &mut encoded);
+    encoded.extend(content);
+    encoded
 }
 
 fn peer(host: &str, port: u32) -> Peer {
@@ -78,6 +89,10 @@ fn peer(host: &str, port: u32) -> Peer {
     }
 }
 
+// The numbers of fields: of `CheckRequest`, of its attributes, and of their request.
+const ATTRIBUTES: u32 = 1;
+const REQUEST: u32 = 4;
+const HTTP: u32 = 2;
 const HOST: &str = "shop.example.com";
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const COMMON: &[(&str, &str)] = &[

@@ -130,10 +130,12 @@ const PIECES: &[&str] = &[
     "😀",
 ];
 
+type Detect = fn(&str, Characters) -> Option<String>;
+
 /// Compares every detector with itself where nothing is known of its text.
 fn compare(text: &str) {
     let characters = Characters::of(text);
-    let detectors: [(&str, fn(&str, Characters) -> Option<String>); 9] = [
+    let detectors: [(&str, Detect); 9] = [
         ("backdoor", backdoor::detect),
         ("code", code::detect),
         ("command", command::detect),
