@@ -76,12 +76,17 @@ impl TryFrom<CheckRequest> for CheckedRequest {
         let mut headers: Vec<(String, String)> = http
             .headers
             .into_iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .map(|(mut name, value)| {
+                name.make_ascii_lowercase();
+                (name, value)
+            })
             .collect();
-        headers.sort();
-        headers.extend(http.header_map.into_iter().flat_map(raw_headers));
-        // The copies of a header stay in their order.
-        headers.sort_by(|(one, _), (other, _)| one.cmp(other));
+        headers.sort_unstable();
+        if let Some(map) = http.header_map {
+            headers.extend(raw_headers(map));
+            // The copies of a header stay in their order.
+            headers.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
         let body = if http.raw_body.is_empty() {
             http.body.into_bytes()
         } else {

@@ -1,7 +1,12 @@
 //! Web shells: the names of files that are nothing else, and the parameters that only they have.
 
+use crate::inspect::characters::Characters;
+
 /// Returns the detector's name when a path asks for a known web shell.
-pub(crate) fn detect(path: &str) -> Option<String> {
+pub(crate) fn detect(path: &str, characters: Characters) -> Option<String> {
+    if !characters.has_any(DOT) {
+        return None;
+    }
     let lower = path.to_ascii_lowercase().replace('\\', "/");
     let is_known = lower.split(['/', ';', '?', '\0']).any(|segment| {
         SHELLS.contains(&segment.trim())
@@ -14,12 +19,14 @@ pub(crate) fn detect(path: &str) -> Option<String> {
 
 /// Returns the detector's name when a parameter belongs to a known web shell.
 pub(crate) fn detect_parameter(name: &str) -> Option<String> {
-    let lower = name.to_ascii_lowercase();
     PARAMETERS
-        .contains(&lower.as_str())
+        .iter()
+        .any(|parameter| parameter.eq_ignore_ascii_case(name))
         .then(|| "STUB-WEBSHELL-PARAMETER".into())
 }
 
+// Between every name of a shell and its extension.
+const DOT: Characters = Characters::of(".");
 // Names with a number of variants and extensions.
 const PROLIFIC: &[&str] = &[
     "aspxspy",

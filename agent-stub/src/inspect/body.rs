@@ -2,6 +2,8 @@
 //!
 //! Envoy may cut a body short, so each reader takes what is there and none insists on an end.
 
+use std::borrow::Cow;
+
 use crate::exchange::CheckedRequest;
 use crate::inspect::escape::text_of;
 use crate::inspect::field::{Checks, Fields, Spaces, inspect_pairs};
@@ -36,7 +38,7 @@ fn is_binary(body: &[u8]) -> bool {
 }
 
 // XML parsers take UTF-16 for what its first bytes say, whatever the content type says.
-fn readable(body: &[u8]) -> String {
+fn readable(body: &[u8]) -> Cow<'_, str> {
     let units = |from: fn([u8; 2]) -> u16, bytes: &[u8]| {
         let units: Vec<u16> = bytes
             .as_chunks::<2>()
@@ -44,7 +46,7 @@ fn readable(body: &[u8]) -> String {
             .iter()
             .map(|pair| from(*pair))
             .collect();
-        String::from_utf16_lossy(&units)
+        String::from_utf16_lossy(&units).into()
     };
     match body {
         [0xff, 0xfe, rest @ ..] => units(u16::from_le_bytes, rest),
@@ -95,16 +97,16 @@ fn inspect_json(text: &str, fields: &mut Fields) {
     let scan = scan_strings(text, |string| match string.role {
         Role::Name => fields.inspect(
             location,
-            &string.text,
-            &string.text,
+            string.text,
+            string.text,
             Checks::All,
             Spaces::AsWritten,
         ),
-        Role::Value if is_graphql(&string) => graphql::inspect(&string.text, location, fields),
+        Role::Value if is_graphql(&string) => graphql::inspect(string.text, location, fields),
         Role::Value => fields.inspect(
             location,
-            &string.name,
-            &string.text,
+            string.name,
+            string.text,
             Checks::All,
             Spaces::AsWritten,
         ),
@@ -115,8 +117,8 @@ fn inspect_json(text: &str, fields: &mut Fields) {
     }
 }
 
-fn is_graphql(string: &JsonString) -> bool {
-    string.role == Role::Value && string.name == "query" && graphql::is_document(&string.text)
+fn is_graphql(string: &JsonString<'_>) -> bool {
+    string.role == Role::Value && string.name == "query" && graphql::is_document(string.text)
 }
 
 fn inspect_text(text: &str, fields: &mut Fields) {

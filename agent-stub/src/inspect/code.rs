@@ -3,6 +3,7 @@
 //! Prose and documentation name the same functions. So a call counts where a statement may begin and with an argument that
 //! code has, and a template expression counts by what is in it, not by its braces.
 
+use crate::inspect::characters::Characters;
 use crate::inspect::code_words::{
     CALLS, CallPlace, INTERNALS, PHP_CALLS, PHP_INPUT, Shell, TEMPLATE_CALLS, TEMPLATE_WORDS,
     TEMPLATES, Template,
@@ -10,23 +11,32 @@ use crate::inspect::code_words::{
 use crate::inspect::field::cut;
 
 /// Returns the detector's name when an interpreter or a template engine would run the text.
-pub(crate) fn detect(text: &str) -> Option<String> {
-    if !text.contains(['(', '{', '<', '[', '.']) {
-        return None;
-    }
-    let lower = text.to_ascii_lowercase();
-    let detector = if opens_php(&lower) {
-        "STUB-CODE-PHP"
-    } else if expands_template(&lower) {
-        "STUB-CODE-TEMPLATE"
-    } else if calls_dangerously(&lower) {
-        "STUB-CODE-CALL"
-    } else if INTERNALS.iter().any(|name| lower.contains(name)) {
-        "STUB-CODE-INTERNALS"
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
+    let found = if characters.has_any(OPENINGS) {
+        opens_code(&text.to_ascii_lowercase(), characters)
     } else {
-        return None;
+        None
     };
-    Some(detector.into())
+    found
+        .or_else(|| {
+            let mut names = INTERNALS.iter();
+            names
+                .any(|name| name.is_in(text, characters))
+                .then_some("STUB-CODE-INTERNALS")
+        })
+        .map(Into::into)
+}
+
+fn opens_code(lower: &str, characters: Characters) -> Option<&'static str> {
+    if characters.has_all(PHP) && opens_php(lower) {
+        Some("STUB-CODE-PHP")
+    } else if expands_template(lower, characters) {
+        Some("STUB-CODE-TEMPLATE")
+    } else if characters.has_any(CALL) && calls_dangerously(lower) {
+        Some("STUB-CODE-CALL")
+    } else {
+        None
+    }
 }
 
 fn opens_php(lower: &str) -> bool {
@@ -46,8 +56,11 @@ fn runs_something(code: &str) -> bool {
             .any(|(at, _)| PHP_CALLS.contains(&name_before(code, at)))
 }
 
-fn expands_template(lower: &str) -> bool {
-    TEMPLATES.iter().any(|template| {
+fn expands_template(lower: &str, characters: Characters) -> bool {
+    let mut possible = TEMPLATES
+        .iter()
+        .filter(|template| characters.has_all(Characters::of(template.opening)));
+    possible.any(|template| {
         lower
             .match_indices(template.opening)
             .take(MOST_CANDIDATES)
@@ -129,6 +142,10 @@ fn name_before(text: &str, parenthesis: usize) -> &str {
     before[before.len() - start..].trim_start_matches('.')
 }
 
+// Every call has a parenthesis, and every opening of a template or of PHP one of these.
+const OPENINGS: Characters = Characters::of("({<");
+const PHP: Characters = Characters::of("<?");
+const CALL: Characters = Characters::of("(");
 const MOST_CANDIDATES: usize = 512;
 const EXPRESSION_BYTES: usize = 512;
 const ARGUMENT_BYTES: usize = 32;

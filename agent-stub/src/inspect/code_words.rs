@@ -1,5 +1,7 @@
 //! The words of code: which calls run something, which template marks hold expressions, and what only attacks name.
 
+use crate::inspect::word::Word;
+
 pub(super) struct Template {
     pub(super) opening: &'static str,
     pub(super) closing: char,
@@ -269,13 +271,13 @@ pub(super) const CALLS: &[Call] = &[
 ];
 
 // Names that only code which breaks out of a sandbox, or a serialised object, has.
-pub(super) const INTERNALS: &[&str] = &[
-    "__class__.__mro__",
-    "__class__.__base",
-    ".__subclasses__()",
-    "class.module.classloader",
-    "process.mainmodule.require(",
-    "java.lang.runtime.getruntime().exec(",
-    "(#_memberaccess",
-    "#context['com.opensymphony",
+pub(super) const INTERNALS: &[Word] = &[
+    Word::of("__class__.__mro__"),
+    Word::of("__class__.__base"),
+    Word::of(".__subclasses__()"),
+    Word::of("class.module.classloader"),
+    Word::of("process.mainmodule.require("),
+    Word::of("java.lang.runtime.getruntime().exec("),
+    Word::of("(#_memberaccess"),
+    Word::of("#context['com.opensymphony"),
 ];

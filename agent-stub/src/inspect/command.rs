@@ -3,30 +3,41 @@
 //! Prose is full of semicolons, ampersands and words such as `cat` and `more`. So a program counts only with an argument that
 //! looks like one (a path, an option, a variable), or, for the few that are useful alone, at the end of the text.
 
+use crate::inspect::characters::Characters;
 use crate::inspect::field::cut;
 
 /// Returns the detector's name when the text would make a shell run a known program.
-pub(crate) fn detect(text: &str) -> Option<String> {
-    if text.trim_start().starts_with("() {") {
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
+    if characters.has_all(FUNCTION) && text.trim_start().starts_with("() {") {
         return Some("STUB-SHELLSHOCK".into());
+    }
+    let separates = characters.has_any(SEPARATORS);
+    let substitutes = characters.has_all(SUBSTITUTION);
+    let quotes = characters.has_any(BACKQUOTE);
+    if !separates && !substitutes && !quotes {
+        return None;
     }
     let lower = text.to_ascii_lowercase();
     if is_plain_list(&lower) {
         return None;
     }
-    let separated = lower
-        .match_indices([';', '|', '&', '\n'])
+    let is_command = separates && separates_program(&lower)
+        || substitutes && substitutes_program(&lower)
+        || quotes && quotes_program(&lower);
+    is_command.then(|| "STUB-COMMAND".into())
+}
+
+fn separates_program(text: &str) -> bool {
+    text.bytes()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b';' | b'|' | b'&' | b'\n'))
         .take(SEPARATOR_LIMIT)
         .any(|(at, separator)| {
             runs_program(
-                cut(&lower[at + 1..], COMMAND_BYTES),
+                cut(&text[at + 1..], COMMAND_BYTES),
                 CommandEnd::of(separator),
             )
-        });
-    if separated || substitutes(&lower) || quotes_program(&lower) {
-        return Some("STUB-COMMAND".into());
-    }
-    None
+        })
 }
 
 // `name;id;host` and `/users/name|id|city`: column lists, where words like `id` mean themselves. A list has at least three
@@ -37,17 +48,16 @@ fn is_plain_list(text: &str) -> bool {
         .split([';', '|', ','])
         .map(str::trim);
     let first = words.next().unwrap_or_default();
-    let others: Vec<&str> = words.collect();
     let is_word = |word: &str| {
         !word.is_empty()
             && word
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
-    others.len() >= 2
-        && first.rsplit('/').next().is_some_and(is_word)
-        && others.iter().all(|word| is_word(word))
-        && !others.iter().all(|word| is_program(word))
+    first.rsplit('/').next().is_some_and(is_word)
+        && words.clone().all(is_word)
+        && words.clone().count() >= 2
+        && !words.all(is_program)
 }
 
 /// What may follow a program that stands alone.
@@ -60,8 +70,8 @@ enum CommandEnd {
 }
 
 impl CommandEnd {
-    fn of(separator: &str) -> Self {
-        if matches!(separator, "|" | "\n") {
+    fn of(separator: u8) -> Self {
+        if matches!(separator, b'|' | b'\n') {
             Self::TextOnly
         } else {
             Self::Any
@@ -158,7 +168,7 @@ fn is_dotted_name(argument: &str) -> bool {
     })
 }
 
-fn substitutes(text: &str) -> bool {
+fn substitutes_program(text: &str) -> bool {
     text.match_indices("$(")
         .take(SEPARATOR_LIMIT)
         .any(|(at, opening)| {
@@ -192,6 +202,11 @@ fn quotes_program(text: &str) -> bool {
 fn is_program(word: &str) -> bool {
     STANDS_ALONE.contains(&word) || WANTS_ARGUMENT.contains(&word)
 }
+
+const FUNCTION: Characters = Characters::of("() {");
+const SEPARATORS: Characters = Characters::of(";|&\n");
+const SUBSTITUTION: Characters = Characters::of("$(");
+const BACKQUOTE: Characters = Characters::of("`");
 
 // Sentences begin with these, and a dotted name or an address may follow: `; more at example.com`.
 const ENGLISH_WORDS: &[&str] = &[

@@ -4,11 +4,13 @@
 //! undone once each. Every step is linear, and there are at most eight texts for a value.
 
 use std::borrow::Cow;
+use std::mem::replace;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::inspect::characters::Characters;
 use crate::inspect::entity::{Entities, resolve};
 use crate::inspect::escape::{percent_decoded, unescaped};
 use crate::inspect::field::Spaces;
@@ -18,6 +20,8 @@ use crate::inspect::field::Spaces;
 pub(crate) struct Decoded<'value> {
     /// The text.
     pub(crate) text: Cow<'value, str>,
+    /// Its characters.
+    pub(crate) characters: Characters,
     /// How it was arrived at.
     pub(crate) reading: Reading,
 }
@@ -33,51 +37,75 @@ pub(crate) enum Reading {
 
 /// Returns the distinct decodings of a value, the written one first.
 pub(crate) fn decodings(value: &str, spaces: Spaces) -> Vec<Decoded<'_>> {
-    let written: Cow<'_, str> = match spaces {
-        Spaces::FromPlus if value.contains('+') => value.replace('+', " ").into(),
-        Spaces::FromPlus | Spaces::AsWritten => value.into(),
+    let mut last = match spaces {
+        Spaces::FromPlus if value.contains('+') => plain(value.replace('+', " ").into()),
+        Spaces::FromPlus | Spaces::AsWritten => plain(value.into()),
     };
-    let mut texts = vec![written];
+    let mut all = Vec::with_capacity(1);
     for _ in 0..PERCENT_ROUNDS {
-        let Some(decoded) = texts.last().and_then(|text| percent_decoded(text)) else {
+        let Some(decoded) = if_any(&last, PERCENT, percent_decoded) else {
             break;
         };
-        texts.push(decoded.into());
+        all.push(replace(&mut last, plain(decoded.into())));
     }
-    let last = texts
-        .last()
-        .cloned()
-        .expect("the written text is always there");
-    texts.extend(resolve(&last, Entities::Numeric).map(Cow::from));
-    texts.extend(unescaped(&last).map(Cow::from));
-    texts.extend(from_base64(&last).map(Cow::from));
-    let mut all: Vec<Decoded<'_>> = texts.into_iter().map(plain).collect();
-    all.extend(resolve(&last, Entities::All).map(|text| Decoded {
-        text: text.into(),
+    let mut others = Vec::new();
+    let numeric = if_any(&last, AMPERSAND, |text| resolve(text, Entities::Numeric));
+    others.extend(numeric.map(|text| plain(text.into())));
+    let unescaped = if_any(&last, BACKSLASH, unescaped);
+    others.extend(unescaped.map(|text| plain(text.into())));
+    let from_base64 = from_base64(&last.text, last.characters);
+    others.extend(from_base64.map(|text| plain(text.into())));
+    let resolved = if_any(&last, AMPERSAND, |text| resolve(text, Entities::All));
+    others.extend(resolved.map(|text| Decoded {
         reading: Reading::Resolved,
+        ..plain(text.into())
     }));
+    all.push(last);
+    all.append(&mut others);
     all
+}
+
+// Undoes an encoding, where the character is there without which there is none.
+fn if_any(
+    last: &Decoded<'_>,
+    mark: Characters,
+    undo: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    if last.characters.has_any(mark) {
+        undo(&last.text)
+    } else {
+        None
+    }
 }
 
 fn plain(text: Cow<'_, str>) -> Decoded<'_> {
     Decoded {
+        characters: Characters::of(&text),
         text,
         reading: Reading::Plain,
     }
 }
 
 // Words and identifiers are valid base64 too; what they decode to is hardly ever printable.
-fn from_base64(text: &str) -> Option<String> {
+fn from_base64(text: &str, characters: Characters) -> Option<String> {
+    if characters.has_any(NEVER_BASE64) {
+        return None;
+    }
     let text = text.trim();
     let is_candidate = (SHORTEST_BASE64..=LONGEST_BASE64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/-_= ".contains(&byte));
+        && Characters::of(text).are_among(IN_BASE64);
     if !is_candidate {
         return None;
     }
     // In a query a plus sign has become a space by now, and the address-safe alphabet has other signs.
-    let standard = text.replace([' ', '-'], "+").replace('_', "/");
+    let mut standard = text.as_bytes().to_vec();
+    for byte in &mut standard {
+        match byte {
+            b' ' | b'-' => *byte = b'+',
+            b'_' => *byte = b'/',
+            _ => {}
+        }
+    }
     let decoded = String::from_utf8(BASE64.decode(standard).ok()?).ok()?;
     let is_printable = decoded
         .chars()
@@ -85,6 +113,12 @@ fn from_base64(text: &str) -> Option<String> {
     (is_printable && !decoded.is_empty()).then_some(decoded)
 }
 
+const PERCENT: Characters = Characters::of("%");
+const AMPERSAND: Characters = Characters::of("&");
+const BACKSLASH: Characters = Characters::of("\\");
+const IN_BASE64: Characters = Characters::of("a0+/-_= ");
+// White space around a text is cut off; none of these is.
+const NEVER_BASE64: Characters = Characters::of("!\"#$%&'()*,.:;<>?@[\\]^`{|}~\0");
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

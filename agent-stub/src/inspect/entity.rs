@@ -11,6 +11,9 @@ pub(crate) enum Entities {
 
 /// Resolves entities; none when nothing changes.
 pub(crate) fn resolve(text: &str, entities: Entities) -> Option<String> {
+    if !text.contains('&') {
+        return None;
+    }
     let mut resolved = String::new();
     let mut rest = text;
     let mut changed = false;

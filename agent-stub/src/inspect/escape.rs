@@ -1,5 +1,7 @@
 //! Percent escapes, backslash escapes, and UTF-8 that is longer than it needs to be.
 
+use std::borrow::Cow;
+
 /// Undoes one round of percent encoding, `%uXXXX` included; none when nothing changes.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     if !text.contains('%') {
@@ -20,7 +22,8 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
             at += 1;
         }
     }
-    let decoded = text_of(&decoded);
+    let decoded =
+        String::from_utf8(decoded).unwrap_or_else(|error| text_of(error.as_bytes()).into_owned());
     (decoded != text).then_some(decoded)
 }
 
@@ -42,10 +45,12 @@ pub(crate) fn unescaped(text: &str) -> Option<String> {
 }
 
 /// Reads bytes as UTF-8, over-long forms of the characters that attacks hide in them included.
-pub(crate) fn text_of(bytes: &[u8]) -> String {
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
-        Err(_) => String::from_utf8_lossy(&shortened(bytes)).into_owned(),
+        Err(_) => String::from_utf8_lossy(&shortened(bytes))
+            .into_owned()
+            .into(),
     }
 }
 

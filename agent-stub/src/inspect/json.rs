@@ -3,15 +3,17 @@
 //! A scanner in place of a parser, because bodies arrive cut short: it yields each string up to the cut, the last one
 //! unfinished, needs no recursion however deep the text nests, and says when the text is not JSON at all.
 
+use std::borrow::Cow;
+
 /// What the scanner found between two quotes.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct JsonString {
+pub(crate) struct JsonString<'text> {
     /// The decoded text.
-    pub(crate) text: String,
+    pub(crate) text: &'text str,
     /// Whether it names a member or is a value.
     pub(crate) role: Role,
     /// For a value, the name of the nearest member before it.
-    pub(crate) name: String,
+    pub(crate) name: &'text str,
 }
 
 /// What a string is for.
@@ -33,8 +35,8 @@ pub(crate) enum Scan {
 }
 
 /// Calls `visit` for each string of the text.
-pub(crate) fn scan_strings(text: &str, mut visit: impl FnMut(JsonString)) -> Scan {
-    let mut name = String::new();
+pub(crate) fn scan_strings(text: &str, mut visit: impl FnMut(JsonString<'_>)) -> Scan {
+    let mut name = Cow::Borrowed("");
     let mut rest = text;
     for _ in 0..STRING_LIMIT {
         let Some(quote) = rest.find('"') else {
@@ -46,17 +48,17 @@ pub(crate) fn scan_strings(text: &str, mut visit: impl FnMut(JsonString)) -> Sca
         let (decoded, after) = read_string(&rest[quote + 1..]);
         rest = after;
         if rest.trim_start().starts_with(':') {
-            name.clone_from(&decoded);
+            name = decoded;
             visit(JsonString {
-                text: decoded,
+                text: &name,
                 role: Role::Name,
-                name: String::new(),
+                name: "",
             });
         } else {
             visit(JsonString {
-                text: decoded,
+                text: &decoded,
                 role: Role::Value,
-                name: name.clone(),
+                name: &name,
             });
         }
     }
@@ -64,28 +66,42 @@ pub(crate) fn scan_strings(text: &str, mut visit: impl FnMut(JsonString)) -> Sca
 }
 
 fn vocabulary(between_strings: &str) -> Scan {
-    let is_json = between_strings.chars().all(|character| {
-        character.is_ascii_whitespace()
-            || character.is_ascii_digit()
-            || "{}[]:,.+-eEtrufalsn".contains(character)
+    let is_json = between_strings.bytes().all(|byte| {
+        byte.is_ascii_whitespace()
+            || byte.is_ascii_digit()
+            || matches!(
+                byte,
+                b'{' | b'}' | b'[' | b']' | b':' | b',' | b'.' | b'+' | b'-' | b'E'
+            )
+            || matches!(
+                byte,
+                b't' | b'r' | b'u' | b'e' | b'f' | b'a' | b'l' | b's' | b'n'
+            )
     });
     if is_json { Scan::Whole } else { Scan::NotJson }
 }
 
 /// Reads a string from after its opening quote on; returns its text and what follows the closing quote.
-pub(crate) fn read_string(text: &str) -> (String, &str) {
+pub(crate) fn read_string(text: &str) -> (Cow<'_, str>, &str) {
+    let next = |text: &str| text.bytes().position(|byte| matches!(byte, b'"' | b'\\'));
+    let Some(first) = next(text) else {
+        return (text.into(), "");
+    };
+    if text[first..].starts_with('"') {
+        return (text[..first].into(), &text[first + 1..]);
+    }
     let mut decoded = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find(['"', '\\']) {
+    while let Some(at) = next(rest) {
         decoded.push_str(&rest[..at]);
         let after = &rest[at + 1..];
         if rest[at..].starts_with('"') {
-            return (decoded, after);
+            return (decoded.into(), after);
         }
         rest = read_escape(after, &mut decoded);
     }
     decoded.push_str(rest);
-    (decoded, "")
+    (decoded.into(), "")
 }
 
 fn read_escape<'text>(escape: &'text str, decoded: &mut String) -> &'text str {
@@ -148,7 +164,7 @@ mod tests {
     fn strings(text: &str) -> (Vec<(Role, String, String)>, Scan) {
         let mut found = Vec::new();
         let scan = scan_strings(text, |string| {
-            found.push((string.role, string.name, string.text));
+            found.push((string.role, string.name.into(), string.text.into()));
         });
         (found, scan)
     }

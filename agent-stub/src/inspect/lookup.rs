@@ -1,7 +1,12 @@
 //! JNDI look-ups in the `${…}` notation of Log4j, with nested look-ups resolved as Log4j would resolve them.
 
+use crate::inspect::characters::Characters;
+
 /// Returns the detector's name when expanding the text would reach a JNDI look-up.
-pub(crate) fn detect(text: &str) -> Option<String> {
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
+    if !characters.has_all(OPENING) {
+        return None;
+    }
     let mut rest = &text[text.find("${")?..];
     // The contents of the look-ups that are open at this point, the innermost last.
     let mut open: Vec<String> = Vec::new();
@@ -52,6 +57,7 @@ fn expanded(content: &str) -> &str {
     }
 }
 
+const OPENING: Characters = Characters::of("${");
 const DEEPEST: usize = 32;
 const LONGEST_CONTENT: usize = 1024;
 
@@ -73,7 +79,7 @@ mod tests {
     #[case("${${date:'j'}ndi:ldap://a}")]
     #[case("${a} ${jn${x}di:ldap://a}")]
     fn a_look_up_is_found_however_it_is_nested(#[case] text: &str) {
-        assert!(detect(text).is_some(), "{text}");
+        assert!(detect(text, Characters::of(text)).is_some(), "{text}");
     }
 
     #[rstest]
@@ -84,6 +90,6 @@ mod tests {
     #[case("}${{}}")]
     #[case("${")]
     fn other_braces_pass(#[case] text: &str) {
-        assert_eq!(detect(text), None);
+        assert_eq!(detect(text, Characters::of(text)), None);
     }
 }

@@ -4,20 +4,31 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::inspect::characters::Characters;
+
 /// Returns the detector's name when the text is the address of a metadata service.
-pub(crate) fn detect(text: &str) -> Option<String> {
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
+    if !characters.has_any(PARTED) {
+        return None;
+    }
     let address = text.trim();
     if address.len() > LONGEST_ADDRESS || address.contains(char::is_whitespace) {
         return None;
     }
-    let lower = address.to_ascii_lowercase().replace('\\', "/");
-    if METADATA_PATHS.iter().any(|path| is_below(&lower, path)) {
+    let mut lower = address.to_ascii_lowercase();
+    if characters.has_any(BACKSLASH) {
+        lower = lower.replace('\\', "/");
+    }
+    if lower.starts_with('/') && METADATA_PATHS.iter().any(|path| is_below(&lower, path)) {
         return Some("STUB-METADATA-PATH".into());
     }
-    let names_service = lower
-        .match_indices("//")
-        .take(NESTED_ADDRESSES)
-        .any(|(at, slashes)| is_service(host_of(&lower[at + slashes.len()..]), Numbers::AnyForm));
+    let names_service = characters.has_any(SLASHES)
+        && lower
+            .match_indices("//")
+            .take(NESTED_ADDRESSES)
+            .any(|(at, slashes)| {
+                is_service(host_of(&lower[at + slashes.len()..]), Numbers::AnyForm)
+            });
     // Without a scheme, `2852039166` is a number like any other.
     (names_service || is_service(host_of(&lower), Numbers::Dotted))
         .then(|| "STUB-METADATA-HOST".into())
@@ -55,7 +66,9 @@ fn is_service(host: &str, numbers: Numbers) -> bool {
     {
         return true;
     }
-    if let Ok(address) = host.parse::<Ipv6Addr>() {
+    if host.contains(':')
+        && let Ok(address) = host.parse::<Ipv6Addr>()
+    {
         return address == EC2_IPV6
             || address
                 .to_ipv4()
@@ -114,6 +127,10 @@ fn number(part: &str) -> Option<u32> {
     }
 }
 
+// Paths have slashes, names and addresses of version 4 have dots, and those of version 6 stand in brackets.
+const PARTED: Characters = Characters::of("./\\[");
+const SLASHES: Characters = Characters::of("/\\");
+const BACKSLASH: Characters = Characters::of("\\");
 const ADDRESSES: &[Ipv4Addr] = &[
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(169, 254, 170, 2),

@@ -6,6 +6,7 @@
 mod anomaly;
 mod backdoor;
 mod body;
+mod characters;
 mod code;
 mod code_words;
 mod command;
@@ -13,6 +14,8 @@ mod decode;
 mod entity;
 mod escape;
 mod field;
+#[cfg(test)]
+mod filter_tests;
 mod graphql;
 mod grpc;
 mod header;
@@ -27,6 +30,7 @@ mod signal;
 mod sql;
 mod tool;
 mod traversal;
+mod word;
 mod xml;
 mod xxe;
 

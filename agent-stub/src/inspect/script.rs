@@ -2,30 +2,40 @@
 
 use libinjectionrs::detect_xss;
 
+use crate::inspect::characters::Characters;
+
 /// Returns the detector's name when the text is script in some context of a page.
-pub(crate) fn detect(text: &str) -> Option<String> {
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
     // libinjection also tries the text as an unquoted attribute, where `style=modern` is a finding. An attack needs some
     // way out of the attribute or a call.
-    if text.contains(['<', '>', '"', '\'', '`', '(']) && detect_xss(text.as_bytes()).is_injection()
+    if characters.has_any(WAYS_OUT)
+        && text.contains(['<', '>', '"', '\'', '`', '('])
+        && detect_xss(text.as_bytes()).is_injection()
     {
         return Some("LIBINJECTION-XSS".into());
     }
-    is_script_link(text).then(|| "LIBINJECTION-XSS-LINK".into())
+    (characters.has_any(SCHEME_END) && is_script_link(text)).then(|| "LIBINJECTION-XSS-LINK".into())
 }
 
+const WAYS_OUT: Characters = Characters::of("<>\"'`(");
+const SCHEME_END: Characters = Characters::of(":");
+
 fn is_script_link(text: &str) -> bool {
-    let compact: String = text
+    let compact = text
         .chars()
         .filter(|character| !character.is_control() && *character != ' ')
         .take(LINK_CHARACTERS)
-        .collect::<String>()
-        .to_ascii_lowercase();
-    let names_script = ["javascript:", "vbscript:"]
-        .iter()
-        .any(|scheme| compact.starts_with(scheme));
+        .map(|character| character.to_ascii_lowercase());
+    let names_script = ["javascript:", "vbscript:"].iter().any(|scheme| {
+        let start = compact.clone().take(scheme.len());
+        start.eq(scheme.chars())
+    });
+    if !names_script {
+        return false;
+    }
+    let compact: String = compact.collect();
     // `javascript: the good parts` is a title; code that does anything calls, assigns or evaluates.
-    names_script
-        && compact.contains(['(', '`', '='])
+    compact.contains(['(', '`', '='])
         && detect_xss(format!("<a href=\"{}\">", compact.replace('"', "")).as_bytes())
             .is_injection()
 }

@@ -1,20 +1,29 @@
 //! SQL injection: libinjection's verdict, less the fingerprints that plain prose and arithmetic share.
 
-use libinjectionrs::{Fingerprint, detect_sqli};
+use libinjectionrs::{SqliFlags, SqliState};
+
+use crate::inspect::characters::Characters;
 
 /// Returns the detector's name with the fingerprint when the text is SQL injection.
-pub(crate) fn detect(text: &str) -> Option<String> {
-    if text.len() < SHORTEST_ATTACK {
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
+    if text.len() < SHORTEST_ATTACK || is_one_token(text, characters) {
         return None;
     }
-    let verdict = detect_sqli(text.as_bytes());
-    let fingerprint = verdict
-        .fingerprint
-        .as_ref()
-        .map(Fingerprint::as_str)
-        .unwrap_or_default();
-    let is_attack = verdict.is_injection() && !is_prose(fingerprint, text);
-    is_attack.then(|| format!("LIBINJECTION-SQLI-{fingerprint}"))
+    let mut state = SqliState::new(text.as_bytes(), SqliFlags::FLAG_NONE);
+    if !state.detect() {
+        return None;
+    }
+    // What `detect_sqli` of the crate puts together for every text, a second time, is wanted for attacks only.
+    let fingerprint = state.get_fingerprint();
+    let fingerprint = fingerprint.as_str();
+    (!is_prose(fingerprint, text)).then(|| format!("LIBINJECTION-SQLI-{fingerprint}"))
+}
+
+// A word or a number. The shortest fingerprints of attacks have two tokens, but for the one of a comment.
+fn is_one_token(text: &str, characters: Characters) -> bool {
+    characters.are_among(Characters::DIGITS)
+        || characters.are_among(Characters::WORD)
+            && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 const SHORTEST_ATTACK: usize = 4;

@@ -1,14 +1,23 @@
 //! User agents that name an attack tool.
 
+use crate::inspect::characters::Characters;
+
 /// Returns the detector's name when the user agent names a known attack tool.
-pub(crate) fn detect(user_agent: &str) -> Option<String> {
-    let lower = user_agent.to_ascii_lowercase();
-    let mut words = lower.split(|character: char| !character.is_ascii_alphanumeric());
+pub(crate) fn detect(user_agent: &str, _characters: Characters) -> Option<String> {
+    let words = user_agent
+        .as_bytes()
+        .split(|byte| !byte.is_ascii_alphanumeric());
     words
-        .find_map(|word| ATTACK_TOOLS.iter().find(|tool| **tool == word))
+        .filter(|word| word.len() >= SHORTEST_NAME)
+        .find_map(|word| {
+            ATTACK_TOOLS
+                .iter()
+                .find(|tool| word.eq_ignore_ascii_case(tool.as_bytes()))
+        })
         .map(|tool| format!("STUB-TOOL-{tool}"))
 }
 
+const SHORTEST_NAME: usize = 4;
 const ATTACK_TOOLS: &[&str] = &[
     "acunetix",
     "appscan",
@@ -55,7 +64,10 @@ mod tests {
     #[case("Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)")]
     #[case("Mozilla/5.0 zgrab/0.x")]
     fn an_attack_tool_is_recognised(#[case] user_agent: &str) {
-        assert!(detect(user_agent).is_some(), "{user_agent}");
+        assert!(
+            detect(user_agent, Characters::of(user_agent)).is_some(),
+            "{user_agent}"
+        );
     }
 
     #[rstest]
@@ -64,6 +76,6 @@ mod tests {
     #[case("UnmappedReader/1.0")]
     #[case("")]
     fn an_ordinary_user_agent_passes(#[case] user_agent: &str) {
-        assert_eq!(detect(user_agent), None);
+        assert_eq!(detect(user_agent, Characters::of(user_agent)), None);
     }
 }

@@ -2,11 +2,19 @@
 //!
 //! Prose mentions relative paths, so a text with white space counts only when it reaches for a well-known file.
 
+use crate::inspect::characters::Characters;
+
 /// Returns the detector's name when the text leaves a directory or names a file that only attacks ask for.
-pub(crate) fn detect(text: &str) -> Option<String> {
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
+    if !characters.has_any(SLASHES) {
+        return None;
+    }
     let normal = text.to_ascii_lowercase().replace('\\', "/");
     let climbs = climbs(&normal);
-    let reaches = SENSITIVE_FILES.iter().any(|file| normal.contains(file));
+    let reaches = reaches_file(&normal);
+    if !climbs && !reaches {
+        return None;
+    }
     if normal.contains(char::is_whitespace) {
         return (climbs && reaches).then(|| "STUB-DIR-FILE".into());
     }
@@ -23,6 +31,9 @@ pub(crate) fn detect(text: &str) -> Option<String> {
 fn climbs(normal: &str) -> bool {
     normal.match_indices('/').any(|(end, _)| {
         let before = &normal[..end];
+        if !before.ends_with("..") && !before.ends_with("..;") {
+            return false;
+        }
         let segment = before
             .rfind(['/', '=', ':', ',', '"', '\'', '(', ' ', '\n'])
             .map_or(before, |at| &before[at + 1..]);
@@ -31,6 +42,16 @@ fn climbs(normal: &str) -> bool {
     })
 }
 
+// Each of these names starts with a slash.
+fn reaches_file(normal: &str) -> bool {
+    normal.match_indices('/').any(|(at, _)| {
+        SENSITIVE_FILES
+            .iter()
+            .any(|file| normal[at..].starts_with(file))
+    })
+}
+
+const SLASHES: Characters = Characters::of("/\\");
 const SENSITIVE_FILES: &[&str] = &[
     "/etc/passwd",
     "/etc/shadow",

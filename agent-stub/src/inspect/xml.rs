@@ -2,6 +2,7 @@
 //!
 //! A scanner that takes what is there: documents arrive cut short, and hostile ones are not well-formed.
 
+use crate::inspect::characters::Characters;
 use crate::inspect::entity::{Entities, resolve};
 use crate::inspect::field::{Checks, Fields, Spaces};
 use crate::inspect::signal::{Location, SignalKind};
@@ -9,7 +10,7 @@ use crate::inspect::xxe;
 
 /// Inspects the document itself and every text and attribute in it.
 pub(crate) fn inspect(document: &str, fields: &mut Fields) {
-    if let Some(detector) = xxe::detect(document) {
+    if let Some(detector) = xxe::detect(document, Characters::of(document)) {
         fields.note(SignalKind::Xxe, Location::Xml, "", document, &detector);
     }
     let mut element = "";

@@ -3,8 +3,13 @@
 //! Only a document counts, not prose about one, and only what an XML parser would act on: comments and sections of
 //! character data are read as such.
 
+use crate::inspect::characters::Characters;
+
 /// Returns the detector's name when parsing the text as XML would fetch something.
-pub(crate) fn detect(text: &str) -> Option<String> {
+pub(crate) fn detect(text: &str, characters: Characters) -> Option<String> {
+    if !characters.has_any(MARKUP) {
+        return None;
+    }
     let document = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if !document.starts_with('<') {
         return None;
@@ -138,6 +143,7 @@ fn after<'text>(text: &'text str, end: &str) -> Option<&'text str> {
     text.find(end).map(|at| &text[at + end.len()..])
 }
 
+const MARKUP: Characters = Characters::of("<");
 const DOCTYPE: &str = "<!DOCTYPE";
 const ENTITY: &str = "ENTITY";
 const PUBLISHERS: &[&str] = &[

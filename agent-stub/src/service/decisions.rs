@@ -1,5 +1,7 @@
 //! How a check is decided: inspect, judge, count, remember, and answer.
 
+use std::cell::LazyCell;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
@@ -90,7 +92,8 @@ impl Decisions {
         let started = Instant::now();
         let policy = self.rules.policy();
         let signals = self.signals(request, policy.mode)?;
-        let address = self.client_address.address_of(request);
+        // Most agents neither count nor log what has no signals, and so never ask whose request it is.
+        let address = LazyCell::new(|| self.client_address.address_of(request));
         let standing = self.standing(&address, &signals);
         let decided = Verdict::of(self.fault_hooks.mode(policy.mode), standing, &signals);
         let request_id = self.fault_hooks.request_id(self.request_ids.next());
@@ -140,7 +143,7 @@ impl Decisions {
         }
     }
 
-    fn standing(&self, address: &str, signals: &[Signal]) -> Standing {
+    fn standing(&self, address: &impl Deref<Target = String>, signals: &[Signal]) -> Standing {
         let Some(thresholds) = &self.thresholds else {
             return Standing::Flagged;
         };
@@ -163,9 +166,10 @@ impl Decisions {
             Verdict::Block => Counter::Block,
         };
         let mut counters = vec![Counter::Total, outcome];
-        counters.extend(signals.iter().map(|signal| Counter::Signal(signal.kind)));
-        counters[2..].sort_by_key(|counter| format!("{counter:?}"));
-        counters.dedup();
+        let mut kinds: Vec<SignalKind> = signals.iter().map(|signal| signal.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        counters.extend(kinds.into_iter().map(Counter::Signal));
         self.statsd.count(&counters);
     }
 
@@ -173,7 +177,7 @@ impl Decisions {
     fn remember(
         &self,
         request: &CheckedRequest,
-        address: &str,
+        address: &impl Deref<Target = String>,
         request_id: &str,
         verdict: Verdict,
         code: u16,
