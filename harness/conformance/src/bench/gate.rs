@@ -197,7 +197,7 @@ impl Quantity {
             Self::AAboveDisabled => Arm::Disabled,
             Self::AAboveNull => Arm::Null,
         };
-        let cost = record.cost(above, percentile)?;
+        let cost = record.cost(Arm::A, above, percentile)?;
         let base = record
             .arms
             .get(&above)?

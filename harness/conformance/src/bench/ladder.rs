@@ -13,7 +13,7 @@ use harness_traffic::latency::plan::{CONNECTION_LIMIT, RATE_LIMIT};
 /// What is raised.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Raised {
-    /// Requests per second, all of them for agent A.
+    /// Requests per second, so many for agent A and as many for the null agent.
     Rate,
     /// Connections of each arm.
     Connections,
@@ -46,10 +46,10 @@ pub enum Step {
 }
 
 impl Raised {
-    /// Returns the arms that are measured. The rate is that of one agent: beside others it would share the machine with them.
+    /// Returns the arms that are measured. Where the null agent fails too, it is the proxy or the machine that bears no more, and no agent.
     pub fn arms(&self) -> Vec<Arm> {
         match self {
-            Self::Rate => vec![Arm::A],
+            Self::Rate => vec![Arm::Null, Arm::A],
             Self::Connections | Self::Body | Self::Input | Self::Variable(_) => {
                 vec![Arm::Disabled, Arm::Null, Arm::A]
             }
@@ -76,7 +76,7 @@ impl Raised {
     /// Returns the steps where none are named; none where they have to be.
     pub fn usual_steps(&self) -> Option<Vec<Step>> {
         match self {
-            Self::Rate => Some([250, 500, 1000, 2000, 4000, 8000].map(Step::Rate).into()),
+            Self::Rate => Some([125, 250, 500, 1000, 2000, 4000].map(Step::Rate).into()),
             Self::Connections => Some([1, 4, 16, 64].map(Step::Connections).into()),
             Self::Body => Some([0, 1024, 8192, 65_536, 262_144].map(Step::Body).into()),
             Self::Input => Some(Input::ALL.map(Step::Input).into()),
@@ -95,7 +95,7 @@ impl Raised {
             number.ok_or_else(|| format!("`{text}` is no number up to {most}"))
         };
         match self {
-            Self::Rate => match number(RATE_LIMIT)? {
+            Self::Rate => match number(RATE_LIMIT / 2)? {
                 0 => Err("a rate is at least 1".into()),
                 rate => Ok(Step::Rate(rate)),
             },
@@ -115,10 +115,23 @@ impl Raised {
         }
     }
 
+    /// Says which step is not above the one before it, where they are numbers.
+    pub fn unordered<'a>(&self, steps: &'a [Step]) -> Option<&'a Step> {
+        let number = |step: &Step| match step {
+            Step::Rate(number) | Step::Body(number) => Some(*number),
+            Step::Connections(count) => Some((*count).into()),
+            Step::Input(_) | Step::Variable { .. } => None,
+        };
+        steps.windows(2).find_map(|pair| {
+            let is_above = number(&pair[1])? > number(&pair[0])?;
+            (!is_above).then_some(&pair[1])
+        })
+    }
+
     /// Returns what the steps are called in a table and a picture, with the unit.
     pub fn title(&self) -> String {
         match self {
-            Self::Rate => "requests/s".into(),
+            Self::Rate => "requests/s to each agent".into(),
             Self::Connections => "connections of each arm".into(),
             Self::Body => "body, bytes".into(),
             Self::Input => "input".into(),
@@ -135,7 +148,7 @@ impl Step {
     pub fn plan(&self, plan: &BenchPlan) -> BenchPlan {
         let mut plan = plan.clone();
         match self {
-            Self::Rate(rate) => plan.requests_per_second = *rate,
+            Self::Rate(rate) => plan.requests_per_second = rate.saturating_mul(2),
             Self::Connections(count) => plan.connections = *count,
             Self::Body(bytes) => plan.request = request(&plan.target, *bytes, 0),
             Self::Input(input) => plan.request = input.request(&plan.target),
@@ -201,7 +214,7 @@ mod tests {
 
     #[rstest]
     #[case("rate", "0", "at least 1")]
-    #[case("rate", "60000", "up to 50000")]
+    #[case("rate", "60000", "up to 25000")]
     #[case("connections", "x", "no number")]
     #[case("connections", "0", "at least 1")]
     #[case("body", "999999999", "up to 16777216")]

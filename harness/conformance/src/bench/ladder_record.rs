@@ -11,6 +11,7 @@ use super::arm::Arm;
 use super::generations::GenerationSeen;
 use super::record::{ArmRecord, LATENESS_LIMIT_MICROSECONDS, Method, arm_records};
 use super::self_check::SelfCheck;
+use super::validity::reasons_of_counts;
 use harness_verdict::latency::percentile::Percentile;
 
 /// The version of the record's format.
@@ -37,6 +38,8 @@ pub struct LadderRecord {
     pub self_check: Option<SelfCheck>,
     /// The steps in the order in which they were measured.
     pub steps: Vec<StepRecord>,
+    /// Why nothing follows from the figures; empty where it does.
+    pub invalid: Vec<String>,
 }
 
 /// What was measured at a step.
@@ -47,6 +50,19 @@ pub struct StepRecord {
     pub step: String,
     /// What was measured, by arm.
     pub arms: BTreeMap<Arm, ArmRecord>,
+    /// Why the step is no measurement; empty where it is one.
+    pub invalid: Vec<String>,
+}
+
+/// What follows for a limit on the slowest answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// Every request was answered by a decision in time.
+    Kept,
+    /// One was not.
+    Broken,
+    /// An answer took longer, and the generator was late.
+    Unknown,
 }
 
 impl StepRecord {
@@ -56,33 +72,42 @@ impl StepRecord {
         records.retain(|arm, _| arms.contains(arm));
         Self {
             step,
+            invalid: reasons_of_counts(&records, seen),
             arms: records,
         }
     }
 
-    /// Returns whether an arm's requests all were answered by a decision.
-    pub fn is_whole(&self, arm: Arm) -> bool {
-        self.arms
-            .get(&arm)
-            .is_some_and(|record| record.failed_open == 0 && record.unanswered() == 0)
+    /// Returns whether every request of an arm was answered, and by its agent's decision.
+    pub fn is_decided(&self, arm: Arm) -> bool {
+        let record = self.arms.get(&arm);
+        record.is_some_and(|record| record.failed_open == 0 && record.without_answer() == 0)
     }
 
-    /// Returns a latency; none where requests of the arm went on without a decision or were not answered, or the generator was late: it would be that
-    /// of something else.
+    /// Returns a latency; none where requests of the arm went on without a decision or were not answered with 200 to 299, or the generator was late:
+    /// it would be that of something else.
     pub fn latency(&self, arm: Arm, percentile: Percentile) -> Option<f64> {
         let record = self.arms.get(&arm)?;
-        let is_late = { record.lateness_microseconds.get(&percentile) }
-            .is_none_or(|late| *late > LATENESS_LIMIT_MICROSECONDS);
-        if is_late || !self.is_whole(arm) {
+        let late = record.lateness_microseconds.get(&percentile)?;
+        let is_late = *late > LATENESS_LIMIT_MICROSECONDS;
+        if is_late || record.failed_open > 0 || record.unanswered() > 0 {
             return None;
         }
         record.latency_microseconds.get(&percentile).copied()
     }
 
-    /// Returns whether agent A answered every request by a decision, and none of them more slowly than this.
-    pub fn keeps_within(&self, slowest: Duration) -> bool {
+    /// Says whether agent A answered every request by a decision, and none of them more slowly than this.
+    pub fn limit(&self, slowest: Duration) -> Limit {
         let most = slowest.as_secs_f64() * 1e6;
-        self.is_whole(Arm::A) && self.slowest().is_some_and(|slowest| slowest <= most)
+        let is_slow = self.slowest().is_none_or(|slowest| slowest > most);
+        let is_late = self.arms.get(&Arm::A).is_none_or(|record| {
+            let lateness = &record.lateness_microseconds;
+            { lateness.values() }.any(|late| *late > LATENESS_LIMIT_MICROSECONDS)
+        });
+        match (self.is_decided(Arm::A), is_slow, is_late) {
+            (false, _, _) | (true, true, false) => Limit::Broken,
+            (true, true, true) => Limit::Unknown,
+            (true, false, _) => Limit::Kept,
+        }
     }
 
     /// Returns the slowest answer to a request of agent A, in microseconds.
@@ -94,6 +119,9 @@ impl StepRecord {
 /// Returns the table.
 pub fn render(record: &LadderRecord, title: &str) -> String {
     let mut text = String::new();
+    for reason in &record.invalid {
+        let _ = writeln!(text, "not a measurement: {reason}");
+    }
     let arms: BTreeSet<Arm> = { record.steps.iter() }
         .flat_map(|step| step.arms.keys().copied())
         .collect();
@@ -108,8 +136,8 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
     }
     let _ = writeln!(
         text,
-        " {:>12} {:>11} {:>10} {:>9} {:>9}",
-        "slowest µs", "failed open", "unanswered", "CPU ms/k", "MiB"
+        " {:>12} {:>11} {:>9} {:>9} {:>9} {:>9}",
+        "slowest µs", "failed open", "no answer", "not 2xx", "CPU ms/k", "MiB"
     );
     for step in &record.steps {
         let _ = write!(text, "{:<width$}", step.step);
@@ -125,13 +153,16 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
         let agent = step.arms.get(&Arm::A);
         let _ = writeln!(
             text,
-            " {:>12} {:>11} {:>10} {:>9} {:>9}",
+            " {:>12} {:>11} {:>9} {:>9} {:>9} {:>9}",
             shown(step.slowest()),
             agent.map_or("-".into(), |agent| format!(
                 "{:.2} %",
                 100.0 * agent.failed_open_part()
             )),
-            agent.map_or("-".into(), |agent| agent.unanswered().to_string()),
+            agent.map_or("-".into(), |agent| agent.without_answer().to_string()),
+            agent.map_or("-".into(), |agent| (agent.unanswered()
+                - agent.without_answer())
+            .to_string()),
             agent
                 .and_then(|agent| agent.processor_milliseconds_per_1000)
                 .map_or("-".into(), |spent| format!("{spent:.1}")),
@@ -142,7 +173,7 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nslowest, failed open, unanswered, CPU and MiB are agent A's; `-` stands where too few were measured, the generator was late, or not every request was decided about"
+        "\nfrom `slowest` on it is agent A's, and `failed open` has the warm-up too; `-` stands where too few were measured, the generator was late, or not every\nrequest was answered with 200 to 299 by a decision"
     );
     if let Some(self_check) = &record.self_check {
         let _ = writeln!(text, "self-check: {self_check}");
@@ -153,7 +184,7 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
 
 /// Says where agent A failed first, and where it became slow.
 fn conclusion(steps: &[StepRecord]) -> String {
-    let failed = steps.iter().position(|step| !step.is_whole(Arm::A));
+    let failed = steps.iter().position(|step| !step.is_decided(Arm::A));
     let mut text = match failed {
         None => "every request was answered by a decision of the agent".to_owned(),
         Some(position) => {
@@ -168,18 +199,22 @@ fn conclusion(steps: &[StepRecord]) -> String {
             )
         }
     };
-    let median = |step: &StepRecord| step.latency(Arm::A, Percentile::P50);
-    let first = steps.first().and_then(median);
-    let knee = first.and_then(|first| {
-        let is_slow = |step: &&StepRecord| median(step).is_some_and(|own| own > KNEE * first);
-        steps.iter().find(is_slow)
-    });
-    if let Some(step) = knee {
-        let _ = write!(
-            text,
-            "\nfrom {} on the median is more than {KNEE} times that of {}",
-            step.step, steps[0].step
-        );
+    for arm in [Arm::A, Arm::Null] {
+        let median = |step: &StepRecord| step.latency(arm, Percentile::P50);
+        let first = steps.first().and_then(median).unwrap_or(f64::INFINITY);
+        let slow: Vec<&str> = { steps.iter() }
+            .filter(|step| median(step).is_some_and(|own| own > KNEE * first))
+            .map(|step| step.step.as_str())
+            .collect();
+        if !slow.is_empty() {
+            let _ = write!(
+                text,
+                "\nthe median of {} is more than {KNEE} times that of {} at {}",
+                arm.description(),
+                steps[0].step,
+                slow.join(", ")
+            );
+        }
     }
     text
 }
@@ -202,6 +237,7 @@ mod tests {
         StepRecord {
             step: name.into(),
             arms: BTreeMap::from([(Arm::A, record)]),
+            invalid: Vec::new(),
         }
     }
 
@@ -232,17 +268,31 @@ mod tests {
         ];
         let said = conclusion(&steps);
         assert!(
-            said.ends_with("from 1000 on the median is more than 5 times that of 250"),
+            said.ends_with("\nthe median of agent A is more than 5 times that of 250 at 1000"),
             "{said}"
         );
-        assert!(!conclusion(&steps[..2]).contains("from"), "{said}");
+        assert!(!conclusion(&steps[..2]).contains("median"), "{said}");
     }
 
     #[test]
-    fn a_limit_is_kept_by_decisions_in_time_only() {
-        let limit = Duration::from_millis(2);
-        assert!(step("a", 1000.0, 0).keeps_within(limit));
-        assert!(!step("a", 1001.0, 0).keeps_within(limit));
-        assert!(!step("a", 10.0, 1).keeps_within(limit));
+    fn a_limit_is_broken_by_what_is_late_or_undecided_and_not_by_a_late_generator() {
+        let limit = |step: &StepRecord| step.limit(Duration::from_millis(2));
+        assert_eq!(limit(&step("a", 1000.0, 0)), Limit::Kept);
+        assert_eq!(limit(&step("a", 1001.0, 0)), Limit::Broken);
+        assert_eq!(limit(&step("a", 10.0, 1)), Limit::Broken);
+        let mut late = step("a", 1001.0, 0);
+        let record = late.arms.get_mut(&Arm::A).expect("measured");
+        record.lateness_microseconds.insert(Percentile::P99, 5000.0);
+        assert_eq!(limit(&late), Limit::Unknown);
+    }
+
+    #[test]
+    fn a_denial_is_a_decision_without_a_latency() {
+        let mut denied = step("near-misses", 900.0, 0);
+        let record = denied.arms.get_mut(&Arm::A).expect("measured");
+        record.endings = BTreeMap::from([("denied".to_owned(), 1000)]);
+        assert!(denied.is_decided(Arm::A));
+        assert_eq!(denied.latency(Arm::A, Percentile::P50), None);
+        assert!(conclusion(&[denied]).starts_with("every request was answered by a decision"));
     }
 }

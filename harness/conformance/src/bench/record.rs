@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::arm::Arm;
 use super::gate::JudgedLimit;
@@ -74,6 +75,9 @@ pub struct Method {
     pub b: BTreeMap<String, String>,
     /// The path and query that were asked for.
     pub target: String,
+    /// The digest of the request's bytes.
+    #[serde(default)]
+    pub request_sha256: String,
     /// The length of the request in bytes.
     pub request_bytes: usize,
     /// How long requests were sent before those that were measured, in seconds.
@@ -109,7 +113,7 @@ pub struct Method {
 pub struct ArmRecord {
     /// How many requests were due.
     pub requests: u64,
-    /// How they ended, by kind: `answered`, `denied`, `lost`, `unreadable`, `given-up`.
+    /// How they ended, by kind: `answered` with 200 to 299, `denied` with another status, `lost`, `unreadable`, `given-up`.
     pub endings: BTreeMap<String, u64>,
     /// How many requests the proxy has had, by its log; those of the warm-up are among them.
     pub proxy_requests: u64,
@@ -217,10 +221,10 @@ impl BenchRecord {
         }
     }
 
-    /// Returns by how much agent A is slower than another arm; none where that was not judged.
-    pub fn cost(&self, above: Arm, percentile: Percentile) -> Option<Difference> {
+    /// Returns by how much an arm is slower than another one; none where that was not judged.
+    pub fn cost(&self, arm: Arm, above: Arm, percentile: Percentile) -> Option<Difference> {
         let is_meant =
-            |cost: &&Cost| (cost.arm, cost.above, cost.percentile) == (Arm::A, above, percentile);
+            |cost: &&Cost| (cost.arm, cost.above, cost.percentile) == (arm, above, percentile);
         self.costs.iter().find(is_meant).map(|cost| cost.difference)
     }
 }
@@ -230,6 +234,17 @@ impl ArmRecord {
     pub fn unanswered(&self) -> u64 {
         let answered = self.endings.get("answered").copied().unwrap_or_default();
         self.requests.saturating_sub(answered)
+    }
+
+    /// Returns how many requests have no whole answer: their connection was lost, the answer was unreadable, or they were given up.
+    pub fn without_answer(&self) -> u64 {
+        self.requests.saturating_sub(self.with_status())
+    }
+
+    /// Returns how many requests have a whole answer, of whatever status.
+    pub fn with_status(&self) -> u64 {
+        let count = |ending: &str| self.endings.get(ending).copied().unwrap_or_default();
+        count("answered") + count("denied")
     }
 
     /// Returns which part of the requests went on without the agent's decision.
@@ -257,6 +272,7 @@ impl Method {
             a: plan.stack.a.variables.clone(),
             b: plan.stack.b.variables.clone(),
             target: plan.target.clone(),
+            request_sha256: hex::encode(Sha256::digest(&plan.request)),
             request_bytes: plan.request.len(),
             warm_up_seconds: plan.warm_up.as_duration().as_secs_f64(),
             generations,
@@ -422,4 +438,49 @@ fn percentiles_of<T: Copy, P>(sorted: &[T], in_unit: impl Fn(T) -> P) -> BTreeMa
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn approximate(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn difference(estimate: f64) -> serde_json::Value {
+        json!({ "estimate": estimate, "lower": estimate - 10.0, "upper": estimate + 10.0, "generations": 10 })
+    }
+
+    /// Returns the record of a run in which agent A was judged at the median.
+    pub(in crate::bench) fn record() -> BenchRecord {
+        let cost = |arm: &str, above: &str, estimate| json!({ "arm": arm, "above": above, "percentile": "p50", "difference": difference(estimate) });
+        let arm = json!({
+            "requests": 1000, "endings": { "answered": 1000 }, "proxy-requests": 1000, "asked": 1000, "failed-open": 0,
+            "latency-microseconds": { "p50": 900.0 }, "authorization-microseconds": {}, "lateness-microseconds": {},
+            "processor-milliseconds-per-1000": 120.0, "resident-bytes": 16_000_000,
+        });
+        let agent = json!({ "path": "/agent", "size": 7, "sha256": "0a", "version": "agent, of a \"kind\"" });
+        let record = json!({
+            "schema-version": SCHEMA_VERSION, "run": "a-run", "complete": true,
+            "method": {
+                "subjects": { "agent": agent }, "envoy-config": "fail-closed", "agents": {}, "a": {}, "b": {}, "target": "/",
+                "request-bytes": 100, "warm-up-seconds": 1.0, "generations": 10, "seconds": 6.0, "requests-per-second": 1000,
+                "connections": 8, "arrivals": "poisson", "seed": 1, "smallest-difference": 20.0, "build": "dev", "kernel": "6.18",
+                "processors": 2,
+            },
+            "self-check": {
+                "requests": 2700, "answered": 2700, "stopped-milliseconds": 400.0, "expected-p99-milliseconds": 370.0,
+                "measured-p99-milliseconds": 380.0, "seeded-microseconds": 1000.0, "found-microseconds": 1100.0, "same-microseconds": 5.0,
+            },
+            "arms": { "a": arm },
+            "costs": [
+                cost("disabled", "absent", 12.0), cost("null", "disabled", 200.0), cost("a", "disabled", 500.0), cost("a", "null", 300.0),
+            ],
+            "comparisons": [{
+                "percentile": "p50", "baseline": 900.0, "same-against-same": difference(2.0), "candidate-against-baseline": difference(0.0),
+                "verdict": { "no-difference": { "within": 20.0 } },
+            }],
+            "late": {}, "gate": [], "invalid": [],
+        });
+        serde_json::from_value(record).expect("a record")
+    }
 }

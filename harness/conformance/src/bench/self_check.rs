@@ -1,4 +1,4 @@
-//! Whether this machine can measure at all: before any figure is shown, a stop and a delay that are known have to be seen.
+//! Whether this machine can measure at all: before anything is measured, a stop and a delay that are known have to be seen, or no figure counts.
 //!
 //! It is a set of processes like those of a benchmark, with null agents only. The application is stopped for a while: a generator that waits for
 //! answers before it sends on, or leaves out what it could not send, sees next to nothing of it. One of the agents holds its answers back.
@@ -36,6 +36,8 @@ const STOP: Stop = Stop {
 };
 /// How far p99 may be from what follows from the stop.
 const STOP_TOLERANCE: f64 = 0.1;
+/// How much the same agent may differ from itself by, as a part of the delay.
+const SAME_LIMIT: f64 = 0.25;
 /// The delay that B is given, in microseconds.
 const SEEDED_MICROSECONDS: f64 = 1000.0;
 /// The variable by which a null agent is given it.
@@ -45,6 +47,10 @@ const DELAY_VARIABLE: &str = "NULL_AGENT_DELAY_MICROSECONDS";
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SelfCheck {
+    /// How many requests were due.
+    pub requests: u64,
+    /// How many of them were answered with 200 to 299.
+    pub answered: u64,
     /// For how long the application was stopped, in milliseconds.
     pub stopped_milliseconds: f64,
     /// The p99 that follows from it, in milliseconds.
@@ -98,6 +104,7 @@ fn plan_of(plan: &BenchPlan) -> BenchPlan {
 impl SelfCheck {
     fn of(seen: &GenerationSeen) -> Self {
         let stopped = seen.stopped.unwrap_or_default();
+        let answered = seen.samples.iter().filter(|sample| counts(sample)).count();
         let median = |arm: Arm| {
             let of_arm = seen
                 .samples
@@ -110,6 +117,8 @@ impl SelfCheck {
         // Of what was due in the stop, each request waited for the rest of it; one in a hundred of all waited for longer than this.
         let expected = stopped.saturating_sub(MEASURED / 100);
         Self {
+            requests: count(seen.samples.len()),
+            answered: count(answered),
             stopped_milliseconds: stopped.as_secs_f64() * 1e3,
             expected_p99_milliseconds: expected.as_secs_f64() * 1e3,
             measured_p99_milliseconds: p99.unwrap_or(0.0) / 1e3,
@@ -121,19 +130,32 @@ impl SelfCheck {
 
     /// Says what was not seen as it was; nothing where all was.
     pub fn reasons_against(&self) -> Vec<String> {
+        if self.answered < self.requests {
+            // A time-out or a limit of the configuration: what was not answered says nothing of the generator.
+            return vec![format!(
+                "self-check: with the application stopped for {:.0} ms, {} of {} requests were not answered with 200 to 299",
+                self.stopped_milliseconds,
+                self.requests - self.answered,
+                self.requests
+            )];
+        }
         let mut reasons = Vec::new();
         let distance = (self.measured_p99_milliseconds - self.expected_p99_milliseconds).abs();
         if distance > STOP_TOLERANCE * self.expected_p99_milliseconds {
             reasons.push(format!("self-check: {}", StopSeen(self)));
         }
-        let half = self.seeded_microseconds / 2.0;
-        // A sleeping thread is woken late, and what comes meanwhile waits too; a delay is never seen as less.
-        let is_found = (half..=6.0 * half).contains(&self.found_microseconds);
-        if !is_found || self.same_microseconds.abs() > half {
+        let noise = SAME_LIMIT * self.seeded_microseconds;
+        // A sleeping thread is woken late, and what comes meanwhile waits too: a delay is seen as more, and as less by the noise alone.
+        let found = self.seeded_microseconds - noise..=3.0 * self.seeded_microseconds;
+        if !found.contains(&self.found_microseconds) || self.same_microseconds.abs() > noise {
             reasons.push(format!("self-check: {}", DelaySeen(self)));
         }
         reasons
     }
+}
+
+fn count(requests: usize) -> u64 {
+    u64::try_from(requests).unwrap_or(u64::MAX)
 }
 
 fn latencies<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<f64> {
@@ -177,9 +199,12 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use harness_traffic::latency::sample::Ending;
 
     fn seen(p99: f64, found: f64, same: f64) -> SelfCheck {
         SelfCheck {
+            requests: 2700,
+            answered: 2700,
             stopped_milliseconds: 400.0,
             expected_p99_milliseconds: 370.0,
             measured_p99_milliseconds: p99,
@@ -196,7 +221,8 @@ mod tests {
     #[case(seen(410.0, 1080.0, 0.0), &["a p99 of 410 ms"])]
     #[case(seen(370.0, 30.0, 0.0), &["is seen as 30 µs"])]
     #[case(seen(370.0, 3100.0, 0.0), &["is seen as 3100 µs"])]
-    #[case(seen(370.0, 1000.0, 700.0), &["and none as 700 µs"])]
+    #[case(seen(370.0, 1000.0, 300.0), &["and none as 300 µs"])]
+    #[case(SelfCheck { answered: 2600, ..seen(2.0, 30.0, 0.0) }, &["100 of 2700 requests were not answered"])]
     #[case(seen(0.0, 0.0, 0.0), &["a p99 of 0 ms", "is seen as 0 µs"])]
     fn what_is_not_seen_as_it_was_is_a_reason(#[case] check: SelfCheck, #[case] said: &[&str]) {
         let reasons = check.reasons_against();
@@ -204,5 +230,59 @@ mod tests {
         for (reason, said) in reasons.iter().zip(said) {
             assert!(reason.contains(said), "{reason}");
         }
+    }
+
+    /// Returns what a generator sees that sends 900 requests a second for 3 s, of which the application lets the ones due in a stop wait for its end.
+    fn samples(is_kept: impl Fn(u64) -> bool) -> GenerationSeen {
+        const STOP_BEGIN: u64 = 1_000_000_000;
+        const STOP_END: u64 = 1_400_000_000;
+        let sample = |number: u64| {
+            let due_nanoseconds = number * 1_000_000_000 / 900;
+            let arm = u8::try_from(number % 6).expect("six arms");
+            let own: u64 = if arm == Arm::B.position() {
+                1_700_000
+            } else {
+                700_000
+            };
+            let waits = (STOP_BEGIN..STOP_END).contains(&due_nanoseconds);
+            let wait = if waits { STOP_END - due_nanoseconds } else { 0 };
+            Sample {
+                due_nanoseconds,
+                lateness_nanoseconds: 0,
+                latency: u32::try_from((own + wait) / 10).expect("below 42 s"),
+                status: 200,
+                arm,
+                generation: 0,
+                ending: Ending::Answered,
+                connection: 0,
+                under_way: 0,
+            }
+        };
+        let all = (0..2700).map(sample);
+        GenerationSeen {
+            samples: all
+                .filter(|sample| is_kept(sample.due_nanoseconds))
+                .collect(),
+            usage: BTreeMap::new(),
+            proxy: BTreeMap::new(),
+            application_requests: 0,
+            stopped: Some(Duration::from_millis(400)),
+        }
+    }
+
+    #[test]
+    fn a_generator_that_sends_nothing_in_a_stop_is_found_out() {
+        let open = SelfCheck::of(&samples(|_| true));
+        assert_eq!(open.reasons_against(), Vec::<String>::new(), "{open}");
+        assert!((open.found_microseconds - 1000.0).abs() < 1e-6);
+        // Twelve connections are caught by the stop; nothing else is sent before its end.
+        let closed = SelfCheck::of(&samples(|due| {
+            !(1_013_000_000..1_400_000_000).contains(&due)
+        }));
+        let reasons = closed.reasons_against();
+        assert!(
+            reasons.len() == 1 && reasons[0].contains("is seen as a p99 of"),
+            "{closed}"
+        );
     }
 }

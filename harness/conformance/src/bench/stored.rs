@@ -1,20 +1,25 @@
 //! Two stored runs: whether they can be compared, and what has changed from one to the other.
 //!
 //! Microseconds of two runs are not comparable, since the machine is another one an hour later. What is compared is what agent A added in each run to
-//! something that was measured in the same run.
+//! something that was measured in the same run. That changes with the machine's hour as well; what has no agent under test in it (the filter by itself, the
+//! null agent) shows by how much, and no smaller change is a verdict.
 
 use std::fmt::{self, Write as _};
+use std::ops::RangeInclusive;
 
 use super::arm::Arm;
 use super::record::{BenchRecord, Method};
+use crate::report::untrusted::harmless;
 use harness_verdict::latency::comparison::{Verdict, judge_change};
 use harness_verdict::latency::difference::Difference;
 use harness_verdict::latency::percentile::Percentile;
 
 /// What A is held against in each run.
 const ABOVE: [Arm; 2] = [Arm::Disabled, Arm::Null];
-/// With fewer generations a run has no interval.
-const GENERATIONS_NEEDED: usize = 2;
+/// What has no agent under test in it: it changes from run to run by what the runs themselves differ by.
+const CONTROLS: [(Arm, Arm); 2] = [(Arm::Disabled, Arm::Absent), (Arm::Null, Arm::Disabled)];
+/// How many generations a run has that an interval can be made of.
+const GENERATIONS: RangeInclusive<usize> = 2..=60;
 
 /// Two runs, the older one first.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +37,7 @@ pub struct Change {
     percentile: Percentile,
     before: Difference,
     after: Difference,
+    floor: f64,
     verdict: Verdict,
 }
 
@@ -41,11 +47,13 @@ impl StoredRuns<'_> {
         let mut reasons = Vec::new();
         for (name, record) in [("first", self.before), ("second", self.after)] {
             reasons.extend(
-                record
-                    .invalid
-                    .iter()
-                    .map(|reason| format!("the {name} run is no measurement: {reason}")),
+                record.invalid.iter().map(|reason| {
+                    format!("the {name} run is no measurement: {}", one_line(reason))
+                }),
             );
+            if record.self_check.is_none() {
+                reasons.push(format!("the {name} run has no self-check"));
+            }
             if !record.complete {
                 reasons.push(format!("the {name} run was interrupted"));
             }
@@ -55,7 +63,11 @@ impl StoredRuns<'_> {
             .zip(facts(&self.after.method));
         for ((name, before), (_, after)) in facts {
             if before != after {
-                reasons.push(format!("{name}: {before} and {after}"));
+                reasons.push(format!(
+                    "{name}: {} and {}",
+                    one_line(&before),
+                    one_line(&after)
+                ));
             }
         }
         reasons
@@ -73,28 +85,49 @@ impl StoredRuns<'_> {
 
     fn change(&self, above: Arm, percentile: Percentile, smallest: f64) -> Option<Change> {
         let [before, after] =
-            [self.before, self.after].map(|record| record.cost(above, percentile).and_then(usable));
-        let (before, after) = (before?, after?);
-        let floor = [
-            same(self.before, percentile)?,
-            same(self.after, percentile)?,
-        ];
-        let floor = floor
-            .into_iter()
-            .max_by(|one, other| one.estimate.abs().total_cmp(&other.estimate.abs()))?;
-        let verdict = judge_change(&after.since(&before), &floor, before.estimate, smallest);
+            self.both(|record| usable(record.cost(Arm::A, above, percentile)?))?;
+        let base = self
+            .before
+            .arms
+            .get(&Arm::A)?
+            .latency_microseconds
+            .get(&percentile)?;
+        let floor = self.floor(percentile)?;
+        let verdict = judge_change(&after.since(&before), floor, *base, smallest);
         Some(Change {
             above,
             percentile,
             before,
             after,
+            floor,
             verdict,
         })
+    }
+
+    /// Returns the most that the runs differ by at a percentile in what is no agent's: what the same program differed from itself by in either of them,
+    /// and by how much the controls have changed. None where one of these was not judged.
+    fn floor(&self, percentile: Percentile) -> Option<f64> {
+        let same = |record: &BenchRecord| {
+            let mut comparisons = record.comparisons.iter();
+            let found = comparisons.find(|comparison| comparison.percentile == percentile)?;
+            Some(usable(found.same_against_same)?.estimate.abs())
+        };
+        let mut floor = self.both(same)?.into_iter().fold(0.0, f64::max);
+        for (arm, above) in CONTROLS {
+            let [before, after] =
+                self.both(|record| usable(record.cost(arm, above, percentile)?))?;
+            floor = floor.max((after.estimate - before.estimate).abs());
+        }
+        Some(floor)
+    }
+
+    fn both<T>(&self, of: impl Fn(&BenchRecord) -> Option<T>) -> Option<[T; 2]> {
+        Some([of(self.before)?, of(self.after)?])
     }
 }
 
 /// Returns what has to be the same in both runs, by name.
-fn facts(method: &Method) -> Vec<(&'static str, String)> {
+pub(super) fn facts(method: &Method) -> Vec<(&'static str, String)> {
     let digest = |role: &str| {
         let subject = method.subjects.get(role);
         subject.map_or("unknown".into(), |subject| subject.sha256.clone())
@@ -105,11 +138,15 @@ fn facts(method: &Method) -> Vec<(&'static str, String)> {
             "processors",
             format!("{} {}", method.processors, method.processor_model),
         ),
-        ("build of conformance", method.build.clone()),
         ("Envoy", digest("envoy")),
+        ("application", digest("application")),
+        (
+            "conformance, with the generator and the null agent",
+            digest("harness"),
+        ),
         ("proxy configuration", method.envoy_config.clone()),
         ("path", method.target.clone()),
-        ("bytes of the request", method.request_bytes.to_string()),
+        ("request", method.request_sha256.clone()),
         (
             "requests per second",
             method.requests_per_second.to_string(),
@@ -118,29 +155,38 @@ fn facts(method: &Method) -> Vec<(&'static str, String)> {
         ("connections", method.connections.to_string()),
         ("seed", method.seed.to_string()),
         ("seconds of a generation", method.seconds.to_string()),
+        ("seconds of its warm-up", method.warm_up_seconds.to_string()),
     ]
 }
 
-fn same(record: &BenchRecord, percentile: Percentile) -> Option<Difference> {
-    let mut comparisons = record.comparisons.iter();
-    let found = comparisons.find(|comparison| comparison.percentile == percentile)?;
-    usable(found.same_against_same)
-}
-
+/// Returns a difference of a record that may be anybody's, where it is one.
 fn usable(difference: Difference) -> Option<Difference> {
-    (difference.generations >= GENERATIONS_NEEDED).then_some(difference)
+    let Difference {
+        estimate,
+        lower,
+        upper,
+        generations,
+    } = difference;
+    let is_finite = [estimate, lower, upper].into_iter().all(f64::is_finite);
+    let is_interval = lower <= estimate && estimate <= upper;
+    (is_finite && is_interval && GENERATIONS.contains(&generations)).then_some(difference)
 }
 
 /// Returns what a terminal shows of the changes.
 pub fn render(runs: &StoredRuns<'_>, changes: &[Change]) -> String {
     let mut text = String::new();
-    let mut agents = [runs.before, runs.after].map(|record| agent(&record.method));
-    if agents[0] == agents[1] {
-        agents[1].push_str(", the same: what differs is the noise between runs");
-    }
-    let [before, after] = agents;
-    let _ = writeln!(text, "before  {}  {before}", runs.before.run);
-    let _ = writeln!(text, "after   {}  {after}\n", runs.after.run);
+    let [before, after] = [runs.before, runs.after].map(|record| agent(&record.method));
+    let note = if before == after {
+        ", the same: what differs is the noise between runs"
+    } else {
+        ""
+    };
+    let _ = writeln!(text, "before  {}  {before}", one_line(&runs.before.run));
+    let _ = writeln!(
+        text,
+        "after   {}  {after}{note}\n",
+        one_line(&runs.after.run)
+    );
     for change in changes {
         let _ = writeln!(text, "{change}");
     }
@@ -156,19 +202,120 @@ fn agent(method: &Method) -> String {
     for (name, value) in method.agents.iter().chain(&method.a) {
         let _ = write!(text, " {name}={value}");
     }
-    text
+    one_line(&text)
+}
+
+/// Makes text of a file harmless for a terminal, and keeps it from looking like a line of its own.
+fn one_line(text: &str) -> String {
+    harmless(text).replace('\n', "\\n")
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{:<6} agent A above {:<30} {:>6.0} -> {:>6.0} µs  {}",
+            "{:<6} agent A above {:<30} {:>6.0} -> {:>6.0} µs  ",
             self.percentile,
             self.above.description(),
             self.before.estimate,
             self.after.estimate,
-            self.verdict
+        )?;
+        match &self.verdict {
+            // What would settle it in one run does not in two.
+            Verdict::Inconclusive { .. } => formatter.write_str(
+                "inconclusive: measure both agents in one run (`conformance bench --b binary=PATH`)",
+            )?,
+            verdict => verdict.fmt(formatter)?,
+        }
+        write!(
+            formatter,
+            "; the runs themselves differ by {:.0} µs",
+            self.floor
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::bench::record::tests::record;
+
+    fn cost(record: &mut BenchRecord, arm: Arm, above: Arm) -> &mut Difference {
+        let cost = { record.costs.iter_mut() }.find(|cost| (cost.arm, cost.above) == (arm, above));
+        &mut cost.expect("it is there").difference
+    }
+
+    fn shift(difference: &mut Difference, by: f64) {
+        difference.estimate += by;
+        difference.lower += by;
+        difference.upper += by;
+    }
+
+    fn said(before: &BenchRecord, after: &BenchRecord) -> String {
+        let runs = StoredRuns { before, after };
+        assert_eq!(runs.reasons_against(), Vec::<String>::new());
+        render(&runs, &runs.changes(20.0))
+    }
+
+    #[test]
+    fn an_agent_that_adds_more_is_slower_and_one_that_adds_the_same_is_not() {
+        let before = record();
+        assert!(said(&before, &before).contains(
+            "300 ->    300 µs  no difference (within ±20 µs); the runs themselves differ by 2 µs"
+        ));
+        let mut after = record();
+        shift(cost(&mut after, Arm::A, Arm::Null), 80.0);
+        // Student's 2.101 for 18 degrees of freedom, of two standard errors of 10/2.262; in per cent of the 900 µs that a request took.
+        assert!(said(&before, &after).contains("300 ->    380 µs  slower by [67, 93] µs (8.9 %)"));
+    }
+
+    #[test]
+    fn what_the_null_agent_changes_by_as_well_is_no_verdict() {
+        let before = record();
+        let mut after = record();
+        shift(cost(&mut after, Arm::A, Arm::Null), 80.0);
+        shift(cost(&mut after, Arm::Null, Arm::Disabled), -90.0);
+        let said = said(&before, &after);
+        assert!(said.contains("300 ->    380 µs  inconclusive"), "{said}");
+        assert!(
+            said.contains("the runs themselves differ by 90 µs"),
+            "{said}"
+        );
+    }
+
+    #[rstest]
+    #[case(|record: &mut BenchRecord| record.method.requests_per_second = 7, "requests per second: 1000 and 7")]
+    #[case(|record: &mut BenchRecord| record.method.kernel = "x\n\u{1b}[2J".into(), "kernel: 6.18 and x\\n\\u{1b}[2J")]
+    #[case(|record: &mut BenchRecord| record.method.request_sha256 = "f".into(), "request:  and f")]
+    #[case(|record: &mut BenchRecord| record.complete = false, "the second run was interrupted")]
+    #[case(|record: &mut BenchRecord| record.self_check = None, "the second run has no self-check")]
+    #[case(|record: &mut BenchRecord| record.invalid = vec!["late".into()], "the second run is no measurement: late")]
+    fn what_cannot_be_compared_is_said(#[case] change: fn(&mut BenchRecord), #[case] said: &str) {
+        let before = record();
+        let mut after = record();
+        change(&mut after);
+        let runs = StoredRuns {
+            before: &before,
+            after: &after,
+        };
+        assert_eq!(runs.reasons_against(), [said]);
+    }
+
+    #[rstest]
+    #[case(|difference: &mut Difference| difference.generations = usize::MAX)]
+    #[case(|difference: &mut Difference| difference.generations = 1)]
+    #[case(|difference: &mut Difference| difference.upper = f64::INFINITY)]
+    #[case(|difference: &mut Difference| difference.lower = difference.upper + 1.0)]
+    fn a_difference_that_is_none_is_not_judged(#[case] change: fn(&mut Difference)) {
+        let before = record();
+        let mut after = record();
+        change(cost(&mut after, Arm::Null, Arm::Disabled));
+        let runs = StoredRuns {
+            before: &before,
+            after: &after,
+        };
+        assert!(runs.changes(20.0).is_empty());
     }
 }

@@ -32,7 +32,36 @@ pub(super) fn reasons_against(
                 record.failed_open, record.proxy_requests
             ));
         }
+        if record.unanswered() > 0 {
+            reasons.push(format!(
+                "{} of {} requests of arm {arm} were not answered with 200 to 299",
+                record.unanswered(),
+                record.requests
+            ));
+        }
+    }
+    reasons.extend(reasons_of_counts(arms, seen));
+    reasons
+}
+
+/// Says where requests went another way than they are measured on, or are not in every count. Where some were not let through, proxy and application
+/// count differently, rightly.
+pub(super) fn reasons_of_counts(
+    arms: &BTreeMap<Arm, ArmRecord>,
+    seen: &[GenerationSeen],
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for (arm, record) in arms {
         let (asked, requests) = (record.asked, record.proxy_requests);
+        if !seen.is_empty() && record.requests == 0 {
+            reasons.push(format!("no request was due in arm {arm}"));
+        }
+        if requests < record.with_status() {
+            reasons.push(format!(
+                "the proxy's log has {requests} requests of arm {arm}, and {} were answered",
+                record.with_status()
+            ));
+        }
         if arm.asks() && asked < requests {
             reasons.push(format!(
                 "the agent of arm {arm} was asked about {asked} of {requests} requests: the configuration has it left out for the others"
@@ -43,13 +72,9 @@ pub(super) fn reasons_against(
                 "an agent was asked about {asked} of {requests} requests of arm {arm}, which is measured without one"
             ));
         }
-        if record.unanswered() > 0 {
-            reasons.push(format!(
-                "{} of {} requests of arm {arm} were not answered with 200 to 299",
-                record.unanswered(),
-                record.requests
-            ));
-        }
+    }
+    if arms.values().any(|record| record.unanswered() > 0) {
+        return reasons;
     }
     for (number, generation) in (1..).zip(seen) {
         let of_proxy: u64 = generation.proxy.values().map(|proxy| proxy.requests).sum();
@@ -112,6 +137,7 @@ pub(super) mod tests {
     #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::A).asked = 8, "agent of arm a was asked about 8 of 9")]
     #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::Disabled).asked = 1, "asked about 1 of 9 requests of arm disabled")]
     #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::Null).requests = 10, "1 of 10 requests of arm null were not answered")]
+    #[case(|arms: &mut BTreeMap<Arm, ArmRecord>| of(arms, Arm::Absent).proxy_requests = 8, "the proxy's log has 8 requests of arm absent, and 9 were")]
     fn each_request_that_went_another_way_is_a_reason(
         #[case] change: fn(&mut BTreeMap<Arm, ArmRecord>),
         #[case] said: &str,

@@ -88,9 +88,9 @@ pub async fn climb(
             }
             let record = StepRecord::new(step.to_string(), &plan.arms, &seen);
             remark(format_args!("{number} of {}: {raised} {step}", steps.len()));
-            let is_whole = record.is_whole(Arm::A);
+            let is_decided = record.is_decided(Arm::A);
             climbed.parts.push(record);
-            if !is_whole && raised.ends_at_first_failure() {
+            if !is_decided && raised.ends_at_first_failure() {
                 break;
             }
         }
@@ -111,7 +111,8 @@ async fn until_interrupted(
 ) -> Result<u8, BenchError> {
     tokio::select! {
         ended = Box::pin(work) => ended,
-        _ = going.changed() => match *going.borrow() {
+        // Where no signal can be heard of, the work goes on to its end.
+        Ok(()) = going.changed() => match *going.borrow() {
             Going::Interrupted(signal) => Ok(signal.exit_code()),
             Going::On => Ok(exit_code::PASSED),
         },

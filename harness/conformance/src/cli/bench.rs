@@ -30,6 +30,7 @@ use crate::run::setup_error::SetupError;
 use crate::run::subjects::AGENT;
 use crate::run::{Going, exit_code};
 use harness_artifacts::executable::Identity;
+use harness_core::model::causes::chain;
 
 /// Measures, or does what a subcommand says.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
@@ -127,21 +128,36 @@ async fn measure(
         drop(say(table::render(&record)));
     }
     drop(say(format_args!("record: {}", folder.join(BENCHMARK))));
-    if let Some(path) = &arguments.history {
-        if record.complete && record.invalid.is_empty() {
-            history::append(path, &record, Timestamp::now()).map_err(BenchError::from)?;
-        } else {
-            remark(format_args!(
-                "{path}: nothing is added, since nothing follows from this run"
-            ));
-        }
-    }
     let code = measured.ended?;
     finished.map_err(SetupError::from)?;
-    Ok(match code {
+    let code = match code {
         exit_code::PASSED => exit_code_of(&record, arguments.inconclusive_exit),
         code => code,
-    })
+    };
+    let continued = continue_history(arguments, &record);
+    match (continued, code) {
+        (Err(error), exit_code::PASSED) => Err(error.into()),
+        // The verdict comes before what its record could not be added to.
+        (Err(error), code) => {
+            remark(chain(&error).join(": "));
+            Ok(code)
+        }
+        (Ok(()), code) => Ok(code),
+    }
+}
+
+fn continue_history(arguments: &Arguments, record: &BenchRecord) -> Result<(), BenchError> {
+    let Some(path) = &arguments.history else {
+        return Ok(());
+    };
+    if record.complete && record.invalid.is_empty() {
+        history::append(path, record, Timestamp::now())?;
+    } else {
+        remark(format_args!(
+            "{path}: nothing is added, since nothing follows from this run"
+        ));
+    }
+    Ok(())
 }
 
 fn exit_code_of(record: &BenchRecord, inconclusive: u8) -> u8 {

@@ -11,9 +11,10 @@ use crate::bench::error::BenchError;
 use crate::bench::files::{LADDER_PICTURE, write_ladder};
 use crate::bench::generations::BenchPlan;
 use crate::bench::ladder::{Raised, Step};
-use crate::bench::ladder_record::{LadderRecord, SCHEMA_VERSION, render};
+use crate::bench::ladder_record::{LadderRecord, Limit, SCHEMA_VERSION, StepRecord, render};
 use crate::bench::record::Method;
 use crate::bench::request::request;
+use crate::bench::self_check::SelfCheck;
 use crate::bench::stack::{BenchStack, Subject};
 use crate::bench::whole;
 use crate::report::retention::{self, DEFAULT_KEPT_RUNS};
@@ -53,9 +54,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     duration: TimeSpan,
 
-    /// Requests per second over all arms: of A alone where the rate is raised, else of three.
-    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_LIMIT)))]
-    rate: u32,
+    /// Requests per second over all arms, of which there are three. Default: 600.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_LIMIT)))]
+    rate: Option<u32>,
 
     /// Connections of each arm: 255 for `rate` and `env.NAME`, else 32.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(CONNECTION_LIMIT)))]
@@ -66,8 +67,9 @@ pub(super) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Each step is a pod of its own. Requests go to the filter disabled, to the null agent and to agent A; where the rate is raised, to agent A alone. \
-A latency is shown only where every request of the arm was answered by a decision: `rate` and `env.NAME` end at the first step where that is not so.
+Each step is a pod of its own. Requests go to the filter disabled, to the null agent and to agent A; where the rate is raised, \
+to the two agents, so many to each: where the null agent fails too, it is the proxy or the machine that bears no more. \
+A latency is shown only where every request of the arm was answered with 200 to 299 by a decision: `rate` and `env.NAME` end at the first step where that is not so.
 
   conformance bench ladder rate                               how much one agent bears until the first bypass (Q04)
   conformance bench ladder connections                        what concurrency costs (Q03)
@@ -77,10 +79,14 @@ A latency is shown only where every request of the arm was answered by a decisio
 
 The run's folder gets `ladder.json` (its schema: `conformance schema ladder`) and `ladder.svg`.
 
-Exit codes: 0 measured, 2 bad usage, 3 nothing was measured, 5 an answer took longer than `--slowest`, or was none.";
+Exit codes: 0 measured, 2 bad usage, 3 nothing was measured or nothing follows from it, 5 an answer took longer than `--slowest`, or was none.";
+
+/// Requests per second over all arms where no number is given.
+const USUAL_RATE: u32 = 600;
 
 /// Measures and says what was seen.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
+    refuse_idle_options(arguments)?;
     let steps = steps(&arguments.raised, &arguments.steps)?;
     let mut further_images = null_image()?;
     let a = subject(&arguments.common.a, &mut further_images)?;
@@ -92,7 +98,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         },
         arms: arguments.raised.arms(),
         generations: arguments.generations,
-        requests_per_second: arguments.rate,
+        requests_per_second: arguments.rate.unwrap_or(USUAL_RATE),
         arrivals: arguments.common.arrivals.into(),
         warm_up: arguments.common.warm_up,
         duration: arguments.duration,
@@ -129,6 +135,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
                 0.0,
                 arguments.generations.into(),
             ),
+            invalid: reasons_against(climbed.self_check.as_ref(), &climbed.parts),
             self_check: climbed.self_check,
             steps: climbed.parts,
         };
@@ -163,24 +170,53 @@ fn steps(raised: &Raised, given: &[String]) -> Result<Vec<Step>, BenchError> {
         });
     }
     let steps = given.iter().map(|text| raised.step(text));
-    { steps.collect::<Result<_, _>>() }.map_err(|reason| BenchError::Step { reason })
+    let steps: Vec<Step> =
+        { steps.collect::<Result<_, _>>() }.map_err(|reason| BenchError::Step { reason })?;
+    match raised.unordered(&steps) {
+        Some(step) => Err(BenchError::Step {
+            reason: format!("{step} is not above the step before it"),
+        }),
+        None => Ok(steps),
+    }
+}
+
+fn refuse_idle_options(arguments: &Arguments) -> Result<(), CliError> {
+    let because = "it is what is raised, by `--steps`";
+    let option = match &arguments.raised {
+        Raised::Rate if arguments.rate.is_some() => "--rate",
+        Raised::Connections if arguments.connections.is_some() => "--connections",
+        _ => return Ok(()),
+    };
+    Err(CliError::IdleOption { option, because })
+}
+
+/// Says why nothing follows from a ladder; nothing where something does.
+fn reasons_against(self_check: Option<&SelfCheck>, steps: &[StepRecord]) -> Vec<String> {
+    let of_check = self_check.into_iter().flat_map(SelfCheck::reasons_against);
+    let of_steps = steps.iter().flat_map(|step| {
+        let named = |reason| format!("at {}: {reason}", step.step);
+        step.invalid.iter().map(named)
+    });
+    of_check.chain(of_steps).collect()
 }
 
 fn exit_code_of(record: &LadderRecord, slowest: Option<TimeSpan>) -> u8 {
-    let reasons = record
-        .self_check
-        .iter()
-        .map(|check| check.reasons_against().len());
-    if reasons.sum::<usize>() > 0 {
+    if !record.invalid.is_empty() {
         return exit_code::ERRORED;
     }
     let Some(slowest) = slowest else {
         return exit_code::PASSED;
     };
-    let mut steps = record.steps.iter();
-    if steps.all(|step| step.keeps_within(slowest.as_duration())) {
-        exit_code::PASSED
-    } else {
+    let limits = record
+        .steps
+        .iter()
+        .map(|step| step.limit(slowest.as_duration()));
+    let limits: Vec<Limit> = limits.collect();
+    if limits.contains(&Limit::Broken) {
         exit_code::GATE_BROKEN
+    } else if limits.contains(&Limit::Unknown) {
+        exit_code::ERRORED
+    } else {
+        exit_code::PASSED
     }
 }

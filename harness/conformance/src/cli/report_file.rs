@@ -9,9 +9,13 @@ use crate::bench;
 use crate::bench::record::BenchRecord;
 use crate::report::record::{RunRecord, SCHEMA_VERSION};
 use crate::report::retention::BENCHMARK;
+use crate::report::untrusted::{bounded, harmless};
 
 /// The largest report that is read, in bytes.
 const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How much of a reason is shown.
+const MOST_CHARACTERS: usize = 500;
 
 /// What a report of any version has.
 #[derive(Deserialize)]
@@ -44,7 +48,7 @@ pub(super) fn read_benchmark(path: &Utf8Path) -> Result<BenchRecord, CliError> {
 
 fn read_record<T: DeserializeOwned>(path: &Utf8Path, expected: u32) -> Result<T, CliError> {
     let text = read_file(path)?;
-    let unusable = |error: serde_json::Error| unusable(path, error.to_string());
+    let unusable = |error: serde_json::Error| unusable(path, &error.to_string());
     // The version comes first: what a report of another version lacks is no fault of it.
     let Version { schema_version } = serde_json::from_slice(&text).map_err(unusable)?;
     if schema_version != expected {
@@ -63,16 +67,16 @@ fn read_record<T: DeserializeOwned>(path: &Utf8Path, expected: u32) -> Result<T,
 ///
 /// When it is none, or cannot be read.
 pub(super) fn read_file(path: &Utf8Path) -> Result<Vec<u8>, CliError> {
-    let failed = |error: std::io::Error| unusable(path, error.to_string());
+    let failed = |error: std::io::Error| unusable(path, &error.to_string());
     let metadata = fs_err::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
         // A named pipe would be waited for without an end.
-        return Err(unusable(path, "it is no regular file".into()));
+        return Err(unusable(path, "it is no regular file"));
     }
     if metadata.len() > LIMIT_BYTES {
         return Err(unusable(
             path,
-            format!(
+            &format!(
                 "it has more than {} MiB, and no report has",
                 LIMIT_BYTES / (1024 * 1024)
             ),
@@ -81,9 +85,10 @@ pub(super) fn read_file(path: &Utf8Path) -> Result<Vec<u8>, CliError> {
     fs_err::read(path).map_err(failed)
 }
 
-fn unusable(path: &Utf8Path, reason: String) -> CliError {
+fn unusable(path: &Utf8Path, reason: &str) -> CliError {
     CliError::Report {
         path: path.to_owned(),
-        reason,
+        // The reader of JSON quotes what is wrong.
+        reason: harmless(&bounded(reason, MOST_CHARACTERS)),
     }
 }

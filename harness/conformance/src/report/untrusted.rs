@@ -20,7 +20,7 @@ pub(crate) fn harmless(text: &str) -> String {
 }
 
 /// Cuts text to so many characters, and says at its end how many are left out.
-pub(super) fn bounded(text: &str, limit: usize) -> String {
+pub(crate) fn bounded(text: &str, limit: usize) -> String {
     let Some((end, _)) = text.char_indices().nth(limit) else {
         return text.into();
     };

@@ -111,31 +111,31 @@ pub fn compare(
         baseline,
         same_against_same: same,
         candidate_against_baseline: candidate,
-        verdict: judge(&candidate, &same, baseline, smallest, due_to_requests),
+        // What identical programs differ by in this run is no difference of programs.
+        verdict: judge(
+            &candidate,
+            same.estimate.abs(),
+            baseline,
+            smallest,
+            due_to_requests,
+        ),
     })
 }
 
-/// Says what follows from a difference between two runs. `floor` is the most that the same program differed from itself by in either of them, and
-/// `before` what the difference is one to, both in microseconds like the difference that matters.
-pub fn judge_change(
-    change: &Difference,
-    floor: &Difference,
-    before: f64,
-    smallest: f64,
-) -> Verdict {
+/// Says what follows from a change between two runs: `floor` is what they differ by that is no agent's, in microseconds like the difference that
+/// matters, and `base` the latency that the change is a change of.
+pub fn judge_change(change: &Difference, floor: f64, base: f64, smallest: f64) -> Verdict {
     // The requests of stored runs are not looked at again: more generations are what is advised.
-    judge(change, floor, before, smallest, || 0.0)
+    judge(change, floor, base, smallest, || 0.0)
 }
 
 fn judge(
     candidate: &Difference,
-    same: &Difference,
+    floor: f64,
     baseline: f64,
     smallest: f64,
     due_to_requests: impl FnOnce() -> f64,
 ) -> Verdict {
-    // What identical programs differ by in this run is no difference of programs.
-    let floor = same.estimate.abs();
     let reach = candidate.half_width_of_a_verdict();
     let percent = 100.0 * candidate.estimate / baseline;
     if candidate.estimate - reach > floor {
@@ -283,7 +283,7 @@ mod tests {
         #[case] said: &str,
     ) {
         assert_eq!(
-            judge(&candidate, &same, 400.0, 20.0, || 0.1).to_string(),
+            judge(&candidate, same.estimate.abs(), 400.0, 20.0, || 0.1).to_string(),
             said
         );
     }
@@ -295,8 +295,8 @@ mod tests {
         ) {
             let there = interval(estimate - reach, estimate + reach);
             let back = interval(-estimate - reach, -estimate + reach);
-            let same = interval(same - 1.0, same + 1.0);
-            let pair = (judge(&there, &same, 400.0, smallest, || 0.1), judge(&back, &same, 400.0, smallest, || 0.1));
+            let floor = same.abs();
+            let pair = (judge(&there, floor, 400.0, smallest, || 0.1), judge(&back, floor, 400.0, smallest, || 0.1));
             let agree = match pair {
                 (Verdict::Slower(one), Verdict::Faster(other)) | (Verdict::Faster(one), Verdict::Slower(other)) => {
                     (one.least - other.least).abs() < 1e-9

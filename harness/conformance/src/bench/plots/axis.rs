@@ -8,6 +8,8 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 const TICKS: f64 = 8.0;
 /// On a logarithmic axis of more decades, only they have ticks.
 const MOST_DECADES: f64 = 3.0;
+/// The most ticks that are looked for.
+const MOST_TICKS: usize = 64;
 /// How far beyond the values a linear axis goes, as a part of their range.
 const MARGIN: f64 = 0.05;
 
@@ -163,6 +165,8 @@ fn multiples(step: f64, from: f64, to: f64) -> impl Iterator<Item = f64> {
     std::iter::successors(Some(first), |count| Some(count + 1.0))
         .map(move |count| count * step)
         .take_while(move |tick| *tick <= to)
+        // Among numbers so large that the next one is the same, there is no end.
+        .take(MOST_TICKS)
 }
 
 #[cfg(test)]
