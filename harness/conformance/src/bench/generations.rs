@@ -14,7 +14,7 @@ use super::arm::Arm;
 use super::error::BenchError;
 use super::logs::ProxySeen;
 use super::stack::BenchStack;
-use super::waits::{await_arms, settled_logs};
+use super::waits::{Undecided, await_arms, settled_logs};
 use crate::run::setup::RunSetup;
 use harness_core::model::container_usage::ContainerUsage;
 use harness_core::model::identity::PodName;
@@ -42,6 +42,8 @@ pub struct BenchPlan {
     pub stack: BenchStack,
     /// The arms that requests are sent to.
     pub arms: Vec<Arm>,
+    /// What becomes of an arm whose agent does not decide in time.
+    pub undecided: Undecided,
     /// How many sets of processes there are, one after another.
     pub generations: u8,
     /// Requests per second over all arms.
@@ -184,7 +186,8 @@ async fn measure(
     stop: Option<Stop>,
 ) -> Result<GenerationSeen, BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
-    let begin = await_arms(&**pod, &plan.target, generation, setup.timeouts.pod_ready).await?;
+    let budget = setup.timeouts.pod_ready;
+    let begin = await_arms(&**pod, plan, generation, budget).await?;
     let before = usage(&**pod).await.map_err(failed)?;
     let address = pod.addresses().pod_ip;
     let address = address

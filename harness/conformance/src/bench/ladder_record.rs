@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
+use super::arm_record::{ArmRecord, arm_records};
 use super::generations::GenerationSeen;
-use super::record::{ArmRecord, LATENESS_LIMIT_MICROSECONDS, Method, arm_records};
+use super::record::{LATENESS_LIMIT_MICROSECONDS, Method};
 use super::self_check::SelfCheck;
 use super::validity::reasons_of_counts;
 use harness_verdict::latency::percentile::Percentile;

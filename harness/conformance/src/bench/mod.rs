@@ -3,6 +3,7 @@
 //! It is no procedure: nothing is expected of a request but its answer, and nothing of it is kept but when it was due and answered.
 
 pub mod arm;
+pub mod arm_record;
 pub mod error;
 pub mod files;
 pub mod gate;
@@ -22,5 +23,5 @@ pub mod stack;
 pub mod stored;
 pub mod table;
 mod validity;
-mod waits;
+pub mod waits;
 pub mod whole;

@@ -15,6 +15,7 @@ use super::error::BenchError;
 use super::generations::{self, BenchPlan, GenerationSeen, Stop};
 use super::request::request;
 use super::stack::{BenchStack, NULL_IMAGE, Subject};
+use super::waits::Undecided;
 use crate::run::setup::RunSetup;
 use harness_core::model::timespan::TimeSpan;
 use harness_traffic::latency::plan::Arrivals;
@@ -89,6 +90,7 @@ fn plan_of(plan: &BenchPlan) -> BenchPlan {
             b: null(BTreeMap::from([delay])),
         },
         arms: Arm::ALL.into(),
+        undecided: Undecided::Refused,
         generations: 1,
         requests_per_second: REQUESTS_PER_SECOND,
         // At equal distances, what follows from the stop is exact.

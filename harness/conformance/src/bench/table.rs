@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::arm::Arm;
-use super::record::{ArmRecord, BenchRecord, LATENESS_LIMIT_MICROSECONDS, Usage};
+use super::arm_record::{ArmRecord, Usage};
+use super::record::{BenchRecord, LATENESS_LIMIT_MICROSECONDS};
 use harness_verdict::latency::percentile::Percentile;
 
 /// Returns the tables and the verdict.

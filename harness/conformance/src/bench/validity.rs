@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::arm::Arm;
+use super::arm_record::ArmRecord;
 use super::generations::GenerationSeen;
-use super::record::ArmRecord;
 use harness_verdict::latency::comparison::Comparison;
 use harness_verdict::latency::percentile::Percentile;
 

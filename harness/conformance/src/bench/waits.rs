@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::arm::Arm;
 use super::error::BenchError;
+use super::generations::BenchPlan;
 use super::logs::{ProxySeen, hits, proxy_seen};
+use crate::report::terminal::remark;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
@@ -28,17 +30,34 @@ pub(super) struct LogsBegin {
     application: usize,
 }
 
-/// Waits until each arm answers, by a decision of its agent where it has one. Returns what of the logs is not the driver's.
+/// What becomes of an arm whose agent does not decide in time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Undecided {
+    /// Nothing is measured.
+    Refused,
+    /// It is measured as it is: that an agent cannot decide in the proxy's time is what a ladder looks for.
+    Measured,
+}
+
+/// Waits until each arm of a plan answers, by a decision of its agent where it has one. Returns what of the logs is not the driver's.
 pub(super) async fn await_arms(
     pod: &dyn Pod,
-    target: &str,
+    plan: &BenchPlan,
     generation: u8,
     budget: TimeSpan,
 ) -> Result<LogsBegin, BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
     let mut answers = 0;
-    for arm in Arm::ALL {
-        answers += await_answer(pod, arm, target, budget).await?;
+    for &arm in &plan.arms {
+        let mut of_arm = 0;
+        let awaited = await_answer(pod, arm, &plan.target, budget, &mut of_arm).await;
+        answers += of_arm;
+        match (awaited, plan.undecided) {
+            (Err(BenchError::TimedOut(timed_out)), Undecided::Measured) if of_arm > 0 => {
+                remark(format_args!("{timed_out}; it is measured so"));
+            }
+            (awaited, _) => awaited?,
+        }
     }
     let mut polling = Polling::within(SETTLED_WITHIN, POLL_EVERY);
     let mut begin = LogsBegin::default();
@@ -56,16 +75,16 @@ pub(super) async fn await_arms(
     Ok(begin)
 }
 
-/// Waits until an arm answers; returns how many answers it gave until then.
+/// Waits until an arm answers, and counts the answers that it gives until then.
 async fn await_answer(
     pod: &dyn Pod,
     arm: Arm,
     target: &str,
     budget: TimeSpan,
-) -> Result<u64, BenchError> {
+    answers: &mut u64,
+) -> Result<(), BenchError> {
     let mut polling = Polling::within(budget.as_duration(), POLL_EVERY);
     let mut last_seen = "nothing".to_owned();
-    let mut answers = 0;
     while polling.next().await {
         let request = PodHttpRequest {
             method: "GET".into(),
@@ -75,11 +94,11 @@ async fn await_answer(
         };
         match pod.http(request, TimeSpan::new(ANSWER_WITHIN)).await {
             Ok(answer) => {
-                answers += 1;
+                *answers += 1;
                 last_seen = format!("status {}", answer.status);
                 if answer.status == 200 {
                     match passage(pod, arm).await {
-                        Passage::Decided => return Ok(answers),
+                        Passage::Decided => return Ok(()),
                         Passage::Undecided => {}
                         Passage::Unasked => {
                             let target = target.to_owned();

@@ -21,6 +21,7 @@ use crate::bench::history;
 use crate::bench::record::BenchRecord;
 use crate::bench::request::request;
 use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, Subject};
+use crate::bench::waits::Undecided;
 use crate::bench::{table, whole};
 use crate::report::retention::{self, BENCHMARK, DEFAULT_KEPT_RUNS};
 use crate::report::terminal::{remark, say};
@@ -64,6 +65,7 @@ fn run(arguments: &Arguments) -> Result<u8, CliError> {
             b,
         },
         arms: Arm::ALL.into(),
+        undecided: Undecided::Refused,
         generations: arguments.generations,
         requests_per_second: arguments.rate,
         arrivals: arguments.common.arrivals.into(),

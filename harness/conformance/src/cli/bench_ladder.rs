@@ -16,6 +16,7 @@ use crate::bench::record::Method;
 use crate::bench::request::request;
 use crate::bench::self_check::SelfCheck;
 use crate::bench::stack::{BenchStack, Subject};
+use crate::bench::waits::Undecided;
 use crate::bench::whole;
 use crate::report::retention::{self, DEFAULT_KEPT_RUNS};
 use crate::report::terminal::{remark, say};
@@ -97,6 +98,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
             b: Subject::default(),
         },
         arms: arguments.raised.arms(),
+        undecided: Undecided::Measured,
         generations: arguments.generations,
         requests_per_second: arguments.rate.unwrap_or(USUAL_RATE),
         arrivals: arguments.common.arrivals.into(),

@@ -4,7 +4,7 @@ use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _};
-use plotters::element::{Circle, DashedPathElement};
+use plotters::element::{Circle, Cross, DashedPathElement};
 use plotters::prelude::{SVGBackend, SeriesLabelPosition};
 use plotters::style::{BLACK, Color as _, RGBColor, ShapeStyle, WHITE};
 
@@ -128,6 +128,17 @@ pub(super) fn marks(
         Arm::Absent | Arm::Disabled | Arm::Null | Arm::A | Arm::AAgain => pen(arm).style,
     };
     chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, style)))?;
+    Ok(())
+}
+
+/// Draws a cross at each point.
+pub(super) fn crosses(
+    chart: &mut Chart<'_>,
+    arm: Arm,
+    points: &[(f64, f64)],
+) -> Result<(), PlotError> {
+    let style = pen(arm).style;
+    chart.draw_series(points.iter().map(|point| Cross::new(*point, 4, style)))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use plotters::prelude::SeriesLabelPosition;
 
 use super::axis::Axis;
-use super::canvas::{PlotError, Titles, chart, legend, line, marks, picture};
+use super::canvas::{PlotError, Titles, chart, crosses, legend, line, marks, picture};
 use crate::bench::arm::Arm;
 use crate::bench::ladder_record::LadderRecord;
 use harness_verdict::latency::percentile::Percentile;
@@ -61,15 +61,17 @@ pub(super) fn draw(record: &LadderRecord, title: &str) -> Result<String, PlotErr
     picture(LATENCY_HEIGHT + PART_HEIGHT, |area| {
         let (top, bottom) = area.split_vertically(LATENCY_HEIGHT);
         let titles = Titles {
-            title: "Lines with marks are medians, lines without are p99",
+            title: "Circles are medians, crosses are p99; where there is none, it was not judged",
             x: title,
             y: "latency, µs (logarithmic)",
         };
         let mut latencies = chart(&top, &titles, (steps(), latency), TICKS_WIDTH)?;
         for (arm, medians, rare) in &curves {
-            line(&mut latencies, *arm, medians.clone())?;
+            for run in neighbours(medians).chain(neighbours(rare)) {
+                line(&mut latencies, *arm, run.to_vec())?;
+            }
             marks(&mut latencies, *arm, medians)?;
-            line(&mut latencies, *arm, rare.clone())?;
+            crosses(&mut latencies, *arm, rare)?;
         }
         let drawn: Vec<Arm> = curves.iter().map(|(arm, ..)| *arm).collect();
         legend(&mut latencies, &drawn, SeriesLabelPosition::UpperLeft)?;
@@ -83,4 +85,9 @@ pub(super) fn draw(record: &LadderRecord, title: &str) -> Result<String, PlotErr
         line(&mut parts, Arm::A, failed.clone())?;
         marks(&mut parts, Arm::A, &failed)
     })
+}
+
+/// Returns the points in pieces without a step that is missing: no line goes over one.
+fn neighbours(points: &[(f64, f64)]) -> impl Iterator<Item = &[(f64, f64)]> {
+    points.chunk_by(|one, next| next.0 - one.0 < 1.5)
 }
