@@ -4,13 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo build --release --bin conformance
-host=$(rustc --version --verbose | sed -n 's/^host: //p')
-conformance="target/$host/release/conformance"
-
 measure() {
   printf '\n## conformance bench %s\n' "$*"
-  "$conformance" bench "$@"
+  cargo --quiet conformance-bench "$@"
 }
 
 measure "$@"

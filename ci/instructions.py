@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from built import ROOT
 
@@ -26,12 +27,26 @@ TUNABLES = "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-AVX512F,-AVX512VL,-AVX512BW,-AV
 COUNTED = re.compile(r"^==\d+== Collected : (\d+)", re.MULTILINE)
 
 
+def give_up(reason: str) -> NoReturn:
+    """Ends where nothing can be counted: that is no regression."""
+    print(reason, file=sys.stderr)
+    raise SystemExit(2)
+
+
+def output_of(command: list[str]) -> str:
+    """Returns what a command prints, whose own complaints go where this one's do."""
+    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if ended.returncode != 0:
+        give_up(f"{command[0]} ended with {ended.returncode}")
+    return ended.stdout
+
+
 def executable(messages: str) -> str:
     """Returns the path of the benchmark's executable, by the messages of cargo."""
     artifacts = (json.loads(line) for line in messages.splitlines() if line.startswith("{"))
     found = [message["executable"] for message in artifacts if message.get("executable") and message["target"]["name"] == "instructions"]
     if len(found) != 1:
-        raise SystemExit(f"cargo names {len(found)} executables of the benchmark `instructions`")
+        give_up(f"cargo names {len(found)} executables of the benchmark `instructions`")
     return found[0]
 
 
@@ -39,7 +54,7 @@ def counted(output: str) -> int:
     """Returns the instructions that callgrind says it has counted."""
     found = COUNTED.search(output)
     if not found:
-        raise SystemExit(f"callgrind counted nothing:\n{output.strip()}")
+        give_up(f"callgrind counted nothing:\n{output.strip()}")
     return int(found[1])
 
 
@@ -65,7 +80,7 @@ def under_callgrind(program: str, name: str, checks: int) -> int:
     # Nothing of the environment, whose length moves the stack.
     ended = subprocess.run(command, env={"GLIBC_TUNABLES": TUNABLES, "PATH": "/usr/local/bin:/usr/bin:/bin"}, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
-        raise SystemExit(f"{name} ended with {ended.returncode}:\n{ended.stderr.strip()}")
+        give_up(f"{name} ended with {ended.returncode}:\n{ended.stderr.strip()}")
     return counted(ended.stderr)
 
 
@@ -77,8 +92,8 @@ def main(arguments: list[str]) -> int:
     if kept["machine"] != platform.machine():
         print(f"what is held was counted on {kept['machine']}, this is {platform.machine()}", file=sys.stderr)
         return 2
-    program = executable(subprocess.run(BUILD, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    classes = subprocess.run([program, "--list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    program = executable(output_of(BUILD))
+    classes = output_of([program, "--list"]).split()
     wanted = [argument for argument in arguments if argument != "--update"]
     if unknown := set(wanted) - set(classes):
         print(f"no such class: {', '.join(sorted(unknown))}; there are {', '.join(classes)}", file=sys.stderr)

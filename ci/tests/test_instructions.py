@@ -1,6 +1,8 @@
 """What the gate on instructions decides: what callgrind has counted, what one Check costs, and which classes cost too much."""
 
+import io
 import unittest
+from contextlib import redirect_stderr
 
 from support import load
 
@@ -10,8 +12,10 @@ instructions = load("instructions")
 class Counting(unittest.TestCase):
     def test_the_count_is_read_from_what_callgrind_says(self) -> None:
         self.assertEqual(instructions.counted("==7== Callgrind\n==7== \n==7== Collected : 28152166\n==7== I refs: 28,152,166\n"), 28152166)
-        with self.assertRaises(SystemExit):
+        with self.assertRaises(SystemExit) as ended, redirect_stderr(io.StringIO()):
             instructions.counted("==7== valgrind: no such file")
+        # What cannot be counted is no regression.
+        self.assertEqual(ended.exception.code, 2)
 
     def test_what_a_start_costs_is_no_part_of_what_a_check_costs(self) -> None:
         for cost in (1_234, 25_000_000):

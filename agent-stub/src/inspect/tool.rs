@@ -58,6 +58,11 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn no_tool_has_a_name_that_is_too_short_to_be_looked_for() {
+        assert!(ATTACK_TOOLS.iter().all(|tool| tool.len() >= SHORTEST_NAME));
+    }
+
     #[rstest]
     #[case("sqlmap/1.8#stable (https://sqlmap.org)")]
     #[case("Mozilla/5.00 (Nikto/2.1.6) (Evasions:None)")]

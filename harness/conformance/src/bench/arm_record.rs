@@ -25,6 +25,9 @@ pub struct ArmRecord {
     pub asked: u64,
     /// How many of these went on without the agent's decision.
     pub failed_open: u64,
+    /// How many of these the proxy denied without the agent's decision.
+    #[serde(default)]
+    pub failed_closed: u64,
     /// The latency of those that were answered with 200 to 299, in microseconds.
     pub latency_microseconds: BTreeMap<Percentile, f64>,
     /// The slowest of all answers, whatever their status, in microseconds.
@@ -135,6 +138,7 @@ fn arm_record(arm: Arm, series: &Series, seen: &[GenerationSeen]) -> ArmRecord {
         proxy_requests: requests,
         asked: proxy().map(|proxy| proxy.asked).sum(),
         failed_open: proxy().map(|proxy| proxy.failed_open).sum(),
+        failed_closed: proxy().map(|proxy| proxy.failed_closed).sum(),
         latency_microseconds: series::percentiles(series),
         slowest_microseconds: { own.iter() }
             .filter(|sample| sample.ending == Ending::Answered)

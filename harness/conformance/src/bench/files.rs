@@ -14,7 +14,6 @@ use harness_traffic::latency::sample::{Sample, write_samples};
 
 /// The samples' file.
 const SAMPLES: &str = "samples.bin";
-
 /// The log of histograms.
 const HISTOGRAMS: &str = "latency.hlog";
 /// The picture of a ladder.

@@ -81,7 +81,9 @@ impl StepRecord {
     /// Returns whether every request of an arm was answered, and by its agent's decision.
     pub fn is_decided(&self, arm: Arm) -> bool {
         let record = self.arms.get(&arm);
-        record.is_some_and(|record| record.failed_open == 0 && record.without_answer() == 0)
+        record.is_some_and(|record| {
+            record.failed_open + record.failed_closed + record.without_answer() == 0
+        })
     }
 
     /// Returns a latency; none where requests of the arm went on without a decision or were not answered with 200 to 299, or the generator was late:
@@ -190,13 +192,20 @@ fn conclusion(steps: &[StepRecord]) -> String {
         None => "every request was answered by a decision of the agent".to_owned(),
         Some(position) => {
             let before = position.checked_sub(1).and_then(|before| steps.get(before));
+            let failed = &steps[position];
+            let null = failed.arms.contains_key(&Arm::Null) && !failed.is_decided(Arm::Null);
             format!(
-                "the first step with requests that were not answered by a decision is {}{}",
-                steps[position].step,
+                "the first step with requests that were not answered by a decision is {}{}{}",
+                failed.step,
                 before.map_or(String::new(), |step| format!(
                     "; at {} there were none",
                     step.step
-                ))
+                )),
+                if null {
+                    "; the null agent failed there, too"
+                } else {
+                    ""
+                }
             )
         }
     };
@@ -261,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn where_the_null_agent_fails_too_it_is_said() {
+        let mut failed = step("4000", 900.0, 1);
+        let null = failed.arms[&Arm::A].clone();
+        failed.arms.insert(Arm::Null, null);
+        let said = conclusion(&[failed]);
+        assert!(
+            said.ends_with("is 4000; the null agent failed there, too"),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn a_step_that_is_much_slower_than_the_first_is_called_out() {
         let steps = [
             step("250", 900.0, 0),
@@ -293,6 +314,13 @@ mod tests {
         let record = denied.arms.get_mut(&Arm::A).expect("measured");
         record.endings = BTreeMap::from([("denied".to_owned(), 1000)]);
         assert!(denied.is_decided(Arm::A));
+        let mut failed = denied.clone();
+        failed
+            .arms
+            .get_mut(&Arm::A)
+            .expect("measured")
+            .failed_closed = 1;
+        assert!(!failed.is_decided(Arm::A), "the proxy denied by itself");
         assert_eq!(denied.latency(Arm::A, Percentile::P50), None);
         assert!(conclusion(&[denied]).starts_with("every request was answered by a decision"));
     }

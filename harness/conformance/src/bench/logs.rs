@@ -16,6 +16,8 @@ pub struct ProxySeen {
     pub asked: u64,
     /// How many went on without the agent's decision, though it was asked.
     pub failed_open: u64,
+    /// How many the proxy itself denied, since the agent did not decide.
+    pub failed_closed: u64,
     /// How long each request waited for the agent, in microseconds.
     pub authorization_microseconds: Vec<u64>,
 }
@@ -34,6 +36,7 @@ pub(super) fn proxy_seen(log: &[u8]) -> BTreeMap<Arm, ProxySeen> {
         seen.requests += 1;
         seen.asked += u64::from(record.asked());
         seen.failed_open += u64::from(record.failure_mode_allowed);
+        seen.failed_closed += u64::from(record.agent_failed() && !record.failure_mode_allowed);
         seen.authorization_microseconds
             .extend(record.authorization_microseconds);
     }
@@ -59,8 +62,12 @@ mod tests {
     use super::*;
 
     fn line(id: &str, authorization: Option<u64>, mark: &str) -> String {
+        line_with(id, authorization, mark, "via_upstream")
+    }
+
+    fn line_with(id: &str, authorization: Option<u64>, mark: &str, details: &str) -> String {
         let record = json!({
-            "id": id, "start": "2026-11-24T05:37:33.1Z", "status": 200, "details": "via_upstream",
+            "id": id, "start": "2026-11-24T05:37:33.1Z", "status": 200, "details": details,
             "authorization-microseconds": authorization, "failure-mode-allowed": mark,
         });
         json!({ "conformance-proxy": record }).to_string()
@@ -72,19 +79,27 @@ mod tests {
             "[info] starting".into(),
             line("null", Some(120), "-"),
             line("b", Some(7), "true"),
+            line_with("a", Some(9), "-", "ext_authz_error"),
+            line_with("a", Some(9), "-", "ext_authz_denied"),
             line("disabled", None, "-"),
             line("another", None, "-"),
         ];
         let seen = proxy_seen(log.join("\n").as_bytes());
-        assert_eq!(seen.len(), 3);
+        assert_eq!(seen.len(), 4);
         assert_eq!(seen[&Arm::Null].authorization_microseconds, [120]);
         let counts = |arm| {
             let seen = &seen[&arm];
-            (seen.requests, seen.asked, seen.failed_open)
+            (
+                seen.requests,
+                seen.asked,
+                seen.failed_open,
+                seen.failed_closed,
+            )
         };
-        assert_eq!(counts(Arm::Null), (1, 1, 0));
-        assert_eq!(counts(Arm::B), (1, 1, 1));
-        assert_eq!(counts(Arm::Disabled), (1, 0, 0));
+        assert_eq!(counts(Arm::Null), (1, 1, 0, 0));
+        assert_eq!(counts(Arm::B), (1, 1, 1, 0));
+        assert_eq!(counts(Arm::A), (2, 2, 0, 1));
+        assert_eq!(counts(Arm::Disabled), (1, 0, 0, 0));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Two stored runs: whether they can be compared, and what has changed from one to the other.
 //!
 //! Microseconds of two runs are not comparable, since the machine is another one an hour later. What is compared is what agent A added in each run to
-//! something that was measured in the same run. That changes with the machine's hour as well; what has no agent under test in it (the filter by itself, the
-//! null agent) shows by how much, and no smaller change is a verdict.
+//! something that was measured in the same run. That is not the same an hour later either; by how much what has no agent under test in it has changed (the
+//! filter by itself, the null agent), and what A differed from itself by in either run, is the noise, and no smaller change is a verdict.
 
 use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
@@ -37,7 +37,7 @@ pub struct Change {
     percentile: Percentile,
     before: Difference,
     after: Difference,
-    floor: f64,
+    noise: f64,
     verdict: Verdict,
 }
 
@@ -86,39 +86,33 @@ impl StoredRuns<'_> {
     fn change(&self, above: Arm, percentile: Percentile, smallest: f64) -> Option<Change> {
         let [before, after] =
             self.both(|record| usable(record.cost(Arm::A, above, percentile)?))?;
-        let base = self
-            .before
-            .arms
-            .get(&Arm::A)?
-            .latency_microseconds
-            .get(&percentile)?;
-        let floor = self.floor(percentile)?;
-        let verdict = judge_change(&after.since(&before), floor, *base, smallest);
+        let noise = self.noise(percentile)?;
+        let verdict = judge_change(&after.since(&before), noise, before.estimate, smallest);
         Some(Change {
             above,
             percentile,
             before,
             after,
-            floor,
+            noise,
             verdict,
         })
     }
 
     /// Returns the most that the runs differ by at a percentile in what is no agent's: what the same program differed from itself by in either of them,
     /// and by how much the controls have changed. None where one of these was not judged.
-    fn floor(&self, percentile: Percentile) -> Option<f64> {
+    fn noise(&self, percentile: Percentile) -> Option<f64> {
         let same = |record: &BenchRecord| {
             let mut comparisons = record.comparisons.iter();
             let found = comparisons.find(|comparison| comparison.percentile == percentile)?;
             Some(usable(found.same_against_same)?.estimate.abs())
         };
-        let mut floor = self.both(same)?.into_iter().fold(0.0, f64::max);
+        let mut noise = self.both(same)?.into_iter().fold(0.0, f64::max);
         for (arm, above) in CONTROLS {
             let [before, after] =
                 self.both(|record| usable(record.cost(arm, above, percentile)?))?;
-            floor = floor.max((after.estimate - before.estimate).abs());
+            noise = noise.max((after.estimate - before.estimate).abs());
         }
-        Some(floor)
+        Some(noise)
     }
 
     fn both<T>(&self, of: impl Fn(&BenchRecord) -> Option<T>) -> Option<[T; 2]> {
@@ -147,6 +141,9 @@ pub(super) fn facts(method: &Method) -> Vec<(&'static str, String)> {
         ("proxy configuration", method.envoy_config.clone()),
         ("path", method.target.clone()),
         ("request", method.request_sha256.clone()),
+        ("bytes of the request", method.request_bytes.to_string()),
+        // It takes a part of the requests, on the same processors.
+        ("agent B", agent_b(method)),
         (
             "requests per second",
             method.requests_per_second.to_string(),
@@ -157,6 +154,18 @@ pub(super) fn facts(method: &Method) -> Vec<(&'static str, String)> {
         ("seconds of a generation", method.seconds.to_string()),
         ("seconds of its warm-up", method.warm_up_seconds.to_string()),
     ]
+}
+
+/// Says what agent B is beside A; nothing where it is A once more.
+fn agent_b(method: &Method) -> String {
+    let own = method.subjects.get("agent-b");
+    let mut text = own.map_or(String::new(), |subject| subject.sha256.clone());
+    if method.a != method.b {
+        for (name, value) in &method.b {
+            let _ = write!(text, " {name}={value}");
+        }
+    }
+    text
 }
 
 /// Returns a difference of a record that may be anybody's, where it is one.
@@ -221,17 +230,20 @@ impl fmt::Display for Change {
             self.after.estimate,
         )?;
         match &self.verdict {
+            // A latency of another run is no base for a percentage.
+            Verdict::Slower(extent) => {
+                write!(formatter, "slower by [{:.0}, {:.0}] µs", extent.least, extent.most)?;
+            }
+            Verdict::Faster(extent) => {
+                write!(formatter, "faster by [{:.0}, {:.0}] µs", extent.least, extent.most)?;
+            }
+            Verdict::NoDifference { .. } => self.verdict.fmt(formatter)?,
             // What would settle it in one run does not in two.
             Verdict::Inconclusive { .. } => formatter.write_str(
                 "inconclusive: measure both agents in one run (`conformance bench --b binary=PATH`)",
             )?,
-            verdict => verdict.fmt(formatter)?,
         }
-        write!(
-            formatter,
-            "; the runs themselves differ by {:.0} µs",
-            self.floor
-        )
+        write!(formatter, "; the noise is {:.0} µs", self.noise)
     }
 }
 
@@ -262,13 +274,16 @@ mod tests {
     #[test]
     fn an_agent_that_adds_more_is_slower_and_one_that_adds_the_same_is_not() {
         let before = record();
-        assert!(said(&before, &before).contains(
-            "300 ->    300 µs  no difference (within ±20 µs); the runs themselves differ by 2 µs"
-        ));
+        assert!(
+            said(&before, &before)
+                .contains("300 ->    300 µs  no difference (within ±20 µs); the noise is 2 µs")
+        );
         let mut after = record();
         shift(cost(&mut after, Arm::A, Arm::Null), 80.0);
-        // Student's 2.101 for 18 degrees of freedom, of two standard errors of 10/2.262; in per cent of the 900 µs that a request took.
-        assert!(said(&before, &after).contains("300 ->    380 µs  slower by [67, 93] µs (8.9 %)"));
+        // Student's 2.101 for 18 degrees of freedom, of two standard errors of 10/2.262.
+        assert!(
+            said(&before, &after).contains("300 ->    380 µs  slower by [67, 93] µs; the noise")
+        );
     }
 
     #[test]
@@ -279,16 +294,14 @@ mod tests {
         shift(cost(&mut after, Arm::Null, Arm::Disabled), -90.0);
         let said = said(&before, &after);
         assert!(said.contains("300 ->    380 µs  inconclusive"), "{said}");
-        assert!(
-            said.contains("the runs themselves differ by 90 µs"),
-            "{said}"
-        );
+        assert!(said.contains("the noise is 90 µs"), "{said}");
     }
 
     #[rstest]
     #[case(|record: &mut BenchRecord| record.method.requests_per_second = 7, "requests per second: 1000 and 7")]
     #[case(|record: &mut BenchRecord| record.method.kernel = "x\n\u{1b}[2J".into(), "kernel: 6.18 and x\\n\\u{1b}[2J")]
     #[case(|record: &mut BenchRecord| record.method.request_sha256 = "f".into(), "request:  and f")]
+    #[case(|record: &mut BenchRecord| { record.method.b.insert("X".into(), "1".into()); }, "agent B:  and  X=1")]
     #[case(|record: &mut BenchRecord| record.complete = false, "the second run was interrupted")]
     #[case(|record: &mut BenchRecord| record.self_check = None, "the second run has no self-check")]
     #[case(|record: &mut BenchRecord| record.invalid = vec!["late".into()], "the second run is no measurement: late")]

@@ -102,6 +102,7 @@ pub(super) mod tests {
             proxy_requests: requests,
             asked,
             failed_open: 0,
+            failed_closed: 0,
             latency_microseconds: BTreeMap::new(),
             slowest_microseconds: None,
             authorization_microseconds: BTreeMap::new(),

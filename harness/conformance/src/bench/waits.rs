@@ -138,7 +138,7 @@ async fn passage(pod: &dyn Pod, arm: Arm) -> Passage {
     }
     let log = pod.log(PROXY_CONTAINER).await.unwrap_or_default();
     match proxy_seen(&log).get(&arm) {
-        Some(seen) if seen.asked > seen.failed_open => Passage::Decided,
+        Some(seen) if seen.asked > seen.failed_open + seen.failed_closed => Passage::Decided,
         Some(seen) if seen.asked == 0 => Passage::Unasked,
         Some(_) | None => Passage::Undecided,
     }

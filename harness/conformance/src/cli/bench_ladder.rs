@@ -3,7 +3,7 @@
 use clap::Args;
 use tokio::sync::watch;
 
-use super::bench_options::{CommonOptions, parse_time};
+use super::bench_options::{CommonOptions, Property, parse_time};
 use super::bench_setup::{null_image, setup_options, subject};
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
@@ -72,11 +72,11 @@ Each step is a pod of its own. Requests go to the filter disabled, to the null a
 to the two agents, so many to each: where the null agent fails too, it is the proxy or the machine that bears no more. \
 A latency is shown only where every request of the arm was answered with 200 to 299 by a decision: `rate` and `env.NAME` end at the first step where that is not so.
 
-  conformance bench ladder rate                               how much one agent bears until the first bypass (Q04)
-  conformance bench ladder connections                        what concurrency costs (Q03)
-  conformance bench ladder body --steps 0,1024,65536          what a body costs (Q03)
-  conformance bench ladder input --slowest 500ms              requests that are dear to inspect (Q05)
-  conformance bench ladder env.STUB_DECISION_DELAY --steps 0ms,100ms,500ms,1s,2s   a slow agent, up to the proxy's time-out (F05)
+  conformance bench ladder rate                               how much one agent bears until the first bypass
+  conformance bench ladder connections                        what concurrency costs
+  conformance bench ladder body --steps 0,1024,65536          what a body costs
+  conformance bench ladder input --slowest 500ms              requests that are dear to inspect
+  conformance bench ladder env.STUB_DECISION_DELAY --steps 0ms,100ms,500ms,1s,2s   a slow agent, up to the proxy's time-out
 
 The run's folder gets `ladder.json` (its schema: `conformance schema ladder`) and `ladder.svg`.
 
@@ -183,12 +183,19 @@ fn steps(raised: &Raised, given: &[String]) -> Result<Vec<Step>, BenchError> {
 }
 
 fn refuse_idle_options(arguments: &Arguments) -> Result<(), CliError> {
-    let because = "it is what is raised, by `--steps`";
+    let is_set = |variable: &str| {
+        let mut own = arguments.common.a.iter();
+        own.any(|property| matches!(property, Property::Variable(name, _) if name == variable))
+    };
     let option = match &arguments.raised {
         Raised::Rate if arguments.rate.is_some() => "--rate",
         Raised::Connections if arguments.connections.is_some() => "--connections",
-        _ => return Ok(()),
+        Raised::Variable(name) if is_set(name) => "--a",
+        Raised::Rate | Raised::Connections | Raised::Body | Raised::Input | Raised::Variable(_) => {
+            return Ok(());
+        }
     };
+    let because = "it is what is raised, by `--steps`";
     Err(CliError::IdleOption { option, because })
 }
 

@@ -110,7 +110,7 @@ Six arms stand behind one Envoy, each a listener of its own: no filter, the filt
 (the floor), agent A, agent A again in another process, and agent B. Requests go to all of them in turn, in a new order each time, \
 when they are due and not when an earlier one is through. Then everything is started anew, as many times as there are generations.
 
-The run's folder gets `bench.json` (its schema: `conformance schema bench`), `samples.bin`, 24 bytes a request, and pictures.
+The run's folder gets `bench.json` (its schema: `conformance schema bench`), `samples.bin`, 24 bytes a request, `latency.hlog`, and pictures.
 
 Exit codes: 0 measured, 2 bad usage, 3 nothing was measured or nothing follows from it, 5 a limit of the gate is broken, 6 one could not be judged.";
 

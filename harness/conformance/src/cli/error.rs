@@ -272,7 +272,7 @@ impl CliError {
                 "`conformance up --environment {tool}` makes one and keeps it; `--environment existing` takes one of yours"
             )],
             Self::ReportVersion { .. } => vec![
-                "run it again, or use the version of `conformance` that wrote the report"
+                "run the scenarios again, or the benchmark; or use the version of `conformance` that wrote the report"
                     .into(),
             ],
             Self::UnknownFinding(error) => vec![format!(

@@ -348,6 +348,7 @@ fn a_ladder_measures_each_step_and_its_limit_is_on_the_slowest_answer() {
 #[case(&["rate", "--steps", "20000", "--duration", "1m"], "and the most are")]
 #[case(&["rate", "--steps", "500,200"], "200 is not above the step before it")]
 #[case(&["rate", "--rate", "5"], "`--rate` does nothing")]
+#[case(&["env.X", "--steps", "1,2", "--a", "env.X=3"], "`--a` does nothing")]
 fn a_ladder_that_cannot_be_climbed_is_refused(#[case] arguments: &[&str], #[case] said: &str) {
     let mut all = vec!["bench", "ladder"];
     all.extend(arguments);

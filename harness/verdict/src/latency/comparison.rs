@@ -122,11 +122,11 @@ pub fn compare(
     })
 }
 
-/// Says what follows from a change between two runs: `floor` is what they differ by that is no agent's, in microseconds like the difference that
-/// matters, and `base` the latency that the change is a change of.
-pub fn judge_change(change: &Difference, floor: f64, base: f64, smallest: f64) -> Verdict {
+/// Says what follows from a change between two runs: `noise` is what they differ by that is no agent's, in microseconds like the difference that
+/// matters, and `base` what the change is a change of.
+pub fn judge_change(change: &Difference, noise: f64, base: f64, smallest: f64) -> Verdict {
     // The requests of stored runs are not looked at again: more generations are what is advised.
-    judge(change, floor, base, smallest, || 0.0)
+    judge(change, noise, base, smallest, || 0.0)
 }
 
 fn judge(
