@@ -94,10 +94,9 @@ mod tests {
             let member = MEMBERS[usize::from(byte)];
             assert_eq!(member.count_ones(), 1, "{byte}");
             let sharing = (0..=0x7f_u8).filter(|other| MEMBERS[usize::from(*other)] == member);
-            assert_eq!(
-                byte.is_ascii_punctuation(),
-                byte.is_ascii_punctuation() && sharing.count() == 1
-            );
+            if byte.is_ascii_punctuation() {
+                assert_eq!(sharing.count(), 1, "{byte}");
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::arm::Arm;
 use super::error::BenchError;
 use super::logs::ProxySeen;
 use super::stack::BenchStack;
-use super::waits::{Undecided, await_arms, settled_logs};
+use super::waits::{LogsBegin, Undecided, await_arms, await_first_request, settled_logs};
 use crate::run::setup::RunSetup;
 use harness_core::model::container_usage::ContainerUsage;
 use harness_core::model::identity::PodName;
@@ -82,7 +82,7 @@ pub struct GenerationSeen {
 /// A stop of the application while requests are sent (SIGSTOP): what is due meanwhile waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Stop {
-    /// From when the generator has its plan, the warm-up included.
+    /// From the first request that reaches the application, which is one of the warm-up.
     pub after: Duration,
     /// For how long.
     pub length: Duration,
@@ -199,9 +199,9 @@ async fn measure(
     let driver = pod.start_driver().await.map_err(failed)?;
     let (samples, stopped) = tokio::join!(
         drive(driver, latency, length + DRIVER_SLACK),
-        stop_for_a_while(&**pod, stop)
+        stop_for_a_while(&**pod, stop, &begin, generation)
     );
-    let (mut samples, stopped) = (samples?, stopped.map_err(failed)?);
+    let (mut samples, stopped) = (samples?, stopped?);
     for sample in &mut samples {
         // The driver calls an arm by its position in the plan.
         let arm = plan.arms.get(usize::from(sample.arm));
@@ -223,18 +223,29 @@ async fn measure(
 async fn stop_for_a_while(
     pod: &dyn Pod,
     stop: Option<Stop>,
-) -> Result<Option<Duration>, EnvironmentFault> {
+    begin: &LogsBegin,
+    generation: u8,
+) -> Result<Option<Duration>, BenchError> {
+    let failed = |source| BenchError::Environment { generation, source };
     let Some(stop) = stop else {
         return Ok(None);
     };
+    await_first_request(pod, begin, generation).await?;
+    // Both moments are a part of the fault.
     tokio::time::sleep(stop.after).await;
-    pod.inject(APPLICATION_CONTAINER, ContainerFault::Pause)
-        .await?;
-    let begin = Instant::now();
+    {
+        pod.inject(APPLICATION_CONTAINER, ContainerFault::Pause)
+            .await
+    }
+    .map_err(failed)?;
+    let stopped = Instant::now();
     tokio::time::sleep(stop.length).await;
-    pod.inject(APPLICATION_CONTAINER, ContainerFault::Resume)
-        .await?;
-    Ok(Some(begin.elapsed()))
+    {
+        pod.inject(APPLICATION_CONTAINER, ContainerFault::Resume)
+            .await
+    }
+    .map_err(failed)?;
+    Ok(Some(stopped.elapsed()))
 }
 
 /// Gives a driver its plan, and reads its samples.

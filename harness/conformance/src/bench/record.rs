@@ -94,7 +94,7 @@ pub struct Method {
     pub arrivals: Arrivals,
     /// What everything random was drawn from.
     pub seed: u64,
-    /// The difference that matters, in microseconds.
+    /// The difference that matters, in microseconds; 0 in a ladder, which judges none.
     pub smallest_difference: f64,
     /// How this executable was built: `release`, or `dev`, whose stub and null agent are slower.
     pub build: String,

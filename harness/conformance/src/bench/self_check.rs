@@ -32,7 +32,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const MEASURED: Duration = Duration::from_secs(3);
 /// How long the application is stopped.
 const STOP: Stop = Stop {
-    after: Duration::from_millis(1500),
+    after: Duration::from_millis(1200),
     length: Duration::from_millis(400),
 };
 /// How far p99 may be from what follows from the stop.

@@ -144,6 +144,28 @@ async fn passage(pod: &dyn Pod, arm: Arm) -> Passage {
     }
 }
 
+/// Waits until the driver's first request has reached the application: a generator needs its time to start.
+pub(super) async fn await_first_request(
+    pod: &dyn Pod,
+    begin: &LogsBegin,
+    generation: u8,
+) -> Result<(), BenchError> {
+    let mut polling = Polling::within(SETTLED_WITHIN, POLL_EVERY);
+    while polling.next().await {
+        let log = pod.log(APPLICATION_CONTAINER).await;
+        let log = log.map_err(|source| BenchError::Environment { generation, source })?;
+        if log.len() > begin.application {
+            return Ok(());
+        }
+    }
+    Err(TimedOut {
+        waited_for: "the driver's first request to reach the application".into(),
+        budget: TimeSpan::new(SETTLED_WITHIN),
+        last_seen: "no new line in its log".into(),
+    }
+    .into())
+}
+
 /// Reads the logs of proxy and application until both have the same number of requests, or for so long: the proxy holds its lines back for a moment.
 pub(super) async fn settled_logs(
     pod: &dyn Pod,
