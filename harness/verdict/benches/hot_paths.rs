@@ -13,6 +13,7 @@ use harness_verdict::latency::percentile::Percentile;
 use harness_verdict::witness::agent::AgentRecord;
 use harness_verdict::witness::collected::CollectedRecords;
 use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::log_line::LogRecord as _;
 use harness_verdict::witness::outcome::decide;
 use harness_verdict::witness::proxy::ProxyRecord;
 use harness_verdict::witness::upstream::UpstreamRecord;

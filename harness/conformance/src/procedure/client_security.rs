@@ -10,7 +10,7 @@ use harness_core::model::finding::Finding;
 use harness_core::stack::certificates::{CERTIFICATE_NAME, Certificates};
 use harness_traffic::plan::{PlannedRequest, Protocol, TlsPlan};
 use harness_verdict::judge::negotiation::{ProtocolOffer, judge_negotiated};
-use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::joined_requests::JoinedRequests;
 
 /// Returns the name by which a protocol is offered in TLS (RFC 7301).
 const fn offered_name(protocol: Protocol) -> &'static str {
@@ -43,7 +43,7 @@ pub(super) fn tls_plan(offered: &str, certificates: &Certificates) -> TlsPlan {
 }
 
 /// Checks that each answer came over the protocol that its request offered.
-pub(super) fn judge_agreement(requests: &[Expected], joined: &[Joined]) -> Vec<Finding> {
+pub(super) fn judge_agreement(requests: &[Expected], joined: &JoinedRequests<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for request in requests {
         let planned = &request.prepared.planned;
@@ -53,8 +53,8 @@ pub(super) fn judge_agreement(requests: &[Expected], joined: &[Joined]) -> Vec<F
             offered: offered_name(planned.protocol),
             position: request.expect.outcome.position,
         };
-        let answered = joined.iter().find(|joined| joined.client.id == planned.id);
-        findings.extend(answered.and_then(|joined| judge_negotiated(&offer, joined)));
+        let answered = joined.of(&planned.id);
+        findings.extend(answered.and_then(|joined| judge_negotiated(&offer, &joined)));
     }
     findings
 }

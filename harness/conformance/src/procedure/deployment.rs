@@ -22,13 +22,16 @@ use harness_environment::polling::Polling;
 use harness_environment::{DriverProcess, FleetMember, Pod, PodHttpRequest, authority};
 use harness_traffic::contract::plan::ContractPlan;
 use harness_traffic::plan::{DrivePlan, Stream};
-use harness_traffic::record::ClientRecord;
+use harness_traffic::record::{ClientRecord, DriverSummary};
+use harness_verdict::witness::client_records::{ClientAccounts, ClientRecords};
 use harness_verdict::witness::collected::CollectedRecords;
 use harness_verdict::witness::counters::{Counters, MIRRORED, QUERY};
 use harness_verdict::witness::fleet::{CollectedByPod, FleetJoined, merged};
 use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::joined_requests::JoinedRequests;
 use harness_verdict::witness::proxy::ProxyRecord;
 use harness_verdict::witness::reconciliation::{EarlierHops, Reconciliation, Sources};
+use harness_verdict::witness::settlement::{Settlement, mirrored};
 
 /// Between two looks at a condition that has no event of its own.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
@@ -131,10 +134,25 @@ impl<P: Pods> Deployment<P> {
         Ok(report)
     }
 
+    /// Reads a driver to its end, keeps what it reports in little memory, and remembers the ids that it sent.
+    pub async fn finish_round(
+        &self,
+        drive: Drive,
+    ) -> Result<(ClientRecords, DriverSummary), ProcedureError> {
+        let _phase = self.clock.enter(Phase::Traffic);
+        let mut records = ClientRecords::default();
+        let mut keep = |record: ClientRecord| {
+            self.ids.remember([record.id.as_str()]);
+            records.push(&record);
+        };
+        let summary = drive.finish_each(&mut keep).await?;
+        Ok((records, summary))
+    }
+
     /// Remembers the ids of requests that were sent.
     pub fn remember_sent(&self, records: &[ClientRecord]) {
         self.ids
-            .remember(records.iter().map(|record| record.id.clone()));
+            .remember(records.iter().map(|record| record.id.as_str()));
     }
 
     /// Takes in what the witnesses of every pod have recorded since the last look, and shows all of it to `look`.
@@ -168,28 +186,45 @@ impl<P: Pods> Deployment<P> {
         records: &[ClientRecord],
         copies: u64,
     ) -> Result<Vec<FleetJoined>, ProcedureError> {
-        let _phase = self.clock.enter(Phase::Settling);
-        let budget = self.timeouts.witnesses_settled;
-        let mut polling = Polling::within(budget.as_duration(), P::POLL_INTERVAL);
-        let mut joined: Vec<FleetJoined> = Vec::new();
-        while polling.next().await {
-            let arrived;
-            (joined, arrived) = self
-                .collected_by_pod(|pods| {
-                    let join = |record: &ClientRecord| FleetJoined::new(record.clone(), pods);
-                    let arrived = pods.values().map(CollectedRecords::mirrored).sum::<u64>();
-                    (records.iter().map(join).collect::<Vec<_>>(), arrived)
-                })
-                .await?;
-            let is_settled = |joined: &FleetJoined| joined.joined.awaited().is_empty();
-            if arrived >= copies && joined.iter().all(is_settled) {
-                break;
-            }
-        }
+        self.await_witnesses(records, copies).await?;
+        let mut joined: Vec<FleetJoined> = self
+            .recorded(|pods| {
+                let join = |record: &ClientRecord| FleetJoined::new(record.clone(), pods);
+                records.iter().map(join).collect()
+            })
+            .await;
         for joined in &mut joined {
             joined.joined.authorization_timeout = self.proxy.authorization_timeout;
         }
         Ok(joined)
+    }
+
+    /// Waits until every witness has recorded every request, and `copies` mirrored ones, or the time for it is over.
+    async fn await_witnesses(
+        &self,
+        records: &(impl ClientAccounts + Sync + ?Sized),
+        copies: u64,
+    ) -> Result<(), ProcedureError> {
+        let _phase = self.clock.enter(Phase::Settling);
+        let budget = self.timeouts.witnesses_settled;
+        let mut polling = Polling::within(budget.as_duration(), P::POLL_INTERVAL);
+        let mut settlement = Settlement::of(records.count());
+        while polling.next().await {
+            let is_reached = self
+                .collected_by_pod(|pods| {
+                    mirrored(pods) >= copies && settlement.is_reached(records, pods)
+                })
+                .await?;
+            if is_reached {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what the witnesses of every pod had recorded at the last look.
+    pub async fn recorded<T>(&self, look: impl FnOnce(&CollectedByPod) -> T) -> T {
+        look(&self.reading.lock().await.collected)
     }
 
     /// Reconciles the totals of a part of the scenario's requests.
@@ -253,6 +288,28 @@ impl Deployment {
         let copies = self.copies_sent().await?;
         let joined = self.settle_by_pod(records, copies).await?;
         Ok(joined.into_iter().map(|joined| joined.joined).collect())
+    }
+
+    /// Waits until every witness has recorded every request of a round.
+    pub async fn settle_round(&self, clients: &ClientRecords) -> Result<(), ProcedureError> {
+        let copies = self.copies_sent().await?;
+        self.await_witnesses(clients, copies).await
+    }
+
+    /// Shows the requests of a round by what the witnesses had recorded at the last look.
+    pub async fn joined<T>(
+        &self,
+        clients: &ClientRecords,
+        look: impl FnOnce(JoinedRequests<'_>) -> T,
+    ) -> T {
+        self.recorded(|pods| {
+            look(JoinedRequests {
+                clients,
+                collected: &merged(pods),
+                authorization_timeout: self.proxy.authorization_timeout,
+            })
+        })
+        .await
     }
 
     /// Joins what the witnesses say of one request.

@@ -27,6 +27,8 @@ const LINE_LIMIT_BYTES: u64 = 1024 * 1024;
 pub struct Drive {
     lines: Lines,
     records: Vec<ClientRecord>,
+    /// How many records were taken out of those.
+    taken: u64,
     summary: Option<DriverSummary>,
     /// How many requests it has to send before it may end; none where that is not known, or where it was told to stop.
     owed: Option<u64>,
@@ -109,6 +111,7 @@ impl Drive {
         Ok(Self {
             lines,
             records: Vec::new(),
+            taken: 0,
             summary: None,
             owed,
             streams,
@@ -197,35 +200,53 @@ impl Drive {
 
     /// Reads to the driver's summary. A driver that ends before it has sent what it was given is lost: requests without a record would be
     /// judged by nobody. So is one that goes on after its last request must have ended.
-    pub async fn finish(mut self) -> Result<DriveReport, ProcedureError> {
+    pub async fn finish(self) -> Result<DriveReport, ProcedureError> {
+        let mut records = Vec::new();
+        let summary = self.finish_each(&mut |record| records.push(record)).await?;
+        Ok(DriveReport { records, summary })
+    }
+
+    /// Reads to the driver's summary as [`Self::finish`] does, and hands each record on as it comes.
+    pub async fn finish_each(
+        mut self,
+        take: &mut (dyn FnMut(ClientRecord) + Send),
+    ) -> Result<DriverSummary, ProcedureError> {
         if self.is_stopped {
             let bound = self.request_timeout.saturating_mul(2);
-            timeout(bound, self.read_out()).await.unwrap_or_else(|_| {
+            let read_out = timeout(bound, self.read_out(take)).await;
+            read_out.unwrap_or_else(|_| {
                 let bound = TimeSpan::new(bound);
                 Err(self.lost(format!("it did not end within {bound} of being told to")))
             })?;
         } else {
-            self.read_out().await?;
+            self.read_out(take).await?;
         }
         self.check_owed()?;
-        match self.summary {
-            Some(summary) => Ok(DriveReport {
-                records: self.records,
-                summary,
-            }),
-            None => Err(self.lost("no summary".into())),
+        self.summary.ok_or_else(|| self.lost("no summary".into()))
+    }
+
+    async fn read_out(
+        &mut self,
+        take: &mut (dyn FnMut(ClientRecord) + Send),
+    ) -> Result<(), ProcedureError> {
+        loop {
+            self.taken += self.records.len() as u64;
+            self.records.drain(..).for_each(&mut *take);
+            if self.next().await?.is_none() {
+                return Ok(());
+            }
         }
     }
 
-    async fn read_out(&mut self) -> Result<(), ProcedureError> {
-        while self.next().await?.is_some() {}
-        Ok(())
+    /// Returns how many records have come.
+    fn count(&self) -> u64 {
+        self.taken + self.records.len() as u64
     }
 
     /// Checks that a driver which has ended has sent everything.
     fn check_owed(&self) -> Result<(), ProcedureError> {
         match self.owed {
-            Some(owed) if owed != self.records.len() as u64 => {
+            Some(owed) if owed != self.count() => {
                 Err(self.lost(format!("it ended without a word, and had {owed} to send")))
             }
             Some(_) | None => Ok(()),
@@ -233,7 +254,7 @@ impl Drive {
     }
 
     fn lost(&self, detail: String) -> ProcedureError {
-        lost(self.records.len(), detail)
+        lost(usize::try_from(self.count()).unwrap_or(usize::MAX), detail)
     }
 }
 

@@ -4,27 +4,41 @@ use std::collections::BTreeMap;
 
 use super::{JudgedRequest, ProcedureResults};
 use harness_core::model::case::{Case, Intent};
+use harness_verdict::judge::judged_requests::JudgedRequests;
 use harness_verdict::judge::redirect_chain::judge_undeliverable;
+use harness_verdict::witness::join::Joined;
 
 /// Adds to the observations what the cases' requests show together.
 pub(super) fn observe_cases(cases: &[Case], results: &mut ProcedureResults) {
     let mut observed = ladders(cases, &results.requests);
-    observed.extend(undeliverable(cases, &results.requests));
-    observed.extend(never_shown(cases, &results.requests));
-    observed.extend(uninspected_hops(cases, &results.requests));
+    let requests = results.requests.whole();
+    observed.extend(undeliverable(cases, requests));
+    observed.extend(never_shown(cases, requests));
+    observed.extend(uninspected_hops(cases, requests));
     results.observations.extend(observed);
 }
 
+/// Tells whether the observations look at more of a request than its outcome: whatever comes out as expected is not kept otherwise.
+pub(super) fn is_observed(case_undeliverable: Option<&str>, joined: &Joined) -> bool {
+    let last = joined.proxy.first();
+    case_undeliverable.is_some()
+        || last.is_some_and(|proxy| !proxy.asked())
+        || !joined.earlier.is_empty()
+}
+
 /// One line for each ladder: every step with its outcome, in the order of the file, so that two reports can be compared by eye.
-fn ladders(cases: &[Case], requests: &[JudgedRequest]) -> BTreeMap<String, String> {
+fn ladders(cases: &[Case], requests: &JudgedRequests) -> BTreeMap<String, String> {
     let mut steps: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for case in cases {
         let Some(rung) = &case.rung else { continue };
-        for request in requests_of(case, requests) {
+        for request in requests
+            .iter()
+            .filter(|request| request.case() == case.name.value)
+        {
             steps
                 .entry(format!("ladder {}", *rung.ladder))
                 .or_default()
-                .push(format!("{} {}", *rung.step, request.judgement.outcome));
+                .push(format!("{} {}", *rung.step, request.outcome()));
         }
     }
     steps

@@ -1,6 +1,5 @@
 //! The ids of a scenario's requests: makes them, and remembers which were sent.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::ProcedureError;
@@ -8,13 +7,14 @@ use super::plan::{Prepared, Route, prepare};
 use harness_core::model::identity::{RequestId, RunId};
 use harness_core::model::request::RequestSpec;
 use harness_core::model::scenario_name::ScenarioName;
+use harness_verdict::witness::ids::IdSet;
 
 /// The ids of one scenario's requests.
 #[derive(Debug)]
 pub struct RequestIds {
     scenario: ScenarioName,
     run: RunId,
-    sent: Mutex<BTreeSet<String>>,
+    sent: Mutex<IdSet>,
 }
 
 impl RequestIds {
@@ -30,7 +30,7 @@ impl RequestIds {
     /// Makes the id of a case's request or call, and remembers it.
     pub fn next(&self, case: &str, number: u32) -> RequestId {
         let id = RequestId::new(self.scenario.as_str(), case, number, &self.run);
-        self.remember([id.as_str().to_owned()]);
+        self.remember([id.as_str()]);
         id
     }
 
@@ -65,16 +65,16 @@ impl RequestIds {
     }
 
     /// Remembers ids that were sent.
-    pub fn remember(&self, ids: impl IntoIterator<Item = String>) {
+    pub fn remember<'a>(&self, ids: impl IntoIterator<Item = &'a str>) {
         self.lock().extend(ids);
     }
 
     /// Returns every id that was sent.
-    pub fn sent(&self) -> BTreeSet<String> {
+    pub fn sent(&self) -> IdSet {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, IdSet> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,6 +10,7 @@ use harness_core::model::finding::Finding;
 use harness_core::model::seed_position::{Encoding, SeedPosition};
 use harness_verdict::judge::judged::Judged;
 pub use harness_verdict::judge::judged::{JudgedCall, JudgedRequest};
+use harness_verdict::judge::judged_requests::JudgedRequests;
 use harness_verdict::witness::reconciliation::Reconciliation;
 
 /// What a procedure found out, as far as it came.
@@ -18,7 +19,7 @@ pub struct ProcedureResults {
     /// Every difference from what had to be seen.
     pub findings: Vec<Finding>,
     /// Every judged request.
-    pub requests: Vec<JudgedRequest>,
+    pub requests: JudgedRequests,
     /// Every judged call.
     pub calls: Vec<JudgedCall>,
     /// The totals.

@@ -8,15 +8,16 @@ use super::exchange::record_reconciliation;
 use harness_core::model::outcome::Outcome;
 use harness_traffic::plan::Stream;
 use harness_traffic::record::DriverSummary;
+use harness_verdict::witness::client_records::ClientRecords;
 use harness_verdict::witness::counters::Counters;
 use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::joined_requests::JoinedRequests;
 use harness_verdict::witness::reconciliation::EarlierHops;
 
-/// Traffic that has ended, with its collected records.
+/// Traffic that has ended and of which every witness has spoken.
 #[derive(Debug)]
 pub struct Round {
-    /// Every request with what the witnesses saw of it.
-    pub joined: Vec<Joined>,
+    clients: ClientRecords,
     /// The proxy's counters before the first request was decided.
     pub before: Counters,
     /// The proxy's counters when every witness had spoken.
@@ -50,21 +51,37 @@ impl Round {
         before: Counters,
         deployment: &Deployment,
     ) -> Result<Self, ProcedureError> {
-        let report = deployment.finish_drive(drive).await?;
-        let joined = deployment.settle(&report.records).await?;
+        let (clients, summary) = deployment.finish_round(drive).await?;
+        deployment.settle_round(&clients).await?;
         let after = deployment.counters().await?;
         Ok(Self {
-            joined,
+            clients,
             before,
             after,
-            summary: report.summary,
+            summary,
         })
+    }
+
+    /// Shows every request with what the witnesses saw of it; each is joined when it is looked at.
+    pub async fn look<T>(
+        &self,
+        deployment: &Deployment,
+        look: impl FnOnce(JoinedRequests<'_>) -> T,
+    ) -> T {
+        deployment.joined(&self.clients, look).await
+    }
+
+    /// Returns every request with what the witnesses saw of it, for judgements that look at one beside the other.
+    pub async fn joined(&self, deployment: &Deployment) -> Vec<Joined> {
+        self.look(deployment, |requests| requests.iter().collect())
+            .await
     }
 
     /// Draws the round's totals up and names what does not agree.
     pub async fn reconcile(
         &self,
         outcomes: &[Outcome],
+        earlier_hops: EarlierHops,
         entries: ReconciledEntries,
         deployment: &Deployment,
         results: &mut ProcedureResults,
@@ -77,7 +94,7 @@ impl Round {
                 outcomes,
                 Some((&self.before, &self.after)),
                 are_counted.then_some(self.summary.answered),
-                EarlierHops::of(&self.joined),
+                earlier_hops,
             )
             .await?;
         record_reconciliation(reconciliation, results);

@@ -58,13 +58,15 @@ impl CarryOut<OnePod> for SecrecySpec {
         deployment: &Deployment,
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
+        results.requests.keep_all();
         judge_working(&self.cases, deployment, results).await?;
-        let found = judge_answers(&self.client, &results.requests);
+        let found = judge_answers(&self.client, results.requests.whole());
         results.findings.extend(found);
 
         let mut places = live_places(deployment).await?;
         let witnesses = results
             .requests
+            .whole()
             .iter()
             .flat_map(|request| serde_json::to_vec(&request.joined).unwrap_or_default())
             .collect();

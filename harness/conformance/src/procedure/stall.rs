@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{JudgedRequest, ProcedureResults};
+use super::ProcedureResults;
 use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::outcome::Outcome;
 use harness_core::stack::proxy_config::ProxyFacts;
+use harness_verdict::judge::judged_requests::BriefRequest;
 use harness_verdict::witness::outcome::waited_out;
 
 /// By how much a proxy has to be late for its own time-out before it counts as stalled.
@@ -40,15 +41,19 @@ pub fn unless_stalled(results: &ProcedureResults, proxy: &ProxyFacts) -> Result<
     let Some(authorization_timeout) = proxy.longest_authorization_timeout else {
         return Ok(());
     };
-    let waited = results.requests.iter().filter_map(wait_of).max();
+    let waited = results
+        .requests
+        .iter()
+        .filter_map(|request| request.waited())
+        .max();
     let Some(waited) = waited.filter(|waited| *waited >= authorization_timeout + LATE_BY) else {
         return Ok(());
     };
-    let out_of_time: BTreeSet<&str> = results
+    let out_of_time: BTreeSet<String> = results
         .requests
         .iter()
         .filter(|request| ran_out_of_time(request, authorization_timeout))
-        .map(|request| request.joined.client.id.as_str())
+        .map(|request| request.id())
         .collect();
     let findings = &results.findings;
     let is_explained = findings.iter().all(|finding| {
@@ -67,20 +72,13 @@ pub fn unless_stalled(results: &ProcedureResults, proxy: &ProxyFacts) -> Result<
 }
 
 /// Tells whether the proxy's failure mode decided a request because the time-out was over.
-fn ran_out_of_time(request: &JudgedRequest, authorization_timeout: Duration) -> bool {
+fn ran_out_of_time(request: &BriefRequest<'_>, authorization_timeout: Duration) -> bool {
     let by_failure_mode = matches!(
-        request.judgement.outcome,
+        request.outcome(),
         Outcome::FailedClosed | Outcome::FailedOpen
     );
-    by_failure_mode
-        && wait_of(request).is_some_and(|waited| waited_out(waited, authorization_timeout))
-}
-
-/// Returns how long the proxy waited for the agent.
-fn wait_of(request: &JudgedRequest) -> Option<Duration> {
-    let records = request.joined.proxy.iter();
-    let waits = records.filter_map(|record| record.authorization_microseconds);
-    waits.max().map(Duration::from_micros)
+    by_failure_mode && { request.waited() }
+        .is_some_and(|waited| waited_out(waited, authorization_timeout))
 }
 
 #[cfg(test)]
@@ -88,6 +86,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::procedure::JudgedRequest;
     use harness_core::model::finding::Finding;
     use harness_core::model::identity::RequestId;
     use harness_core::model::located::Position;
@@ -121,7 +120,7 @@ mod tests {
     fn judged(requests: Vec<JudgedRequest>, findings: Vec<Finding>) -> Result<(), ProxyStalled> {
         let results = ProcedureResults {
             findings,
-            requests,
+            requests: requests.into_iter().collect(),
             ..ProcedureResults::default()
         };
         let proxy = ProxyFacts {

@@ -260,7 +260,7 @@ fn denied_in_a_row<'a>(
     collected: &CollectedRecords,
 ) -> usize {
     sent.rev()
-        .filter_map(|record| collected.proxy.of(&record.id).first())
+        .filter_map(|record| collected.proxy.of(&record.id).into_iter().next())
         .take_while(|record| record.details == DETAILS_DENIED)
         .count()
 }

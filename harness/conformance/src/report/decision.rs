@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::procedure::interface::Repetition;
-use crate::procedure::{JudgedCall, JudgedRequest, ProcedureResults};
+use crate::procedure::{JudgedCall, ProcedureResults};
 use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::outcome::Outcome;
-use harness_traffic::record::ClientResult;
+use harness_verdict::judge::judged_requests::BriefRequest;
 use harness_verdict::witness::agent::AgentRecord;
 
 /// The decisions of a scenario: how many requests of a case had this one.
@@ -39,13 +39,9 @@ pub fn decisions_of(repetition: Repetition, results: &ProcedureResults) -> Decis
     decisions
 }
 
-fn decision(request: &JudgedRequest) -> Decision {
-    let outcome = request.judgement.outcome;
-    let status = match &request.joined.client.result {
-        ClientResult::Response(response) => Some(response.status),
-        ClientResult::Failed(_) => None,
-    };
-    let agent = match outcome {
+fn decision(request: BriefRequest<'_>) -> Decision {
+    let outcome = request.outcome();
+    let signals = match outcome {
         // Whether an agent that was not waited for still gets to its record is a matter of time.
         Outcome::FailedClosed | Outcome::FailedOpen => &[],
         Outcome::Allowed
@@ -54,13 +50,13 @@ fn decision(request: &JudgedRequest) -> Decision {
         | Outcome::BlockedByAgent
         | Outcome::Lost
         | Outcome::NotInspected
-        | Outcome::RejectedByProxy => request.joined.agent.as_slice(),
+        | Outcome::RejectedByProxy => request.signals(),
     };
     Decision {
-        case: request.case.clone(),
+        case: request.case().into(),
         outcome: outcome.as_str(),
-        status,
-        signals: signals(agent),
+        status: request.status(),
+        signals: signals.to_vec(),
     }
 }
 

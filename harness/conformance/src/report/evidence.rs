@@ -15,6 +15,7 @@ use crate::procedure::conclusion::Conclusion;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::pods::Pods;
 use harness_core::model::causes::chain;
+use harness_core::model::identity::RequestId;
 use harness_core::model::timeline::LifecycleEvent;
 use harness_core::redaction::Redactor;
 use harness_core::stack::PROXY_PORT;
@@ -194,6 +195,15 @@ fn exit_codes(member: &FleetMember) -> Vec<(String, i32)> {
         .collect()
 }
 
+/// Returns the ids that a finding names.
+fn concerned(results: &ProcedureResults) -> BTreeSet<&str> {
+    let named = results.findings.iter();
+    named
+        .filter_map(|finding| finding.request.as_ref())
+        .map(RequestId::as_str)
+        .collect()
+}
+
 /// Writes the requests that a finding names: their bytes, the answer's head, and every witness's record.
 fn write_requests(
     output: &Output,
@@ -201,16 +211,7 @@ fn write_requests(
     results: &ProcedureResults,
 ) -> Result<(), WriteError> {
     let proxy_address = format!("127.0.0.1:{PROXY_PORT}");
-    for request in &results.requests {
-        let concerned = results.findings.iter().any(|finding| {
-            finding
-                .request
-                .as_ref()
-                .is_some_and(|id| id.as_str() == request.planned.id)
-        });
-        if !concerned {
-            continue;
-        }
+    for request in results.requests.named(&concerned(results)) {
         let folder = folder.join("requests").join(file_name(&request.planned.id));
         output.write(
             &folder.join("request.http"),
@@ -230,7 +231,7 @@ fn write_requests(
                 .unwrap_or_default();
             output.write(&folder.join("response-body-head.bin"), &body)?;
         }
-        output.write_json(&folder.join("witnesses.json"), request)?;
+        output.write_json(&folder.join("witnesses.json"), &request)?;
     }
     Ok(())
 }
@@ -241,14 +242,9 @@ fn write_calls(
     folder: &Utf8Path,
     results: &ProcedureResults,
 ) -> Result<(), WriteError> {
+    let concerned = concerned(results);
     for call in &results.calls {
-        let concerned = results.findings.iter().any(|finding| {
-            finding
-                .request
-                .as_ref()
-                .is_some_and(|id| id.as_str() == call.record.id)
-        });
-        if concerned {
+        if concerned.contains(call.record.id.as_str()) {
             let file = format!("calls/{}.json", file_name(&call.record.id));
             output.write_json(&folder.join(file), call)?;
         }

@@ -2,6 +2,7 @@
 
 use crate::report::record::PlaceRecord;
 use harness_artifacts::image::ImageRole;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_environment::kube::{ClusterChoice, ClusterNodes, ImageChoice, ImageDelivery, Keeping};
 
 /// Where the pods run.
@@ -42,6 +43,14 @@ impl Place {
                 };
                 (cores * JOBS_PER_CORE_OF_A_CLUSTER / nodes.max(1)).max(1)
             }
+        }
+    }
+
+    /// Returns the environment that this is in.
+    pub fn environment(&self) -> EnvironmentKind {
+        match self {
+            Self::Local => EnvironmentKind::Local,
+            Self::Kubernetes(place) => place.cluster.kind(),
         }
     }
 

@@ -14,6 +14,9 @@ use harness_artifacts::image::Images;
 /// The agent's name among the identities.
 pub const AGENT: &str = "agent";
 
+/// Envoy's name among the identities.
+pub const ENVOY: &str = "envoy";
+
 /// What takes part in one run or in several.
 #[derive(Debug)]
 pub struct Subjects {
@@ -42,7 +45,7 @@ impl Subjects {
                 "application".to_owned(),
                 Identity::of(&programs.application)?,
             ),
-            ("envoy".to_owned(), Identity::of(&programs.envoy)?),
+            (ENVOY.to_owned(), Identity::of(&programs.envoy)?),
             ("harness".to_owned(), Identity::of(&conformance)?),
         ]);
         Ok(Self {

@@ -28,7 +28,7 @@ pub enum AccessLogExpectation {
 /// taken, so only the agent's account shows a loss.
 pub fn judge_access_log(
     expect: AccessLogExpectation,
-    joined: &[Joined],
+    joined: impl Iterator<Item = Joined>,
     (before, after): (&Counters, &Counters),
 ) -> Judged {
     let mut judged = Judged::default();
@@ -43,15 +43,15 @@ pub fn judge_access_log(
     let written = difference("grpc_access_log.logs_written");
     let dropped = difference("grpc_access_log.logs_dropped");
     let flushes_failed = difference("grpc_access_log.grpc_entries_flush_failed");
-    let answered = joined
-        .iter()
-        .filter(|joined| matches!(joined.client.result, ClientResult::Response(_)))
-        .count();
-    let asked = joined.iter().filter(|joined| !joined.agent.is_empty());
-    let lost = asked
-        .clone()
-        .filter(|joined| joined.agent.iter().all(|record| record.response_code == 0))
-        .count();
+    let (mut answered, mut asked, mut lost) = (0_u64, 0_u64, 0_u64);
+    for joined in joined {
+        answered += u64::from(matches!(joined.client.result, ClientResult::Response(_)));
+        if !joined.agent.is_empty() {
+            asked += 1;
+            let has_none = joined.agent.iter().all(|record| record.response_code == 0);
+            lost += u64::from(has_none);
+        }
+    }
     judged.observations.extend([
         (
             "response data by the proxy's account".into(),
@@ -61,10 +61,10 @@ pub fn judge_access_log(
         ),
         (
             "response data by the agent's account".into(),
-            format!("{lost} of {} requests have none", asked.count()),
+            format!("{lost} of {asked} requests have none"),
         ),
     ]);
-    if written + dropped != answered as u64 {
+    if written + dropped != answered {
         judged.findings.push(Finding::new(
             FindingKind::AccessLog,
             Position::default(),

@@ -1,9 +1,9 @@
 //! Judges what witnesses say at the pod's end against what they had said when each request was judged.
 
-use std::collections::BTreeSet;
-
-use super::judged::{JudgedCall, JudgedRequest};
+use super::judged::JudgedCall;
+use super::judged_requests::JudgedRequests;
 use crate::witness::collected::CollectedRecords;
+use crate::witness::ids::IdSet;
 use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::finding::Finding;
 use harness_core::model::finding_kind::FindingKind;
@@ -15,11 +15,11 @@ use harness_core::model::outcome::Outcome;
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedRecords<'a> {
     /// Every judged request.
-    pub requests: &'a [JudgedRequest],
+    pub requests: &'a JudgedRequests,
     /// Every judged call.
     pub calls: &'a [JudgedCall],
     /// The ids of all that was sent.
-    pub known_ids: &'a BTreeSet<String>,
+    pub known_ids: &'a IdSet,
     /// How many records without an id were accounted for.
     pub nameless: usize,
 }
@@ -38,20 +38,20 @@ pub fn judge_late_records(
     let mut findings: Vec<Finding> = requests
         .iter()
         .filter_map(|request| {
-            let id = request.planned.id.as_str();
+            let id = request.id();
             let now = [
-                collected.proxy.of(id).len(),
-                collected.agent.of(id).len(),
-                collected.upstream.of(id).len(),
+                collected.proxy.count(&id),
+                collected.agent.count(&id),
+                collected.upstream.count(&id),
             ];
-            let judged = request.joined.record_counts();
+            let judged = request.record_counts();
             let late = judged
                 .into_iter()
                 .zip(now)
                 .map(|((witness, judged), now)| (witness, now, judged))
                 // A record whose id the proxy could not read was given one when it was judged.
                 .filter(|(witness, now, _)| nameless == 0 || *witness != "the proxy" || *now > 0)
-                .filter(|(witness, _, _)| !may_be_late(request.judgement.outcome, witness))
+                .filter(|(witness, _, _)| !may_be_late(request.outcome(), witness))
                 .find(|(_, now, judged)| now != judged);
             let (witness, now, judged) = late?;
             let finding = Finding::new(
@@ -60,14 +60,11 @@ pub fn judge_late_records(
                 format!("{witness} has said all when a request is judged"),
                 format!("it had {judged} records of the request, and has {now} at the pod's end"),
             );
-            Some(finding.about(&request.case, &RequestId::from_witness(id)))
+            Some(finding.about(request.case(), &RequestId::from_witness(id)))
         })
         .collect();
     findings.extend(calls.iter().filter_map(|call| late_call(call, collected)));
-    let strangers: BTreeSet<&str> = collected
-        .ids()
-        .filter(|id| !known_ids.contains(*id))
-        .collect();
+    let strangers = collected.strangers(known_ids);
     let without_id = (collected.proxy.without_id.len()
         + collected.agent.without_id.len()
         + collected.upstream.without_id.len())
@@ -86,7 +83,7 @@ pub fn judge_late_records(
 /// Finds a call of which the agent says something else at the pod's end. It may have taken up later what the client gave up.
 fn late_call(call: &JudgedCall, collected: &CollectedRecords) -> Option<Finding> {
     let id = call.record.id.as_str();
-    let now = collected.agent.of(id).len();
+    let now = collected.agent.count(id);
     let judged = call.agent.len();
     let may_be_late = call.answer.outcome == CallOutcome::Failed && judged == 0 && now == 1;
     if now == judged || may_be_late {

@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod header_fields;
 pub mod images;
 pub mod judged;
+pub mod judged_requests;
 pub mod late_records;
 pub mod lifecycle;
 pub mod lint;

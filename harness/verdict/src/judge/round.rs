@@ -25,11 +25,9 @@ pub fn judge_totals(reconciliation: &Reconciliation) -> Vec<Finding> {
 }
 
 /// Checks that requests which were to share a connection did, by the proxy's numbers.
-pub fn judge_connection(joined: &[Joined]) -> Option<Finding> {
+pub fn judge_connection(joined: impl Iterator<Item = Joined>) -> Option<Finding> {
     let connections: BTreeSet<Option<u64>> = joined
-        .iter()
-        .filter_map(|joined| joined.proxy.first())
-        .map(|proxy| proxy.connection)
+        .filter_map(|joined| joined.proxy.first().map(|proxy| proxy.connection))
         .collect();
     (connections.len() > 1).then(|| {
         Finding::new(

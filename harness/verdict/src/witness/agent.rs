@@ -2,11 +2,15 @@
 //!
 //! Format: "How to configure local logging for the on-prem Next-Gen WAF agent" (the vendor's blog, 2026-05-21).
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::log_line::ParsedLine;
+use super::log_line::{Glance, LogRecord, ParsedLine, RecordOf};
+use super::text::Text;
 use harness_core::model::identity::REQUEST_ID_HEADER;
 
 /// The agent response code of a request that it lets through.
@@ -55,49 +59,21 @@ pub enum Decision {
     NotProcessed,
 }
 
-impl AgentRecord {
+impl LogRecord for AgentRecord {
     /// Reads one line of the agent's log.
-    pub fn parse(line: &str) -> ParsedLine<Self> {
-        if !line.starts_with('{') {
-            return ParsedLine::Other;
-        }
-        let Ok(line) = serde_json::from_str::<DataLogLine>(line) else {
-            return ParsedLine::Other;
-        };
-        let id = line
-            .request_headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(REQUEST_ID_HEADER))
-            .map(|header| header.value.clone())
-            .unwrap_or_default();
-        let signals = line.signals.unwrap_or_default();
-        let record = Self {
-            id,
-            request_id: line.request_id,
-            timestamp: line.timestamp.and_then(|text| text.parse().ok()),
-            decision: line.decision,
-            locations: signals
-                .iter()
-                .map(|signal| signal.location.clone())
-                .collect(),
-            signals: signals.into_iter().map(|signal| signal.kind).collect(),
-            response_code: line.response_code,
-            method: line.method,
-            path: line.path,
-            client_address: line.client_address,
-            headers: line
-                .request_headers
-                .into_iter()
-                .map(|header| (header.name, header.value))
-                .collect(),
-        };
-        if record.id.is_empty() {
-            ParsedLine::WithoutId(record)
-        } else {
-            ParsedLine::Record(record)
-        }
+    fn parse(line: &str) -> ParsedLine<Self> {
+        DataLogLine::<Vec<DataLogHeader<'_>>>::read(line).map(DataLogLine::into_record)
     }
 
+    fn glance(line: &str) -> ParsedLine<Glance<'_>> {
+        DataLogLine::<IdAmongHeaders<'_>>::read(line).map(|line| Glance {
+            id: line.request_headers.0.unwrap_or_default().into_inner(),
+            of: RecordOf::Request,
+        })
+    }
+}
+
+impl AgentRecord {
     /// Returns what the agent's response code means.
     ///
     /// Source: "About agent response codes" of the vendor's documentation.
@@ -113,39 +89,139 @@ impl AgentRecord {
 /// The fields of a data log line that the suite reads. The agent may write more.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct DataLogLine {
-    #[serde(rename = "RequestIDStr")]
-    request_id: String,
-    #[serde(default)]
-    timestamp: Option<String>,
-    request_headers: Vec<DataLogHeader>,
+struct DataLogLine<'a, H> {
+    #[serde(borrow, rename = "RequestIDStr")]
+    request_id: Text<'a>,
+    #[serde(borrow, default)]
+    timestamp: Option<Text<'a>>,
+    request_headers: H,
     #[serde(rename = "WAFResponse")]
     decision: i32,
-    #[serde(default)]
-    signals: Option<Vec<DataLogSignal>>,
+    #[serde(borrow, default)]
+    signals: Option<Vec<DataLogSignal<'a>>>,
     #[serde(default)]
     response_code: i32,
-    #[serde(default)]
-    method: String,
-    #[serde(default)]
-    path: String,
-    #[serde(default, rename = "RemoteAddr")]
-    client_address: String,
+    #[serde(borrow, default)]
+    method: Text<'a>,
+    #[serde(borrow, default)]
+    path: Text<'a>,
+    #[serde(borrow, default, rename = "RemoteAddr")]
+    client_address: Text<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct DataLogHeader {
-    name: String,
-    value: String,
+struct DataLogHeader<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    value: Text<'a>,
 }
 
 #[derive(Deserialize)]
-struct DataLogSignal {
-    #[serde(rename = "Type")]
-    kind: String,
-    #[serde(default, rename = "Location")]
-    location: String,
+struct DataLogSignal<'a> {
+    #[serde(borrow, rename = "Type")]
+    kind: Text<'a>,
+    #[serde(borrow, default, rename = "Location")]
+    location: Text<'a>,
+}
+
+/// Header fields of which one has the request's id.
+trait Headers {
+    /// Returns the id; none where no header has it.
+    fn id(&self) -> Option<&str>;
+}
+
+/// What of header fields is the request's id.
+struct IdAmongHeaders<'a>(Option<Text<'a>>);
+
+impl Headers for IdAmongHeaders<'_> {
+    fn id(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl Headers for Vec<DataLogHeader<'_>> {
+    fn id(&self) -> Option<&str> {
+        let header = self.iter().find(|header| header.is_id());
+        header.map(|header| &*header.value)
+    }
+}
+
+impl<'de> Deserialize<'de> for IdAmongHeaders<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(HeadersVisitor)
+    }
+}
+
+struct HeadersVisitor;
+
+impl<'de> Visitor<'de> for HeadersVisitor {
+    type Value = IdAmongHeaders<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of header fields")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut id = None;
+        while let Some(header) = list.next_element::<DataLogHeader<'de>>()? {
+            if id.is_none() && header.is_id() {
+                id = Some(header.value);
+            }
+        }
+        Ok(IdAmongHeaders(id))
+    }
+}
+
+impl<'a, H: Headers + Deserialize<'a>> DataLogLine<'a, H> {
+    fn read(line: &'a str) -> ParsedLine<Self> {
+        if !line.starts_with('{') {
+            return ParsedLine::Other;
+        }
+        match serde_json::from_str::<Self>(line) {
+            Ok(line) if line.request_headers.id().is_none_or(str::is_empty) => {
+                ParsedLine::WithoutId(line)
+            }
+            Ok(line) => ParsedLine::Record(line),
+            Err(_) => ParsedLine::Other,
+        }
+    }
+}
+
+impl DataLogLine<'_, Vec<DataLogHeader<'_>>> {
+    fn into_record(self) -> AgentRecord {
+        let signals = self.signals.unwrap_or_default();
+        let mut kinds = Vec::with_capacity(signals.len());
+        let mut locations = Vec::with_capacity(signals.len());
+        for signal in signals {
+            kinds.push(signal.kind.into_owned());
+            locations.push(signal.location.into_owned());
+        }
+        AgentRecord {
+            id: self.request_headers.id().unwrap_or_default().to_owned(),
+            request_id: self.request_id.into_owned(),
+            timestamp: self.timestamp.and_then(|text| text.parse().ok()),
+            decision: self.decision,
+            signals: kinds,
+            locations,
+            response_code: self.response_code,
+            method: self.method.into_owned(),
+            path: self.path.into_owned(),
+            client_address: self.client_address.into_owned(),
+            headers: self
+                .request_headers
+                .into_iter()
+                .map(|header| (header.name.into_owned(), header.value.into_owned()))
+                .collect(),
+        }
+    }
+}
+
+impl DataLogHeader<'_> {
+    fn is_id(&self) -> bool {
+        self.name.eq_ignore_ascii_case(REQUEST_ID_HEADER)
+    }
 }
 
 #[cfg(test)]

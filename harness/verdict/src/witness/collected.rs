@@ -1,59 +1,15 @@
 //! Collects the records of proxy, agent and application from their containers' logs, as the logs grow.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::agent::AgentRecord;
-use super::log_line::ParsedLine;
+use super::ids::IdSet;
 use super::proxy::ProxyRecord;
+pub use super::records::Records;
 use super::upstream::UpstreamRecord;
 
 /// The longest line that is read as a record, in bytes. A longer one is passed over.
 const LINE_LIMIT_BYTES: usize = 1024 * 1024;
-
-/// What one witness recorded, by request id.
-#[derive(Clone, Debug)]
-pub struct Records<T> {
-    /// The records.
-    pub by_id: BTreeMap<String, Vec<T>>,
-    /// The records that carry no id, in order.
-    pub without_id: Vec<T>,
-}
-
-impl<T> Default for Records<T> {
-    fn default() -> Self {
-        Self {
-            by_id: BTreeMap::new(),
-            without_id: Vec::new(),
-        }
-    }
-}
-
-impl<T> Records<T> {
-    fn add(&mut self, line: ParsedLine<T>, id: impl Fn(&T) -> String) {
-        match line {
-            ParsedLine::Record(record) => self.by_id.entry(id(&record)).or_default().push(record),
-            ParsedLine::WithoutId(record) => self.without_id.push(record),
-            ParsedLine::Other => {}
-        }
-    }
-
-    /// Adds another pod's records.
-    pub(super) fn absorb(&mut self, other: &Self)
-    where
-        T: Clone,
-    {
-        for (id, records) in &other.by_id {
-            let of = self.by_id.entry(id.clone()).or_default();
-            of.extend(records.iter().cloned());
-        }
-        self.without_id.extend(other.without_id.iter().cloned());
-    }
-
-    /// Returns the records of one request.
-    pub fn of(&self, id: &str) -> &[T] {
-        self.by_id.get(id).map_or(&[], Vec::as_slice)
-    }
-}
 
 /// What three witnesses recorded.
 #[derive(Clone, Debug, Default)]
@@ -70,42 +26,46 @@ impl CollectedRecords {
     /// Adds what the proxy's log has grown by.
     pub fn add_proxy(&mut self, lines: &str) {
         for line in lines.lines() {
-            self.proxy
-                .add(ProxyRecord::parse(line), |record| record.id.clone());
+            self.proxy.add(line);
         }
     }
 
     /// Adds what the agent's log has grown by.
     pub fn add_agent(&mut self, lines: &str) {
         for line in lines.lines() {
-            self.agent
-                .add(AgentRecord::parse(line), |record| record.id.clone());
+            self.agent.add(line);
         }
     }
 
     /// Adds what the application's log has grown by.
     pub fn add_upstream(&mut self, lines: &str) {
         for line in lines.lines() {
-            self.upstream.add(UpstreamRecord::parse(line), |record| {
-                record.id.clone().unwrap_or_default()
-            });
+            self.upstream.add(line);
         }
     }
 
     /// Returns how many mirrored copies the application has recorded.
-    pub fn mirrored(&self) -> u64 {
-        let records = self.upstream.by_id.values().flatten();
-        records.filter(|record| record.is_mirrored()).count() as u64
+    pub const fn mirrored(&self) -> u64 {
+        self.upstream.mirrored()
     }
 
-    /// Returns every id that some witness recorded.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
+    /// Tells whether some witness has recorded a request.
+    pub fn knows(&self, id: &str) -> bool {
+        self.proxy.has(id) || self.agent.has(id) || self.upstream.has(id)
+    }
+
+    /// Returns how many records the witnesses have of a request.
+    pub fn count(&self, id: &str) -> usize {
+        self.proxy.count(id) + self.agent.count(id) + self.upstream.count(id)
+    }
+
+    /// Returns the ids that some witness recorded and that are not among these.
+    pub fn strangers(&self, known: &IdSet) -> BTreeSet<String> {
         self.proxy
-            .by_id
-            .keys()
-            .chain(self.agent.by_id.keys())
-            .chain(self.upstream.by_id.keys())
-            .map(String::as_str)
+            .ids_not_in(known)
+            .chain(self.agent.ids_not_in(known))
+            .chain(self.upstream.ids_not_in(known))
+            .collect()
     }
 }
 
@@ -189,7 +149,7 @@ mod tests {
         let mut collected = CollectedRecords::default();
         collected.add_upstream(hit);
         assert_eq!(collected.upstream.without_id.len(), 1);
-        assert!(collected.upstream.by_id.is_empty());
+        assert_eq!(collected.upstream.requests(), 0);
     }
 
     proptest! {

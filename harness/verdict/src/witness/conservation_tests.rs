@@ -1,15 +1,16 @@
 //! Whatever order witnesses testify in, and whatever they leave out or say twice: no request is counted twice or not at all, and none
 //! passes without its witnesses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::agent::AgentRecord;
 use super::collected::CollectedRecords;
 use super::fixture;
+use super::ids::IdSet;
 use super::join::Joined;
-use super::log_line::ParsedLine;
+use super::log_line::{LogRecord as _, ParsedLine};
 use super::outcome::decide;
 use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord};
 use super::reconciliation::{EarlierHops, Reconciliation, Sources};
@@ -201,31 +202,16 @@ impl Run {
         for &number in &self.order {
             let (story, record_counts) = self.requests[number];
             let id = Self::id(number);
-            let proxy = vec![story.proxy(&id); record_counts.proxy];
-            let agent = vec![story.agent(&id); record_counts.agent];
             let hit = UpstreamRecord {
                 id: Some(id.clone()),
                 ..fixture::upstream()
             };
-            let upstream = vec![hit; record_counts.upstream];
-            collected
-                .proxy
-                .by_id
-                .entry(id.clone())
-                .or_default()
-                .extend(proxy);
-            collected
-                .agent
-                .by_id
-                .entry(id.clone())
-                .or_default()
-                .extend(agent);
-            collected
-                .upstream
-                .by_id
-                .entry(id)
-                .or_default()
-                .extend(upstream);
+            let proxy = fixture::proxy_line(&story.proxy(&id));
+            let agent = fixture::agent_line(&story.agent(&id));
+            let upstream = fixture::upstream_line(&hit);
+            collected.add_proxy(&proxy.repeat(record_counts.proxy));
+            collected.add_agent(&agent.repeat(record_counts.agent));
+            collected.add_upstream(&upstream.repeat(record_counts.upstream));
         }
         collected
     }
@@ -241,7 +227,8 @@ impl Run {
     }
 
     fn reconciliation(&self, collected: &CollectedRecords, outcomes: &[Outcome]) -> Reconciliation {
-        let known_ids: BTreeSet<String> = (0..self.requests.len()).map(Self::id).collect();
+        let ids: Vec<String> = (0..self.requests.len()).map(Self::id).collect();
+        let known_ids: IdSet = ids.iter().map(String::as_str).collect();
         Reconciliation::reconcile(&Sources {
             sent: self.requests.len() as u64,
             outcomes,
@@ -294,8 +281,8 @@ proptest! {
     fn a_request_that_was_never_sent_never_balances(run in runs(recorded_right()), strangers in 1_usize..4) {
         let mut collected = run.collected();
         for number in 0..strangers {
-            let id = format!("forged.{number}");
-            collected.upstream.by_id.insert(id, vec![fixture::upstream()]);
+            let forged = UpstreamRecord { id: Some(format!("forged.{number}")), ..fixture::upstream() };
+            collected.add_upstream(&fixture::upstream_line(&forged));
         }
         let outcomes = run.outcomes(&collected);
         let reconciliation = run.reconciliation(&collected, &outcomes);
@@ -341,6 +328,6 @@ proptest! {
         collected.add_agent(&lines);
         collected.add_proxy(&lines);
         collected.add_upstream(&lines);
-        prop_assert_eq!(collected.ids().count(), 0);
+        prop_assert_eq!(collected.strangers(&IdSet::default()).len(), 0);
     }
 }

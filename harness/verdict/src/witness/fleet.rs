@@ -37,7 +37,7 @@ impl FleetJoined {
     pub fn new(client: ClientRecord, pods: &CollectedByPod) -> Self {
         let mut holders: Vec<&String> = pods
             .iter()
-            .filter(|(_, collected)| knows(collected, &client.id))
+            .filter(|(_, collected)| collected.knows(&client.id))
             .map(|(name, _)| name)
             .collect();
         let collected = holders.first().and_then(|name| pods.get(*name));
@@ -79,12 +79,6 @@ impl FleetJoined {
     }
 }
 
-fn knows(collected: &CollectedRecords, id: &str) -> bool {
-    !collected.proxy.of(id).is_empty()
-        || !collected.agent.of(id).is_empty()
-        || !collected.upstream.of(id).is_empty()
-}
-
 /// Puts the collected records of all pods together, for totals.
 pub fn merged(pods: &CollectedByPod) -> Cow<'_, CollectedRecords> {
     if let Some((_, only)) = pods.first_key_value()
@@ -111,23 +105,13 @@ mod tests {
     /// A pod of which each of the three witnesses has recorded the request so often.
     fn collected([proxy, agent, upstream]: [usize; 3]) -> CollectedRecords {
         let mut collected = CollectedRecords::default();
-        let id = fixture::ID.to_owned();
-        let records = |count| 0..count;
-        for _ in records(proxy) {
-            let of = collected.proxy.by_id.entry(id.clone()).or_default();
-            of.push(ProxyRecord {
-                authorization_microseconds: Some(9),
-                ..fixture::proxy()
-            });
-        }
-        for _ in records(agent) {
-            let of = collected.agent.by_id.entry(id.clone()).or_default();
-            of.push(fixture::agent());
-        }
-        for _ in records(upstream) {
-            let of = collected.upstream.by_id.entry(id.clone()).or_default();
-            of.push(fixture::upstream());
-        }
+        let asked = ProxyRecord {
+            authorization_microseconds: Some(9),
+            ..fixture::proxy()
+        };
+        collected.add_proxy(&fixture::proxy_line(&asked).repeat(proxy));
+        collected.add_agent(&fixture::agent_line(&fixture::agent()).repeat(agent));
+        collected.add_upstream(&fixture::upstream_line(&fixture::upstream()).repeat(upstream));
         collected
     }
 

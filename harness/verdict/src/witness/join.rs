@@ -41,14 +41,13 @@ pub struct Joined {
 impl Joined {
     /// Puts a client's record and the others' collected records together.
     pub fn new(client: ClientRecord, collected: &CollectedRecords) -> Self {
-        let mut proxy = collected.proxy.of(&client.id).to_vec();
-        let mut agent = collected.agent.of(&client.id).to_vec();
-        let (mirrored, mut upstream) = collected
-            .upstream
-            .of(&client.id)
-            .iter()
-            .cloned()
-            .partition(UpstreamRecord::is_mirrored);
+        let mut proxy = collected.proxy.of(&client.id);
+        let mut agent = collected.agent.of(&client.id);
+        let mut upstream = collected.upstream.of(&client.id);
+        let mut mirrored = Vec::new();
+        if collected.mirrored() > 0 {
+            (mirrored, upstream) = upstream.into_iter().partition(UpstreamRecord::is_mirrored);
+        }
         let earlier = take_earlier(&mut proxy, &mut agent, &mut upstream);
         Self {
             authorization_timeout: None,
@@ -94,39 +93,43 @@ impl Joined {
     ///
     /// A request without an answer is owed nothing: its records may never come.
     pub fn awaited(&self) -> Vec<&'static str> {
-        let mut awaited = Vec::new();
         if !matches!(self.client.result, ClientResult::Response(_))
             || self.answered_from_outside().is_some()
         {
-            return awaited;
+            return Vec::new();
         }
-        // A hop whose witnesses have not all recorded it yet still stands among the records of the last one.
-        let Some(proxy) = self
-            .proxy
-            .iter()
-            .find(|record| record.details != DETAILS_REDIRECT)
-        else {
-            return vec!["the proxy"];
-        };
-        let earlier = || {
-            self.proxy
-                .iter()
-                .filter(|record| record.details == DETAILS_REDIRECT)
-        };
-        let hits = if proxy.details == DETAILS_UPSTREAM {
-            proxy.attempts.map_or(1, |attempts| attempts as usize)
-        } else {
-            0
-        };
-        if self.upstream.len() < earlier().count() + hits {
-            awaited.push("the application");
-        }
-        let decided = proxy.asked() && !proxy.agent_failed()
-            || proxy.details == DETAILS_DENIED && !proxy.was_denied_unasked();
-        let decisions = earlier().filter(|record| record.asked()).count() + usize::from(decided);
-        if self.agent.len() < decisions {
-            awaited.push("the agent");
-        }
-        awaited
+        awaited(&self.proxy, self.agent.len(), self.upstream.len())
     }
+}
+
+/// Names the witnesses that still owe a record of an answered request, by the proxy's records and the numbers of the others'.
+pub(super) fn awaited(proxy: &[ProxyRecord], agent: usize, upstream: usize) -> Vec<&'static str> {
+    let mut awaited = Vec::new();
+    // A hop whose witnesses have not all recorded it yet still stands among the records of the last one.
+    let Some(last) = proxy
+        .iter()
+        .find(|record| record.details != DETAILS_REDIRECT)
+    else {
+        return vec!["the proxy"];
+    };
+    let earlier = || {
+        proxy
+            .iter()
+            .filter(|record| record.details == DETAILS_REDIRECT)
+    };
+    let hits = if last.details == DETAILS_UPSTREAM {
+        last.attempts.map_or(1, |attempts| attempts as usize)
+    } else {
+        0
+    };
+    if upstream < earlier().count() + hits {
+        awaited.push("the application");
+    }
+    let decided = last.asked() && !last.agent_failed()
+        || last.details == DETAILS_DENIED && !last.was_denied_unasked();
+    let decisions = earlier().filter(|record| record.asked()).count() + usize::from(decided);
+    if agent < decisions {
+        awaited.push("the agent");
+    }
+    awaited
 }

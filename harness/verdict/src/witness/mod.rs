@@ -2,17 +2,26 @@
 
 pub mod agent;
 pub mod call;
+pub mod client_records;
 pub mod collected;
 pub mod counters;
 pub mod fixture;
 pub mod fleet;
 pub mod hops;
+pub mod ids;
 pub mod join;
+pub mod joined_requests;
 pub mod log_line;
 pub mod outcome;
 pub mod proxy;
 pub mod reconciliation;
+pub mod settlement;
 pub mod upstream;
+
+pub(crate) mod line_store;
+mod proxy_line;
+mod records;
+mod text;
 
 #[cfg(test)]
 mod conservation_tests;

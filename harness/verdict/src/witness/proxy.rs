@@ -3,10 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::log_line::ParsedLine;
-use harness_core::stack::proxy_fitness::TESTIMONY_KEY;
+use super::log_line::{Glance, LogRecord, ParsedLine, RecordOf};
+use super::proxy_line::ProxyLine;
 
 /// Response code details of a request that the agent denied (Envoy's `ResponseCodeDetails`).
 pub const DETAILS_DENIED: &str = "ext_authz_denied";
@@ -57,55 +56,21 @@ pub struct ProxyRecord {
     pub duration_milliseconds: u64,
 }
 
-impl ProxyRecord {
+impl LogRecord for ProxyRecord {
     /// Reads one line of the proxy's log.
-    pub fn parse(line: &str) -> ParsedLine<Self> {
-        let fields = serde_json::from_str::<Value>(line)
-            .ok()
-            .and_then(|mut whole| Some(whole.get_mut(TESTIMONY_KEY)?.take()));
-        match fields {
-            Some(fields) => match Self::from_fields(&fields) {
-                Some(record) if record.id.is_empty() => ParsedLine::WithoutId(record),
-                Some(record) => ParsedLine::Record(record),
-                None => ParsedLine::Other,
-            },
-            None => ParsedLine::Other,
-        }
+    fn parse(line: &str) -> ParsedLine<Self> {
+        ProxyLine::read(line).map(ProxyLine::into_record)
     }
 
-    fn from_fields(fields: &Value) -> Option<Self> {
-        let text = |name: &str| match fields.get(name) {
-            Some(Value::String(text)) => Some(text.clone()),
-            _ => None,
-        };
-        let number = |name: &str| match fields.get(name) {
-            Some(Value::Number(number)) => number.as_u64(),
-            Some(Value::String(text)) => text.parse().ok(),
-            _ => None,
-        };
-        Some(Self {
-            id: text("id").unwrap_or_default(),
-            connection: number("connection"),
-            start: text("start")?.parse().ok()?,
-            status: u16::try_from(number("status")?).ok()?,
-            flags: text("flags")
-                .unwrap_or_default()
-                .split(',')
-                .filter(|flag| !flag.is_empty() && *flag != "-")
-                .map(str::to_owned)
-                .collect(),
-            details: text("details").unwrap_or_default(),
-            upstream: text("upstream"),
-            attempts: number("attempts").and_then(|count| u32::try_from(count).ok()),
-            agent_request_id: text("agent-request-id"),
-            peer_address: text("peer-address"),
-            authentication_microseconds: number("authentication-microseconds"),
-            authorization_microseconds: number("authorization-microseconds"),
-            failure_mode_allowed: text("failure-mode-allowed").is_some_and(|mark| mark == "true"),
-            duration_milliseconds: number("duration-milliseconds").unwrap_or_default(),
+    fn glance(line: &str) -> ParsedLine<Glance<'_>> {
+        ProxyLine::read(line).map(|line| Glance {
+            id: line.into_id(),
+            of: RecordOf::Request,
         })
     }
+}
 
+impl ProxyRecord {
     /// Returns whether the proxy asked the agent.
     pub const fn asked(&self) -> bool {
         self.authorization_microseconds.is_some()

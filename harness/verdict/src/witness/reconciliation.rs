@@ -1,12 +1,13 @@
 //! The totals of a scenario: requests sent equal the sum of outcomes, and each witness's own total agrees.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::collected::CollectedRecords;
 use super::counters::Counters;
+use super::ids::IdSet;
 use super::join::Joined;
 use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::outcome::Outcome;
@@ -38,7 +39,7 @@ pub struct Sources<'a> {
     /// How many records without an id the proxy must have: of requests whose heads it cannot read.
     pub nameless: u64,
     /// Every id that the harness has sent to this pod, judged or not.
-    pub known_ids: &'a BTreeSet<String>,
+    pub known_ids: &'a IdSet,
     /// The witnesses' records.
     pub collected: &'a CollectedRecords,
     /// Envoy's counters before the first and after the last judged request; none when the proxy was not there to ask.
@@ -61,11 +62,18 @@ pub struct EarlierHops {
 impl EarlierHops {
     /// Counts the earlier hops of these requests.
     pub fn of(requests: &[Joined]) -> Self {
-        let hops = || requests.iter().flat_map(|joined| &joined.earlier);
-        Self {
-            logged: hops().count() as u64,
-            allowed: hops().filter(|hop| hop.agent.is_some()).count() as u64,
+        let mut hops = Self::default();
+        for joined in requests {
+            hops.add(joined);
         }
+        hops
+    }
+
+    /// Counts the earlier hops of one more request.
+    pub fn add(&mut self, joined: &Joined) {
+        let allowed = joined.earlier.iter().filter(|hop| hop.agent.is_some());
+        self.logged += joined.earlier.len() as u64;
+        self.allowed += allowed.count() as u64;
     }
 }
 
@@ -81,7 +89,7 @@ pub struct CallSources<'a> {
     /// How many checks had no id that the agent could record.
     pub nameless: u64,
     /// Every id that the harness has sent to this pod.
-    pub known_ids: &'a BTreeSet<String>,
+    pub known_ids: &'a IdSet,
     /// The witnesses' records.
     pub collected: &'a CollectedRecords,
 }
@@ -104,10 +112,7 @@ impl Reconciliation {
             ));
         }
         let collected = sources.collected;
-        let strangers: BTreeSet<&str> = collected
-            .ids()
-            .filter(|id| !sources.known_ids.contains(*id))
-            .collect();
+        let strangers = collected.strangers(sources.known_ids);
         if let Some(first) = strangers.first() {
             reconciliation.discrepancies.push(format!(
                 "witnesses recorded {} requests that were never sent, the first `{first}`",
@@ -121,9 +126,9 @@ impl Reconciliation {
                 sources.nameless
             ));
         }
-        let elsewhere = collected.proxy.by_id.len()
+        let elsewhere = collected.proxy.requests()
             + collected.proxy.without_id.len()
-            + collected.upstream.by_id.len()
+            + collected.upstream.requests()
             + collected.upstream.without_id.len();
         if elsewhere > 0 {
             reconciliation.discrepancies.push(format!(
@@ -149,11 +154,7 @@ impl Reconciliation {
                 sources.sent
             ));
         }
-        let strangers: BTreeSet<&str> = sources
-            .collected
-            .ids()
-            .filter(|id| !sources.known_ids.contains(*id))
-            .collect();
+        let strangers = sources.collected.strangers(sources.known_ids);
         if let Some(first) = strangers.first() {
             reconciliation.discrepancies.push(format!(
                 "witnesses recorded {} requests that were never sent, the first `{first}`",
@@ -272,7 +273,7 @@ mod tests {
             sent,
             outcomes,
             nameless: 0,
-            known_ids: &BTreeSet::new(),
+            known_ids: &IdSet::default(),
             collected: &CollectedRecords::default(),
             counters: Some((&counters(5, 5), after)),
             access_log_entries: None,

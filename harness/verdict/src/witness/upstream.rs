@@ -1,10 +1,14 @@
 //! The application's collected records: helloworld's hit log.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::log_line::ParsedLine;
+use super::log_line::{Glance, LogRecord, ParsedLine, RecordOf};
+use super::text::Text;
 
 /// One request as it arrived at the application.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -31,14 +35,63 @@ pub struct UpstreamRecord {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct HitLine {
-    helloworld_hit: UpstreamRecord,
+struct HitLine<H> {
+    helloworld_hit: H,
 }
 
-impl UpstreamRecord {
-    /// Reads one line of the application's log.
-    pub fn parse(line: &str) -> ParsedLine<Self> {
-        match serde_json::from_str::<HitLine>(line) {
+/// The fields of a hit as the line has them.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Hit<'a, H> {
+    at: Timestamp,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    method: Text<'a>,
+    #[serde(borrow)]
+    target: Text<'a>,
+    headers: H,
+    body_length: u64,
+    #[serde(borrow)]
+    body_sha256: Text<'a>,
+    complete: bool,
+}
+
+/// Header fields as the line has them.
+type Fields<'a> = Vec<(Text<'a>, Text<'a>)>;
+
+/// What the header fields of a hit tell its record to be of.
+struct OfByHeaders(RecordOf);
+
+impl<'de> Deserialize<'de> for OfByHeaders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FieldsVisitor).map(Self)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = RecordOf;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of header fields")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut of = RecordOf::Request;
+        while let Some((name, value)) = list.next_element::<(Text<'de>, Text<'de>)>()? {
+            if is_of_copy(&name, &value) {
+                of = RecordOf::MirroredCopy;
+            }
+        }
+        Ok(of)
+    }
+}
+
+impl<'a, H: Deserialize<'a>> Hit<'a, H> {
+    fn read(line: &'a str) -> ParsedLine<Self> {
+        match serde_json::from_str::<HitLine<Self>>(line) {
             Ok(HitLine {
                 helloworld_hit: hit,
             }) if hit.id.is_some() => ParsedLine::Record(hit),
@@ -48,14 +101,46 @@ impl UpstreamRecord {
             Err(_) => ParsedLine::Other,
         }
     }
+}
 
-    /// Returns whether the record is one of a copy that the proxy mirrored: Envoy puts `-shadow` behind the host of such a copy.
+impl Hit<'_, Fields<'_>> {
+    fn into_record(self) -> UpstreamRecord {
+        UpstreamRecord {
+            at: self.at,
+            id: self.id.map(Text::into_owned),
+            method: self.method.into_owned(),
+            target: self.target.into_owned(),
+            headers: self
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect(),
+            body_length: self.body_length,
+            body_sha256: self.body_sha256.into_owned(),
+            complete: self.complete,
+        }
+    }
+}
+
+impl LogRecord for UpstreamRecord {
+    /// Reads one line of the application's log.
+    fn parse(line: &str) -> ParsedLine<Self> {
+        Hit::<Fields<'_>>::read(line).map(Hit::into_record)
+    }
+
+    fn glance(line: &str) -> ParsedLine<Glance<'_>> {
+        Hit::<OfByHeaders>::read(line).map(|hit| Glance {
+            id: hit.id.unwrap_or_default().into_inner(),
+            of: hit.headers.0,
+        })
+    }
+}
+
+impl UpstreamRecord {
+    /// Returns whether the record is one of a copy that the proxy mirrored.
     pub fn is_mirrored(&self) -> bool {
-        ["host", ":authority"]
-            .into_iter()
-            .flat_map(|name| self.header_values(name))
-            .filter_map(|host| host.split(':').next())
-            .any(|host| host.ends_with("-shadow"))
+        let mut fields = self.headers.iter();
+        fields.any(|(name, value)| is_of_copy(name, value))
     }
 
     /// Returns the values of a header, in order, matched without regard to case.
@@ -65,6 +150,14 @@ impl UpstreamRecord {
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
     }
+}
+
+/// Tells whether a header field is the host of a mirrored copy: Envoy puts `-shadow` behind it.
+fn is_of_copy(name: &str, value: &str) -> bool {
+    let names = ["host", ":authority"];
+    let is_host = names.iter().any(|host| name.eq_ignore_ascii_case(host));
+    let host = value.split(':').next();
+    is_host && host.is_some_and(|host| host.ends_with("-shadow"))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) async fn judge(
     let answers = all.answers();
     settle(&all, &answers, deployment).await?;
     let recorded = deployment
-        .collected(|collected| collected.agent.by_id.clone())
+        .collected(|collected| collected.agent.by_id())
         .await?;
     let mut outcomes = Vec::new();
     let mut nameless = 0;
@@ -119,7 +119,7 @@ async fn settle(
     let mut polling = Polling::within(budget.as_duration(), POLL_INTERVAL);
     while polling.next().await {
         let is_settled = deployment
-            .collected(|collected| owed.iter().all(|id| !collected.agent.of(id).is_empty()))
+            .collected(|collected| owed.iter().all(|id| collected.agent.has(id)))
             .await?;
         if is_settled {
             break;

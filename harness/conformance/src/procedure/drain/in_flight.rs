@@ -5,7 +5,7 @@ use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::drive::{Drive, DriveReport};
 use crate::procedure::error::ProcedureError;
-use crate::procedure::exchange::judge_joined;
+use crate::procedure::exchange::{found_in, judge_joined};
 use crate::procedure::expected::Expected;
 use crate::procedure::plan::list_stream;
 use harness_core::model::finding::Finding;
@@ -83,7 +83,7 @@ pub(super) async fn judge(
         ))
     };
     let found_before = results.findings.len();
-    let outcomes = judge_joined(requests, &joined, remark, results);
+    let tally = judge_joined(requests, found_in(&joined), remark, results);
     let found = results.findings.len() - found_before;
     results.observations.insert(
         "requests under way at the deletion that were answered".into(),
@@ -92,7 +92,7 @@ pub(super) async fn judge(
     results
         .findings
         .extend(under_way_or_error(requests.len(), ended_after, found)?);
-    reconcile(report, &outcomes, deployment, results).await
+    reconcile(report, &tally.outcomes, deployment, results).await
 }
 
 /// Judges that the requests were under way. Where nothing else was found of them, they were answered as they had to be before anything was done

@@ -23,8 +23,11 @@ use harness_core::model::outcome::Outcome;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_traffic::plan::Pacing;
 use harness_verdict::judge::endurance::{Readings, Waits, judge, judge_request, milliseconds};
+use harness_verdict::judge::judged_requests::LookedAtAgain;
 use harness_verdict::witness::join::Joined;
+use harness_verdict::witness::joined_requests::JoinedRequests;
 use harness_verdict::witness::outcome::decide;
+use harness_verdict::witness::reconciliation::EarlierHops;
 
 /// Requests of each kind by which the proxy's wait is measured, before and after.
 const MEASURED: u32 = 5;
@@ -73,7 +76,7 @@ impl CarryOut<OnePod> for EnduranceSpec {
             after,
             rested,
             rest,
-            waits: Waits::of(&measured(&measured_before), &measured(&measured_after)),
+            waits: Waits::of(&measured_before, &measured_after),
         };
         observe(&readings, results);
         results.findings.extend(judge(&self.bounds(), &readings));
@@ -88,7 +91,7 @@ async fn send(
     load: Load,
     deployment: &Deployment,
     results: &mut ProcedureResults,
-) -> Result<Vec<Joined>, ProcedureError> {
+) -> Result<Vec<Duration>, ProcedureError> {
     let pair = StreamPair::prepare(
         &deployment.ids,
         (benign, &spec.benign),
@@ -101,28 +104,39 @@ async fn send(
     }
     let round = Round::send(streams, deployment).await?;
     let mut outcomes = Vec::new();
-    for joined in &round.joined {
-        let stream = pair.of(&joined.client);
-        outcomes.push(judge_one(stream, joined, results));
-    }
+    let mut earlier_hops = EarlierHops::default();
+    let mut waits = Vec::new();
+    let judging = |requests: JoinedRequests<'_>| {
+        for joined in requests.iter() {
+            earlier_hops.add(&joined);
+            waits.extend(waits_of(&joined));
+            let stream = pair.of(&joined.client);
+            outcomes.push(judge_one(stream, joined, results));
+        }
+    };
+    round.look(deployment, judging).await;
+    let entries = ReconciledEntries::OneEach;
     round
-        .reconcile(&outcomes, ReconciledEntries::OneEach, deployment, results)
+        .reconcile(&outcomes, earlier_hops, entries, deployment, results)
         .await?;
-    Ok(round.joined)
+    Ok(waits)
 }
 
-fn judge_one(stream: &Repeated, joined: &Joined, results: &mut ProcedureResults) -> Outcome {
-    let judgement = decide(joined);
+fn judge_one(stream: &Repeated, joined: Joined, results: &mut ProcedureResults) -> Outcome {
+    let judgement = decide(&joined);
     let outcome = judgement.outcome;
     let finding = judge_request(
         (stream.kind, stream.case),
         stream.position,
-        joined,
+        &joined,
         &judgement,
     );
+    let again = match finding {
+        Some(_) => LookedAtAgain::Yes,
+        None => LookedAtAgain::No,
+    };
     results.findings.extend(finding);
-    let judged = stream.judged(joined.clone(), judgement);
-    results.requests.push(judged);
+    { &mut results.requests }.add(stream.case, stream.planned(), joined, judgement, again);
     outcome
 }
 
@@ -131,13 +145,11 @@ async fn look(deployment: &Deployment) -> Result<ContainerUsage, ProcedureError>
 }
 
 /// Returns how long the proxy waited for the agent.
-fn measured(joined: &[Joined]) -> Vec<Duration> {
-    joined
-        .iter()
-        .flat_map(|joined| &joined.proxy)
+fn waits_of(joined: &Joined) -> impl Iterator<Item = Duration> {
+    let records = joined.proxy.iter();
+    records
         .filter_map(|record| record.authorization_microseconds)
         .map(Duration::from_micros)
-        .collect()
 }
 
 /// Reports the figures, whether or not they are within their bounds.

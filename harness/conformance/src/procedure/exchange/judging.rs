@@ -2,47 +2,55 @@
 
 use std::collections::BTreeMap;
 
+use crate::procedure::ProcedureResults;
 use crate::procedure::expected::Expected;
-use crate::procedure::{JudgedRequest, ProcedureResults};
+use crate::procedure::observations::is_observed;
 use harness_core::model::identity::RequestId;
 use harness_core::model::outcome::Outcome;
 use harness_verdict::judge::exchange::{Subject, judge};
+use harness_verdict::judge::judged_requests::LookedAtAgain;
 use harness_verdict::judge::redirect_chain::judge_undeliverable;
 use harness_verdict::judge::round::judge_totals;
 use harness_verdict::witness::join::Joined;
 use harness_verdict::witness::outcome::decide;
-use harness_verdict::witness::reconciliation::Reconciliation;
+use harness_verdict::witness::reconciliation::{EarlierHops, Reconciliation};
 
-/// Judges requests by what the witnesses saw, and returns their outcomes. A request without a record has none: a driver
+/// What the totals of judged requests are drawn up from.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// The outcome of each.
+    pub outcomes: Vec<Outcome>,
+    /// The earlier hops of all.
+    pub earlier_hops: EarlierHops,
+}
+
+/// Judges requests by what the witnesses saw, which `joined` says by their ids. A request without a record has no outcome: a driver
 /// that leaves one out is lost before this.
 pub fn judge_joined(
     requests: &[Expected],
-    joined: &[Joined],
+    joined: impl Fn(&str) -> Option<Joined>,
     remark: impl Fn(&Joined) -> Option<String>,
     results: &mut ProcedureResults,
-) -> Vec<Outcome> {
-    let by_id: BTreeMap<&str, &Joined> = joined
-        .iter()
-        .map(|joined| (joined.client.id.as_str(), joined))
-        .collect();
-    let mut outcomes = Vec::new();
+) -> Tally {
+    let mut tally = Tally::default();
     for request in requests {
         let planned = &request.prepared.planned;
-        let Some(joined) = by_id.get(planned.id.as_str()).copied() else {
+        let Some(joined) = joined(&planned.id) else {
             continue;
         };
-        let judgement = decide(joined);
-        outcomes.push(judgement.outcome);
+        let judgement = decide(&joined);
+        tally.outcomes.push(judgement.outcome);
+        tally.earlier_hops.add(&joined);
         let subject = Subject {
             case: &request.case,
             planned,
             body_sha256: &request.prepared.body_sha256,
-            joined,
+            joined: &joined,
             judgement: &judgement,
         };
         let mut findings = judge(&subject, &request.expect);
         if let Some(text) = &request.undeliverable {
-            let arrived = judge_undeliverable(text, joined).into_iter();
+            let arrived = judge_undeliverable(text, &joined).into_iter();
             let id = RequestId::from_witness(&planned.id);
             findings.extend(arrived.map(|finding| finding.about(&request.case, &id)));
         }
@@ -51,21 +59,33 @@ pub fn judge_joined(
             count.requests += 1;
             count.as_expected += u64::from(findings.is_empty());
         }
+        let undeliverable = request.undeliverable.as_ref();
+        let undeliverable = undeliverable.map(|text| text.as_str());
+        let again = if findings.is_empty() && !is_observed(undeliverable, &joined) {
+            LookedAtAgain::No
+        } else {
+            LookedAtAgain::Yes
+        };
         results.findings.extend(findings.into_iter().map(|finding| {
             let finding = finding.written_at(request.written.clone());
-            match remark(joined) {
+            match remark(&joined) {
                 Some(remark) => finding.note(remark),
                 None => finding,
             }
         }));
-        results.requests.push(JudgedRequest::new(
-            &request.case,
-            planned,
-            joined.clone(),
-            judgement,
-        ));
+        let judged = &mut results.requests;
+        judged.add(&request.case, planned, joined, judgement, again);
     }
-    outcomes
+    tally
+}
+
+/// Finds requests that are joined already by their ids.
+pub fn found_in(joined: &[Joined]) -> impl Fn(&str) -> Option<Joined> {
+    let by_id: BTreeMap<&str, &Joined> = joined
+        .iter()
+        .map(|joined| (joined.client.id.as_str(), joined))
+        .collect();
+    move |id| by_id.get(id).copied().cloned()
 }
 
 /// Keeps the totals and names what does not agree.

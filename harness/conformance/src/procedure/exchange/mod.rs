@@ -1,6 +1,6 @@
 //! `exchange`: requests are sent to a pod that stands, and each is judged.
 
-pub use self::judging::{judge_joined, record_reconciliation};
+pub use self::judging::{found_in, judge_joined, record_reconciliation};
 pub use self::requests::judge_requests;
 pub use self::specification::{
     ClientSecurity, ConnectionChoice, CorpusUse, ExchangeSpec, Precondition,

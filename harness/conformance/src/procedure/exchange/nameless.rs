@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::judging::{judge_joined, record_reconciliation};
+use super::judging::{found_in, judge_joined, record_reconciliation};
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::Deployment;
 use crate::procedure::error::ProcedureError;
@@ -51,11 +51,11 @@ pub(super) async fn judge_nameless(
         })
         .await?;
     let after = deployment.counters().await?;
-    let outcomes = judge_joined(&[request], &joined, |_| None, results);
+    let tally = judge_joined(&[request], found_in(&joined), |_| None, results);
     let reconciliation = deployment
         .reconcile(
             report.summary.sent,
-            &outcomes,
+            &tally.outcomes,
             Some((&before, &after)),
             None,
         )

@@ -11,6 +11,7 @@ use crate::procedure::round::{ReconciledEntries, Round};
 use harness_traffic::plan::{ConnectionUse, Pacing, PlannedRequest, Requests, Stream, TlsPlan};
 use harness_verdict::judge::access_log::{AccessLogExpectation, judge_access_log};
 use harness_verdict::judge::round::judge_connection;
+use harness_verdict::witness::joined_requests::JoinedRequests;
 
 /// How many requests are under way at the same time.
 const CONCURRENCY: u32 = 32;
@@ -78,22 +79,32 @@ pub(super) async fn judge_sent(
             .collect(),
     };
     let round = Round::send(streams, deployment).await?;
-    let joined = &round.joined;
-    if sending == Sending::OneConnection {
-        results.findings.extend(judge_connection(joined));
-    }
-    if security == ClientSecurity::Tls {
-        results.findings.extend(judge_agreement(&requests, joined));
-    }
-    let outcomes = judge_joined(&requests, joined, |_| None, results);
+    let counters = (&round.before, &round.after);
+    let judging = |joined: JoinedRequests<'_>| {
+        if sending == Sending::OneConnection {
+            results.findings.extend(judge_connection(joined.iter()));
+        }
+        if security == ClientSecurity::Tls {
+            results.findings.extend(judge_agreement(&requests, &joined));
+        }
+        let tally = judge_joined(&requests, |id| joined.of(id), |_| None, results);
+        let entries = judge_access_log(access_log, joined.iter(), counters);
+        (tally, entries)
+    };
+    let (tally, judged_entries) = round.look(deployment, judging).await;
     let entries = match access_log {
         AccessLogExpectation::Complete => ReconciledEntries::OneEach,
         AccessLogExpectation::Any | AccessLogExpectation::Lossy => ReconciledEntries::Unknown,
     };
     round
-        .reconcile(&outcomes, entries, deployment, results)
+        .reconcile(
+            &tally.outcomes,
+            tally.earlier_hops,
+            entries,
+            deployment,
+            results,
+        )
         .await?;
-    let counters = (&round.before, &round.after);
-    results.absorb(judge_access_log(access_log, joined, counters));
+    results.absorb(judged_entries);
     Ok(())
 }

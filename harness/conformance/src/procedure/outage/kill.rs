@@ -15,6 +15,7 @@ use harness_core::model::timeline::LifecycleEvent;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::ContainerFault;
 use harness_verdict::judge::agent_gap::{Gap, closed_at};
+use harness_verdict::witness::reconciliation::EarlierHops;
 
 /// Requests of each stream that are answered before the agent is killed.
 const WARM_UP: usize = 20;
@@ -77,6 +78,7 @@ pub(super) async fn go_on_under_load(
         .await?;
     drive.stop().await?;
     let round = Round::conclude(drive, before, deployment).await?;
+    let requests = round.joined(deployment).await;
 
     let killed_at = match ending {
         Ending::ByHarness => deployment
@@ -91,10 +93,10 @@ pub(super) async fn go_on_under_load(
     let gap = Gap {
         killed_at,
         killed_by,
-        closed_at: closed_at(&round.joined, killed_by, |client| pair.of(client).kind),
+        closed_at: closed_at(&requests, killed_by, |client| pair.of(client).kind),
     };
     let mut outcomes = Vec::new();
-    for joined in &round.joined {
+    for joined in &requests {
         let stream = pair.of(&joined.client);
         let acceptable = gap.acceptable(*spec.during, stream.kind, joined);
         outcomes.push(judge(
@@ -108,8 +110,10 @@ pub(super) async fn go_on_under_load(
         ));
     }
     results.absorb(gap.judge(spec.during, spec.fault.position, &outcomes));
+    let hops = EarlierHops::of(&requests);
+    let entries = ReconciledEntries::Unknown;
     round
-        .reconcile(&outcomes, ReconciledEntries::Unknown, deployment, results)
+        .reconcile(&outcomes, hops, entries, deployment, results)
         .await?;
     judge_recovery(spec, deployment, results).await
 }

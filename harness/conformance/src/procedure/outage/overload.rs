@@ -87,7 +87,7 @@ fn observe_share(spec: &OutageSpec, offered: usize, results: &mut ProcedureResul
     let excess = results
         .requests
         .iter()
-        .filter(|request| request.judgement.outcome == *spec.during)
+        .filter(|request| request.outcome() == *spec.during)
         .count();
     let admitted = spec.admits.as_ref().map_or(0, |admits| **admits);
     results.observations.insert(

@@ -14,6 +14,7 @@ use harness_verdict::judge::outage::{OutageRequest, judge_request};
 use harness_verdict::witness::counters::Counters;
 use harness_verdict::witness::join::Joined;
 use harness_verdict::witness::outcome::decide;
+use harness_verdict::witness::reconciliation::EarlierHops;
 
 /// The most requests that are under way at the same time: over any limit that a scenario fills.
 const AT_ONCE: u32 = 128;
@@ -102,10 +103,10 @@ pub(super) async fn conclude(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     let round = Round::conclude(sent.drive, before, deployment).await?;
+    let requests = round.joined(deployment).await;
     let mut outcomes = Vec::new();
     for request in sent.requests {
-        let Some(joined) = round
-            .joined
+        let Some(joined) = requests
             .iter()
             .find(|joined| joined.client.id == request.prepared.planned.id)
         else {
@@ -122,8 +123,10 @@ pub(super) async fn conclude(
             results,
         ));
     }
+    let hops = EarlierHops::of(&requests);
+    let entries = ReconciledEntries::Unknown;
     round
-        .reconcile(&outcomes, ReconciledEntries::Unknown, deployment, results)
+        .reconcile(&outcomes, hops, entries, deployment, results)
         .await
 }
 

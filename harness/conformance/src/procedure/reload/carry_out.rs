@@ -23,6 +23,7 @@ use harness_environment::{ContainerFault, FileChange};
 use harness_traffic::record::ClientRecord;
 use harness_verdict::judge::reload::{ReloadMeans, RuleChange, Rules, Window, unacknowledged};
 use harness_verdict::witness::outcome::decide;
+use harness_verdict::witness::reconciliation::EarlierHops;
 
 /// Requests of both streams that are answered before each step and after the last one.
 const BETWEEN_STEPS: usize = 40;
@@ -59,6 +60,7 @@ impl CarryOut<OnePod> for ReloadSpec {
         await_more(&mut drive, deployment).await?;
         drive.stop().await?;
         let round = Round::conclude(drive, before, deployment).await?;
+        let requests = round.joined(deployment).await;
 
         let steps = self.steps.iter().zip(windows);
         let changes = steps.map(|(step, window)| RuleChange {
@@ -70,9 +72,9 @@ impl CarryOut<OnePod> for ReloadSpec {
         let mut rules = Rules::new(self.denied_with, changes.collect());
         let timeline = deployment.pod().timeline();
         let mut outcomes = Vec::new();
-        rules.note_first_seen(&round.joined, |client| pair.of(client).kind);
+        rules.note_first_seen(&requests, |client| pair.of(client).kind);
         results.absorb(rules.judge_propagation());
-        for joined in &round.joined {
+        for joined in &requests {
             let stream = pair.of(&joined.client);
             let judgement = decide(joined);
             outcomes.push(judgement.outcome);
@@ -88,8 +90,9 @@ impl CarryOut<OnePod> for ReloadSpec {
         } else {
             ReconciledEntries::OneEach
         };
+        let hops = EarlierHops::of(&requests);
         round
-            .reconcile(&outcomes, entries, deployment, results)
+            .reconcile(&outcomes, hops, entries, deployment, results)
             .await
     }
 }

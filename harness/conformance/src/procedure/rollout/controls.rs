@@ -5,7 +5,7 @@ use tokio::time::timeout;
 use crate::procedure::ProcedureResults;
 use crate::procedure::deployment::FleetDeployment;
 use crate::procedure::error::ProcedureError;
-use crate::procedure::exchange::judge_joined;
+use crate::procedure::exchange::{found_in, judge_joined};
 use crate::procedure::expected::{Expected, outcome_only};
 use crate::procedure::plan::{Route, list_stream, repeat_stream};
 use crate::procedure::rollout::RolloutSpec;
@@ -125,8 +125,8 @@ pub(super) async fn judge_controls(
         .into_iter()
         .map(|joined| joined.joined)
         .collect();
-    let outcomes = judge_joined(&requests, &joined, |_| None, results);
+    let tally = judge_joined(&requests, found_in(&joined), |_| None, results);
     deployment
-        .reconcile_all(report.summary.sent, &outcomes, results)
+        .reconcile_all(report.summary.sent, &tally.outcomes, results)
         .await
 }

@@ -176,9 +176,8 @@ async fn await_traffic_everywhere(deployment: &FleetDeployment) -> Result<(), Pr
         idle = deployment
             .collected_by_pod(|pods| {
                 let is_idle = |name: &String| {
-                    pods.get(name).is_none_or(|collected| {
-                        !collected.proxy.by_id.keys().any(|id| is_of_streams(id))
-                    })
+                    pods.get(name)
+                        .is_none_or(|collected| !collected.proxy.ids().any(|id| is_of_streams(&id)))
                 };
                 names.into_iter().filter(is_idle).collect()
             })
