@@ -20,20 +20,17 @@ pub enum CarriedProgram {
     AgentStub,
     /// The application of the guide.
     Helloworld,
-    /// The agent that allows everything: the floor of a benchmark.
-    NullAgent,
 }
 
 impl CarriedProgram {
     /// Every program.
-    pub const ALL: [Self; 3] = [Self::AgentStub, Self::Helloworld, Self::NullAgent];
+    pub const ALL: [Self; 2] = [Self::AgentStub, Self::Helloworld];
 
     /// Returns the name under which the executable is this program.
     pub const fn name(self) -> &'static str {
         match self {
             Self::AgentStub => "agent-stub",
             Self::Helloworld => "helloworld",
-            Self::NullAgent => "null-agent",
         }
     }
 
@@ -80,7 +77,6 @@ mod tests {
     #[rstest]
     #[case("agent-stub", Some(CarriedProgram::AgentStub))]
     #[case("/app/helloworld", Some(CarriedProgram::Helloworld))]
-    #[case("null-agent", Some(CarriedProgram::NullAgent))]
     #[case("/usr/bin/conformance", None)]
     #[case("agent-stub/", Some(CarriedProgram::AgentStub))]
     #[case("", None)]

@@ -17,5 +17,5 @@ mod tools;
 pub use self::build::{BuiltImage, ImageSources, Images, build_image, build_images};
 pub use self::cache::prune_archives;
 pub use self::error::ImageError;
-pub use self::names::{ImageRole, is_in_no_registry, without_tag};
+pub use self::names::{HARNESS_IMAGE, ImageRole, is_in_no_registry, without_tag};
 pub use self::tools::TOOLS;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The registry part of the names. It resolves nowhere: a cluster that lacks the image reports it at once and asks no registry.
 const REGISTRY: &str = "conformance.local";
 
+/// The name by which a pod asks for the harness's own image, whatever its tag.
+pub const HARNESS_IMAGE: &str = "conformance.local/conformance";
+
 /// What an image is for.
 #[derive(
     Clone,
@@ -52,7 +55,8 @@ impl ImageRole {
             Self::Agent => Some("signalsciences/sigsci-agent"),
             Self::Application => Some("signalsciences/example-helloworld"),
             Self::Proxy => Some("signalsciences/envoy-frontproxy"),
-            Self::Driver => None,
+            // No manifest of the guide: pods of the harness's own making name it so.
+            Self::Driver => Some(HARNESS_IMAGE),
         }
     }
 
@@ -122,11 +126,13 @@ mod tests {
         "signalsciences/example-helloworld:latest",
         Some(ImageRole::Application)
     )]
+    #[case(HARNESS_IMAGE, Some(ImageRole::Driver))]
     #[case("elsewhere/sigsci-agent", None)]
     fn an_image_of_the_guide_has_a_role_whatever_its_tag(
         #[case] image: &str,
         #[case] role: Option<ImageRole>,
     ) {
         assert_eq!(ImageRole::of_manifest_image(image), role);
+        assert_eq!(ImageRole::Driver.repository(), HARNESS_IMAGE);
     }
 }

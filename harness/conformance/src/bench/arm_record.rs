@@ -41,6 +41,12 @@ pub struct ArmRecord {
     pub processor_milliseconds_per_1000: Option<f64>,
     /// The largest memory of the arm's agent at the end of a generation, in bytes.
     pub resident_bytes: Option<u64>,
+    /// What the cluster says that the arm's agent is: its image and the image's digest; none in `local`.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// What the arm's proxy took, where it has one of its own: A and B differ in theirs then.
+    #[serde(default)]
+    pub own_proxy: Option<Usage>,
 }
 
 /// What a program took.
@@ -71,11 +77,9 @@ impl ArmRecord {
         count("answered") + count("denied")
     }
 
-    /// Returns which part of the requests went on without the agent's decision.
-    pub fn failed_open_part(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let part = self.failed_open as f64 / self.proxy_requests.max(1) as f64;
-        part
+    /// Returns which part of the proxy's requests so many are.
+    pub fn part(&self, requests: u64) -> f64 {
+        approximate(requests) / approximate(self.proxy_requests.max(1))
     }
 }
 
@@ -148,6 +152,10 @@ fn arm_record(arm: Arm, series: &Series, seen: &[GenerationSeen]) -> ArmRecord {
         lateness_microseconds: percentiles_of(&lateness, |late| f64::from(late) / 1000.0),
         processor_milliseconds_per_1000,
         resident_bytes,
+        image: { seen.iter() }
+            .find_map(|generation| generation.images.get(arm.name()))
+            .cloned(),
+        own_proxy: None,
     }
 }
 

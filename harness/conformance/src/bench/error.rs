@@ -1,5 +1,6 @@
 //! Why nothing could be measured.
 
+use super::gate::Quantity;
 use super::history::HistoryError;
 use super::ladder::Raised;
 use crate::procedure::error::fault_hints;
@@ -41,7 +42,7 @@ pub enum BenchError {
     },
     /// A property of an agent has no effect.
     #[error(
-        "`{variable}` cannot be chosen: each agent of a benchmark has a port of its own, and no data log"
+        "`{variable}` cannot be chosen: where an agent of a benchmark listens, and with which certificate, follows from its proxy's configuration, and it has no data log"
     )]
     FixedVariable {
         /// The variable.
@@ -49,7 +50,7 @@ pub enum BenchError {
     },
     /// The configuration file gives the agent a way out of its pod.
     #[error(
-        "agents have no way out of their pod in a benchmark, and `conformance.yaml` asks for one (`agent.egress`)"
+        "agents have no way out of their pod in a benchmark in `local`, and `conformance.yaml` asks for one (`agent.egress`)"
     )]
     NoEgress,
     /// The deployment cannot be put together.
@@ -62,6 +63,38 @@ pub enum BenchError {
         config: String,
         /// Why.
         reason: &'static str,
+    },
+    /// Proxies of one pod look for certificates in different folders.
+    #[error(
+        "the configurations of A and B look for certificates in different folders: {} and {}", folders[0], folders[1]
+    )]
+    CertificateFolders {
+        /// The folders.
+        folders: [String; 2],
+    },
+    /// A container runs another image than the one that is known to be right.
+    #[error("container `{container}` runs {found}, and {} is right", expected.join(" or "))]
+    AnotherImage {
+        /// The container.
+        container: String,
+        /// The digests that are right.
+        expected: Vec<String>,
+        /// The digest of what runs.
+        found: String,
+    },
+    /// A limit cannot be judged, however long is measured.
+    #[error(
+        "`{limit}` cannot be judged: A and B differ in their proxy, and A stands behind one of its own"
+    )]
+    LimitAcrossProxies {
+        /// What is limited.
+        limit: Quantity,
+    },
+    /// The environment cannot stop a container, which the self-check needs.
+    #[error("nothing can be measured here: containers cannot be paused{}", why.as_ref().map_or(String::new(), |why| format!(" ({why})")))]
+    NoFaults {
+        /// Why.
+        why: Option<String>,
     },
     /// Envoy does not accept the configuration.
     #[error(transparent)]
@@ -118,7 +151,7 @@ impl BenchError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::SameArms => vec![
-                "name what B has of its own: `--b binary=PATH` or `--b env.NAME=VALUE`; without `--b`, A is measured against itself".into(),
+                "name what B has of its own: `--b binary=PATH` (in a cluster `image=IMAGE`), `--b envoy=VERSION`, `--b envoy-config=NAME` or `--b env.NAME=VALUE`; without `--b`, A is measured against itself".into(),
             ],
             Self::NoSteps { raised } => vec![format!("name them, as `ladder {raised} --steps 1,2,5`")],
             Self::Proxy { .. } => vec![
@@ -130,19 +163,28 @@ impl BenchError {
             Self::History(HistoryError::OtherColumns { .. }) => {
                 vec!["name a file that is not there yet".into()]
             }
+            Self::LimitAcrossProxies { .. } => {
+                vec!["limit `b-above-a` alone, or measure without another proxy for B".into()]
+            }
+            Self::AnotherImage { .. } => vec!["a tag may have been moved: name the image by its digest".into()],
+            Self::CertificateFolders { .. } => vec!["let both name the same folder".into()],
             Self::FixedVariable { .. } => vec!["leave it out".into()],
             Self::Unasked { .. } => vec!["name a path that the configuration has inspected by `--path`".into()],
             Self::NoEgress => vec![
-                "an agent that fetches its rules from elsewhere cannot be measured yet; name another file by `--config`".into(),
+                "an agent that fetches its rules from elsewhere is measured in a cluster (`--environment kind --agent-image IMAGE`)".into(),
             ],
             Self::Environment { source, .. } => fault_hints(source),
             Self::Stack(error) => error.hints(),
             Self::TimedOut(_) => vec![
                 "`--path` names what the configuration passes on to the application; `conformance run` with the same agent shows why it does not answer".into(),
             ],
+            Self::Plan(LatencyPlanError::Connections { .. } | LatencyPlanError::Rate { .. }) => vec![
+                "each of the `--drivers` needs a connection of each arm, and a part of the rate".into(),
+            ],
             Self::Plan(_)
             | Self::Step { .. }
             | Self::InvalidProxy(_)
+            | Self::NoFaults { .. }
             | Self::Address { .. }
             | Self::Driver { .. }
             | Self::Samples(_)
@@ -165,10 +207,14 @@ impl BenchError {
             | Self::Unasked { .. }
             | Self::Stack(_)
             | Self::History(_)
+            | Self::CertificateFolders { .. }
+            | Self::LimitAcrossProxies { .. }
             | Self::Proxy { .. } => true,
             Self::InvalidProxy(_)
             | Self::Address { .. }
             | Self::Environment { .. }
+            | Self::AnotherImage { .. }
+            | Self::NoFaults { .. }
             | Self::TimedOut(_)
             | Self::Driver { .. }
             | Self::Samples(_)

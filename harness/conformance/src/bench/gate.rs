@@ -139,6 +139,15 @@ fn check(gate: &GateFile, complaints: &mut Complaints<'_>) {
 }
 
 impl GateFile {
+    /// Returns what is limited by how A differs from another arm, which says nothing where A stands behind a proxy of its own.
+    pub fn of_hop(&self) -> Option<Quantity> {
+        let mut limits = self.limits.iter().map(|limit| limit.of);
+        limits.find(|of| match of {
+            Quantity::AAboveDisabled | Quantity::AAboveNull => true,
+            Quantity::BAboveA => false,
+        })
+    }
+
     /// Judges every limit.
     pub fn judge(&self, record: &BenchRecord) -> Vec<JudgedLimit> {
         let judge = |limit: &Limit| {

@@ -7,24 +7,23 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout};
 
 use super::arm::Arm;
+use super::driving::drive_all;
 use super::error::BenchError;
-use super::logs::ProxySeen;
+use super::logs::{Hits, ProxySeen};
+use super::proxies::BenchProxy;
 use super::stack::BenchStack;
 use super::waits::{LogsBegin, Undecided, await_arms, await_first_request, settled_logs};
 use crate::run::setup::RunSetup;
 use harness_core::model::container_usage::ContainerUsage;
+use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::PodName;
-use harness_core::model::timeouts::TimedOut;
 use harness_core::model::timespan::TimeSpan;
-use harness_core::stack::{APPLICATION_CONTAINER, PROXY_CONTAINER};
-use harness_environment::{ContainerFault, DriverProcess, EnvironmentFault, Pod};
-use harness_traffic::latency::plan::{Arrivals, LatencyPlan, REQUEST_LIMIT};
-use harness_traffic::latency::sample::{SAMPLE_LENGTH, Sample, read_samples};
-use harness_traffic::plan::Task;
+use harness_core::stack::APPLICATION_CONTAINER;
+use harness_environment::{ContainerFault, EnvironmentFault, Pod};
+use harness_traffic::latency::plan::{Arrivals, LatencyPlan};
+use harness_traffic::latency::sample::Sample;
 
 /// What a pod's logs keep of each container, in bytes.
 const LOG_LIMIT: u64 = 64 * 1024 * 1024;
@@ -32,8 +31,6 @@ const LOG_LIMIT: u64 = 64 * 1024 * 1024;
 const LINE_LENGTH: u64 = 800;
 /// From the moment at which a request is due until it is given up: longer than any authorization service is waited for.
 const GIVE_UP_MILLISECONDS: u64 = 10_000;
-/// How much longer than its plan a driver may take.
-const DRIVER_SLACK: Duration = Duration::from_secs(30);
 
 /// How a benchmark is carried out.
 #[derive(Clone, Debug)]
@@ -56,6 +53,8 @@ pub struct BenchPlan {
     pub duration: TimeSpan,
     /// Connections of each arm.
     pub connections: u16,
+    /// How many generators send at the same time, each an equal share.
+    pub drivers: u8,
     /// What everything random is drawn from.
     pub seed: u64,
     /// The path and query that are asked for.
@@ -73,10 +72,10 @@ pub struct GenerationSeen {
     pub usage: BTreeMap<String, Used>,
     /// What the proxy's log says, by arm.
     pub proxy: BTreeMap<Arm, ProxySeen>,
-    /// How many requests the application was reached by.
-    pub application_requests: u64,
-    /// For how long the application was stopped.
-    pub stopped: Option<Duration>,
+    /// What the application's log says.
+    pub application: Hits,
+    /// What the cluster says that each container runs: its image and the image's digest, by container. Nothing where there are no images.
+    pub images: BTreeMap<String, String>,
 }
 
 /// A stop of the application while requests are sent (SIGSTOP): what is due meanwhile waits.
@@ -105,7 +104,9 @@ impl BenchPlan {
     /// When the plan cannot be carried out.
     pub fn check(&self) -> Result<(), BenchError> {
         let plan = self.latency_plan(Ipv4Addr::UNSPECIFIED.into(), 1);
-        plan.check()?;
+        for part in 0..self.drivers {
+            plan.share(part, self.drivers).check()?;
+        }
         let requests = plan.requests();
         let head = { self.request.windows(4) }.position(|bytes| bytes == b"\r\n\r\n");
         let head = u64::try_from(head.unwrap_or_default()).unwrap_or_default();
@@ -158,11 +159,12 @@ pub async fn run(
     let bench = &plan.stack;
     let stack = bench.assemble(&setup.project, &setup.keys, &setup.overrides, number)?;
     let refused = setup.output.folder.join("refused-proxy-configurations");
-    let within = setup.timeouts.proxy_validate;
-    let validator = &setup.proxy_validator;
-    validator
-        .validate(&setup.envoy, &stack, &refused, within)
-        .await?;
+    for proxy in bench.proxies() {
+        let (envoy, alone) = (proxy.envoy(&setup.envoy), proxy.alone(&stack));
+        let within = setup.timeouts.proxy_validate;
+        let validator = &setup.proxy_validator;
+        validator.validate(envoy, &alone, &refused, within).await?;
+    }
     let name = PodName {
         run: setup.run.clone(),
         purpose: format!("generation-{generation}"),
@@ -188,47 +190,82 @@ async fn measure(
     let failed = |source| BenchError::Environment { generation, source };
     let budget = setup.timeouts.pod_ready;
     let begin = await_arms(&**pod, plan, generation, budget).await?;
-    let before = usage(&**pod).await.map_err(failed)?;
+    refuse_other_images(&**pod)?;
+    let before = usage(&**pod, &plan.stack, &setup.features)
+        .await
+        .map_err(failed)?;
     let address = pod.addresses().pod_ip;
     let address = address
         .parse()
         .map_err(|_| BenchError::Address { address })?;
     let latency = plan.latency_plan(address, generation);
-    let length =
-        Duration::from_millis(latency.warm_up_milliseconds + latency.measured_milliseconds);
-    let driver = pod.start_driver().await.map_err(failed)?;
-    let (samples, stopped) = tokio::join!(
-        drive(driver, latency, length + DRIVER_SLACK),
+    let mut drivers = Vec::new();
+    for _ in 0..plan.drivers {
+        drivers.push(pod.start_driver().await.map_err(failed)?);
+    }
+    let (samples, carried_out) = tokio::join!(
+        drive_all(drivers, &latency),
         stop_for_a_while(&**pod, stop, &begin, generation)
     );
-    let (mut samples, stopped) = (samples?, stopped?);
+    carried_out?;
+    let mut samples = samples?;
     for sample in &mut samples {
         // The driver calls an arm by its position in the plan.
         let arm = plan.arms.get(usize::from(sample.arm));
         sample.arm = arm.map_or(u8::MAX, |arm| arm.position());
         sample.generation = generation.saturating_sub(1);
     }
-    let after = usage(&**pod).await.map_err(failed)?;
-    let (proxy, application_requests) = settled_logs(&**pod, &begin).await.map_err(failed)?;
+    let after = usage(&**pod, &plan.stack, &setup.features)
+        .await
+        .map_err(failed)?;
+    let (proxy, application) = settled_logs(&**pod, &begin).await.map_err(failed)?;
     Ok(GenerationSeen {
         samples,
         usage: used(&before, &after),
         proxy,
-        application_requests,
-        stopped,
+        application,
+        images: images(&**pod),
     })
 }
 
-/// Stops the application as is wanted, and returns for how long it was stopped.
+/// Refuses to measure a container that runs another image than the one that is known to be right.
+fn refuse_other_images(pod: &dyn Pod) -> Result<(), BenchError> {
+    let mut images = pod.images().into_iter();
+    let other = images.find(|image| {
+        let digest = image.digest.as_ref();
+        !image.expected.is_empty() && digest.is_some_and(|digest| !image.expected.contains(digest))
+    });
+    other.map_or(Ok(()), |image| {
+        Err(BenchError::AnotherImage {
+            container: image.container,
+            expected: image.expected.iter().map(ToString::to_string).collect(),
+            found: image
+                .digest
+                .map_or(String::new(), |digest| digest.to_string()),
+        })
+    })
+}
+
+fn images(pod: &dyn Pod) -> BTreeMap<String, String> {
+    let images = pod.images().into_iter();
+    let named = images.map(|image| {
+        let digest = image.digest.map(|digest| digest.to_string());
+        let digest = digest.unwrap_or_else(|| "of unknown digest".into());
+        (image.container, format!("{} {digest}", image.name))
+    });
+    named.collect()
+}
+
+/// Stops the application as is wanted. For how long it stood still, its own log says best: on the way to a node a signal takes its time.
 async fn stop_for_a_while(
     pod: &dyn Pod,
     stop: Option<Stop>,
     begin: &LogsBegin,
     generation: u8,
-) -> Result<Option<Duration>, BenchError> {
+) -> Result<(), BenchError> {
     let failed = |source| BenchError::Environment { generation, source };
     let Some(stop) = stop else {
-        return Ok(None);
+        return Ok(());
     };
     await_first_request(pod, begin, generation).await?;
     // Both moments are a part of the fault.
@@ -238,71 +275,30 @@ async fn stop_for_a_while(
             .await
     }
     .map_err(failed)?;
-    let stopped = Instant::now();
     tokio::time::sleep(stop.length).await;
     {
         pod.inject(APPLICATION_CONTAINER, ContainerFault::Resume)
             .await
     }
-    .map_err(failed)?;
-    Ok(Some(stopped.elapsed()))
+    .map_err(failed)
 }
 
-/// Gives a driver its plan, and reads its samples.
-async fn drive(
-    mut driver: DriverProcess,
-    plan: LatencyPlan,
-    within: Duration,
-) -> Result<Vec<Sample>, BenchError> {
-    let mut line = serde_json::to_vec(&Task::Latency(plan)).expect("a plan has only text keys");
-    line.push(b'\n');
-    let limit = 16 + REQUEST_LIMIT * u64::try_from(SAMPLE_LENGTH).unwrap_or(u64::MAX);
-    let exchange = async {
-        driver.stdin.write_all(&line).await?;
-        driver.stdin.flush().await?;
-        let mut answer = Vec::new();
-        (&mut driver.stdout)
-            .take(limit)
-            .read_to_end(&mut answer)
-            .await?;
-        std::io::Result::Ok(answer)
-    };
-    let answer = match timeout(within, exchange).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
-            return Err(BenchError::Driver {
-                reason: error.to_string(),
-            });
-        }
-        Err(_) => {
-            return Err(TimedOut {
-                waited_for: "the driver's samples".into(),
-                budget: TimeSpan::new(within),
-                last_seen: "no end of them".into(),
-            }
-            .into());
-        }
-    };
-    if answer.starts_with(b"{") {
-        let reason = String::from_utf8_lossy(&answer[..answer.len().min(2048)]);
-        return Err(BenchError::Driver {
-            reason: reason.trim().to_owned(),
-        });
+/// Returns what each container has taken so far; nothing where the environment does not measure it.
+async fn usage(
+    pod: &dyn Pod,
+    stack: &BenchStack,
+    features: &FeatureSet,
+) -> Result<BTreeMap<String, ContainerUsage>, EnvironmentFault> {
+    if !features.contains(&Feature::ResourceUsage) {
+        return Ok(BTreeMap::new());
     }
-    Ok(read_samples(&answer[..])?)
-}
-
-fn containers() -> impl Iterator<Item = &'static str> {
-    let agents = Arm::ALL.into_iter().filter(|arm| arm.asks()).map(Arm::name);
-    [PROXY_CONTAINER, APPLICATION_CONTAINER]
-        .into_iter()
-        .chain(agents)
-}
-
-async fn usage(pod: &dyn Pod) -> Result<BTreeMap<String, ContainerUsage>, EnvironmentFault> {
+    let proxies = stack.proxies().into_iter().map(BenchProxy::container);
+    let agents = Arm::ALL.into_iter().filter(|arm| arm.asks());
+    let agents = agents.map(|arm| arm.name().to_owned());
     let mut usage = BTreeMap::new();
-    for container in containers() {
-        usage.insert(container.to_owned(), pod.usage(container).await?);
+    for container in proxies.chain([APPLICATION_CONTAINER.into()]).chain(agents) {
+        let of_container = pod.usage(&container).await?;
+        usage.insert(container, of_container);
     }
     Ok(usage)
 }

@@ -161,12 +161,19 @@ fn header() -> Vec<u8> {
 /// Returns the fields of a run; empty where nothing was judged.
 fn values(record: &BenchRecord, now: Timestamp) -> Vec<String> {
     let agent = record.method.subjects.get("agent");
-    let version = agent.and_then(|agent| agent.version.clone());
+    // In a cluster it is an image and the image's digest.
+    let image = record.arms.get(&Arm::A).and_then(|a| a.image.as_deref());
+    let image = image.and_then(|image| image.rsplit_once(' '));
+    let (version, digest) = match (image, agent) {
+        (Some((name, digest)), _) => (Some(name.to_owned()), digest.to_owned()),
+        (None, Some(agent)) => (agent.version.clone(), agent.sha256.clone()),
+        (None, None) => (None, String::new()),
+    };
     let mut values = vec![
         now.to_string(),
         record.run.clone(),
         version.unwrap_or_default(),
-        agent.map(|agent| agent.sha256.clone()).unwrap_or_default(),
+        digest,
         setting(record),
     ];
     for (_, above) in DIFFERENCES {
@@ -188,7 +195,7 @@ fn values(record: &BenchRecord, now: Timestamp) -> Vec<String> {
 /// Returns the digest of everything but the agent that figures depend on: lines of another one are of another trend.
 fn setting(record: &BenchRecord) -> String {
     let mut digest = Sha256::new();
-    for (name, value) in facts(&record.method) {
+    for (name, value) in facts(record) {
         digest.update(format!("{name}={value}\n"));
     }
     for (name, value) in record.method.agents.iter().chain(&record.method.a) {

@@ -13,6 +13,7 @@ use super::generations::GenerationSeen;
 use super::record::{LATENESS_LIMIT_MICROSECONDS, Method};
 use super::self_check::SelfCheck;
 use super::validity::reasons_of_counts;
+use harness_verdict::judge::bound::Share;
 use harness_verdict::latency::percentile::Percentile;
 
 /// The version of the record's format.
@@ -82,7 +83,8 @@ impl StepRecord {
     pub fn is_decided(&self, arm: Arm) -> bool {
         let record = self.arms.get(&arm);
         record.is_some_and(|record| {
-            record.failed_open + record.failed_closed + record.without_answer() == 0
+            let undecided = record.failed_open + record.failed_closed + record.without_answer();
+            undecided == 0 && (!arm.asks() || record.asked >= record.proxy_requests)
         })
     }
 
@@ -139,8 +141,8 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
     }
     let _ = writeln!(
         text,
-        " {:>12} {:>11} {:>9} {:>9} {:>9} {:>9}",
-        "slowest µs", "failed open", "no answer", "not 2xx", "CPU ms/k", "MiB"
+        " {:>12} {:>11} {:>13} {:>9} {:>9} {:>9} {:>9}",
+        "slowest µs", "failed open", "failed closed", "no answer", "not 2xx", "CPU ms/k", "MiB"
     );
     for step in &record.steps {
         let _ = write!(text, "{:<width$}", step.step);
@@ -156,12 +158,10 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
         let agent = step.arms.get(&Arm::A);
         let _ = writeln!(
             text,
-            " {:>12} {:>11} {:>9} {:>9} {:>9} {:>9}",
+            " {:>12} {:>11} {:>13} {:>9} {:>9} {:>9} {:>9}",
             shown(step.slowest()),
-            agent.map_or("-".into(), |agent| format!(
-                "{:.2} %",
-                100.0 * agent.failed_open_part()
-            )),
+            agent.map_or("-".into(), |agent| part(agent, agent.failed_open)),
+            agent.map_or("-".into(), |agent| part(agent, agent.failed_closed)),
             agent.map_or("-".into(), |agent| agent.without_answer().to_string()),
             agent.map_or("-".into(), |agent| (agent.unanswered()
                 - agent.without_answer())
@@ -176,7 +176,7 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nfrom `slowest` on it is agent A's, and `failed open` has the warm-up too; `-` stands where too few were measured, the generator was late, or not every\nrequest was answered with 200 to 299 by a decision"
+        "\nfrom `slowest` on it is agent A's, and what failed has the warm-up too (`failed closed` are denials of the proxy's own, which `not 2xx` has as well); `-` stands where too few were measured, the generator was late, or not every\nrequest was answered with 200 to 299 by a decision"
     );
     if let Some(self_check) = &record.self_check {
         let _ = writeln!(text, "self-check: {self_check}");
@@ -189,7 +189,10 @@ pub fn render(record: &LadderRecord, title: &str) -> String {
 fn conclusion(steps: &[StepRecord]) -> String {
     let failed = steps.iter().position(|step| !step.is_decided(Arm::A));
     let mut text = match failed {
-        None => "every request was answered by a decision of the agent".to_owned(),
+        None => format!(
+            "every request was answered by a decision of the agent; without one at the last step: {}",
+            steps.last().map_or("none".into(), undecided)
+        ),
         Some(position) => {
             let before = position.checked_sub(1).and_then(|before| steps.get(before));
             let failed = &steps[position];
@@ -198,8 +201,9 @@ fn conclusion(steps: &[StepRecord]) -> String {
                 "the first step with requests that were not answered by a decision is {}{}{}",
                 failed.step,
                 before.map_or(String::new(), |step| format!(
-                    "; at {} there were none",
-                    step.step
+                    "; at {} there were none ({})",
+                    step.step,
+                    undecided(step)
                 )),
                 if null {
                     "; the null agent failed there, too"
@@ -227,6 +231,19 @@ fn conclusion(steps: &[StepRecord]) -> String {
         }
     }
     text
+}
+
+fn part(agent: &ArmRecord, requests: u64) -> String {
+    format!("{:.2} %", 100.0 * agent.part(requests))
+}
+
+/// Says of how many requests at a step agent A did not decide, and what that proves of all that could have been sent.
+fn undecided(step: &StepRecord) -> String {
+    let share = step.arms.get(&Arm::A).map(|agent| Share {
+        count: agent.failed_open + agent.failed_closed,
+        of: agent.proxy_requests,
+    });
+    share.map_or("nothing was sent".into(), |share| share.to_string())
 }
 
 fn shown(microseconds: Option<f64>) -> String {
@@ -264,9 +281,12 @@ mod tests {
         );
         assert_eq!(
             conclusion(&[kept.clone(), failed]),
-            "the first step with requests that were not answered by a decision is 4000; at 2000 there were none"
+            "the first step with requests that were not answered by a decision is 4000; at 2000 there were none (0 of 1,000: below 0.30 % with 95 % confidence)"
         );
-        assert!(conclusion(&[kept]).starts_with("every request"));
+        assert!(
+            conclusion(&[kept])
+                .ends_with("at the last step: 0 of 1,000: below 0.30 % with 95 % confidence")
+        );
     }
 
     #[test]
@@ -306,6 +326,14 @@ mod tests {
         let record = late.arms.get_mut(&Arm::A).expect("measured");
         record.lateness_microseconds.insert(Percentile::P99, 5000.0);
         assert_eq!(limit(&late), Limit::Unknown);
+    }
+
+    #[test]
+    fn a_request_that_the_agent_was_not_asked_about_is_not_decided() {
+        let mut passed_by = step("/static", 900.0, 0);
+        assert!(passed_by.is_decided(Arm::A));
+        passed_by.arms.get_mut(&Arm::A).expect("measured").asked = 999;
+        assert!(!passed_by.is_decided(Arm::A));
     }
 
     #[test]

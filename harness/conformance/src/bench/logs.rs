@@ -1,9 +1,12 @@
 //! What the logs of proxy and application say of a generation.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::arm::Arm;
-use harness_verdict::witness::log_line::ParsedLine;
+use harness_verdict::witness::log_line::{LogRecord as _, ParsedLine};
 use harness_verdict::witness::proxy::ProxyRecord;
 use harness_verdict::witness::upstream::UpstreamRecord;
 
@@ -43,16 +46,33 @@ pub(super) fn proxy_seen(log: &[u8]) -> BTreeMap<Arm, ProxySeen> {
     seen
 }
 
-/// Counts the requests that the application was reached by, without copies that the proxy mirrored.
-pub(super) fn hits(log: &[u8]) -> u64 {
+/// What the application's log says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Hits {
+    /// How many requests it was reached by, without copies that the proxy mirrored.
+    pub requests: u64,
+    /// The longest time between two of them, by its own clock.
+    pub longest_gap: Duration,
+}
+
+/// Reads what the application's log says.
+pub(super) fn hits(log: &[u8]) -> Hits {
     let log = String::from_utf8_lossy(log);
     let hits = log
         .lines()
-        .filter(|line| match UpstreamRecord::parse(line) {
-            ParsedLine::Record(hit) | ParsedLine::WithoutId(hit) => !hit.is_mirrored(),
-            ParsedLine::Other => false,
+        .filter_map(|line| match UpstreamRecord::parse(line) {
+            ParsedLine::Record(hit) | ParsedLine::WithoutId(hit) => {
+                (!hit.is_mirrored()).then_some(hit.at)
+            }
+            ParsedLine::Other => None,
         });
-    hits.count().try_into().unwrap_or(u64::MAX)
+    let mut hits: Vec<Timestamp> = hits.collect();
+    hits.sort_unstable();
+    let gaps = hits.windows(2).map(|pair| pair[1].duration_since(pair[0]));
+    Hits {
+        requests: hits.len().try_into().unwrap_or(u64::MAX),
+        longest_gap: gaps.max().unwrap_or_default().unsigned_abs(),
+    }
 }
 
 #[cfg(test)]
@@ -104,19 +124,22 @@ mod tests {
 
     #[test]
     fn hits_are_requests_and_neither_copies_nor_questions() {
-        let hit = |host: &str| {
+        let hit = |host: &str, at: &str| {
             let hit = json!({
-                "at": "2026-11-24T05:37:33.1Z", "id": null, "method": "GET", "target": "/", "headers": [["host", host]],
+                "at": format!("2026-11-24T05:37:{at}Z"), "id": null, "method": "GET", "target": "/", "headers": [["host", host]],
                 "body-length": 0, "body-sha256": "", "complete": true,
             });
             json!({ "helloworld-hit": hit }).to_string()
         };
         let log = [
             "helloworld 0.1.0".into(),
-            hit("shop"),
-            hit("shop-shadow"),
+            hit("shop", "33.5"),
+            hit("shop", "33.1"),
+            hit("shop-shadow", "39.1"),
             "{\"helloworld-authentication\":{}}".into(),
         ];
-        assert_eq!(hits(log.join("\n").as_bytes()), 1);
+        let hits = hits(log.join("\n").as_bytes());
+        assert_eq!(hits.requests, 2);
+        assert_eq!(hits.longest_gap, Duration::from_millis(400));
     }
 }

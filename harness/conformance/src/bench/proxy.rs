@@ -2,27 +2,41 @@
 
 use serde_json::{Value, json};
 
+use super::agent_way::AgentWay;
 use super::arm::Arm;
 use super::error::BenchError;
+use super::json_tree::{find, is_of_type, port, remove, rename, set_port, visit, visit_mut};
 use harness_core::stack::PROXY_PORT;
 use harness_core::stack::proxy_fitness::{
     AGENT_LOG, AUTHORIZATION_FILTER, CONNECTION_MANAGER, TESTIMONY_KEY,
 };
 
-/// How a configuration names an agent in its own pod.
-const LOOPBACK: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 /// The type of the settings by which a route disables the filter.
 const PER_ROUTE: &str =
     "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute";
 
-/// Makes the configuration with a listener for each arm; `name` is what errors call it.
+/// What is asked of the configuration of one proxy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    /// What errors call the configuration.
+    pub(super) name: &'a str,
+    /// The arms that the proxy serves.
+    pub(super) arms: &'a [Arm],
+    /// The port of its admin endpoint.
+    pub(super) admin_port: u16,
+}
+
+/// Makes the configuration with a listener for each arm, and says how the arms' agents are reached.
 ///
 /// # Errors
 ///
-/// When the configuration has no plain listener that asks one agent over TCP.
-pub fn for_arms(config: &Value, name: &str) -> Result<Value, BenchError> {
+/// When the configuration has no plain listener that asks one agent in its own pod.
+pub(super) fn for_arms(
+    config: &Value,
+    wanted: Wanted<'_>,
+) -> Result<(Value, AgentWay), BenchError> {
     let refuse = |reason| BenchError::Proxy {
-        config: name.to_owned(),
+        config: wanted.name.to_owned(),
         reason,
     };
     let listeners = config.pointer("/static_resources/listeners");
@@ -51,38 +65,24 @@ pub fn for_arms(config: &Value, name: &str) -> Result<Value, BenchError> {
     let agent_cluster = agents
         .first()
         .ok_or_else(|| refuse("it has no cluster for the agent"))?;
-    if port(agent_cluster).is_none() {
-        return Err(refuse("its agent has no port"));
-    }
-    if agent_cluster.get("transport_socket").is_some() {
-        return Err(refuse(
-            "its agent speaks TLS, for which the agents here have no keys",
-        ));
-    }
-    let is_elsewhere = |value: &Value| {
-        let address = value
-            .get("port_value")
-            .and(value.get("address"))
-            .and_then(Value::as_str);
-        address.is_some_and(|address| !LOOPBACK.contains(&address))
-    };
-    if find(agent_cluster, &is_elsewhere) {
-        return Err(refuse("its agent is not in the pod"));
-    }
+    let way = AgentWay::of_cluster(agent_cluster).map_err(refuse)?;
     let mut of_arms = Vec::new();
-    for arm in Arm::ALL {
+    for &arm in wanted.arms {
         of_arms.push(listener_of(arm, listener, &agent));
         if arm.asks() {
             let mut cluster = agent_cluster.clone();
             rename(&mut cluster, &agent, &cluster_of(arm));
-            set_port(&mut cluster, arm.agent_port());
+            way.lead_to(arm, &mut cluster);
             others.push(cluster);
         }
     }
     let mut config = config.clone();
     config["static_resources"]["listeners"] = of_arms.into();
     config["static_resources"]["clusters"] = others.into();
-    Ok(config)
+    if let Some(admin) = config.get_mut("admin") {
+        set_port(admin, wanted.admin_port);
+    }
+    Ok((config, way))
 }
 
 fn cluster_of(arm: Arm) -> String {
@@ -93,7 +93,7 @@ fn listener_of(arm: Arm, listener: &Value, agent: &str) -> Value {
     let mut listener = listener.clone();
     listener["name"] = format!("arm-{arm}").into();
     set_port(&mut listener, arm.listener_port());
-    visit(&mut listener, &mut |value| {
+    visit_mut(&mut listener, &mut |value| {
         if is_of_type(value, CONNECTION_MANAGER) {
             value["stat_prefix"] = format!("arm-{arm}").into();
             if arm == Arm::Disabled {
@@ -115,7 +115,7 @@ fn listener_of(arm: Arm, listener: &Value, agent: &str) -> Value {
     if arm == Arm::Absent {
         let filter = filter_name(&listener);
         remove(&mut listener, &asks_agent);
-        visit(&mut listener, &mut |value| {
+        visit_mut(&mut listener, &mut |value| {
             if let Some(Value::Object(settings)) = value.get_mut("typed_per_filter_config") {
                 settings.retain(|name, _| Some(name) != filter.as_ref());
             }
@@ -133,7 +133,7 @@ fn disable(manager: &mut Value) {
     let disabled = json!({ "@type": PER_ROUTE, "disabled": true });
     let hosts = manager.pointer_mut("/route_config/virtual_hosts");
     for host in hosts.and_then(Value::as_array_mut).into_iter().flatten() {
-        visit(host, &mut |value| {
+        visit_mut(host, &mut |value| {
             if let Some(settings) = value
                 .get_mut("typed_per_filter_config")
                 .and_then(|settings| settings.get_mut(&filter))
@@ -155,7 +155,7 @@ fn asks_agent(entry: &Value) -> bool {
 /// Returns the name of the filter that asks the agent.
 fn filter_name(value: &Value) -> Option<String> {
     let mut name = None;
-    visit_ref(value, &mut |value| {
+    visit(value, &mut |value| {
         if name.is_none() && asks_agent(value) {
             name = value.get("name").and_then(Value::as_str).map(Into::into);
         }
@@ -166,84 +166,13 @@ fn filter_name(value: &Value) -> Option<String> {
 /// Returns the cluster that the filter asks.
 fn agent_cluster(listener: &Value) -> Option<String> {
     let mut cluster = None;
-    visit_ref(listener, &mut |value| {
+    visit(listener, &mut |value| {
         if cluster.is_none() && asks_agent(value) {
             let named = value.pointer("/typed_config/grpc_service/envoy_grpc/cluster_name");
             cluster = named.and_then(Value::as_str).map(Into::into);
         }
     });
     cluster
-}
-
-fn is_of_type(value: &Value, url_end: &str) -> bool {
-    let url = value.get("@type").and_then(Value::as_str);
-    url.is_some_and(|url| url.ends_with(url_end))
-}
-
-/// Takes what is unwanted out of every list.
-fn remove(value: &mut Value, is_unwanted: &impl Fn(&Value) -> bool) {
-    visit(value, &mut |value| {
-        if let Value::Array(items) = value {
-            items.retain(|item| !is_unwanted(item));
-        }
-    });
-}
-
-/// Gives what is called by one name another.
-fn rename(value: &mut Value, from: &str, to: &str) {
-    visit(value, &mut |value| {
-        for field in ["name", "cluster_name"] {
-            if let Some(name) = value.get_mut(field)
-                && name == from
-            {
-                *name = to.into();
-            }
-        }
-    });
-}
-
-/// Returns the first port below a value.
-fn port(value: &Value) -> Option<u16> {
-    let mut port = None;
-    visit_ref(value, &mut |value| {
-        let number = value.get("port_value").and_then(Value::as_u64);
-        port = port.or(number.and_then(|number| u16::try_from(number).ok()));
-    });
-    port
-}
-
-fn set_port(value: &mut Value, port: u16) {
-    visit(value, &mut |value| {
-        if let Some(number) = value.get_mut("port_value") {
-            *number = port.into();
-        }
-    });
-}
-
-fn find(value: &Value, is_wanted: &impl Fn(&Value) -> bool) -> bool {
-    let mut found = false;
-    visit_ref(value, &mut |value| found |= is_wanted(value));
-    found
-}
-
-fn visit_ref(value: &Value, see: &mut impl FnMut(&Value)) {
-    see(value);
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| visit_ref(item, see)),
-        Value::Object(fields) => fields.values().for_each(|field| visit_ref(field, see)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn visit(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
-    if value.is_object() || value.is_array() {
-        change(value);
-    }
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, change)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| visit(field, change)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 #[cfg(test)]
@@ -254,7 +183,12 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../envoy-configs");
         let path = camino::Utf8PathBuf::from(format!("{folder}/{name}.yaml"));
         let config = harness_core::stack::proxy_config::ProxyConfig::read(&path).expect("fit");
-        for_arms(&config.to_json(), name)
+        let wanted = Wanted {
+            name,
+            arms: &Arm::ALL,
+            admin_port: 9901,
+        };
+        for_arms(&config.to_json(), wanted).map(|(config, _)| config)
     }
 
     #[test]
@@ -329,7 +263,7 @@ mod tests {
                         "{name}"
                     );
                     let mut disabled = Vec::new();
-                    visit_ref(&config["static_resources"]["listeners"][1], &mut |value| {
+                    visit(&config["static_resources"]["listeners"][1], &mut |value| {
                         let settings = value
                             .get("typed_per_filter_config")
                             .and_then(Value::as_object);
@@ -351,17 +285,17 @@ mod tests {
                 Err(error) => panic!("{name}: {error}"),
             }
         }
-        let tls = "its agent speaks TLS, for which the agents here have no keys";
         let expected = [
             ("agent-service", "its agent is not in the pod"),
             ("agent-service-standby", "its agent is not in the pod"),
-            ("tls", tls),
             (
                 "tls-for-clients",
                 "its clients speak TLS, which the generator does not",
             ),
-            ("tls-stranger", tls),
-            ("unix-socket", "its agent has no port"),
+            (
+                "tls-stranger",
+                "it speaks TLS with its agent by files other than `ca.crt`, `tls.crt` and `tls.key`, which a benchmark makes",
+            ),
         ];
         let refused: Vec<(&str, &str)> = refused
             .iter()

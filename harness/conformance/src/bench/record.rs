@@ -1,6 +1,7 @@
 //! The record of a benchmark: what was measured, how, and what follows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,11 +12,13 @@ use super::arm_record::{ArmRecord, Usage, arm_records, series_of, usage};
 use super::gate::JudgedLimit;
 use super::generations::{BenchPlan, GenerationSeen};
 use super::self_check::SelfCheck;
-use super::validity::reasons_against;
+use super::stack::Configurations;
+use super::validity::{reasons_against, reasons_of_images};
 use super::whole::Measured;
 use harness_artifacts::executable::Identity;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_core::stack::PROXY_CONTAINER;
-use harness_core::stack::assemble::AgentOverrides;
+use harness_environment::Environment;
 use harness_traffic::latency::plan::Arrivals;
 use harness_verdict::latency::comparison::{Compared, Comparison, compare};
 use harness_verdict::latency::difference::{Difference, difference};
@@ -44,7 +47,7 @@ pub struct BenchRecord {
     pub self_check: Option<SelfCheck>,
     /// What was measured, by arm.
     pub arms: BTreeMap<Arm, ArmRecord>,
-    /// What the proxy took for the requests of all arms.
+    /// What the proxy took for the requests of all arms that have no proxy of their own.
     #[serde(default)]
     pub proxy: Usage,
     /// By how much arms differ that answer what a hop costs, by name and percentile.
@@ -65,8 +68,14 @@ pub struct BenchRecord {
 pub struct Method {
     /// What took part, by role: where it is, its digest and its version. `agent` is A, and B where that has no executable of its own.
     pub subjects: BTreeMap<String, Identity>,
-    /// The proxy configuration.
+    /// The proxy configuration; B's too where it has none of its own.
     pub envoy_config: String,
+    /// The proxy configuration of B, where it has one of its own.
+    #[serde(default)]
+    pub b_envoy_config: Option<String>,
+    /// The digest of each proxy configuration's text, by name.
+    #[serde(default)]
+    pub envoy_config_sha256: BTreeMap<String, String>,
     /// The environment variables that both agents have of `conformance.yaml`.
     pub agents: BTreeMap<String, String>,
     /// What A has of its own: its environment variables.
@@ -90,6 +99,9 @@ pub struct Method {
     pub requests_per_second: u32,
     /// Connections of each arm.
     pub connections: u16,
+    /// How many generators sent at the same time.
+    #[serde(default = "one")]
+    pub drivers: u8,
     /// When requests were due.
     pub arrivals: Arrivals,
     /// What everything random was drawn from.
@@ -98,13 +110,32 @@ pub struct Method {
     pub smallest_difference: f64,
     /// How this executable was built: `release`, or `dev`, whose stub and null agent are slower.
     pub build: String,
-    /// The kernel.
+    /// Where it ran: `local`, or a cluster, whose machines are its own.
+    #[serde(default = "local")]
+    pub environment: String,
+    /// What is known of that environment.
+    #[serde(default)]
+    pub environment_facts: BTreeMap<String, String>,
+    /// The most of a processor that a container may take, by container, where the manifest has a limit.
+    #[serde(default)]
+    pub processor_limits: BTreeMap<String, String>,
+    /// The kernel of the machine that this program ran on.
     pub kernel: String,
-    /// How many processors there are.
+    /// How many processors that machine has.
     pub processors: usize,
-    /// What the processors say that they are; empty where they say nothing.
+    /// What they say that they are; empty where they say nothing.
     #[serde(default)]
     pub processor_model: String,
+}
+
+/// Where a record was made that does not say.
+fn local() -> String {
+    EnvironmentKind::Local.to_string()
+}
+
+/// How many generators there were where a record does not say.
+const fn one() -> u8 {
+    1
 }
 
 /// What something costs.
@@ -129,13 +160,25 @@ const COSTS: [(Arm, Arm); 4] = [
     (Arm::A, Arm::Null),
 ];
 
+/// What is known of a deployment beside its plan.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    /// The environment variables that both agents have of `conformance.yaml`.
+    pub variables: BTreeMap<String, String>,
+    /// What took part, by role.
+    pub subjects: BTreeMap<String, Identity>,
+    /// The proxies' configurations.
+    pub configurations: Configurations,
+    /// Where it ran.
+    pub environment: Arc<dyn Environment>,
+}
+
 impl BenchRecord {
     /// Makes the record of what was seen.
     pub fn new(
         run: &str,
         plan: &BenchPlan,
-        overrides: &AgentOverrides,
-        subjects: BTreeMap<String, Identity>,
+        deployed: Deployed,
         smallest_difference: f64,
         measured: &Measured<GenerationSeen>,
     ) -> Self {
@@ -143,7 +186,12 @@ impl BenchRecord {
         let self_check = measured.self_check.clone();
         let all = series_of(seen);
         let of = |arm: Arm| &all[usize::from(arm.position())];
-        let arms = arm_records(seen);
+        let mut arms = arm_records(seen);
+        for (arm, record) in &mut arms {
+            let proxy = plan.stack.proxy_of(*arm);
+            record.own_proxy = { proxy.only_arm() }
+                .map(|_| usage(&proxy.container(), record.proxy_requests, seen));
+        }
         let compared = Compared {
             a: of(Arm::A),
             a_again: of(Arm::AAgain),
@@ -155,7 +203,10 @@ impl BenchRecord {
                 .into_iter()
                 .filter(|percentile| !late.contains_key(percentile))
         };
-        let costs = costs(of, in_time);
+        let stands_behind = |arm| plan.stack.proxy_of(arm).container();
+        let mut costs = costs(of, in_time);
+        // What two proxies differ by is no cost of the hop.
+        costs.retain(|cost| stands_behind(cost.arm) == stands_behind(cost.above));
         let comparisons: Vec<Comparison> = in_time()
             .filter_map(|percentile| compare(&compared, percentile, smallest_difference, plan.seed))
             .collect();
@@ -163,17 +214,14 @@ impl BenchRecord {
             schema_version: SCHEMA_VERSION,
             run: run.to_owned(),
             complete: seen.len() == usize::from(plan.generations),
-            method: Method::new(plan, overrides, subjects, smallest_difference, seen.len()),
+            method: Method::new(plan, deployed, smallest_difference, seen.len()),
             invalid: { self_check.iter() }
                 .flat_map(SelfCheck::reasons_against)
                 .chain(reasons_against(&arms, &late, &comparisons, seen))
+                .chain(reasons_of_images(seen))
                 .collect(),
             self_check,
-            proxy: usage(
-                PROXY_CONTAINER,
-                arms.values().map(|arm| arm.proxy_requests).sum(),
-                seen,
-            ),
+            proxy: usage(PROXY_CONTAINER, requests_of_first_proxy(&arms), seen),
             costs,
             comparisons,
             late,
@@ -194,16 +242,27 @@ impl Method {
     /// Says how a plan is carried out on this machine.
     pub fn new(
         plan: &BenchPlan,
-        overrides: &AgentOverrides,
-        subjects: BTreeMap<String, Identity>,
+        deployed: Deployed,
         smallest_difference: f64,
         generations: usize,
     ) -> Self {
         let kernel = nix::sys::utsname::uname();
         Self {
-            subjects,
-            envoy_config: plan.stack.config.clone(),
-            agents: overrides.variables.clone(),
+            subjects: deployed.subjects,
+            envoy_config: plan.stack.a.proxy.config.clone(),
+            b_envoy_config: Some(plan.stack.b.proxy.config.clone())
+                .filter(|config| *config != plan.stack.a.proxy.config),
+            envoy_config_sha256: deployed.configurations.digests,
+            processor_limits: match deployed.environment.kind() {
+                // Nobody enforces them there.
+                EnvironmentKind::Local => BTreeMap::new(),
+                EnvironmentKind::Existing | EnvironmentKind::K3d | EnvironmentKind::Kind => {
+                    deployed.configurations.processor_limits
+                }
+            },
+            environment: deployed.environment.kind().to_string(),
+            environment_facts: deployed.environment.facts(),
+            agents: deployed.variables,
             a: plan.stack.a.variables.clone(),
             b: plan.stack.b.variables.clone(),
             target: plan.target.clone(),
@@ -214,6 +273,7 @@ impl Method {
             seconds: plan.duration.as_duration().as_secs_f64(),
             requests_per_second: plan.requests_per_second,
             connections: plan.connections,
+            drivers: plan.drivers,
             arrivals: plan.arrivals,
             seed: plan.seed,
             smallest_difference,
@@ -231,6 +291,12 @@ impl Method {
             processor_model: processor_model(),
         }
     }
+}
+
+/// Returns how many requests came by the proxy of the arms that have none of their own.
+fn requests_of_first_proxy(arms: &BTreeMap<Arm, ArmRecord>) -> u64 {
+    let shared = arms.values().filter(|arm| arm.own_proxy.is_none());
+    shared.map(|arm| arm.proxy_requests).sum()
 }
 
 /// Returns where the generator was too late, with the worst lateness of an arm.

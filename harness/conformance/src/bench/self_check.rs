@@ -14,7 +14,7 @@ use super::arm::Arm;
 use super::error::BenchError;
 use super::generations::{self, BenchPlan, GenerationSeen, Stop};
 use super::request::request;
-use super::stack::{BenchStack, NULL_IMAGE, Subject};
+use super::stack::{BenchStack, Program, Subject};
 use super::waits::Undecided;
 use crate::run::setup::RunSetup;
 use harness_core::model::timespan::TimeSpan;
@@ -29,7 +29,8 @@ const REQUESTS_PER_SECOND: u32 = 900;
 /// meanwhile sees next to nothing of it.
 const CONNECTIONS: u16 = 2;
 const WARM_UP: Duration = Duration::from_millis(500);
-const MEASURED: Duration = Duration::from_secs(3);
+/// So long that the stop lies within it also where a signal takes a second or two to its node.
+const MEASURED: Duration = Duration::from_secs(6);
 /// How long the application is stopped.
 const STOP: Stop = Stop {
     after: Duration::from_millis(1200),
@@ -52,7 +53,7 @@ pub struct SelfCheck {
     pub requests: u64,
     /// How many of them were answered with 200 to 299.
     pub answered: u64,
-    /// For how long the application was stopped, in milliseconds.
+    /// For how long the application stood still, by its own log, in milliseconds.
     pub stopped_milliseconds: f64,
     /// The p99 that follows from it, in milliseconds.
     pub expected_p99_milliseconds: f64,
@@ -80,12 +81,12 @@ pub async fn run(setup: &RunSetup, plan: &BenchPlan) -> Result<SelfCheck, BenchE
 fn plan_of(plan: &BenchPlan) -> BenchPlan {
     let null = |variables| Subject {
         variables,
-        image: Some(NULL_IMAGE),
+        program: Program::Null,
+        proxy: plan.stack.a.proxy.clone(),
     };
     let delay = (DELAY_VARIABLE.to_owned(), SEEDED_MICROSECONDS.to_string());
     BenchPlan {
         stack: BenchStack {
-            config: plan.stack.config.clone(),
             a: null(BTreeMap::new()),
             b: null(BTreeMap::from([delay])),
         },
@@ -98,6 +99,7 @@ fn plan_of(plan: &BenchPlan) -> BenchPlan {
         warm_up: TimeSpan::new(WARM_UP),
         duration: TimeSpan::new(MEASURED),
         connections: CONNECTIONS,
+        drivers: 1,
         request: request(&plan.target, 0, 0),
         ..plan.clone()
     }
@@ -105,7 +107,7 @@ fn plan_of(plan: &BenchPlan) -> BenchPlan {
 
 impl SelfCheck {
     fn of(seen: &GenerationSeen) -> Self {
-        let stopped = seen.stopped.unwrap_or_default();
+        let stopped = seen.application.longest_gap;
         let answered = seen.samples.iter().filter(|sample| counts(sample)).count();
         let median = |arm: Arm| {
             let of_arm = seen
@@ -139,6 +141,14 @@ impl SelfCheck {
                 self.stopped_milliseconds,
                 self.requests - self.answered,
                 self.requests
+            )];
+        }
+        let least = STOP.length.as_secs_f64() * 1e3 * (1.0 - STOP_TOLERANCE);
+        if self.stopped_milliseconds < least {
+            return vec![format!(
+                "self-check: the application was stopped for {} ms, and its log has no gap longer than {:.0} ms",
+                STOP.length.as_millis(),
+                self.stopped_milliseconds
             )];
         }
         let mut reasons = Vec::new();
@@ -201,6 +211,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::bench::logs::Hits;
     use harness_traffic::latency::sample::Ending;
 
     fn seen(p99: f64, found: f64, same: f64) -> SelfCheck {
@@ -224,6 +235,7 @@ mod tests {
     #[case(seen(370.0, 30.0, 0.0), &["is seen as 30 µs"])]
     #[case(seen(370.0, 3100.0, 0.0), &["is seen as 3100 µs"])]
     #[case(seen(370.0, 1000.0, 300.0), &["and none as 300 µs"])]
+    #[case(SelfCheck { stopped_milliseconds: 3.0, ..seen(3.0, 1000.0, 0.0) }, &["has no gap longer than 3 ms"])]
     #[case(SelfCheck { answered: 2600, ..seen(2.0, 30.0, 0.0) }, &["100 of 2700 requests were not answered"])]
     #[case(seen(0.0, 0.0, 0.0), &["a p99 of 0 ms", "is seen as 0 µs"])]
     fn what_is_not_seen_as_it_was_is_a_reason(#[case] check: SelfCheck, #[case] said: &[&str]) {
@@ -234,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Returns what a generator sees that sends 900 requests a second for 3 s, of which the application lets the ones due in a stop wait for its end.
+    /// Returns what a generator sees that sends 900 requests a second for 6 s, of which the application lets the ones due in a stop wait for its end.
     fn samples(is_kept: impl Fn(u64) -> bool) -> GenerationSeen {
         const STOP_BEGIN: u64 = 1_000_000_000;
         const STOP_END: u64 = 1_400_000_000;
@@ -260,15 +272,18 @@ mod tests {
                 under_way: 0,
             }
         };
-        let all = (0..2700).map(sample);
+        let all = (0..5400).map(sample);
         GenerationSeen {
             samples: all
                 .filter(|sample| is_kept(sample.due_nanoseconds))
                 .collect(),
             usage: BTreeMap::new(),
+            images: BTreeMap::new(),
             proxy: BTreeMap::new(),
-            application_requests: 0,
-            stopped: Some(Duration::from_millis(400)),
+            application: Hits {
+                requests: 0,
+                longest_gap: Duration::from_millis(400),
+            },
         }
     }
 

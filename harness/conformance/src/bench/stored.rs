@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use super::arm::Arm;
 use super::record::{BenchRecord, Method};
 use crate::report::untrusted::harmless;
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_verdict::latency::comparison::{Verdict, judge_change};
 use harness_verdict::latency::difference::Difference;
 use harness_verdict::latency::percentile::Percentile;
@@ -18,6 +19,10 @@ use harness_verdict::latency::percentile::Percentile;
 const ABOVE: [Arm; 2] = [Arm::Disabled, Arm::Null];
 /// What has no agent under test in it: it changes from run to run by what the runs themselves differ by.
 const CONTROLS: [(Arm, Arm); 2] = [(Arm::Disabled, Arm::Absent), (Arm::Null, Arm::Disabled)];
+/// What a cluster calls the address of its API among the facts known of it.
+const API_SERVER_FACT: &str = "api server";
+/// What it calls the name of the agent's image.
+const AGENT_IMAGE_FACT: &str = "image of the agent";
 /// How many generations a run has that an interval can be made of.
 const GENERATIONS: RangeInclusive<usize> = 2..=60;
 
@@ -57,10 +62,14 @@ impl StoredRuns<'_> {
             if !record.complete {
                 reasons.push(format!("the {name} run was interrupted"));
             }
+            let has_own_proxy = { record.arms.get(&Arm::A) }.is_some_and(|a| a.own_proxy.is_some());
+            if has_own_proxy {
+                reasons.push(format!(
+                    "in the {name} run A stood behind a proxy of its own: what it adds was not measured"
+                ));
+            }
         }
-        let facts = facts(&self.before.method)
-            .into_iter()
-            .zip(facts(&self.after.method));
+        let facts = facts(self.before).into_iter().zip(facts(self.after));
         for ((name, before), (_, after)) in facts {
             if before != after {
                 reasons.push(format!(
@@ -121,12 +130,14 @@ impl StoredRuns<'_> {
 }
 
 /// Returns what has to be the same in both runs, by name.
-pub(super) fn facts(method: &Method) -> Vec<(&'static str, String)> {
+pub(super) fn facts(record: &BenchRecord) -> Vec<(&'static str, String)> {
+    let method = &record.method;
     let digest = |role: &str| {
         let subject = method.subjects.get(role);
         subject.map_or("unknown".into(), |subject| subject.sha256.clone())
     };
     vec![
+        ("environment", environment(method)),
         ("kernel", method.kernel.clone()),
         (
             "processors",
@@ -138,28 +149,68 @@ pub(super) fn facts(method: &Method) -> Vec<(&'static str, String)> {
             "conformance, with the generator and the null agent",
             digest("harness"),
         ),
-        ("proxy configuration", method.envoy_config.clone()),
+        ("proxy configuration", configuration(method)),
         ("path", method.target.clone()),
         ("request", method.request_sha256.clone()),
         ("bytes of the request", method.request_bytes.to_string()),
         // It takes a part of the requests, on the same processors.
-        ("agent B", agent_b(method)),
+        ("agent B", agent_b(record)),
         (
             "requests per second",
             method.requests_per_second.to_string(),
         ),
         ("arrivals", method.arrivals.to_string()),
         ("connections", method.connections.to_string()),
+        ("drivers", method.drivers.to_string()),
         ("seed", method.seed.to_string()),
         ("seconds of a generation", method.seconds.to_string()),
         ("seconds of its warm-up", method.warm_up_seconds.to_string()),
     ]
 }
 
-/// Says what agent B is beside A; nothing where it is A once more.
-fn agent_b(method: &Method) -> String {
-    let own = method.subjects.get("agent-b");
-    let mut text = own.map_or(String::new(), |subject| subject.sha256.clone());
+/// Names the environment with all that is known of it but the agent's image, and what its containers may take of a processor.
+fn environment(method: &Method) -> String {
+    let facts = method.environment_facts.iter();
+    // A cluster that is made for a run has an address of its own each time.
+    let is_made = method.environment != EnvironmentKind::Existing.as_str();
+    let others = facts.filter(|(name, _)| {
+        let is_of_run = is_made && *name == API_SERVER_FACT;
+        *name != AGENT_IMAGE_FACT && !is_of_run
+    });
+    let limits = method.processor_limits.iter();
+    let mut text = method.environment.clone();
+    for (name, value) in others.chain(limits) {
+        let _ = write!(text, " {name}: {value}");
+    }
+    text
+}
+
+/// Names the proxy configuration and the digest of its text.
+fn configuration(method: &Method) -> String {
+    let name = &method.envoy_config;
+    match method.envoy_config_sha256.get(name) {
+        Some(digest) => format!("{name} {digest}"),
+        None => name.clone(),
+    }
+}
+
+/// Says what agent B and its proxy are beside A; nothing where they are A's once more.
+fn agent_b(record: &BenchRecord) -> String {
+    let method = &record.method;
+    let image = |arm| record.arms.get(&arm).and_then(|arm| arm.image.as_ref());
+    let other_image = image(Arm::B).filter(|b| Some(*b) != image(Arm::A));
+    let own = ["agent-b", "envoy-b"].map(|role| method.subjects.get(role));
+    let own = own.into_iter().flatten().map(|subject| &subject.sha256);
+    let configuration = method.b_envoy_config.iter().map(|name| {
+        let digest = method.envoy_config_sha256.get(name);
+        digest.unwrap_or(name)
+    });
+    let parts: Vec<&str> = own
+        .chain(configuration)
+        .chain(other_image)
+        .map(String::as_str)
+        .collect();
+    let mut text = parts.join(" ");
     if method.a != method.b {
         for (name, value) in &method.b {
             let _ = write!(text, " {name}={value}");
@@ -184,8 +235,11 @@ fn usable(difference: Difference) -> Option<Difference> {
 /// Returns what a terminal shows of the changes.
 pub fn render(runs: &StoredRuns<'_>, changes: &[Change]) -> String {
     let mut text = String::new();
-    let [before, after] = [runs.before, runs.after].map(|record| agent(&record.method));
-    let note = if before == after {
+    let [before, after] = [runs.before, runs.after].map(agent);
+    let is_known =
+        { runs.before.method.subjects.contains_key("agent") } || { runs.before.arms.get(&Arm::A) }
+            .is_some_and(|a| a.image.is_some());
+    let note = if is_known && before == after {
         ", the same: what differs is the noise between runs"
     } else {
         ""
@@ -202,12 +256,17 @@ pub fn render(runs: &StoredRuns<'_>, changes: &[Change]) -> String {
     text
 }
 
-fn agent(method: &Method) -> String {
-    let agent = method.subjects.get("agent");
-    let mut text = agent.map_or("unknown agent".into(), |agent| {
-        let version = agent.version.as_deref().unwrap_or("of unknown version");
-        format!("agent {version} {}", agent.sha256)
-    });
+fn agent(record: &BenchRecord) -> String {
+    let method = &record.method;
+    let image = record.arms.get(&Arm::A).and_then(|arm| arm.image.as_ref());
+    let mut text = match (image, method.subjects.get("agent")) {
+        (Some(image), _) => format!("agent {image}"),
+        (None, Some(agent)) => {
+            let version = agent.version.as_deref().unwrap_or("of unknown version");
+            format!("agent {version} {}", agent.sha256)
+        }
+        (None, None) => "unknown agent".into(),
+    };
     for (name, value) in method.agents.iter().chain(&method.a) {
         let _ = write!(text, " {name}={value}");
     }

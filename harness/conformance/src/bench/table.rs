@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use super::arm::Arm;
 use super::arm_record::{ArmRecord, Usage};
-use super::record::{BenchRecord, LATENESS_LIMIT_MICROSECONDS};
+use super::record::{BenchRecord, LATENESS_LIMIT_MICROSECONDS, Method};
+use harness_core::model::environment_kind::EnvironmentKind;
 use harness_verdict::latency::percentile::Percentile;
+
+/// What one proxy serves where there is no other.
+const ALL_ARMS: &str = "all arms";
 
 /// Returns the tables and the verdict.
 pub fn render(record: &BenchRecord) -> String {
@@ -32,33 +36,7 @@ pub fn render(record: &BenchRecord) -> String {
             let _ = writeln!(text, "{}", row(arm, measured));
         }
     }
-    let method = &record.method;
-    let _ = writeln!(
-        text,
-        "\n{} requests/s over all arms ({}), {} connections each, {} generations of {:.1} s; {} build, Linux {}, {} processors",
-        method.requests_per_second,
-        method.arrivals,
-        method.connections,
-        method.generations,
-        method.seconds,
-        method.build,
-        method.kernel,
-        method.processors
-    );
-    let Usage {
-        processor_milliseconds_per_1000,
-        resident_bytes,
-    } = &record.proxy;
-    if let (Some(spent), Some(bytes)) = (processor_milliseconds_per_1000, resident_bytes) {
-        let mib = bytes / (1024 * 1024);
-        let _ = writeln!(
-            text,
-            "Envoy: {spent:.1} ms of a processor for 1,000 requests of all arms, {mib} MiB"
-        );
-    }
-    if let Some(self_check) = &record.self_check {
-        let _ = writeln!(text, "self-check: {self_check}");
-    }
+    text.push_str(&circumstances(record));
     let _ = writeln!(
         text,
         "\nadded latency, µs, with 95 % intervals over {} generations",
@@ -106,6 +84,77 @@ pub fn render(record: &BenchRecord) -> String {
         );
     }
     text
+}
+
+/// Says how it was measured, and what the proxies took.
+fn circumstances(record: &BenchRecord) -> String {
+    let mut text = String::new();
+    let method = &record.method;
+    let _ = writeln!(
+        text,
+        "\n{} requests/s over all arms ({}), {} connections each, {} generator{}, {} generations of {:.1} s; {} build, Linux {}, {} processors",
+        method.requests_per_second,
+        method.arrivals,
+        method.connections,
+        method.drivers,
+        if method.drivers == 1 { "" } else { "s" },
+        method.generations,
+        method.seconds,
+        method.build,
+        method.kernel,
+        method.processors
+    );
+    text.push_str(&environment(method));
+    let own = { record.arms.iter() }
+        .filter_map(|(arm, measured)| Some((*arm, measured.own_proxy.as_ref()?)));
+    let own: Vec<(Arm, &Usage)> = own.collect();
+    let others = if own.is_empty() {
+        ALL_ARMS
+    } else {
+        "the other arms"
+    };
+    for (arm, usage) in own {
+        text.push_str(&proxy_usage(&format!("arm {arm}"), usage));
+    }
+    text.push_str(&proxy_usage(others, &record.proxy));
+    if others != ALL_ARMS {
+        text.push_str("a, a-again and b stand behind an Envoy each: compare them with each other, and not with the arms above them\n");
+    }
+    if let Some(self_check) = &record.self_check {
+        let _ = writeln!(text, "self-check: {self_check}");
+    }
+    text
+}
+
+/// Says where it ran, where that is not the machine of the line before.
+fn environment(method: &Method) -> String {
+    if method.environment_facts.is_empty() || method.environment == EnvironmentKind::Local.as_str()
+    {
+        return String::new();
+    }
+    let version = { method.environment_facts.get("kubernetes") }.map_or("", String::as_str);
+    let mut text = format!(
+        "environment: {} {version}; the driver pod sent the requests, from its node to the pod's address\n",
+        method.environment
+    );
+    for (container, limit) in &method.processor_limits {
+        let _ = writeln!(text, "{container} may take {limit} processors at most");
+    }
+    text
+}
+
+fn proxy_usage(served: &str, usage: &Usage) -> String {
+    let Usage {
+        processor_milliseconds_per_1000,
+        resident_bytes,
+    } = usage;
+    match (processor_milliseconds_per_1000, resident_bytes) {
+        (Some(spent), Some(bytes)) => format!(
+            "Envoy of {served}: {spent:.1} ms of a processor for 1,000 requests, {} MiB\n",
+            bytes / (1024 * 1024)
+        ),
+        _ => String::new(),
+    }
 }
 
 fn row(arm: Arm, measured: &ArmRecord) -> String {

@@ -78,11 +78,33 @@ pub(super) fn reasons_of_counts(
     }
     for (number, generation) in (1..).zip(seen) {
         let of_proxy: u64 = generation.proxy.values().map(|proxy| proxy.requests).sum();
-        if of_proxy != generation.application_requests {
+        if of_proxy != generation.application.requests {
             reasons.push(format!(
                 "generation {number}: the proxy had {of_proxy} requests and the application {}",
-                generation.application_requests
+                generation.application.requests
             ));
+        }
+    }
+    reasons
+}
+
+/// Says where a container ran one image in one generation and another one in the next, or A another one than A again: a tag was moved meanwhile.
+pub(super) fn reasons_of_images(seen: &[GenerationSeen]) -> Vec<String> {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut reasons = Vec::new();
+    for generation in seen {
+        for (container, image) in &generation.images {
+            // Both are one agent.
+            let role = match container.as_str() {
+                "a-again" => Arm::A.name(),
+                other => other,
+            };
+            let known = first.entry(role).or_insert(image);
+            if *known != image {
+                reasons.push(format!(
+                    "container {container} ran {image}, and {known} was measured before"
+                ));
+            }
         }
     }
     reasons
@@ -90,9 +112,12 @@ pub(super) fn reasons_of_counts(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use rstest::rstest;
 
     use super::*;
+    use crate::bench::logs::Hits;
 
     /// Returns what was measured of an arm in which nothing went wrong.
     pub(in crate::bench) fn arm(requests: u64, asked: u64) -> ArmRecord {
@@ -109,6 +134,8 @@ pub(super) mod tests {
             lateness_microseconds: BTreeMap::new(),
             processor_milliseconds_per_1000: None,
             resident_bytes: None,
+            image: None,
+            own_proxy: None,
         }
     }
 
@@ -149,13 +176,35 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_image_that_changes_in_a_run_is_a_reason() {
+        let seen = |a: &str, again: &str| GenerationSeen {
+            samples: Vec::new(),
+            usage: BTreeMap::new(),
+            images: BTreeMap::from([("a".into(), a.into()), ("a-again".into(), again.into())]),
+            proxy: BTreeMap::new(),
+            application: Hits::default(),
+        };
+        assert!(reasons_of_images(&[seen("x 1", "x 1"), seen("x 1", "x 1")]).is_empty());
+        let differs = reasons_of_images(&[seen("x 1", "x 2")]);
+        assert_eq!(differs.len(), 1, "A and A again are one agent: {differs:?}");
+        let moved = reasons_of_images(&[seen("x 1", "x 1"), seen("x 1", "x 2")]);
+        assert_eq!(
+            moved,
+            ["container a-again ran x 2, and x 1 was measured before"]
+        );
+    }
+
+    #[test]
     fn counts_that_differ_are_a_reason() {
         let seen = GenerationSeen {
             samples: Vec::new(),
             usage: BTreeMap::new(),
+            images: BTreeMap::new(),
             proxy: BTreeMap::new(),
-            application_requests: 3,
-            stopped: None,
+            application: Hits {
+                requests: 3,
+                longest_gap: Duration::ZERO,
+            },
         };
         let reasons = reasons_against(&BTreeMap::new(), &BTreeMap::new(), &[], &[seen]);
         assert_eq!(reasons.len(), 2, "{reasons:?}");

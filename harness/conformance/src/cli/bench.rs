@@ -1,14 +1,11 @@
 //! `conformance bench`: measures what the agent costs, and compares two agents.
 
-use std::collections::BTreeMap;
-
-use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub(super) use super::bench_options::Arguments;
 use super::bench_options::BenchCommand;
-use super::bench_setup::{null_image, setup_options, subject};
+use super::bench_setup::{baseline, candidate, require_faults, setup_options, subjects_that_run};
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use super::{bench_compare, bench_ladder};
@@ -18,20 +15,24 @@ use crate::bench::files::write;
 use crate::bench::gate::{GateFile, LimitResult, load_gate};
 use crate::bench::generations::BenchPlan;
 use crate::bench::history;
-use crate::bench::record::BenchRecord;
+use crate::bench::proxies::CANDIDATE_PROXY_IMAGE;
+use crate::bench::record::{BenchRecord, Deployed};
 use crate::bench::request::request;
-use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, Subject};
+use crate::bench::stack::{BenchStack, CANDIDATE_IMAGE, Program, Subject};
 use crate::bench::waits::Undecided;
 use crate::bench::{table, whole};
 use crate::report::retention::{self, BENCHMARK, DEFAULT_KEPT_RUNS};
 use crate::report::terminal::{remark, say};
 use crate::run::runtime::runtime;
-use crate::run::setup::prepare;
+use crate::run::setup::{SetupOptions, prepare};
 use crate::run::setup_error::SetupError;
-use crate::run::subjects::AGENT;
+use crate::run::subjects::{AGENT, ENVOY};
 use crate::run::{Going, exit_code};
 use harness_artifacts::executable::Identity;
 use harness_core::model::causes::chain;
+
+/// The configuration that is measured where none is named.
+const USUAL_CONFIG: &str = "fail-closed";
 
 /// Measures, or does what a subcommand says.
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
@@ -48,22 +49,29 @@ fn run(arguments: &Arguments) -> Result<u8, CliError> {
     if let Some(path) = &arguments.history {
         history::check(path).map_err(BenchError::from)?;
     }
-    let mut further_images = null_image()?;
-    let a = subject(&arguments.common.a, &mut further_images)?;
-    let b = Subject {
-        variables: a.variables.clone(),
-        image: None,
-    };
-    let b = merged(b, subject(&arguments.b, &mut further_images)?);
+    let mut options = setup_options(&arguments.common)?;
+    let a = baseline(
+        &arguments.common,
+        arguments.envoy_config.as_deref(),
+        USUAL_CONFIG,
+    )?;
+    let b = candidate(&a, &arguments.b, &mut options)?;
     if !arguments.b.is_empty() && a == b {
         return Err(BenchError::SameArms.into());
     }
+    if a.proxy != b.proxy {
+        if let Some(limit) = gate.as_ref().and_then(GateFile::of_hop) {
+            return Err(BenchError::LimitAcrossProxies { limit }.into());
+        }
+        if arguments.history.is_some() {
+            return Err(CliError::IdleOption {
+                option: "--history",
+                because: "A and B differ in their proxy, so that what A adds is not measured",
+            });
+        }
+    }
     let plan = BenchPlan {
-        stack: BenchStack {
-            config: arguments.envoy_config.clone(),
-            a,
-            b,
-        },
+        stack: BenchStack { a, b },
         arms: Arm::ALL.into(),
         undecided: Undecided::Refused,
         generations: arguments.generations,
@@ -72,13 +80,14 @@ fn run(arguments: &Arguments) -> Result<u8, CliError> {
         warm_up: arguments.common.warm_up,
         duration: arguments.duration,
         connections: arguments.connections,
+        drivers: arguments.common.drivers,
         seed: arguments.common.seed,
         request: request(&arguments.common.path, arguments.body, arguments.headers),
         target: arguments.common.path.clone(),
     };
     plan.check()?;
     let runtime = runtime().map_err(CliError::Runtime)?;
-    let ended = runtime.block_on(measure(arguments, &plan, gate.as_ref(), further_images));
+    let ended = runtime.block_on(measure(arguments, &plan, gate.as_ref(), options));
     runtime.shutdown_background();
     ended
 }
@@ -87,38 +96,55 @@ async fn measure(
     arguments: &Arguments,
     plan: &BenchPlan,
     gate: Option<&GateFile>,
-    further_images: BTreeMap<String, Utf8PathBuf>,
+    options: SetupOptions,
 ) -> Result<u8, CliError> {
     let (project, catalogue) = arguments.common.project.load()?;
-    let options = setup_options(&arguments.common, further_images)?;
-    let candidate = options.further_images.get(CANDIDATE_IMAGE);
-    let candidate = candidate.map(|path| Identity::of(path)).transpose();
-    let candidate = candidate.map_err(SetupError::Executable)?;
+    let configurations = plan.stack.configurations(&project)?;
+    let mut candidates = Vec::new();
+    for (role, of_a, image) in [
+        ("agent-b", AGENT, CANDIDATE_IMAGE),
+        ("envoy-b", ENVOY, CANDIDATE_PROXY_IMAGE),
+    ] {
+        if let Some(path) = options.further_images.get(image) {
+            let identity = Identity::of(path).map_err(SetupError::Executable)?;
+            candidates.push((role, of_a, identity));
+        }
+    }
     let setup = prepare(project, catalogue.corpora.clone(), options, |what| {
         remark(what);
     })
     .await?;
-    let mut subjects = setup.subjects.clone();
-    let same_program = candidate.as_ref().zip(subjects.get(AGENT));
-    if same_program.is_some_and(|(b, a)| a.sha256 == b.sha256)
-        && plan.stack.a.variables == plan.stack.b.variables
-    {
+    require_faults(&setup).await?;
+    let mut subjects = subjects_that_run(&setup);
+    let is_as_in_a = |(_, of_a, b): &(&str, &str, Identity)| {
+        { subjects.get(*of_a) }.is_some_and(|a| a.sha256 == b.sha256)
+    };
+    let Subject {
+        variables,
+        program,
+        proxy,
+    } = &plan.stack.b;
+    let is_same_but_for_programs = *variables == plan.stack.a.variables
+        && proxy.config == plan.stack.a.proxy.config
+        && !matches!(program, Program::Image(image) if image != CANDIDATE_IMAGE);
+    if !arguments.b.is_empty() && is_same_but_for_programs && candidates.iter().all(is_as_in_a) {
+        // Nothing may be left, and the error that came first is the one to report.
+        let _ = setup.environment.finish().await;
         return Err(BenchError::SameArms.into());
     }
-    subjects.extend(candidate.map(|identity| ("agent-b".to_owned(), identity)));
+    subjects.extend({ candidates.into_iter() }.map(|(role, _, identity)| (role.into(), identity)));
+    let deployed = Deployed {
+        variables: setup.overrides.variables.clone(),
+        subjects,
+        configurations,
+        environment: setup.environment.clone(),
+    };
     let (interrupt, mut going) = watch::channel(Going::On);
     tokio::spawn(listen_for_interrupts(interrupt));
     let measured = whole::measure(&setup, plan, &mut going).await;
     let finished = setup.environment.finish().await;
     let smallest = arguments.smallest_difference;
-    let mut record = BenchRecord::new(
-        setup.run.as_str(),
-        plan,
-        &setup.overrides,
-        subjects,
-        smallest,
-        &measured,
-    );
+    let mut record = BenchRecord::new(setup.run.as_str(), plan, deployed, smallest, &measured);
     record.gate = gate.map(|gate| gate.judge(&record)).unwrap_or_default();
     let folder = &setup.output.folder;
     write(&setup.output, &record, &measured.parts)?;
@@ -173,11 +199,4 @@ fn exit_code_of(record: &BenchRecord, inconclusive: u8) -> u8 {
     } else {
         exit_code::PASSED
     }
-}
-
-/// Adds what the other one has of its own.
-fn merged(mut subject: Subject, own: Subject) -> Subject {
-    subject.variables.extend(own.variables);
-    subject.image = own.image.or(subject.image);
-    subject
 }

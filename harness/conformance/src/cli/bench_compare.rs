@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 const AFTER_HELP: &str = "\
 What agent A added to the filter by itself, and to the null agent, is compared between the runs; never the latencies themselves. \
 \
-By how much what has no agent in it has changed is the least that counts. Two agents in one run (`conformance bench --b binary=PATH`) are compared far more exactly.
+By how much what has no agent in it has changed is the least that counts. Two agents in one run (`conformance bench --b binary=PATH`, in a cluster `image=IMAGE`) are compared far more exactly.
 
 Exit codes: 0 compared, 2 a record cannot be used, 3 the two cannot be compared: one is no measurement, or they \
 have another machine, kernel, executable beside the agent's, load, seed or request.";

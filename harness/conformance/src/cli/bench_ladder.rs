@@ -4,7 +4,7 @@ use clap::Args;
 use tokio::sync::watch;
 
 use super::bench_options::{CommonOptions, Property, parse_time};
-use super::bench_setup::{null_image, setup_options, subject};
+use super::bench_setup::{baseline, require_faults, setup_options, subjects_that_run};
 use super::error::CliError;
 use super::interrupts::listen_for_interrupts;
 use crate::bench::error::BenchError;
@@ -12,10 +12,10 @@ use crate::bench::files::{LADDER_PICTURE, write_ladder};
 use crate::bench::generations::BenchPlan;
 use crate::bench::ladder::{Raised, Step};
 use crate::bench::ladder_record::{LadderRecord, Limit, SCHEMA_VERSION, StepRecord, render};
-use crate::bench::record::Method;
+use crate::bench::record::{Deployed, Method};
 use crate::bench::request::request;
 use crate::bench::self_check::SelfCheck;
-use crate::bench::stack::{BenchStack, Subject};
+use crate::bench::stack::BenchStack;
 use crate::bench::waits::Undecided;
 use crate::bench::whole;
 use crate::report::retention::{self, DEFAULT_KEPT_RUNS};
@@ -43,9 +43,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     slowest: Option<TimeSpan>,
 
-    /// The proxy configuration whose listener is measured. `rate` and `env.NAME` look for the first request that goes on without a decision.
-    #[arg(long, value_name = "NAME", default_value = "fail-open")]
-    envoy_config: String,
+    /// The proxy configuration whose listener is measured. `rate` and `env.NAME` look for the first request that goes on without a decision. Default:
+    /// `fail-open`.
+    #[arg(long, value_name = "NAME")]
+    envoy_config: Option<String>,
 
     /// How many sets of processes are measured at each step.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=60))]
@@ -82,6 +83,8 @@ The run's folder gets `ladder.json` (its schema: `conformance schema ladder`) an
 
 Exit codes: 0 measured, 2 bad usage, 3 nothing was measured or nothing follows from it, 5 an answer took longer than `--slowest`, or was none.";
 
+/// The configuration that is measured where none is named.
+const USUAL_CONFIG: &str = "fail-open";
 /// Requests per second over all arms where no number is given.
 const USUAL_RATE: u32 = 600;
 
@@ -89,14 +92,14 @@ const USUAL_RATE: u32 = 600;
 pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     refuse_idle_options(arguments)?;
     let steps = steps(&arguments.raised, &arguments.steps)?;
-    let mut further_images = null_image()?;
-    let a = subject(&arguments.common.a, &mut further_images)?;
+    let options = setup_options(&arguments.common)?;
+    let a = baseline(
+        &arguments.common,
+        arguments.envoy_config.as_deref(),
+        USUAL_CONFIG,
+    )?;
     let plan = BenchPlan {
-        stack: BenchStack {
-            config: arguments.envoy_config.clone(),
-            a,
-            b: Subject::default(),
-        },
+        stack: BenchStack { b: a.clone(), a },
         arms: arguments.raised.arms(),
         undecided: Undecided::Measured,
         generations: arguments.generations,
@@ -106,6 +109,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
         duration: arguments.duration,
         connections: { arguments.connections }
             .unwrap_or_else(|| arguments.raised.usual_connections()),
+        drivers: arguments.common.drivers,
         seed: arguments.common.seed,
         request: request(&arguments.common.path, 0, 0),
         target: arguments.common.path.clone(),
@@ -113,16 +117,23 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
     for step in &steps {
         step.plan(&plan).check()?;
     }
-    let options = setup_options(&arguments.common, further_images)?;
     let runtime = runtime().map_err(CliError::Runtime)?;
     let ended = runtime.block_on(async {
         let (project, catalogue) = arguments.common.project.load()?;
+        let configurations = plan.stack.configurations(&project)?;
         let setup = prepare(project, catalogue.corpora.clone(), options, |what| {
             remark(what);
         })
         .await?;
+        require_faults(&setup).await?;
         let (interrupt, mut going) = watch::channel(Going::On);
         tokio::spawn(listen_for_interrupts(interrupt));
+        let deployed = Deployed {
+            variables: setup.overrides.variables.clone(),
+            subjects: subjects_that_run(&setup),
+            configurations,
+            environment: setup.environment.clone(),
+        };
         let climbed = whole::climb(&setup, &plan, &arguments.raised, &steps, &mut going).await;
         let finished = setup.environment.finish().await;
         let record = LadderRecord {
@@ -132,8 +143,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<u8, CliError> {
             raised: arguments.raised.to_string(),
             method: Method::new(
                 &steps[0].plan(&plan),
-                &setup.overrides,
-                setup.subjects.clone(),
+                deployed,
                 0.0,
                 arguments.generations.into(),
             ),

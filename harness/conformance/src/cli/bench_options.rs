@@ -5,6 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::cluster_options::ClusterOptions;
 use super::options::{ExecutableOptions, ProjectOptions};
 use super::{bench_compare, bench_ladder};
 use crate::bench::ladder::BODY_LIMIT;
@@ -19,13 +20,14 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<BenchCommand>,
 
-    /// What agent B has of its own: `binary=PATH` or `env.NAME=VALUE`. May be given several times. Without it B is A once more.
+    /// What B has of its own: `binary=PATH` (in a cluster `image=IMAGE`), `env.NAME=VALUE`, `envoy=PATH|VERSION` or `envoy-config=NAME`. May be given several
+    /// times. Without it B is A once more.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_property)]
     pub(super) b: Vec<Property>,
 
-    /// The proxy configuration whose listener is measured.
-    #[arg(long, value_name = "NAME", default_value = "fail-closed")]
-    pub(super) envoy_config: String,
+    /// The proxy configuration whose listener is measured. Default: `fail-closed`.
+    #[arg(long, value_name = "NAME")]
+    pub(super) envoy_config: Option<String>,
 
     /// How many sets of processes are measured, one after another; from 3 on an interval is worth reading.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(2..=60))]
@@ -74,8 +76,9 @@ pub(super) struct Arguments {
 /// What a benchmark and a ladder are both told.
 #[derive(Args, Debug)]
 pub(super) struct CommonOptions {
-    /// What agent A has of its own: `env.NAME=VALUE`; its executable is that of `--agent-binary`. May be given several times.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_variable_of_a)]
+    /// What A is, by the same keys: `binary=` is `--agent-binary`, `image=` is `--agent-image`, `envoy=` is `--envoy`, `envoy-config=` is `--envoy-config`. May
+    /// be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_property)]
     pub(super) a: Vec<Property>,
 
     /// When requests are due.
@@ -85,6 +88,10 @@ pub(super) struct CommonOptions {
     /// What is sent and not measured at the beginning of each set.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
     pub(super) warm_up: TimeSpan,
+
+    /// How many generators send at the same time, each an equal share of the rate and of the connections: where one thread is late.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(super) drivers: u8,
 
     /// The path and query that are asked for: the configuration has to pass them on to the application, by way of the agent.
     #[arg(long, value_name = "PATH", default_value = "/products?page=2", value_parser = parse_path)]
@@ -99,6 +106,9 @@ pub(super) struct CommonOptions {
     pub(super) output: Option<Utf8PathBuf>,
 
     #[command(flatten)]
+    pub(super) cluster: ClusterOptions,
+
+    #[command(flatten)]
     pub(super) executables: ExecutableOptions,
 
     #[command(flatten)]
@@ -109,6 +119,12 @@ const AFTER_HELP: &str = "\
 Six arms stand behind one Envoy, each a listener of its own: no filter, the filter disabled, an agent that allows everything \
 (the floor), agent A, agent A again in another process, and agent B. Requests go to all of them in turn, in a new order each time, \
 when they are due and not when an earlier one is through. Then everything is started anew, as many times as there are generations.
+
+Where A and B differ in their Envoy or its configuration, A, A again and B have an Envoy each, and the first three arms one of A's kind:
+
+  conformance bench --a envoy=1.36.4 --b envoy=1.40.0           another Envoy
+  conformance bench --b envoy-config=unix-socket                another way to the agent; also `tls`
+  conformance bench --b envoy-config=no-access-log-service      without response data
 
 The run's folder gets `bench.json` (its schema: `conformance schema bench`), `samples.bin`, 24 bytes a request, `latency.hlog`, and pictures.
 
@@ -130,10 +146,18 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// The most characters of a path.
 const LONGEST_PATH: usize = 4096;
 
-/// Something that an agent has of its own.
+/// Something that A or B has of its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Property {
+    /// The agent's executable.
     Binary(Utf8PathBuf),
+    /// The agent's image.
+    Image(String),
+    /// The Envoy: a path or a version.
+    Envoy(String),
+    /// The proxy configuration.
+    Configuration(String),
+    /// An environment variable of the agent, and its value.
     Variable(String, String),
 }
 
@@ -147,10 +171,18 @@ pub(super) enum ArrivalChoice {
 }
 
 fn parse_property(text: &str) -> Result<Property, String> {
-    let expected = || format!("`{text}` is neither binary=PATH nor env.NAME=VALUE");
+    let expected = || {
+        format!(
+            "`{text}` is none of binary=PATH, image=IMAGE, env.NAME=VALUE, envoy=PATH|VERSION and envoy-config=NAME"
+        )
+    };
     let (key, value) = text.split_once('=').ok_or_else(expected)?;
     match key.split_once('.') {
-        None if key == "binary" && !value.is_empty() => Ok(Property::Binary(value.into())),
+        None if value.is_empty() => Err(expected()),
+        None if key == "binary" => Ok(Property::Binary(value.into())),
+        None if key == "image" => Ok(Property::Image(value.into())),
+        None if key == "envoy" => Ok(Property::Envoy(value.into())),
+        None if key == "envoy-config" => Ok(Property::Configuration(value.into())),
         Some(("env", name)) if name.contains("ACCESSKEY") => Err(
             "keys do not belong on a command line; set CONFORMANCE_ACCESSKEYID and CONFORMANCE_SECRETACCESSKEY"
                 .into(),
@@ -159,13 +191,6 @@ fn parse_property(text: &str) -> Result<Property, String> {
             Ok(Property::Variable(name.into(), value.into()))
         }
         Some(_) | None => Err(expected()),
-    }
-}
-
-fn parse_variable_of_a(text: &str) -> Result<Property, String> {
-    match parse_property(text)? {
-        Property::Binary(_) => Err("agent A's executable is that of `--agent-binary`".into()),
-        variable @ Property::Variable(..) => Ok(variable),
     }
 }
 

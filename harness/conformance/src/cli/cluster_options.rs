@@ -189,6 +189,16 @@ impl ClusterOptions {
         }
     }
 
+    /// Names the agent's image; returns the one that was named before.
+    pub(super) fn set_agent_image(&mut self, image: String) -> Option<String> {
+        self.agent_image.replace(image)
+    }
+
+    /// Returns whether the image of Envoy is named.
+    pub(super) const fn names_envoy(&self) -> bool {
+        self.envoy_image.is_some()
+    }
+
     /// Returns the environment that is meant.
     pub(super) fn environment(&self) -> EnvironmentKind {
         self.environment.unwrap_or(EnvironmentKind::Local)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::bench::stack::NULL_AGENT_ARGUMENT;
 use crate::report::terminal::remark;
 use crate::run::exit_code;
 use harness_artifacts::executable::CarriedProgram;
@@ -137,7 +138,6 @@ pub fn main() -> ExitCode {
     match CarriedProgram::of_process(&first_argument) {
         Some(CarriedProgram::AgentStub) => return agent_stub::process::main(),
         Some(CarriedProgram::Helloworld) => return helloworld::main(),
-        Some(CarriedProgram::NullAgent) => return null_agent::main(),
         None => {}
     }
     // The supervisors of a pod are this executable too; they take no options.
@@ -148,6 +148,8 @@ pub fn main() -> ExitCode {
     {
         Some("pod-stage") => return pod_stage_main(),
         Some("pod-init") => return pod_init_main(),
+        // In a benchmark's pods, here and in a cluster.
+        Some(NULL_AGENT_ARGUMENT) => return null_agent::main(),
         // In a cluster's pods.
         Some("observe") => return in_pod::observe_main(),
         Some("await-answers") => return in_pod::await_answers_main(),

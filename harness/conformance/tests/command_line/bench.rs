@@ -36,7 +36,7 @@ fn bench(arguments: &[&str]) -> (Ran, TempDir, Value) {
 
 #[test]
 fn every_arm_is_measured_and_every_request_is_accounted_for() {
-    let (ran, folder, record) = bench(&["--body", "300", "--headers", "5"]);
+    let (ran, folder, record) = bench(&["--body", "300", "--headers", "5", "--drivers", "2"]);
     let run = fs::read_dir(folder.path()).expect("a folder").next();
     let run = run.expect("a run").expect("an entry").path();
     let samples = fs::File::open(run.join("samples.bin")).expect("samples");
@@ -94,6 +94,40 @@ fn every_arm_is_measured_and_every_request_is_accounted_for() {
     assert!(jsonschema::is_valid(&schema, &record));
 }
 
+#[rstest]
+// Over a unix socket as over TCP, and the other way round: A has the first proxy's configuration, B its own.
+#[case(&["--a", "envoy-config=unix-socket", "--b", "envoy-config=tls"])]
+#[case(&["--b", "envoy-config=no-access-log-service"])]
+fn where_the_proxies_differ_each_agent_that_is_compared_has_one(#[case] arguments: &[&str]) {
+    let (ran, _folder, record) = bench(arguments);
+    for (arm, measured) in record["arms"].as_object().expect("arms") {
+        let is_compared = ["a", "a-again", "b"].contains(&arm.as_str());
+        let own = &measured["own-proxy"]["processor-milliseconds-per-1000"];
+        assert_eq!(own.as_f64() > Some(0.0), is_compared, "{arm}: {own}");
+        assert_eq!(
+            measured["endings"]["answered"], measured["requests"],
+            "{arm}"
+        );
+        let asked = if ["absent", "disabled"].contains(&arm.as_str()) {
+            &json!(0)
+        } else {
+            &measured["proxy-requests"]
+        };
+        assert_eq!(&measured["asked"], asked, "{arm}");
+    }
+    let costs = record["costs"].as_array().expect("costs");
+    let across = costs.iter().any(|cost| cost["arm"] == "a");
+    assert!(!across, "A stands behind a proxy of its own: {costs:?}");
+    assert_eq!(
+        record["method"]["envoy-config-sha256"]
+            .as_object()
+            .map(serde_json::Map::len),
+        Some(2),
+        "{}",
+        ran.seen()
+    );
+}
+
 #[test]
 fn a_run_whose_agent_failed_open_is_no_measurement() {
     let (ran, _folder, record) = bench(&[
@@ -119,7 +153,21 @@ fn a_run_whose_agent_failed_open_is_no_measurement() {
 #[case(&["--b", "speed=high"], "binary=PATH")]
 #[case(&["--b", "env.SIGSCI_SECRETACCESSKEY=x"], "keys do not belong")]
 #[case(&["--b", "binary=/nowhere"], "/nowhere")]
-#[case(&["--a", "binary=/bin/true"], "--agent-binary")]
+#[case(&["--a", "binary=/bin/true", "--agent-binary", "/bin/true"], "`--agent-binary` does nothing")]
+#[case(&["--a", "envoy=1.36.4", "--a", "envoy=1.40.0"], "`--envoy` does nothing")]
+#[case(&["--a", "envoy-config=tls", "--envoy-config", "tls"], "`--envoy-config` does nothing")]
+#[case(&["--b", "envoy="], "envoy=PATH|VERSION")]
+#[case(&["--b", "image=x"], "`--b image` does nothing with `--environment local`")]
+#[case(&["--environment", "kind", "--b", "binary=/bin/true"], "`--b binary` does nothing with `--environment kind`")]
+#[case(&["--environment", "kind", "--b", "envoy=1.36.4"], "`--b envoy` does nothing")]
+#[case(&["--environment", "kind", "--a", "image=x", "--agent-image", "y"], "`--agent-image` does nothing")]
+#[case(&["--b", "envoy-config=tls", "--history", "/tmp/h.csv"], "`--history` does nothing")]
+#[case(&["--environment", "kind", "--a", "envoy=1.36.4", "--envoy-image", "x"], "`--a envoy` does nothing")]
+#[case(&["--drivers", "9"], "each of the `--drivers` needs a connection")]
+#[case(&["--nodes", "2"], "`--nodes` does nothing")]
+#[case(&["--b", "envoy=1.40"], "nor a version")]
+#[case(&["--b", "envoy-config=tls-for-clients"], "TLS")]
+#[case(&["--b", "env.SIGSCI_ENVOY_GRPC_KEY=/x"], "cannot be chosen")]
 #[case(&["--a", "env.X=1", "--b", "env.X=1"], "differ in nothing")]
 #[case(&["--b", "env.SIGSCI_ENVOY_GRPC_ADDRESS=localhost:1"], "cannot be chosen")]
 #[case(&["--duration", "0s"], "10ms")]
@@ -128,7 +176,7 @@ fn a_run_whose_agent_failed_open_is_no_measurement() {
 #[case(&["--path", "products"], "from `/` on")]
 #[case(&["--path", "/a b"], "from `/` on")]
 #[case(&["--path", "/a\r\nx: y"], "from `/` on")]
-#[case(&["--envoy-config", "tls"], "TLS")]
+#[case(&["--envoy-config", "tls-stranger"], "files other than")]
 #[case(&["--envoy-config", "agent-service"], "not in the pod")]
 #[case(&["--rate", "0"], "0")]
 #[case(&["--rate", "60000"], "50000")]
@@ -166,6 +214,22 @@ fn a_gate_is_judged_limit_by_limit() {
     if is_measured {
         assert_eq!(judged[0]["result"], "kept", "{}", ran.seen());
     }
+}
+
+#[test]
+fn a_limit_on_what_a_adds_is_refused_where_a_stands_behind_a_proxy_of_its_own() {
+    let folder = TempDir::new().expect("a folder");
+    let gate = folder.path().join("gate.yaml");
+    let text = "limits: [{ of: a-above-null, percentile: p50, most-microseconds: 500 }]";
+    fs::write(&gate, text).expect("a file");
+    let gate = gate.to_str().expect("UTF-8");
+    let ran = conformance(&["bench", "--gate", gate, "--b", "envoy-config=tls"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.seen());
+    assert!(
+        ran.stderr.contains("`a-above-null` cannot be judged"),
+        "{}",
+        ran.seen()
+    );
 }
 
 #[test]

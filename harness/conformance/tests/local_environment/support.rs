@@ -5,7 +5,7 @@
     reason = "the templates are written in place; a reference at each would hide them"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -92,6 +92,7 @@ pub(crate) fn stack(pod: Value) -> Stack {
     let map = BTreeMap::from([("greeting.txt".to_owned(), "hello\n".to_owned())]);
     Stack {
         pull_policies: BTreeMap::new(),
+        own_images: BTreeSet::new(),
         namespace_enforces: None,
         agents: None,
         pod: serde_json::from_value(pod).expect("a pod template"),

@@ -73,7 +73,7 @@ fn mounts(container: &Container, volume: &Volume) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use serde_json::json;
 
@@ -123,6 +123,7 @@ mod tests {
             pod: pod(),
             agents: None,
             pull_policies: BTreeMap::new(),
+            own_images: BTreeSet::new(),
             namespace_enforces: None,
             terminating_endpoints: TerminatingEndpoints::default(),
             config_maps: BTreeMap::from([(PROXY_CONFIG_MAP.to_owned(), files)]),

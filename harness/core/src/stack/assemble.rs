@@ -133,6 +133,7 @@ pub fn assemble(
         pod,
         agents,
         pull_policies: pull_policies(settings),
+        own_images: BTreeSet::new(),
         namespace_enforces: settings
             .namespace_enforces
             .as_ref()

@@ -1,6 +1,6 @@
 //! Everything that an environment needs to bring up one pod.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
@@ -37,6 +37,8 @@ pub struct Stack {
     pub agents: Option<AgentPods>,
     /// When the kubelet looks for a container's image, by container, where the scenario says so.
     pub pull_policies: BTreeMap<String, PullPolicy>,
+    /// Containers that run the image that they name: nothing takes its place, though it bears the name of one of the guide's.
+    pub own_images: BTreeSet<String>,
     /// The Pod Security Standard that the pod's namespace enforces.
     pub namespace_enforces: Option<PodSecurityStandard>,
     /// What `local` rehearses for the Service once the pod is being deleted; a cluster does what it does.

@@ -1,6 +1,6 @@
 //! The plan of a pod: images, commands, mounts, identities, and what is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rstest::rstest;
@@ -19,6 +19,7 @@ fn planned_as(pod: Value, privileges: Privileges) -> Result<PodPlan, Environment
     let stack = Stack {
         pod: serde_json::from_value(pod).expect("a pod template"),
         pull_policies: BTreeMap::new(),
+        own_images: BTreeSet::new(),
         namespace_enforces: None,
         agents: None,
         terminating_endpoints: TerminatingEndpoints::default(),

@@ -18,6 +18,7 @@ pub fn template_refusals(pod: &PodSpec, images: &BTreeSet<&str>) -> Vec<Environm
         pod: pod.clone(),
         agents: None,
         pull_policies: BTreeMap::new(),
+        own_images: BTreeSet::new(),
         namespace_enforces: None,
         terminating_endpoints: TerminatingEndpoints::default(),
         config_maps: BTreeMap::new(),

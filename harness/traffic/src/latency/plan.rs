@@ -103,6 +103,22 @@ impl LatencyPlan {
         milliseconds.saturating_mul(self.requests_per_second.into()) / 1000
     }
 
+    /// Returns what one of several generators sends of the plan: an equal share of the rate and of each arm's connections, at moments of its own.
+    #[must_use]
+    pub fn share(&self, part: u8, of: u8) -> Self {
+        let equal = |all: u32| {
+            let (part, of) = (u32::from(part), u32::from(of.max(1)));
+            all / of + u32::from(part < all % of)
+        };
+        Self {
+            requests_per_second: equal(self.requests_per_second),
+            connections_per_arm: u16::try_from(equal(self.connections_per_arm.into()))
+                .unwrap_or(self.connections_per_arm),
+            seed: self.seed ^ (u64::from(part) << 56),
+            ..self.clone()
+        }
+    }
+
     /// Checks the bounds.
     ///
     /// # Errors
@@ -150,6 +166,26 @@ mod tests {
             seed: 0,
             request_base64: String::new(),
         }
+    }
+
+    #[test]
+    fn the_shares_of_several_generators_are_the_whole_and_differ_in_their_moments() {
+        let whole = LatencyPlan {
+            connections_per_arm: 8,
+            ..plan()
+        };
+        assert_eq!(whole.share(0, 1), whole);
+        let shares: Vec<LatencyPlan> = (0..3).map(|part| whole.share(part, 3)).collect();
+        let rates: Vec<u32> = { shares.iter() }
+            .map(|share| share.requests_per_second)
+            .collect();
+        assert_eq!(rates, [334, 333, 333]);
+        let connections: Vec<u16> = { shares.iter() }
+            .map(|share| share.connections_per_arm)
+            .collect();
+        assert_eq!(connections, [3, 3, 2]);
+        assert_ne!(shares[0].seed, shares[1].seed);
+        assert_ne!(shares[1].seed, shares[2].seed);
     }
 
     #[rstest]

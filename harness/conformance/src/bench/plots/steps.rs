@@ -54,7 +54,8 @@ pub(super) fn draw(record: &LadderRecord, title: &str) -> Result<String, PlotErr
     let failed: Vec<(f64, f64)> = (0_u32..)
         .zip(&record.steps)
         .filter_map(|(place, step)| {
-            let part = step.arms.get(&Arm::A)?.failed_open_part();
+            let agent = step.arms.get(&Arm::A)?;
+            let part = agent.part(agent.failed_open + agent.failed_closed);
             Some((f64::from(place), 100.0 * part))
         })
         .collect();
@@ -76,7 +77,7 @@ pub(super) fn draw(record: &LadderRecord, title: &str) -> Result<String, PlotErr
         let drawn: Vec<Arm> = curves.iter().map(|(arm, ..)| *arm).collect();
         legend(&mut latencies, &drawn, SeriesLabelPosition::UpperLeft)?;
         let titles = Titles {
-            title: "Requests to agent A that went on without its decision",
+            title: "Requests to agent A that failed open or closed, without its decision",
             x: title,
             y: "%",
         };

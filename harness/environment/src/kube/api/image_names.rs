@@ -1,6 +1,6 @@
 //! The names under which a cluster knows the images of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::PodSpec;
 
@@ -49,14 +49,15 @@ impl ImageNames {
             .collect()
     }
 
-    /// Lets the template's containers run the run's images. When those are pulled is the run's matter (`pulls`).
-    pub(in crate::kube) fn put_into(&self, pod: &mut PodSpec) {
+    /// Lets the template's containers run the run's images, but for those that run the image which they name. When those are pulled is the run's
+    /// matter (`pulls`).
+    pub(in crate::kube) fn put_into(&self, pod: &mut PodSpec, own: &BTreeSet<String>) {
         let sidecars = pod.init_containers.iter_mut().flatten();
         for container in sidecars.chain(&mut pod.containers) {
             let image = container.image.as_deref().unwrap_or_default();
-            let own = ImageRole::of_manifest_image(image).and_then(|role| self.of(role));
-            if let Some(own) = own {
-                container.image = Some(own.to_owned());
+            let of_run = ImageRole::of_manifest_image(image).and_then(|role| self.of(role));
+            if let Some(of_run) = of_run.filter(|_| !own.contains(&container.name)) {
+                container.image = Some(of_run.to_owned());
             }
         }
     }
@@ -84,14 +85,22 @@ mod tests {
     fn an_image_of_the_guide_becomes_the_runs_own() {
         let names = ImageNames::default().with(ImageRole::Agent, "own/agent:1");
         let mut agent = pod("signalsciences/sigsci-agent:latest");
-        names.put_into(&mut agent);
+        names.put_into(&mut agent, &BTreeSet::new());
         assert_eq!(agent.containers[0].image.as_deref(), Some("own/agent:1"));
+    }
+
+    #[test]
+    fn a_container_with_an_image_of_its_own_keeps_it_whatever_it_is_called() {
+        let names = ImageNames::default().with(ImageRole::Agent, "signalsciences/sigsci-agent:1");
+        let mut candidate = pod("signalsciences/sigsci-agent:2");
+        names.put_into(&mut candidate, &BTreeSet::from(["a".to_owned()]));
+        assert_eq!(candidate, pod("signalsciences/sigsci-agent:2"));
     }
 
     #[test]
     fn any_other_image_stays_as_it_is() {
         let mut other = pod("elsewhere/image:1");
-        ImageNames::default().put_into(&mut other);
+        ImageNames::default().put_into(&mut other, &BTreeSet::new());
         assert_eq!(other, pod("elsewhere/image:1"));
     }
 }

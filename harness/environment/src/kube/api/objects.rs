@@ -126,7 +126,7 @@ pub(in crate::kube) fn pod(
     images: &crate::kube::api::image_names::ImageNames,
 ) -> Pod {
     let mut spec = stack.pod.clone();
-    images.put_into(&mut spec);
+    images.put_into(&mut spec, &stack.own_images);
     ask_for_processor(&mut spec, UNDER_TEST);
     let ports = spec
         .containers
