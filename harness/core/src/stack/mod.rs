@@ -3,6 +3,7 @@
 pub use self::deployed::{
     ADMIN_PORT, CONTROL_HEADER, PROXY_CONFIG_FILE, PROXY_CONFIG_MAP, PROXY_PORT, Stack,
 };
+pub use self::tap::TAP_ID;
 pub use crate::model::container::{AGENT_CONTAINER, APPLICATION_CONTAINER, PROXY_CONTAINER};
 
 pub mod agent_pods;
@@ -18,3 +19,4 @@ mod pod_security;
 pub mod proxy_config;
 pub mod proxy_fitness;
 pub mod secret;
+mod tap;

@@ -7,6 +7,7 @@ use camino::Utf8Path;
 
 use super::file_error::StackFileError;
 use super::proxy_fitness::{self, AGENT_LOG, AUTHORIZATION_FILTER};
+use super::tap::tapped;
 use crate::model::complaints::Complaints;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::parse::parse;
@@ -81,6 +82,11 @@ impl ProxyConfig {
     /// Returns the configuration without the places of its values.
     pub fn to_json(&self) -> serde_json::Value {
         self.tree.to_json()
+    }
+
+    /// Returns the configuration with a tap around the sockets to the agent, and otherwise the same; none where no tap can be put into it.
+    pub fn tapped(&self) -> Option<String> {
+        tapped(&self.text, &self.tree)
     }
 
     /// Returns what procedures and judges need to know of the configuration.
