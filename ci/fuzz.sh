@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../fuzz"
 seconds=${1:-60}
 shift || true
 targets=("${@:-}")
-[[ -n ${targets[0]} ]] || targets=(check data_log loader response)
+[[ -n ${targets[0]} ]] || targets=(check data_log loader response wire)
 host=$(rustc -vV | sed -n 's/^host: //p')
 
 # With a target named, build scripts and macros are not instrumented.
