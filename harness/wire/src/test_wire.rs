@@ -63,7 +63,15 @@ pub(crate) fn check_request(id: &str) -> CheckRequest {
         headers: [
             (REQUEST_ID_HEADER, id),
             (":method", "GET"),
-            ("user-agent", "test"),
+            (":authority", "127.0.0.1:8000"),
+            (":path", "/a?b=c"),
+            (":scheme", "http"),
+            ("accept", "*/*"),
+            ("user-agent", "curl/7.88.1"),
+            ("x-envoy-external-address", "127.0.0.1"),
+            ("x-forwarded-for", "192.0.2.2"),
+            ("x-forwarded-proto", "http"),
+            ("x-request-id", "50fecba6-44da-4b81-8768-0101e880b7bb"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into(),
