@@ -5,8 +5,8 @@ pub use self::environment::Environment;
 pub use self::fault::EnvironmentFault;
 pub use self::fleet::{Eviction, Fleet, FleetMember, TemplateChange};
 pub use self::pod::{
-    Addresses, ContainerFault, DriverProcess, FileChange, Pod, PodHttpRequest, PodHttpResponse,
-    ServiceTranslation,
+    Addresses, ByteStream, ContainerFault, DriverProcess, FileChange, Pod, PodHttpRequest,
+    PodHttpResponse, PortStream, ServiceTranslation,
 };
 pub use self::run_folder::RunFolder;
 pub use harness_core::model::file_system_view::{FileEntry, FileSystemView};
@@ -15,6 +15,7 @@ mod authority;
 mod environment;
 mod fault;
 mod fleet;
+pub mod growing_answer;
 mod inspection;
 pub mod kube;
 pub mod local;

@@ -5,6 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::fault::EnvironmentFault;
 use harness_core::model::container_usage::ContainerUsage;
@@ -45,6 +46,13 @@ pub trait Pod: fmt::Debug + Send + Sync {
         request: PodHttpRequest,
         within: TimeSpan,
     ) -> Result<PodHttpResponse, EnvironmentFault>;
+
+    /// Connects to a port of the pod's loopback address.
+    ///
+    /// # Errors
+    ///
+    /// When nothing listens there, or the pod is gone.
+    async fn connect(&self, port: u16) -> Result<PortStream, EnvironmentFault>;
 
     /// Returns what the container wrote to stdout and stderr since its first start, all restarts
     /// in order: the first 64 MiB, and a line that says so where there was more. An environment that knows something to be missing
@@ -110,12 +118,20 @@ pub trait Pod: fmt::Debug + Send + Sync {
     async fn remove(&self) -> Result<(), EnvironmentFault>;
 }
 
+/// A connection to a port of a pod; it ends when it is dropped.
+pub type PortStream = Box<dyn ByteStream>;
+
+/// What carries bytes both ways.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
 /// A running driver, spoken to over its standard streams.
 pub struct DriverProcess {
     /// Where the plan is written, as one JSON line.
-    pub stdin: Box<dyn tokio::io::AsyncWrite + Send + Unpin>,
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
     /// Where the records come from, one JSON line each.
-    pub stdout: Box<dyn tokio::io::AsyncRead + Send + Unpin>,
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
     /// Keeps the process alive; dropping it ends the driver.
     pub guard: Box<dyn Send + Sync>,
 }

@@ -1,8 +1,8 @@
 //! The pods of a scenario with what every procedure needs of them: traffic, and the records of their witnesses.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::drive::{ContractReport, Drive, DriveReport, make_calls};
@@ -11,6 +11,7 @@ use super::plan::plan;
 use super::pod_logs::PodLogs;
 use super::pods::{OnePod, PodFleet, Pods};
 use super::request_ids::RequestIds;
+use super::wire_tap::{Heard, WireTap};
 use harness_core::model::corpora::Corpora;
 use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::{Phase, PhaseClock};
@@ -31,7 +32,8 @@ use harness_verdict::witness::join::Joined;
 use harness_verdict::witness::joined_requests::JoinedRequests;
 use harness_verdict::witness::proxy::ProxyRecord;
 use harness_verdict::witness::reconciliation::{EarlierHops, Reconciliation, Sources};
-use harness_verdict::witness::settlement::{Settlement, mirrored};
+use harness_verdict::witness::settlement::{Settlement, mirrored, wire_has_all};
+use harness_verdict::witness::wire::AgentLog;
 
 /// Between two looks at a condition that has no event of its own.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
@@ -59,6 +61,10 @@ pub struct Deployment<P: Pods = OnePod> {
     pub nameless: AtomicU64,
     /// How far the witnesses' logs have been read.
     reading: tokio::sync::Mutex<Reading>,
+    /// The readers of the pods' wires, where the proxy has a tap.
+    taps: Mutex<BTreeMap<String, WireTap>>,
+    /// Whether a check was missed on the wire.
+    wire_is_missed: AtomicBool,
 }
 
 /// A deployment of several pods behind one Service.
@@ -88,12 +94,14 @@ pub struct DeploymentParts {
 struct Reading {
     collected: CollectedByPod,
     logs: BTreeMap<String, PodLogs>,
+    /// What of the wires could not be read.
+    wire_losses: Vec<String>,
 }
 
 impl<P: Pods> Deployment<P> {
     /// Wraps pods that were just created.
     pub fn new(pods: P, parts: DeploymentParts) -> Self {
-        Self {
+        let deployment = Self {
             pods,
             stack: parts.stack,
             proxy: parts.proxy,
@@ -104,6 +112,59 @@ impl<P: Pods> Deployment<P> {
             clock: parts.clock,
             nameless: AtomicU64::default(),
             reading: tokio::sync::Mutex::default(),
+            taps: Mutex::default(),
+            wire_is_missed: AtomicBool::default(),
+        };
+        deployment.tap_pods();
+        deployment
+    }
+
+    /// Begins to read the wires of pods that are new.
+    fn tap_pods(&self) {
+        if !self.stack.is_tapped() {
+            return;
+        }
+        let mut taps = self.taps.lock().unwrap_or_else(PoisonError::into_inner);
+        for FleetMember { name, pod } in self.pods.members() {
+            taps.entry(name).or_insert_with(|| WireTap::start(&pod));
+        }
+    }
+
+    /// Waits until the wire of every pod is read, so that no connection is older than that. Where it cannot be read, the scenario goes on without it.
+    pub async fn await_taps(&self) {
+        let budget = self.timeouts.wire_read;
+        let mut polling = Polling::within(budget.as_duration(), POLL_INTERVAL);
+        while polling.next().await {
+            let taps = self.taps.lock().unwrap_or_else(PoisonError::into_inner);
+            if taps.values().all(WireTap::has_begun) {
+                return;
+            }
+        }
+    }
+
+    /// Takes what was read of a pod's wire since the last look.
+    fn heard(&self, pod: &str) -> Heard {
+        let taps = self.taps.lock().unwrap_or_else(PoisonError::into_inner);
+        taps.get(pod).map(WireTap::take).unwrap_or_default()
+    }
+
+    /// Says how much was read of what passed between proxy and agent, and what was not.
+    pub async fn wire_account(&self) -> String {
+        if !self.stack.is_tapped() {
+            return "not read: the proxy's configuration has no place for a tap".into();
+        }
+        let reading = self.reading.lock().await;
+        let pods = reading.collected.values();
+        let requests: usize = pods.map(|collected| collected.wire.requests()).sum();
+        match reading.wire_losses.as_slice() {
+            [] => format!("checks of {requests} requests were read"),
+            [first, rest @ ..] => format!(
+                "checks of {requests} requests were read, and not all: {first}{}",
+                match rest.len() {
+                    0 => String::new(),
+                    more => format!(" (and {more} more reasons)"),
+                }
+            ),
         }
     }
 
@@ -161,10 +222,27 @@ impl<P: Pods> Deployment<P> {
         look: impl FnOnce(&CollectedByPod) -> T,
     ) -> Result<T, ProcedureError> {
         let mut reading = self.reading.lock().await;
-        let Reading { collected, logs } = &mut *reading;
+        let Reading {
+            collected,
+            logs,
+            wire_losses,
+        } = &mut *reading;
         let agents = self.stack.agent_names();
+        let agent_log = if self.stack.agent_keeps_data_log() {
+            AgentLog::Kept
+        } else {
+            AgentLog::Absent
+        };
+        self.tap_pods();
         for FleetMember { name, pod } in self.pods.members() {
             let collected = collected.entry(name.clone()).or_default();
+            collected.agent_log = agent_log;
+            let heard = self.heard(&name);
+            for record in &heard.records {
+                collected.add_wire(record);
+            }
+            wire_losses.extend(heard.losses);
+            collected.wire_reading = heard.reading;
             let logs = logs.entry(name).or_default();
             logs.read_on(pod.as_ref(), &agents, collected).await?;
         }
@@ -219,6 +297,31 @@ impl<P: Pods> Deployment<P> {
                 break;
             }
         }
+        self.await_wire(records).await
+    }
+
+    /// Waits until what passed between proxy and agent has been read of every request. A connection that is older than the tap is never read: what has not come by
+    /// the end of the wait is not waited for again.
+    async fn await_wire(
+        &self,
+        records: &(impl ClientAccounts + Sync + ?Sized),
+    ) -> Result<(), ProcedureError> {
+        if self.wire_is_missed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let budget = self.timeouts.wire_read;
+        let mut polling = Polling::within(budget.as_duration(), P::POLL_INTERVAL);
+        while polling.next().await {
+            if self
+                .collected_by_pod(|pods| wire_has_all(records, pods))
+                .await?
+            {
+                return Ok(());
+            }
+        }
+        self.wire_is_missed.store(true, Ordering::Relaxed);
+        let loss = "a check that the proxy made was not seen on the wire; its connection may be older than the tap";
+        self.reading.lock().await.wire_losses.push(loss.into());
         Ok(())
     }
 

@@ -41,3 +41,4 @@ pub mod stall;
 pub mod startup;
 pub mod stream_pair;
 pub mod waits;
+mod wire_tap;

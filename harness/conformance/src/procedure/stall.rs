@@ -11,7 +11,7 @@ use harness_core::model::finding_kind::FindingKind;
 use harness_core::model::outcome::Outcome;
 use harness_core::stack::proxy_config::ProxyFacts;
 use harness_verdict::judge::judged_requests::BriefRequest;
-use harness_verdict::witness::outcome::waited_out;
+use harness_verdict::witness::agent_word::waited_out;
 
 /// By how much a proxy has to be late for its own time-out before it counts as stalled.
 const LATE_BY: Duration = Duration::from_millis(500);

@@ -90,7 +90,10 @@ impl Deployment {
                 return Err(self.will_not_start(PROXY_CONTAINER).await);
             }
             match self.admin("/ready").await {
-                Ok(body) if body.trim() == "LIVE" => return Ok(()),
+                Ok(body) if body.trim() == "LIVE" => {
+                    self.await_taps().await;
+                    return Ok(());
+                }
                 Ok(body) => last_seen = body,
                 Err(error) => last_seen = chain(&error).join(": "),
             }

@@ -15,6 +15,7 @@ use harness_artifacts::image::ImageRole;
 use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::RunId;
+use harness_core::stack::assemble::AgentOverrides;
 use harness_environment::Environment;
 use harness_environment::kube::{
     self, ClusterChoice, KubeEnvironment, KubeOptions, LeaseFolder, Trial,
@@ -69,14 +70,21 @@ pub fn features_of_local_with_the_stub() -> FeatureSet {
         takes_response_data: true,
         is_reference_stub: true,
     };
-    features_of(&environment, &stub)
+    features_of(&environment, &stub, &AgentOverrides::default())
 }
 
 /// Returns what an environment and an agent can do together.
-pub(super) fn features_of(environment: &dyn Environment, agent: &AgentAbilities) -> FeatureSet {
+pub(super) fn features_of(
+    environment: &dyn Environment,
+    agent: &AgentAbilities,
+    overrides: &AgentOverrides,
+) -> FeatureSet {
     let mut features = environment.features();
-    if agent.takes_response_data {
-        features.insert(Feature::ResponseData);
+    if overrides.keep_data_log() {
+        features.insert(Feature::DataLog);
+        if agent.takes_response_data {
+            features.insert(Feature::ResponseData);
+        }
     }
     if agent.is_reference_stub {
         features.insert(Feature::AgentFaultInjection);

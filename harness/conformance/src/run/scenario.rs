@@ -106,6 +106,14 @@ pub fn record_without_run(scenario: &Scenario, result: ScenarioResult) -> Scenar
     }
 }
 
+/// The observation that says how much of the wire was read.
+const WIRE: &str = "between proxy and agent";
+
+/// The observation that says what is left out where the agent keeps no data log.
+const DATA_LOG: &str = "agent's data log";
+const NOT_JUDGED: &str =
+    "none: signals, their places and the agent's own account of each request are not judged";
+
 async fn attempt(
     setup: &RunSetup,
     scenario: &Scenario,
@@ -120,7 +128,7 @@ async fn attempt(
         &setup.overrides,
     )?;
     stack.terminating_endpoints = TerminatingEndpoints::needed_by(&scenario.spec.features);
-    let proxy = validate_proxy(setup, scenario, &stack).await?;
+    let proxy = validate_proxy(setup, scenario, &mut stack).await?;
     let name = PodName {
         run: setup.run.clone(),
         purpose: scenario.name.hyphenated(),
@@ -190,7 +198,16 @@ async fn carry_out_on<P: Conclusion>(
     let results = &mut attempted.results;
     let budget = setup.timeouts.scenario;
     let carried_out = procedure.carry_out(deployment, results);
-    let result = match timeout(budget.as_duration(), carried_out).await {
+    let carried_out = timeout(budget.as_duration(), carried_out).await;
+    results
+        .observations
+        .insert(WIRE.into(), deployment.wire_account().await);
+    if !deployment.stack.agent_keeps_data_log() {
+        results
+            .observations
+            .insert(DATA_LOG.into(), NOT_JUDGED.into());
+    }
+    let result = match carried_out {
         Ok(result) => result,
         Err(_) => Err(ProcedureError::TimedOut(TimedOut {
             waited_for: "the scenario to end".into(),
@@ -215,26 +232,33 @@ async fn carry_out_on<P: Conclusion>(
     removed.map_err(ScenarioError::Remove)
 }
 
-/// Checks the proxy's configuration with the suite's own eyes and with Envoy's.
+/// Checks the proxy's configuration with the suite's own eyes and with Envoy's, and puts the tap into it. Where this Envoy accepts it only without one,
+/// the wire is not read.
 async fn validate_proxy(
     setup: &RunSetup,
     scenario: &Scenario,
-    stack: &Stack,
+    stack: &mut Stack,
 ) -> Result<ProxyFacts, ScenarioError> {
     let path = setup
         .project
         .envoy_configs
         .join(format!("{}.yaml", *scenario.spec.stack.envoy));
     let config = ProxyConfig::read(&path)?;
-    setup
-        .proxy_validator
-        .validate(
-            &setup.envoy,
-            stack,
-            &setup.output.folder.join(REFUSED_CONFIGS),
-            setup.timeouts.proxy_validate,
-        )
-        .await?;
+    let refused = setup.output.folder.join(REFUSED_CONFIGS);
+    let validate = async |stack: &Stack| {
+        let within = setup.timeouts.proxy_validate;
+        let validator = &setup.proxy_validator;
+        validator
+            .validate(&setup.envoy, stack, &refused, within)
+            .await
+    };
+    let mut tapped = stack.clone();
+    tapped.tap(&config);
+    match validate(&tapped).await {
+        Ok(()) => *stack = tapped,
+        Err(refusal) if refusal.is_envoys() && tapped.is_tapped() => validate(stack).await?,
+        Err(refusal) => return Err(refusal.into()),
+    }
     Ok(config.facts())
 }
 

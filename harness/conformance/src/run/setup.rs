@@ -192,7 +192,7 @@ pub async fn prepare_with(
         archives: &project.archives,
     };
     let (environment, agent) = make_environment(&needs, &say).await?;
-    let features = features_of(&*environment, &agent);
+    let features = features_of(&*environment, &agent, &options.overrides);
     Ok(RunSetup {
         run,
         output: Output::new(

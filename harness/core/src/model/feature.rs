@@ -20,6 +20,8 @@ pub enum Feature {
     AgentUnixSocket,
     /// The environment can pause and kill containers.
     ContainerFaults,
+    /// The agent logs every decision where the suite reads it.
+    DataLog,
     /// The API reads back the digests of the pod's images, and the right one is known for each.
     ImageDigests,
     /// A kubelet pulls images by their pull policies.
@@ -66,11 +68,12 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, by name.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AgentFaultInjection,
         Self::AgentService,
         Self::AgentUnixSocket,
         Self::ContainerFaults,
+        Self::DataLog,
         Self::ImageDigests,
         Self::ImagePull,
         Self::ImagesInNoRegistry,
@@ -101,6 +104,7 @@ impl Feature {
             Self::AgentService => "agent-service",
             Self::AgentUnixSocket => "agent-unix-socket",
             Self::ContainerFaults => "container-faults",
+            Self::DataLog => "data-log",
             Self::ImageDigests => "image-digests",
             Self::ImagePull => "image-pull",
             Self::ImagesInNoRegistry => "images-in-no-registry",

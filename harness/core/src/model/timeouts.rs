@@ -26,6 +26,8 @@ pub struct Timeouts {
     pub request: TimeSpan,
     /// From the last answer until every witness has recorded every request.
     pub witnesses_settled: TimeSpan,
+    /// From then until what passed between proxy and agent has been read. What comes later is not waited for again.
+    pub wire_read: TimeSpan,
     /// For one question to the proxy's admin endpoint.
     pub proxy_admin: TimeSpan,
     /// From a deployment that must fail until the container has refused.
@@ -51,6 +53,7 @@ impl Default for Timeouts {
             enforcing: seconds(5),
             request: seconds(15),
             witnesses_settled: seconds(10),
+            wire_read: seconds(1),
             proxy_admin: seconds(5),
             refusal: seconds(20),
             pod_gone: seconds(15),
@@ -89,6 +92,7 @@ impl Timeouts {
             enforcing: times(self.enforcing),
             request: times(self.request),
             witnesses_settled: times(self.witnesses_settled),
+            wire_read: times(self.wire_read),
             proxy_admin: times(self.proxy_admin),
             refusal: times(self.refusal),
             pod_gone: times(self.pod_gone),

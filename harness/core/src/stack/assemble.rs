@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::agent_pods::AgentPods;
 use super::certificates::CERTIFICATES_SECRET;
+use super::deployed::DATA_LOG_VARIABLE;
 use super::file_error::StackFileError;
 use super::keys::AgentKeys;
 use super::manifest::Manifest;
@@ -51,6 +52,15 @@ const PROXY_ARGUMENTS: [&[&str]; 4] = [
 pub struct AgentOverrides {
     /// Environment variables that are set, after the scenario's own.
     pub variables: BTreeMap<String, String>,
+}
+
+impl AgentOverrides {
+    /// Returns whether they leave the agent its data log.
+    pub fn keep_data_log(&self) -> bool {
+        self.variables
+            .get(DATA_LOG_VARIABLE)
+            .is_none_or(|path| !path.is_empty())
+    }
 }
 
 /// Puts the stack of a scenario together.
@@ -243,7 +253,7 @@ fn proxy_config_volume() -> Volume {
 fn prepare_agent(agent: &mut Container, settings: &StackSettings, overrides: &AgentOverrides) {
     let variables = agent.env.get_or_insert_default();
     for (name, value) in [
-        ("SIGSCI_WAF_DATA_LOG", "/dev/stdout"),
+        (DATA_LOG_VARIABLE, "/dev/stdout"),
         ("SIGSCI_WAF_DATA_LOG_ALL", "true"),
     ] {
         set(variables, name, value);

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::agent_pods::AgentPods;
+use super::proxy_config::ProxyConfig;
 use super::secret::SecretText;
+use super::tap::TAP_ID;
 use crate::model::container::AGENT_CONTAINER;
 use crate::model::pod_security::PodSecurityStandard;
 use crate::model::pull_policy::PullPolicy;
@@ -24,6 +26,9 @@ pub const PROXY_CONFIG_MAP: &str = "envoy-config";
 
 /// The file in it; the guide's arguments name it.
 pub const PROXY_CONFIG_FILE: &str = "envoy.yaml";
+
+/// The variable that names the file of the agent's data log.
+pub(super) const DATA_LOG_VARIABLE: &str = "SIGSCI_WAF_DATA_LOG";
 
 /// The grace period that Kubernetes gives a pod that names none.
 const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;
@@ -103,6 +108,27 @@ impl Stack {
             .termination_grace_period_seconds
             .and_then(|seconds| u64::try_from(seconds).ok())
             .unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS)
+    }
+
+    /// Returns whether the agent logs its decisions where the suite reads them.
+    pub fn agent_keeps_data_log(&self) -> bool {
+        self.agent_variable(DATA_LOG_VARIABLE)
+            .is_some_and(|path| !path.is_empty())
+    }
+
+    /// Puts a tap around the proxy's sockets to the agent, where one can be put.
+    pub fn tap(&mut self, config: &ProxyConfig) {
+        let files = self.config_maps.get_mut(PROXY_CONFIG_MAP);
+        let deployed = files.and_then(|files| files.get_mut(PROXY_CONFIG_FILE));
+        if let (Some(deployed), Some(tapped)) = (deployed, config.tapped()) {
+            *deployed = tapped;
+        }
+    }
+
+    /// Returns whether the proxy's sockets to the agent have a tap.
+    pub fn is_tapped(&self) -> bool {
+        self.proxy_config()
+            .is_some_and(|config| config.contains(TAP_ID))
     }
 
     /// Returns the proxy's configuration.

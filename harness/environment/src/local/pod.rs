@@ -22,7 +22,7 @@ use crate::pod_timeline::PodTimeline;
 use crate::run_folder::RunFolder;
 use crate::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
-    PodHttpRequest, PodHttpResponse,
+    PodHttpRequest, PodHttpResponse, PortStream,
 };
 use harness_core::model::container_usage::ContainerUsage;
 use harness_core::model::timeline::TimelineEvent;
@@ -106,6 +106,7 @@ impl LocalPod {
             ControlRequest::Http { within, .. } => *within + ANSWERED_WITHIN,
             ControlRequest::Watch
             | ControlRequest::StartDriver
+            | ControlRequest::Connect { .. }
             | ControlRequest::EndDriver { .. }
             | ControlRequest::Inspect { .. }
             | ControlRequest::Usage { .. }
@@ -198,6 +199,20 @@ impl Pod for LocalPod {
                 process,
             }),
         })
+    }
+
+    async fn connect(&self, port: u16) -> Result<PortStream, EnvironmentFault> {
+        let open = async {
+            let request = ControlRequest::Connect { port };
+            let mut connection = self.parts.control.open(&request).await?;
+            let reply = read_reply_exactly(&mut connection).await?;
+            Ok((connection, reply))
+        };
+        let (connection, reply) = bounded(ANSWERED_WITHIN, open).await?;
+        match reply {
+            ControlReply::Connected => Ok(Box::new(connection)),
+            reply => Err(unexpected(&reply)),
+        }
     }
 
     async fn http(

@@ -29,6 +29,8 @@ pub(super) enum ControlRequest {
     },
     /// Starts the driver; after the reply the connection is the driver's stdin and stdout.
     StartDriver,
+    /// Connects to a port of the pod's loopback address; after the reply the connection leads there.
+    Connect { port: u16 },
     /// Kills a driver.
     EndDriver { process: i32 },
     /// Inspects a container that runs, or acts on it.
@@ -49,6 +51,7 @@ pub(super) enum ControlReply {
     Done,
     Http(PodHttpResponse),
     DriverStarted { process: i32 },
+    Connected,
     Inspected(InspectionAnswer),
     Usage(ContainerUsage),
     Refused(ControlFault),

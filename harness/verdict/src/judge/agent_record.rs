@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::exchange::Subject;
 use crate::witness::agent::AgentRecord;
+use crate::witness::wire::shown;
 use harness_core::model::datum::Datum;
 use harness_core::model::expectation::{AgentExpectation, Expectation, PEER};
 use harness_core::model::finding::Finding;
@@ -101,11 +102,14 @@ pub(super) fn judge_what_the_agent_saw(
     subject: &Subject<'_>,
     expect: &Expectation,
 ) -> Vec<Finding> {
-    let Some(agent) = subject.joined.agent.first() else {
-        return Vec::new();
+    let joined = subject.joined;
+    let (seen_method, seen_path) = match (joined.agent.first(), shown(&joined.wire)) {
+        (Some(agent), _) => (&agent.method, agent.path.as_str()),
+        (None, Some(shown)) => (&shown.method, path_of(&shown.path)),
+        (None, None) => return Vec::new(),
     };
     let planned = subject.planned;
-    let sent_path = planned.target.split('?').next().unwrap_or_default();
+    let sent_path = path_of(&planned.target);
     let changed = expect.agent.as_ref().and_then(|agent| agent.path.as_ref());
     let (path, position) = match changed {
         Some(path) => (path.as_str(), path.position),
@@ -115,15 +119,19 @@ pub(super) fn judge_what_the_agent_saw(
         (
             FindingKind::AgentMethod,
             planned.method.as_str(),
-            &agent.method,
+            seen_method.as_str(),
             Position::default(),
         ),
-        (FindingKind::AgentPath, path, &agent.path, position),
+        (FindingKind::AgentPath, path, seen_path, position),
     ]
     .into_iter()
     .filter(|(_, wanted, seen, _)| wanted != seen)
-    .map(|(kind, wanted, seen, position)| Finding::new(kind, position, wanted, seen.as_str()))
+    .map(|(kind, wanted, seen, position)| Finding::new(kind, position, wanted, seen))
     .collect()
+}
+
+fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
 
 /// Makes a number of lines in the agent's data log.

@@ -6,6 +6,7 @@ use super::redirect_chain::{judge_redirect_chain, judge_stream};
 use super::upstream::{judge_correlation, judge_upstream};
 use crate::witness::join::Joined;
 use crate::witness::outcome::Judgement;
+use crate::witness::wire::{self, AgentLog};
 use harness_core::model::datum::{Body, Datum};
 use harness_core::model::digest::sha256;
 use harness_core::model::expectation::{
@@ -70,16 +71,15 @@ pub fn judge(subject: &Subject<'_>, expect: &Expectation) -> Vec<Finding> {
             findings.extend(judge_proxy(proxy, subject.joined));
         }
         if let Some(agent) = &expect.agent {
-            findings.extend(judge_agent(
-                agent,
-                subject.joined.agent.first(),
-                subject
-                    .joined
-                    .proxy
-                    .first()
-                    .and_then(|proxy| proxy.peer_address.as_deref()),
-                expect.outcome.position,
-            ));
+            let joined = subject.joined;
+            let peer = joined.proxy.first();
+            let peer = peer.and_then(|proxy| proxy.peer_address.as_deref());
+            let position = expect.outcome.position;
+            findings.extend(match (joined.agent.first(), joined.agent_log) {
+                // What only its log could show is not judged: the outcome rests on what it answered.
+                (None, AgentLog::Absent) => Vec::new(),
+                (logged, _) => judge_agent(agent, logged, peer, position),
+            });
         }
         if let (Some(stream), Some(response)) = (
             expect
@@ -150,8 +150,15 @@ pub fn describe_witnesses(joined: &Joined) -> Vec<String> {
             agent.decision,
             agent.signals.join(", ")
         )),
-        None => lines.push("agent: no record".into()),
+        None => lines.push(
+            match joined.agent_log {
+                AgentLog::Absent => "agent: keeps no data log",
+                AgentLog::Kept => "agent: no record",
+            }
+            .into(),
+        ),
     }
+    lines.extend(wire::describe(&joined.wire));
     match joined.upstream.first() {
         Some(upstream) => lines.push(format!(
             "application: {} {}",

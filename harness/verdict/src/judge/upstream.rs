@@ -5,6 +5,7 @@ use super::header_fields::{header, matches_pattern, missing_header, present_head
 use crate::witness::join::Joined;
 use crate::witness::proxy::ProxyRecord;
 use crate::witness::upstream::UpstreamRecord;
+use crate::witness::wire;
 use harness_core::model::datum::{Body, Datum};
 use harness_core::model::expectation::UpstreamExpectation;
 use harness_core::model::finding::Finding;
@@ -34,16 +35,19 @@ const CHANGED_IN_TRANSIT: [&str; 10] = [
 /// Checks that the application received the agent's own id for the request, once: the access log returns it to the agent, and a
 /// client's forgery in its place would give one request the response of another. An agent that was not waited for has not given it one.
 pub(super) fn judge_correlation(upstream: &UpstreamRecord, joined: &Joined) -> Option<Finding> {
-    let agent = joined.agent.first()?;
+    let given = match joined.agent.first() {
+        Some(agent) => agent.request_id.as_str(),
+        None => wire::header_set(&joined.wire, CORRELATION_HEADER)?,
+    };
     if joined.proxy.first().is_some_and(ProxyRecord::agent_failed) {
         return None;
     }
     let arrived: Vec<&str> = upstream.header_values(CORRELATION_HEADER).collect();
-    (arrived != [agent.request_id.as_str()]).then(|| {
+    (arrived != [given]).then(|| {
         Finding::new(
             FindingKind::CorrelationHeader,
             Position::default(),
-            Datum::HeaderOnce(header(CORRELATION_HEADER, &agent.request_id)),
+            Datum::HeaderOnce(header(CORRELATION_HEADER, given)),
             values(CORRELATION_HEADER, &upstream.headers),
         )
     })

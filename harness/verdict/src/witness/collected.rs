@@ -7,11 +7,12 @@ use super::ids::IdSet;
 use super::proxy::ProxyRecord;
 pub use super::records::Records;
 use super::upstream::UpstreamRecord;
+use super::wire::{AgentLog, WireReading, WireRecord};
 
 /// The longest line that is read as a record, in bytes. A longer one is passed over.
 const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 
-/// What three witnesses recorded.
+/// What the witnesses beside the client recorded.
 #[derive(Clone, Debug, Default)]
 pub struct CollectedRecords {
     /// The proxy's records.
@@ -20,6 +21,12 @@ pub struct CollectedRecords {
     pub agent: Records<AgentRecord>,
     /// The application's records.
     pub upstream: Records<UpstreamRecord>,
+    /// What passed between proxy and agent.
+    pub wire: Records<WireRecord>,
+    /// Whether all that passed there is read.
+    pub wire_reading: WireReading,
+    /// Whether the agent keeps a log.
+    pub agent_log: AgentLog,
 }
 
 impl CollectedRecords {
@@ -44,6 +51,16 @@ impl CollectedRecords {
         }
     }
 
+    /// Adds what was read of a check.
+    ///
+    /// # Panics
+    ///
+    /// Never: a record has only fields that JSON can hold.
+    pub fn add_wire(&mut self, record: &WireRecord) {
+        let line = serde_json::to_string(record).expect("it has only texts and numbers");
+        self.wire.add(&line);
+    }
+
     /// Returns how many mirrored copies the application has recorded.
     pub const fn mirrored(&self) -> u64 {
         self.upstream.mirrored()
@@ -51,12 +68,12 @@ impl CollectedRecords {
 
     /// Tells whether some witness has recorded a request.
     pub fn knows(&self, id: &str) -> bool {
-        self.proxy.has(id) || self.agent.has(id) || self.upstream.has(id)
+        self.proxy.has(id) || self.agent.has(id) || self.upstream.has(id) || self.wire.has(id)
     }
 
     /// Returns how many records the witnesses have of a request.
     pub fn count(&self, id: &str) -> usize {
-        self.proxy.count(id) + self.agent.count(id) + self.upstream.count(id)
+        self.proxy.count(id) + self.agent.count(id) + self.upstream.count(id) + self.wire.count(id)
     }
 
     /// Returns the ids that some witness recorded and that are not among these.
@@ -65,6 +82,7 @@ impl CollectedRecords {
             .ids_not_in(known)
             .chain(self.agent.ids_not_in(known))
             .chain(self.upstream.ids_not_in(known))
+            .chain(self.wire.ids_not_in(known))
             .collect()
     }
 }

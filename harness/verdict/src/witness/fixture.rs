@@ -9,6 +9,7 @@ use super::agent::AgentRecord;
 use super::join::Joined;
 use super::proxy::ProxyRecord;
 use super::upstream::UpstreamRecord;
+use super::wire::AgentLog;
 use harness_core::model::identity::REQUEST_ID_HEADER;
 use harness_core::stack::proxy_fitness::TESTIMONY_KEY;
 use harness_traffic::record::{ClientRecord, ClientResult, ConnectionAge, ResponseRecord};
@@ -31,6 +32,8 @@ pub fn joined() -> Joined {
         upstream: vec![upstream()],
         earlier: Vec::new(),
         mirrored: Vec::new(),
+        wire: Vec::new(),
+        agent_log: AgentLog::Kept,
         authorization_timeout: None,
     }
 }

@@ -91,6 +91,9 @@ pub fn merged(pods: &CollectedByPod) -> Cow<'_, CollectedRecords> {
         all.proxy.absorb(&collected.proxy);
         all.agent.absorb(&collected.agent);
         all.upstream.absorb(&collected.upstream);
+        all.wire.absorb(&collected.wire);
+        all.wire_reading = collected.wire_reading;
+        all.agent_log = collected.agent_log;
     }
     Cow::Owned(all)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::agent::{AgentRecord, Decision};
 use super::proxy::{DETAILS_DENIED, DETAILS_REDIRECT, ProxyRecord};
 use super::upstream::UpstreamRecord;
+use super::wire::AgentLog;
 
 /// One earlier hop of a request.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -39,6 +40,7 @@ pub(super) fn take_earlier(
     proxy: &mut Vec<ProxyRecord>,
     agent: &mut Vec<AgentRecord>,
     upstream: &mut Vec<UpstreamRecord>,
+    agent_log: AgentLog,
 ) -> Vec<Hop> {
     let is_earlier = |record: &&ProxyRecord| record.details == DETAILS_REDIRECT;
     let count = proxy.iter().filter(is_earlier).count();
@@ -47,6 +49,10 @@ pub(super) fn take_earlier(
         .filter(is_earlier)
         .filter(|record| record.asked())
         .count();
+    let inspected = match agent_log {
+        AgentLog::Absent => 0,
+        AgentLog::Kept => inspected,
+    };
     if count == 0 || agent.len() < inspected || upstream.len() < count {
         return Vec::new();
     }
@@ -124,7 +130,7 @@ mod tests {
         ];
         let mut agents = vec![agent(3, 406), agent(1, 200)];
         let mut upstreams = vec![upstream(4), upstream(2)];
-        let hops = take_earlier(&mut proxies, &mut agents, &mut upstreams);
+        let hops = take_earlier(&mut proxies, &mut agents, &mut upstreams, AgentLog::Kept);
         assert_eq!(hops.len(), 1);
         assert_eq!(hops[0].upstream.target, "/2");
         assert_eq!(
@@ -142,6 +148,7 @@ mod tests {
             &mut proxies,
             &mut vec![agent(1, 406)],
             &mut vec![upstream(2)],
+            AgentLog::Kept,
         );
         let contradiction = hops[0].contradiction().expect("it is one");
         assert!(contradiction.contains("406"), "{contradiction}");
@@ -154,7 +161,12 @@ mod tests {
             proxy("via_upstream", Some(1)),
         ];
         let mut upstreams = vec![upstream(2)];
-        let hops = take_earlier(&mut proxies, &mut Vec::new(), &mut upstreams);
+        let hops = take_earlier(
+            &mut proxies,
+            &mut Vec::new(),
+            &mut upstreams,
+            AgentLog::Kept,
+        );
         assert_eq!(hops, Vec::new());
         assert_eq!((proxies.len(), upstreams.len()), (2, 1));
     }
@@ -174,6 +186,7 @@ mod tests {
                 &mut proxies,
                 &mut vec![agent(1, 200)],
                 &mut vec![upstream(2), upstream(4)],
+                AgentLog::Kept,
             );
             assert_eq!(proxies[0].authorization_microseconds, asked, "{name}");
         }
@@ -190,6 +203,7 @@ mod tests {
             &mut proxies,
             &mut agents,
             &mut vec![upstream(2), upstream(4)],
+            AgentLog::Kept,
         );
         assert_eq!(hops[0].agent, None);
         assert_eq!(agents.len(), 1);

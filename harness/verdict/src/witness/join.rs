@@ -1,4 +1,4 @@
-//! Joins what the four witnesses say of one request.
+//! Joins what the witnesses say of one request.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::collected::CollectedRecords;
 use super::hops::{Hop, take_earlier};
 use super::proxy::{DETAILS_DENIED, DETAILS_REDIRECT, DETAILS_UPSTREAM, ProxyRecord};
 use super::upstream::UpstreamRecord;
+use super::wire::{AgentLog, WireRecord, of_last_hop};
 use harness_traffic::record::{ClientRecord, ClientResult};
 
 /// What the proxy puts into every answer's `server`, whoever has made the answer (Envoy's default, `OVERWRITE`).
@@ -27,6 +28,12 @@ pub struct Joined {
     pub agent: Vec<AgentRecord>,
     /// The application's records; as many are right as the proxy made attempts.
     pub upstream: Vec<UpstreamRecord>,
+    /// What passed between proxy and agent.
+    #[serde(default)]
+    pub wire: Vec<WireRecord>,
+    /// Whether the agent keeps a log.
+    #[serde(skip)]
+    pub agent_log: AgentLog,
     /// How long the proxy waits for the agent, by its configuration.
     #[serde(skip)]
     pub authorization_timeout: Option<Duration>,
@@ -48,9 +55,11 @@ impl Joined {
         if collected.mirrored() > 0 {
             (mirrored, upstream) = upstream.into_iter().partition(UpstreamRecord::is_mirrored);
         }
-        let earlier = take_earlier(&mut proxy, &mut agent, &mut upstream);
+        let earlier = take_earlier(&mut proxy, &mut agent, &mut upstream, collected.agent_log);
         Self {
             authorization_timeout: None,
+            wire: of_last_hop(collected.wire.of(&client.id), &earlier),
+            agent_log: collected.agent_log,
             client,
             proxy,
             agent,
@@ -98,12 +107,22 @@ impl Joined {
         {
             return Vec::new();
         }
-        awaited(&self.proxy, self.agent.len(), self.upstream.len())
+        awaited(
+            &self.proxy,
+            self.agent_log,
+            self.agent.len(),
+            self.upstream.len(),
+        )
     }
 }
 
 /// Names the witnesses that still owe a record of an answered request, by the proxy's records and the numbers of the others'.
-pub(super) fn awaited(proxy: &[ProxyRecord], agent: usize, upstream: usize) -> Vec<&'static str> {
+pub(super) fn awaited(
+    proxy: &[ProxyRecord],
+    agent_log: AgentLog,
+    agent: usize,
+    upstream: usize,
+) -> Vec<&'static str> {
     let mut awaited = Vec::new();
     // A hop whose witnesses have not all recorded it yet still stands among the records of the last one.
     let Some(last) = proxy
@@ -128,8 +147,10 @@ pub(super) fn awaited(proxy: &[ProxyRecord], agent: usize, upstream: usize) -> V
     let decided = last.asked() && !last.agent_failed()
         || last.details == DETAILS_DENIED && !last.was_denied_unasked();
     let decisions = earlier().filter(|record| record.asked()).count() + usize::from(decided);
-    if agent < decisions {
-        awaited.push("the agent");
+    match agent_log {
+        AgentLog::Absent => {}
+        AgentLog::Kept if agent < decisions => awaited.push("the agent"),
+        AgentLog::Kept => {}
     }
     awaited
 }

@@ -1,6 +1,7 @@
 //! What the client, the proxy, the agent and the application saw of each request, and what that adds up to.
 
 pub mod agent;
+pub mod agent_word;
 pub mod call;
 pub mod client_records;
 pub mod collected;
@@ -17,6 +18,7 @@ pub mod proxy;
 pub mod reconciliation;
 pub mod settlement;
 pub mod upstream;
+pub mod wire;
 
 pub(crate) mod line_store;
 mod proxy_line;

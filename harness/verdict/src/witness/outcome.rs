@@ -1,22 +1,15 @@
 //! Decides what became of a request. Witnesses that contradict each other make it ambiguous.
 
-use std::time::Duration;
-
-use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::agent::{AgentRecord, Decision};
+use super::agent::Decision;
+use super::agent_word::{AgentWord, Tags, agent_word};
 use super::hops::Hop;
 use super::join::Joined;
 use super::proxy::{DETAILS_DENIED, DETAILS_ERROR, DETAILS_UPSTREAM, ProxyRecord};
 use harness_core::model::outcome::Outcome;
 use harness_traffic::record::{ClientResult, ResponseRecord};
-
-/// By how much a decision that the proxy has waited for may be dated after the wait: what the proxy did before it asked is no part of that.
-const DATE_SLACK: SignedDuration = SignedDuration::from_millis(20);
-/// By how much a proxy's own measure of a wait that it gave up may fall short of the time-out in any case: timers are coarse.
-const COARSE_TIMER: Duration = Duration::from_millis(20);
 
 /// An outcome with what explains it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -90,13 +83,8 @@ pub fn decide(joined: &Joined) -> Judgement {
         );
     }
     let denied_in_grpc = denies_in_grpc(response);
-    let outcome = match timely(
-        joined.agent.first(),
-        proxy,
-        joined.authorization_timeout,
-        &mut reasons,
-    ) {
-        Some(agent) => with_decision(agent, proxy, reached, denied_in_grpc, &mut contradictions),
+    let outcome = match agent_word(joined, proxy, &mut reasons, &mut contradictions) {
+        Some(word) => with_decision(word, proxy, reached, denied_in_grpc, &mut contradictions),
         None => without_decision(proxy, reached, &mut contradictions),
     };
     if contradictions.is_empty() {
@@ -130,42 +118,6 @@ fn repeated_records(joined: &Joined, proxy: &ProxyRecord) -> Vec<String> {
     .collect()
 }
 
-/// Leaves a decision out that the proxy did not wait for.
-///
-/// The time in the agent's log may be that of the request or that of the decision (the vendor's documentation does not say): a
-/// decision is late when it is dated after the proxy's wait, and also when that wait took as long as the proxy waits at all.
-fn timely<'a>(
-    agent: Option<&'a AgentRecord>,
-    proxy: &ProxyRecord,
-    timeout: Option<Duration>,
-    reasons: &mut Vec<String>,
-) -> Option<&'a AgentRecord> {
-    let agent = agent?;
-    let dated_later = agent
-        .timestamp
-        .zip(proxy.agent_awaited_until())
-        .is_some_and(|(decided, awaited_until)| {
-            decided.duration_since(awaited_until) >= DATE_SLACK
-        });
-    let waited_out = proxy
-        .authorization_microseconds
-        .map(Duration::from_micros)
-        .zip(timeout)
-        .is_some_and(|(waited, timeout)| waited_out(waited, timeout));
-    let late = proxy.agent_failed() && (dated_later || waited_out);
-    if late {
-        reasons.push("the agent decided after the proxy had given up".into());
-    }
-    (!late).then_some(agent)
-}
-
-/// Returns whether a proxy that gave a check up after this wait did so since its time-out was over. A quarter of it may be missing: an event loop reckons its
-/// timers from when it last woke (libevent's cached time), so that what it did before it asked is no part of the wait, and that is much where it was
-/// not run for a while.
-pub fn waited_out(waited: Duration, timeout: Duration) -> bool {
-    waited + COARSE_TIMER.max(timeout / 4) >= timeout
-}
-
 /// Whether an answer is a denial in gRPC's own terms.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum GrpcDenial {
@@ -192,7 +144,7 @@ fn denies_in_grpc(response: &ResponseRecord) -> GrpcDenial {
 }
 
 fn with_decision(
-    agent: &AgentRecord,
+    agent: AgentWord,
     proxy: &ProxyRecord,
     reached: bool,
     denial: GrpcDenial,
@@ -201,21 +153,21 @@ fn with_decision(
     if proxy.agent_failed() {
         contradictions.push(format!(
             "the agent decided {} and the proxy says that the agent could not be asked",
-            agent.decision
+            agent.code
         ));
     }
     if !proxy.asked() {
         contradictions.push(format!(
             "the agent decided {} and the proxy says that it did not ask it",
-            agent.decision
+            agent.code
         ));
     }
-    match agent.decision() {
+    match agent.decision {
         Decision::Block => {
             if proxy.details != DETAILS_DENIED {
                 contradictions.push(format!(
                     "the agent blocked with {} and the proxy's details are `{}`",
-                    agent.decision, proxy.details
+                    agent.code, proxy.details
                 ));
             }
             if reached {
@@ -223,10 +175,10 @@ fn with_decision(
                     .push("the agent blocked and the application received the request".into());
             }
             let as_grpc = denial == GrpcDenial::Present && proxy.status == 200;
-            if i32::from(proxy.status) != agent.decision && !as_grpc {
+            if i32::from(proxy.status) != agent.code && !as_grpc {
                 contradictions.push(format!(
                     "the agent blocked with {} and the proxy answered {}",
-                    agent.decision, proxy.status
+                    agent.code, proxy.status
                 ));
             }
             Outcome::BlockedByAgent
@@ -235,16 +187,16 @@ fn with_decision(
             if proxy.details == DETAILS_DENIED && !proxy.asked_another() {
                 contradictions.push("the agent allowed and the proxy denied".into());
             }
-            match (reached, agent.signals.is_empty()) {
-                (true, true) => Outcome::Allowed,
-                (true, false) => Outcome::AllowedAndTagged,
+            match (reached, agent.tags) {
+                (true, Tags::Absent) => Outcome::Allowed,
+                (true, Tags::Present) => Outcome::AllowedAndTagged,
                 (false, _) => Outcome::RejectedByProxy,
             }
         }
         Decision::NotProcessed => {
             contradictions.push(format!(
                 "the agent's response code {} means that it did not process the request",
-                agent.decision
+                agent.code
             ));
             Outcome::Ambiguous
         }

@@ -1,11 +1,15 @@
 //! Tests of [`super`]: the outcome that records add up to.
 
+use std::time::Duration;
+
 use jiff::ToSpan as _;
 use rstest::rstest;
 
 use super::*;
+use crate::witness::agent::AgentRecord;
 use crate::witness::fixture;
 use crate::witness::hops::Hop;
+use crate::witness::wire::AgentLog;
 use harness_traffic::record::{ClientFailure, FailureCause, RequestPhase};
 
 fn joined(
@@ -39,6 +43,8 @@ fn joined(
         upstream: reached.then(fixture::upstream).into_iter().collect(),
         earlier: Vec::new(),
         mirrored: Vec::new(),
+        wire: Vec::new(),
+        agent_log: AgentLog::Kept,
         authorization_timeout: None,
     }
 }

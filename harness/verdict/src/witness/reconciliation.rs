@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::collected::CollectedRecords;
 use super::counters::Counters;
+use super::hops::Hop;
 use super::ids::IdSet;
 use super::join::Joined;
+use super::wire::AgentLog;
 use harness_core::model::call_expectation::CallOutcome;
 use harness_core::model::outcome::Outcome;
 
@@ -71,7 +73,11 @@ impl EarlierHops {
 
     /// Counts the earlier hops of one more request.
     pub fn add(&mut self, joined: &Joined) {
-        let allowed = joined.earlier.iter().filter(|hop| hop.agent.is_some());
+        let is_allowed = |hop: &&Hop| match joined.agent_log {
+            AgentLog::Absent => hop.proxy.asked(),
+            AgentLog::Kept => hop.agent.is_some(),
+        };
+        let allowed = joined.earlier.iter().filter(is_allowed);
         self.logged += joined.earlier.len() as u64;
         self.allowed += allowed.count() as u64;
     }

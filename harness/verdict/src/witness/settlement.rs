@@ -4,7 +4,8 @@ use super::client_records::{ClientAccounts, RequestEnd};
 use super::collected::CollectedRecords;
 use super::fleet::{CollectedByPod, FleetJoined};
 use super::join::awaited;
-use super::proxy::DETAILS_REDIRECT;
+use super::proxy::{DETAILS_REDIRECT, ProxyRecord};
+use super::wire::WireReading;
 
 /// How far the witnesses have come with a number of requests.
 #[derive(Clone, Debug)]
@@ -64,7 +65,24 @@ fn owes_nothing(id: &str, pods: &CollectedByPod) -> Option<bool> {
         return None;
     }
     let (agent, upstream) = (holder.agent.count(id), holder.upstream.count(id));
-    Some(awaited(&proxy, agent, upstream).is_empty())
+    Some(awaited(&proxy, holder.agent_log, agent, upstream).is_empty())
+}
+
+/// Tells whether the wire has a check of every answered request that the proxy asked the agent about and got an answer to, in pods in which all of the wire
+/// is read.
+pub fn wire_has_all(clients: &(impl ClientAccounts + ?Sized), pods: &CollectedByPod) -> bool {
+    let read = pods
+        .values()
+        .filter(|collected| collected.wire_reading == WireReading::Whole);
+    let read: Vec<&CollectedRecords> = read.collect();
+    let is_owed = |id: &str, collected: &CollectedRecords| {
+        let is_answered = |record: &ProxyRecord| record.asked() && !record.agent_failed();
+        !collected.wire.has(id) && collected.proxy.of(id).iter().any(is_answered)
+    };
+    (0..clients.count()).all(|place| {
+        let id = clients.id_at(place);
+        !read.iter().any(|collected| is_owed(&id, collected))
+    })
 }
 
 /// Returns how many mirrored copies the applications of all pods have recorded.
@@ -76,7 +94,6 @@ pub fn mirrored(pods: &CollectedByPod) -> u64 {
 mod tests {
     use super::*;
     use crate::witness::fixture;
-    use crate::witness::proxy::ProxyRecord;
     use harness_traffic::record::ClientRecord;
 
     fn is_reached(settlement: &mut Settlement, collected: &CollectedRecords) -> bool {

@@ -30,6 +30,7 @@ pub(super) async fn await_enforcing(
     deployment: &FleetDeployment,
 ) -> Result<(), ProcedureError> {
     let _phase = deployment.clock.enter(Phase::Enforcing);
+    deployment.await_taps().await;
     let canary = deployment.ids.prepare_repeated(&spec.attack, "canary")?;
     let address = deployment.fleet().service();
     let stream = repeat_stream(

@@ -16,7 +16,7 @@ use crate::kube::space::run_space::RunSpace;
 use crate::polling::Polling;
 use crate::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
-    PodHttpRequest, PodHttpResponse,
+    PodHttpRequest, PodHttpResponse, PortStream,
 };
 use harness_core::model::image_use::ContainerImage;
 use harness_core::model::timeline::TimelineEvent;
@@ -123,6 +123,10 @@ impl Pod for ServedPod {
 
     async fn start_driver(&self) -> Result<DriverProcess, EnvironmentFault> {
         self.front.start_driver().await
+    }
+
+    async fn connect(&self, port: u16) -> Result<PortStream, EnvironmentFault> {
+        self.front.connect(port).await
     }
 
     async fn http(

@@ -19,7 +19,7 @@ use crate::kube::api::fault::{ask_patiently, is_absent};
 use crate::kube::api::latest::Stage;
 use crate::kube::api::objects::{self, DRIVER};
 use crate::kube::logs::container_log::ContainerLog;
-use crate::kube::pod::pod_http::ask_port;
+use crate::kube::pod::pod_http::{ask_port, connect_port};
 use crate::kube::space::namespace::RunNamespace;
 use crate::kube::space::namespace_pool::give_back;
 use crate::kube::space::observer::{Observers, Watching};
@@ -30,7 +30,7 @@ use crate::kube::timeline::recorder::PodRecorder;
 use crate::observe::{ContainerId, ObserveRequest};
 use crate::{
     Addresses, ContainerFault, DriverProcess, EnvironmentFault, FileChange, FileSystemView, Pod,
-    PodHttpRequest, PodHttpResponse, ServiceTranslation,
+    PodHttpRequest, PodHttpResponse, PortStream, ServiceTranslation,
 };
 use harness_core::model::image_use::ContainerImage;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
@@ -290,6 +290,10 @@ impl Pod for KubePod {
             stdout: Box::new(exec.stdout),
             guard: Box::new(exec.guard),
         })
+    }
+
+    async fn connect(&self, port: u16) -> Result<PortStream, EnvironmentFault> {
+        connect_port(&self.pods(), &self.parts.name, port).await
     }
 
     async fn http(

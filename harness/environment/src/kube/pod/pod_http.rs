@@ -1,21 +1,106 @@
 //! Asks a port of a pod through the API's port-forward, which ends on the pod's loopback address.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, Portforwarder};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::kube::api::fault::fault;
-use crate::{EnvironmentFault, PodHttpRequest, PodHttpResponse};
+use crate::{EnvironmentFault, PodHttpRequest, PodHttpResponse, PortStream};
 use harness_core::model::causes::chain;
 use harness_core::model::timeouts::TimedOut;
 use harness_core::model::timespan::TimeSpan;
 
 /// The longest body that is read, in bytes.
 const LONGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// How long an API server may take to open a way to a port.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Connects to a port of a pod.
+pub(super) async fn connect_port(
+    pods: &Api<Pod>,
+    pod: &str,
+    port: u16,
+) -> Result<PortStream, EnvironmentFault> {
+    let action = format!("connect to port {port} of pod `{pod}`");
+    let connected = timeout(CONNECTED_WITHIN, forward(pods, pod, port, &action)).await;
+    let forwarded = connected.unwrap_or_else(|_| {
+        Err(TimedOut {
+            waited_for: format!("a way to port {port} of pod `{pod}`"),
+            budget: TimeSpan::new(CONNECTED_WITHIN),
+            last_seen: "no answer of the API server".into(),
+        }
+        .into())
+    });
+    Ok(Box::new(forwarded?))
+}
+
+async fn forward(
+    pods: &Api<Pod>,
+    pod: &str,
+    port: u16,
+    action: &str,
+) -> Result<ForwardedPort, EnvironmentFault> {
+    let mut forwarder = pods
+        .portforward(pod, &[port])
+        .await
+        .map_err(|error| fault(action, &error))?;
+    let stream = forwarder.take_stream(port).expect("the port was asked for");
+    Ok(ForwardedPort {
+        stream: Box::new(stream),
+        forwarder,
+    })
+}
+
+/// A way to a pod's port, which ends when it is dropped.
+struct ForwardedPort {
+    stream: PortStream,
+    forwarder: Portforwarder,
+}
+
+impl Drop for ForwardedPort {
+    fn drop(&mut self) {
+        self.forwarder.abort();
+    }
+}
+
+impl AsyncRead for ForwardedPort {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for ForwardedPort {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
 
 /// Asks, and reads the whole answer.
 pub(super) async fn ask_port(
@@ -50,15 +135,7 @@ async fn answer(
         detail: chain(error).join(": "),
         hint: None,
     };
-    let forwarder = pods
-        .portforward(pod, &[request.port])
-        .await
-        .map_err(|error| fault(&action, &error))?;
-    let mut forwarding = Forwarding(forwarder);
-    let stream = forwarding
-        .0
-        .take_stream(request.port)
-        .expect("the port was asked for");
+    let stream = forward(pods, pod, request.port, &action).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
@@ -86,15 +163,6 @@ async fn answer(
         status,
         body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
     })
-}
-
-/// A way to a pod's port, which ends when its answer is no longer waited for.
-struct Forwarding(Portforwarder);
-
-impl Drop for Forwarding {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// What carries the question and the answer; it ends as the way does.

@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional,
+};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::time;
 
 use super::containers::{ContainerProcess, Containers};
@@ -58,6 +61,7 @@ impl Control {
         match request {
             ControlRequest::Watch => self.watch(connection).await,
             ControlRequest::StartDriver => self.start_driver(connection),
+            ControlRequest::Connect { port } => connect(port, connection).await,
             other => {
                 let reply = self
                     .carry_out(other)
@@ -112,7 +116,9 @@ impl Control {
                 self.state.request_deletion(self.plan.rules.grace);
                 Ok(ControlReply::Done)
             }
-            ControlRequest::Watch | ControlRequest::StartDriver => Err(ControlFault::Failed {
+            ControlRequest::Watch
+            | ControlRequest::StartDriver
+            | ControlRequest::Connect { .. } => Err(ControlFault::Failed {
                 action: "answer in one line".into(),
                 detail: "the request takes over its connection".into(),
                 errno: None,
@@ -198,6 +204,21 @@ impl Control {
         let mut line = serde_json::to_vec(&reply)?;
         line.push(b'\n');
         (&connection).write_all(&line)
+    }
+}
+
+/// Leads a connection of the harness to a port of the pod, until one side hangs up.
+async fn connect(port: u16, mut harness: UnixStream) -> io::Result<()> {
+    match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(mut port) => {
+            send(&mut harness, &ControlReply::Connected).await?;
+            copy_bidirectional(&mut harness, &mut port).await?;
+            Ok(())
+        }
+        Err(error) => {
+            let fault = ControlFault::from_io(format!("connect to port {port} of the pod"), &error);
+            send(&mut harness, &ControlReply::Refused(fault)).await
+        }
     }
 }
 
