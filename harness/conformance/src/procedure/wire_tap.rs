@@ -8,7 +8,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use harness_core::stack::{ADMIN_PORT, TAP_ID};
+use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
+use harness_core::stack::{ADMIN_PORT, PROXY_CONTAINER, TAP_ID};
 use harness_environment::Pod;
 use harness_environment::growing_answer::GrowingAnswer;
 use harness_verdict::witness::wire::{WireReading, WireRecord};
@@ -73,6 +74,9 @@ async fn read(pod: Weak<dyn Pod>, heard: Arc<Mutex<Heard>>) {
     loop {
         asking.tick().await;
         let Some(pod) = pod.upgrade() else { return };
+        if !proxy_runs(&pod.timeline()) {
+            continue;
+        }
         let Ok(stream) = pod.connect(ADMIN_PORT).await else {
             continue;
         };
@@ -93,6 +97,24 @@ async fn read(pod: Weak<dyn Pod>, heard: Arc<Mutex<Heard>>) {
         reader.finish();
         note(&heard, &mut reader, WireReading::Partial);
     }
+}
+
+/// Returns whether the proxy runs, as far as the timeline says, and is to go on running.
+fn proxy_runs(timeline: &[TimelineEvent]) -> bool {
+    let is_deleted = timeline
+        .iter()
+        .any(|event| matches!(event.event, LifecycleEvent::DeletionRequested { .. }));
+    let last = timeline.iter().rev().find(|event| {
+        let changes = matches!(
+            event.event,
+            LifecycleEvent::Started { .. }
+                | LifecycleEvent::Exited(_)
+                | LifecycleEvent::EndUnknown { .. }
+        );
+        changes && event.container.as_deref() == Some(PROXY_CONTAINER)
+    });
+    let runs = last.is_some_and(|event| matches!(event.event, LifecycleEvent::Started { .. }));
+    runs && !is_deleted
 }
 
 fn note(heard: &Mutex<Heard>, reader: &mut WireReader, reading: WireReading) {
