@@ -36,6 +36,11 @@ pub(crate) enum CheckedPacing {
         /// Requests per second.
         rate: Rate,
     },
+    /// Each after the one before it, at this rate at most.
+    Paced {
+        /// Requests per second.
+        rate: Rate,
+    },
     /// Each after the one before it.
     Sequential,
 }
@@ -100,7 +105,7 @@ impl CheckedStream {
             });
         }
         let requests = CheckedRequests::new(stream.requests, &stream.address)?;
-        let is_sequential = matches!(stream.pacing, Pacing::Sequential);
+        let is_sequential = matches!(stream.pacing, Pacing::Sequential | Pacing::Paced { .. });
         if stream.connection != ConnectionUse::New && !is_sequential && !requests.are_http2() {
             return Err(StreamError::KeepWithoutSequence);
         }
@@ -110,6 +115,9 @@ impl CheckedStream {
             Pacing::Concurrent { limit } => CheckedPacing::Concurrent {
                 limit: usize::try_from(limit)
                     .map_or(CONCURRENCY_LIMIT, |limit| limit.min(CONCURRENCY_LIMIT)),
+            },
+            Pacing::Paced { per_second } => CheckedPacing::Paced {
+                rate: Rate::new(per_second)?,
             },
             Pacing::Rate { per_second } => CheckedPacing::OpenLoop {
                 rate: Rate::new(per_second)?,

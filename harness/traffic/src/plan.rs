@@ -78,6 +78,12 @@ impl Stream {
 pub enum Pacing {
     /// Each as soon as the one before it has been answered.
     Sequential,
+    /// Each as soon as the one before it has been answered, and at most so many a second: what is slow has one at a time to answer, and what
+    /// answers at once is not flooded.
+    Paced {
+        /// Requests per second.
+        per_second: f64,
+    },
     /// Open loop: request `n` is due at `n / rate` after the start, whether or not earlier ones
     /// have been answered, and its times are counted from that intended instant.
     Rate {

@@ -74,7 +74,8 @@ pub(crate) async fn run_stream(stream: CheckedStream, context: StreamContext) {
     match pacing {
         CheckedPacing::Concurrent { limit } => run.concurrent(limit).await,
         CheckedPacing::OpenLoop { rate } => run.open_loop(rate).await,
-        CheckedPacing::Sequential => run.sequential().await,
+        CheckedPacing::Paced { rate } => run.sequential(rate.offset_of(1)).await,
+        CheckedPacing::Sequential => run.sequential(Duration::ZERO).await,
     }
 }
 
@@ -127,16 +128,23 @@ impl History {
 }
 
 impl StreamRun {
-    async fn sequential(self) {
+    /// Sends one request after the other, each at least so long after the one before it was sent.
+    async fn sequential(self, interval: Duration) {
+        let mut sending = self.context.sending.clone();
         let mut connection = None;
+        let mut not_before = Instant::now();
         for number in 0.. {
-            if *self.context.sending.borrow() == SendControl::Stopped {
-                return;
+            tokio::select! {
+                biased;
+                () = stopped(&mut sending) => return,
+                () = sleep_until(not_before) => {}
             }
             let Some(request) = self.stream.nth(number) else {
                 return;
             };
-            let after = self.send(request, Instant::now(), connection.take()).await;
+            let intended = Instant::now();
+            not_before = intended + interval;
+            let after = self.send(request, intended, connection.take()).await;
             connection = match (after, self.stream.connection) {
                 (
                     AfterRequest::Reusable(connection),
@@ -298,7 +306,8 @@ impl StreamRun {
         deadline: Instant,
     ) -> Result<(ClientConnection, History), ClientFailure> {
         let is_shared = match (self.stream.pacing, self.stream.connection) {
-            (CheckedPacing::Sequential, _) | (_, ConnectionUse::New) => false,
+            (CheckedPacing::Sequential | CheckedPacing::Paced { .. }, _)
+            | (_, ConnectionUse::New) => false,
             (
                 CheckedPacing::Concurrent { .. } | CheckedPacing::OpenLoop { .. },
                 ConnectionUse::Keep | ConnectionUse::KeepUntilRefused,

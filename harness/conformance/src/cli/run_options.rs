@@ -59,7 +59,13 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=100), help_heading = HOW_IT_RUNS)]
     slow_down: Option<u32>,
 
-    /// The longest time of one scenario, as `90s`; `--slow-down` does not change it. Default: 2m, in a cluster more.
+    /// How long an agent may take, once its pod is ready, until it is seen to deny the plainest of attacks; `--slow-down` does not change it.
+    /// Default: 60s, in a cluster more.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = HOW_IT_RUNS)]
+    enforcing_within: Option<TimeSpan>,
+
+    /// The longest time of one scenario, as `90s`; `--slow-down` does not change it. Default: 2m and twice the time until it enforces, in a
+    /// cluster more.
     #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = HOW_IT_RUNS)]
     scenario_timeout: Option<TimeSpan>,
 
@@ -159,6 +165,7 @@ impl RunOptions {
             executables: self.executables.or_as_in(earlier),
             agent_env: variables,
             slow_down: self.slow_down.or(Some(earlier.slow_down)),
+            enforcing_within: self.enforcing_within.or(earlier.enforcing_within),
             ..self.clone()
         }
     }
@@ -292,6 +299,7 @@ impl RunOptions {
             output: self.output.folder.clone(),
             evidence_limit_mebibytes: Some(self.output.evidence_limit),
             exclusions: Exclusions::new(),
+            enforcing_within: self.enforcing_within,
             scenario_timeout: self.scenario_timeout,
             jobs: self.jobs.map(usize::from),
             slow_down: self.slow_down.unwrap_or(1),

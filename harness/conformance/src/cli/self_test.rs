@@ -30,9 +30,16 @@ use crate::self_test::{document, listing};
 use harness_core::model::causes::chain;
 use harness_core::model::diagnostic::Colour;
 use harness_core::model::finding::ScenarioResult;
+use harness_core::model::timespan::TimeSpan;
 
 /// How many scenarios of one mutant run at the same time.
 const JOBS_PER_MUTANT: usize = 3;
+
+/// How long a mutant has until it is seen to enforce. The reference stub loads its rules at once, and one that does not enforce at all is
+/// waited for in each scenario.
+const ENFORCING_WITHIN: Duration = Duration::from_secs(5);
+/// The same in a cluster.
+const ENFORCING_WITHIN_IN_A_CLUSTER: Duration = Duration::from_secs(15);
 
 /// Options of `self-test`.
 #[derive(Args, Debug)]
@@ -84,12 +91,17 @@ pub(super) fn main(arguments: &Arguments, colour: Colour) -> Result<u8, CliError
         Place::Kubernetes(_) => 1,
     };
     let at_a_time = arguments.jobs.map_or(usual, usize::from);
+    let enforcing_within = TimeSpan::new(match place {
+        Place::Local => ENFORCING_WITHIN,
+        Place::Kubernetes(_) => ENFORCING_WITHIN_IN_A_CLUSTER,
+    });
     let (interrupt, going) = watch::channel(Going::On);
     let options = SetupOptions {
         place,
         envoy: arguments.executables.envoy.clone(),
         agent_binary: arguments.executables.agent_binary.clone(),
         app_binary: arguments.executables.app_binary.clone(),
+        enforcing_within: Some(enforcing_within),
         ..SetupOptions::default()
     };
     let subjects = Subjects::find(&options, &|what: &str| remark(what))?;

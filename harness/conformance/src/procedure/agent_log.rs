@@ -6,7 +6,7 @@ use super::error::ProcedureError;
 use harness_core::model::located::Located;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::polling::Polling;
-use harness_verdict::judge::agent_log::judge_text;
+use harness_verdict::judge::agent_log::{judge_text, log_says};
 
 /// Looks for each text in the agent's log; one that is absent is a finding. A log reaches the harness some time after it was written, and what
 /// is in one that something is missing of was written all the same: nothing follows from what is not.
@@ -23,7 +23,7 @@ pub async fn judge_log(
     while polling.next().await {
         let kept = deployment.pod().kept_log(AGENT_CONTAINER).await?;
         let kept = String::from_utf8_lossy(&kept);
-        if says.iter().all(|text| kept.contains(text.as_str())) {
+        if says.iter().all(|text| log_says(&kept, text)) {
             return Ok(());
         }
     }

@@ -6,6 +6,7 @@ use super::stall::ProxyStalled;
 use harness_core::model::request::RequestSpecError;
 use harness_core::model::timeouts::TimedOut;
 use harness_environment::EnvironmentFault;
+use harness_verdict::judge::enforcement::Canaries;
 
 /// Why a procedure could not judge. Never a judgement of the agent's decisions.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum ProcedureError {
         /// The end of its log.
         last_lines: String,
     },
+    /// The agent was not seen to enforce when it had to, so that its decisions say nothing.
+    #[error("the agent was not seen to enforce: {0}")]
+    NotEnforcing(Canaries),
     /// The driver refused its plan.
     #[error("the traffic driver refused its plan: {reason}")]
     DriverRefused {
@@ -79,6 +83,12 @@ pub enum ProcedureError {
     },
 }
 
+impl From<Canaries> for ProcedureError {
+    fn from(canaries: Canaries) -> Self {
+        Self::NotEnforcing(canaries)
+    }
+}
+
 /// What helps where the machine let nothing run in time.
 const TOO_MUCH_TO_DO: &str =
     "the machine has too much to do: run fewer scenarios at a time with `--jobs`";
@@ -95,6 +105,9 @@ impl ProcedureError {
                 timed_out.budget
             )],
             Self::Environment(fault) => fault_hints(fault),
+            Self::NotEnforcing(_) => vec![
+                "an agent that loads its rules later may be given more time: `--enforcing-within 2m`".into(),
+            ],
             Self::ProxyStalled(_) | Self::MetTooLate { .. } => vec![TOO_MUCH_TO_DO.into()],
             Self::NothingUnderWay { .. } => vec![
                 TOO_MUCH_TO_DO.into(),

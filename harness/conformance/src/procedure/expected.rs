@@ -155,7 +155,7 @@ pub(super) fn requests_of_corpus(
                 let mut expect = used.expect.clone();
                 if let Some(signal) = expanded.class.signal() {
                     let agent = expect.agent.get_or_insert_default();
-                    agent.signals_include.push(Located {
+                    agent.signals.push(Located {
                         value: signal.into(),
                         position: used.seeds.position,
                     });

@@ -95,7 +95,7 @@ impl CarryOut<OnePod> for PullSpec {
         check_deployment(deployment, &[], results);
         match *self.agent {
             PullOutcome::Runs => {
-                if let Some(reason) = await_running(deployment).await? {
+                if let Some(reason) = await_running(deployment, results).await? {
                     let timeline = deployment.pod().timeline();
                     let finding = image_missing(self.agent.position, reason, &timeline);
                     results.findings.push(finding);
@@ -127,8 +127,11 @@ impl CarryOut<OnePod> for PullSpec {
 }
 
 /// Waits until the agent decides; returns the kubelet's reason where it waits for the image instead.
-async fn await_running(deployment: &Deployment) -> Result<Option<String>, ProcedureError> {
-    let Err(error) = deployment.await_ready_and_enforcing().await else {
+async fn await_running(
+    deployment: &Deployment,
+    results: &mut ProcedureResults,
+) -> Result<Option<String>, ProcedureError> {
+    let Err(error) = deployment.await_ready_and_enforcing(results).await else {
         return Ok(None);
     };
     let waits_for = agents_image(deployment).and_then(|image| image.waiting);

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::ProcedureResults;
 use super::deployment::{Deployment, POLL_INTERVAL};
 use super::drive::Drive;
 use super::error::ProcedureError;
 use super::plan::repeat_stream;
 use harness_core::model::causes::chain;
-use harness_core::model::located::Located;
+use harness_core::model::located::{Located, Position};
 use harness_core::model::phase::Phase;
 use harness_core::model::request::RequestSpec;
 use harness_core::model::timeline::{LifecycleEvent, TimelineEvent};
@@ -18,11 +19,12 @@ use harness_core::model::timespan::TimeSpan;
 use harness_core::stack::PROXY_CONTAINER;
 use harness_environment::Pod;
 use harness_environment::polling::Polling;
+use harness_traffic::plan::{Pacing, Stream};
 use harness_traffic::record::{ClientRecord, ClientResult};
+use harness_verdict::judge::enforcement::{Canaries, LastCanary, SignOfRules, not_enforcing};
 use harness_verdict::judge::lifecycle::{exit_after, first, render};
 use harness_verdict::judge::startup::Enforcement;
 use harness_verdict::witness::collected::CollectedRecords;
-use harness_verdict::witness::proxy::DETAILS_DENIED;
 
 /// How many lines of a log an error shows.
 const LAST_LINES: usize = 8;
@@ -108,14 +110,41 @@ impl Deployment {
 
     /// Waits for the pod as [`Self::await_ready`] does and then for enforcement. A container that ends before the agent has
     /// been seen to deny anything has not started: that is an error and no judgement of the agent's decisions.
-    pub async fn await_ready_and_enforcing(&self) -> Result<(), ProcedureError> {
+    ///
+    /// An agent that was asked and let every canary pass has no rules yet: whatever it decides now says nothing of what it
+    /// detects, so the scenario ends. Where it was not asked, or did not answer, what comes of the requests says why, and the
+    /// finding that enforcement was not seen goes before theirs.
+    pub async fn await_ready_and_enforcing(
+        &self,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
+        let canary = usual_canary();
+        self.await_ready_and_inspecting(&canary, SignOfRules::Denied, results)
+            .await
+    }
+
+    /// As [`Self::await_ready_and_enforcing`], by another canary or another sign that the rules apply.
+    pub async fn await_ready_and_inspecting(
+        &self,
+        canary: &RequestSpec,
+        sign: SignOfRules,
+        results: &mut ProcedureResults,
+    ) -> Result<(), ProcedureError> {
         self.await_ready().await?;
-        if self.await_enforcing().await? == Enforcement::NotSeen
-            && let Some(container) = first_exit(&self.pod().timeline())
-        {
+        let Err(canaries) = self.await_sign(canary, sign).await? else {
+            return Ok(());
+        };
+        if let Some(container) = first_exit(&self.pod().timeline()) {
             return Err(self.will_not_start(&container).await);
         }
-        Ok(())
+        match canaries.last {
+            LastCanary::AllowedByAgent => Err(canaries.into()),
+            LastCanary::Otherwise => {
+                let finding = not_enforcing(Position::default(), &canaries);
+                results.findings.push(finding);
+                Ok(())
+            }
+        }
     }
 
     /// Waits until the Service carries a ready pod's traffic: the nodes learn of an endpoint some time after the pod is ready.
@@ -157,30 +186,54 @@ impl Deployment {
         Ok(())
     }
 
-    /// Sends a canary until it is denied three times in a row. A time-out is no error: what is wrong shows when the requests are judged.
-    pub async fn await_enforcing(&self) -> Result<Enforcement, ProcedureError> {
+    /// Sends a canary until it is denied three times in a row. Where it was not within the time for it, what became of them is returned.
+    pub async fn await_enforcing(&self) -> Result<Result<(), Canaries>, ProcedureError> {
+        self.await_sign(&usual_canary(), SignOfRules::Denied).await
+    }
+
+    async fn await_sign(
+        &self,
+        canary: &RequestSpec,
+        sign: SignOfRules,
+    ) -> Result<Result<(), Canaries>, ProcedureError> {
         let _phase = self.clock.enter(Phase::Enforcing);
-        let spec = RequestSpec {
-            target: Located::unwritten(CANARY_TARGET.into()),
-            ..RequestSpec::default()
+        let canary = self.ids.prepare_repeated(canary, "canary")?;
+        let budget = self.timeouts.enforcing;
+        // One at a time: an agent that takes its time is not overloaded by the question whether it enforces.
+        let stream = Stream {
+            pacing: Pacing::Paced {
+                per_second: CANARY_PER_SECOND,
+            },
+            ..repeat_stream(
+                "canary",
+                &self.proxy_address(),
+                CANARY_PER_SECOND,
+                canary.planned,
+                u32::MAX,
+            )
         };
-        let canary = self.ids.prepare_repeated(&spec, "canary")?;
-        let budget = self.timeouts.enforcing.as_duration();
-        let stream = repeat_stream(
-            "canary",
-            &self.proxy_address(),
-            CANARY_PER_SECOND,
-            canary.planned,
-            u32::MAX,
-        );
         let mut drive = self.start_drive(vec![stream]).await?;
         let enforcement = self
-            .await_denials(&mut drive, |_| true, DENIED_IN_A_ROW, budget)
+            .await_in_a_row(
+                &mut drive,
+                |_| true,
+                sign,
+                DENIED_IN_A_ROW,
+                budget.as_duration(),
+            )
             .await?;
         drive.stop().await?;
         let report = self.finish_drive(drive).await?;
         self.settle(&report.records).await?;
-        Ok(enforcement)
+        match enforcement {
+            Enforcement::Seen => Ok(Ok(())),
+            Enforcement::NotSeen => {
+                let count = |collected: &CollectedRecords| {
+                    Canaries::of(&report.records, collected, sign, budget)
+                };
+                Ok(Err(self.collected(count).await?))
+            }
+        }
     }
 
     /// Reads a stream until the agent has denied so many in a row of those that are counted, by the proxy's word, or the time is used up.
@@ -188,6 +241,18 @@ impl Deployment {
         &self,
         drive: &mut Drive,
         counted: impl Fn(&ClientRecord) -> bool,
+        wanted: usize,
+        within: Duration,
+    ) -> Result<Enforcement, ProcedureError> {
+        self.await_in_a_row(drive, counted, SignOfRules::Denied, wanted, within)
+            .await
+    }
+
+    async fn await_in_a_row(
+        &self,
+        drive: &mut Drive,
+        counted: impl Fn(&ClientRecord) -> bool,
+        sign: SignOfRules,
         wanted: usize,
         within: Duration,
     ) -> Result<Enforcement, ProcedureError> {
@@ -208,7 +273,8 @@ impl Deployment {
             let sent = drive.records();
             let denied = self
                 .collected(|collected| {
-                    denied_in_a_row(sent.iter().filter(|record| counted(record)), collected)
+                    let sent = sent.iter().filter(|record| counted(record));
+                    in_a_row(sent, sign, collected)
                 })
                 .await?;
             if denied >= wanted {
@@ -256,16 +322,25 @@ pub(super) async fn await_in_timeline<T>(
     .into())
 }
 
-/// Counts how many of the latest requests were denied by the agent. The access log may follow an answer by a moment: requests
-/// that it does not have yet are passed over.
-fn denied_in_a_row<'a>(
+/// Counts how many of the latest requests show the sign. A record may follow an answer by a moment: requests that there is
+/// none of yet are passed over.
+fn in_a_row<'a>(
     sent: impl DoubleEndedIterator<Item = &'a ClientRecord>,
+    sign: SignOfRules,
     collected: &CollectedRecords,
 ) -> usize {
     sent.rev()
-        .filter_map(|record| collected.proxy.of(&record.id).into_iter().next())
-        .take_while(|record| record.details == DETAILS_DENIED)
+        .filter_map(|record| sign.shown_by(&record.id, collected))
+        .take_while(|is_shown| *is_shown)
         .count()
+}
+
+/// Returns the canary that every agent with loaded rules denies.
+pub(super) fn usual_canary() -> RequestSpec {
+    RequestSpec {
+        target: Located::unwritten(CANARY_TARGET.into()),
+        ..RequestSpec::default()
+    }
 }
 
 fn first_exit(timeline: &[TimelineEvent]) -> Option<String> {

@@ -9,7 +9,7 @@ use harness_core::model::finding::{Fault, Finding, ScenarioResult};
 use harness_core::model::finding_kind::{FindingKind, Severity};
 
 /// Kinds that explain others, what explains most first: what runs and how it is deployed comes before what it decides.
-const EXPLAINS_OTHERS: [FindingKind; 12] = [
+const EXPLAINS_OTHERS: [FindingKind; 13] = [
     FindingKind::AgentDoesNotRun,
     FindingKind::ImagePull,
     FindingKind::ImageDigest,
@@ -22,6 +22,7 @@ const EXPLAINS_OTHERS: [FindingKind; 12] = [
     FindingKind::AgentRestarted,
     FindingKind::StartupProbe,
     FindingKind::Readiness,
+    FindingKind::NotEnforcing,
 ];
 
 /// Findings that are the same but for where they were made.

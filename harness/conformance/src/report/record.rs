@@ -24,6 +24,7 @@ use harness_core::model::outcome::Outcome;
 use harness_core::model::phase::Phase;
 use harness_core::model::scenario_name::ScenarioName;
 use harness_core::model::timeline::TimelineEvent;
+use harness_core::model::timespan::TimeSpan;
 use harness_verdict::witness::reconciliation::Reconciliation;
 
 /// The version of the record's format: raised when a reader of the old one would misread the new one.
@@ -95,6 +96,9 @@ pub struct RunOptionsRecord {
     pub agent_egress: AgentEgress,
     /// By how much every bound was multiplied.
     pub slow_down: u32,
+    /// How long an agent had to be seen to apply its rules, where that was said.
+    #[serde(default)]
+    pub enforcing_within: Option<TimeSpan>,
     /// Where the pods ran, as it was asked for; none for `local`.
     #[serde(default)]
     pub place: Option<PlaceRecord>,

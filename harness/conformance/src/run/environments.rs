@@ -88,6 +88,7 @@ pub(super) fn features_of(
     }
     if agent.is_reference_stub {
         features.insert(Feature::AgentFaultInjection);
+        features.insert(Feature::ReferenceRules);
         // The vendor documents host and port only.
         features.insert(Feature::AgentUnixSocket);
     }

@@ -18,6 +18,7 @@ use harness_core::model::finding::{Fault, ScenarioResult};
 use harness_core::model::timespan::TimeSpan;
 use harness_verdict::judge::images::judge_run;
 
+mod enforcement;
 pub mod environments;
 pub mod exit_code;
 pub mod fitness;

@@ -57,11 +57,13 @@ pub async fn run(setup: &RunSetup, scenario: &Scenario) -> ScenarioRecord {
         Ok(()) => ScenarioResult::Failed(redacted(&setup.output, findings)),
         Err(error) => without_judgement(&setup.output, scenario, &error, findings),
     };
+    let phases = clock.milliseconds();
+    setup.enforcement.note(&result, &phases);
     let decisions = decisions_of(scenario.procedure.repetition(), &attempted.results);
     let elapsed = Timestamp::now().duration_since(started_at);
     ScenarioRecord {
         elapsed_milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or_default(),
-        phases: clock.milliseconds(),
+        phases,
         reconciliation: attempted.results.reconciliation,
         observations: attempted
             .results
@@ -180,7 +182,7 @@ fn parts(
         stack,
         proxy,
         ids: RequestIds::new(scenario.name.clone(), setup.run.clone()),
-        timeouts: setup.timeouts.clone(),
+        timeouts: Arc::new(setup.enforcement.bounds(&setup.timeouts)),
         corpora: setup.corpora.clone(),
         keys: setup.keys.clone(),
         clock: clock.clone(),

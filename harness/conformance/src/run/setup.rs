@@ -6,6 +6,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
+use super::enforcement::EnforcementSeen;
 use super::environments::{EnvironmentNeeds, features_of, make_environment};
 use super::fitness;
 use super::fitness_by_envoy;
@@ -62,6 +63,8 @@ pub struct RunSetup {
     pub overrides: AgentOverrides,
     /// The bounds of all waits.
     pub timeouts: Arc<Timeouts>,
+    /// What the run has seen of enforcement so far.
+    pub enforcement: EnforcementSeen,
     /// How the run was started.
     pub options: RunOptionsRecord,
     /// The run's folder.
@@ -147,6 +150,7 @@ pub async fn prepare_with(
         agent_env: options.overrides.variables.clone(),
         agent_egress: options.agent_egress.clone(),
         slow_down,
+        enforcing_within: options.enforcing_within,
         place: options.place.record(),
     };
     let run = RunId::generate(Timestamp::now(), std::process::id());
@@ -160,12 +164,7 @@ pub async fn prepare_with(
         path: folder.clone(),
         source,
     })?;
-    let timeouts = match options.place {
-        Place::Local => Timeouts::default(),
-        Place::Kubernetes(_) => Timeouts::default().in_a_cluster(),
-    };
-    let mut timeouts = timeouts.slowed_down(slow_down);
-    timeouts.scenario = options.scenario_timeout.unwrap_or(timeouts.scenario);
+    let timeouts = bounds(&options, slow_down);
     let checks =
         RunFolder::create(&runtime, &run.of_checks()).map_err(|source| SetupError::Runtime {
             path: runtime.clone(),
@@ -215,7 +214,24 @@ pub async fn prepare_with(
         keys: Arc::new(keys),
         overrides: options.overrides,
         timeouts,
+        enforcement: EnforcementSeen::default(),
         options: record,
         jobs: options.jobs.unwrap_or_else(|| options.place.jobs(cores)),
     })
+}
+
+/// Returns the bounds of all waits, by the place of the pods and by what the user chose.
+fn bounds(options: &SetupOptions, slow_down: u32) -> Timeouts {
+    let usual = match options.place {
+        Place::Local => Timeouts::default(),
+        Place::Kubernetes(_) => Timeouts::default().in_a_cluster(),
+    };
+    let mut timeouts = usual.slowed_down(slow_down);
+    if let Some(bound) = options.enforcing_within {
+        timeouts = timeouts.enforcing_within(bound);
+    }
+    timeouts.scenario = options
+        .scenario_timeout
+        .unwrap_or_else(|| timeouts.scenario_in_all());
+    timeouts
 }

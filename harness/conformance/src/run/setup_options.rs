@@ -41,6 +41,8 @@ pub struct SetupOptions {
     pub output: Option<Utf8PathBuf>,
     /// Scenarios that are left out.
     pub exclusions: Exclusions,
+    /// `--enforcing-within`.
+    pub enforcing_within: Option<TimeSpan>,
     /// `--scenario-timeout`.
     pub scenario_timeout: Option<TimeSpan>,
     /// `--evidence-limit`, in MiB.

@@ -12,6 +12,7 @@ use harness_core::model::located::Position;
 use harness_core::stack::AGENT_CONTAINER;
 use harness_core::stack::file_error::StackFileError;
 use harness_environment::EnvironmentFault;
+use harness_verdict::judge::enforcement::not_enforcing;
 
 /// Why a scenario ended without a judgement.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,11 @@ pub(super) fn without_judgement(
         ));
         let mut findings = findings;
         findings.push(end_of_agent(error, kind, position, expected));
+        return ScenarioResult::Failed(redacted(output, findings));
+    }
+    if let ScenarioError::Procedure(ProcedureError::NotEnforcing(canaries)) = error {
+        let mut findings = findings;
+        findings.push(not_enforcing(scenario.spec.id.position, canaries));
         return ScenarioResult::Failed(redacted(output, findings));
     }
     let found = found_before(&redacted(output, findings));

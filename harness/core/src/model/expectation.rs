@@ -109,12 +109,12 @@ pub struct ProxyExpectation {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AgentExpectation {
-    /// The signals raised, by the vendor's names: these and no others.
+    /// Signals that must be among those raised, by the vendor's names: a rule set of another make finds more in the same attack.
     #[serde(default)]
     pub signals: Vec<Located<String>>,
-    /// Signals that must be among those raised.
+    /// The signals raised: these and no others. For rules that are known.
     #[serde(default)]
-    pub signals_include: Vec<Located<String>>,
+    pub signals_only: Vec<Located<String>>,
     /// Where the signals stood, by the vendor's names (`QUERYSTRING`, `FORM`, `HEADER`, …): there and nowhere else.
     #[serde(default)]
     pub locations: Vec<Located<String>>,

@@ -44,6 +44,8 @@ pub enum Feature {
     PreStopSleep,
     /// The kernel enforces a read-only root.
     ReadOnlyRootfs,
+    /// The agent under test has the reference stub's rules, so that recall and precision over a corpus are all or nothing.
+    ReferenceRules,
     /// The environment measures how much memory, processor time and descriptors a container takes.
     ResourceUsage,
     /// The proxy sends response data to the agent and the agent logs it.
@@ -68,7 +70,7 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, by name.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AgentFaultInjection,
         Self::AgentService,
         Self::AgentUnixSocket,
@@ -85,6 +87,7 @@ impl Feature {
         Self::PreStopExec,
         Self::PreStopSleep,
         Self::ReadOnlyRootfs,
+        Self::ReferenceRules,
         Self::ResourceUsage,
         Self::ResponseData,
         Self::Rollout,
@@ -116,6 +119,7 @@ impl Feature {
             Self::PreStopExec => "pre-stop-exec",
             Self::PreStopSleep => "pre-stop-sleep",
             Self::ReadOnlyRootfs => "read-only-rootfs",
+            Self::ReferenceRules => "reference-rules",
             Self::ResourceUsage => "resource-usage",
             Self::ResponseData => "response-data",
             Self::Rollout => "rollout",

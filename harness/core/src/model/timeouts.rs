@@ -11,6 +11,8 @@ use super::timespan::TimeSpan;
 const SLOWNESS_OF_A_CLUSTER: u32 = 3;
 /// The bound of a pod's end in a cluster: longer than the kubelet's 90 s.
 const POD_GONE_IN_A_CLUSTER: Duration = Duration::from_mins(2);
+/// How often a scenario waits for enforcement at most: at its beginning, and after what it does to the agent.
+const WAITS_FOR_ENFORCEMENT: u32 = 2;
 
 /// The bound of each wait. A wait that ends here says what it waited for and what it saw last.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -20,7 +22,8 @@ pub struct Timeouts {
     pub pod_ready: TimeSpan,
     /// From the pod's creation until the proxy's admin endpoint says LIVE.
     pub proxy_live: TimeSpan,
-    /// From readiness until the agent is seen to apply its rules. Passing it is not an error: the requests are judged all the same.
+    /// From readiness, or from a restart, until the agent is seen to apply its rules. One that is not seen to by then has not met what the
+    /// scenario begins with.
     pub enforcing: TimeSpan,
     /// For one request, from its intended send instant until its answer is complete.
     pub request: TimeSpan,
@@ -40,7 +43,7 @@ pub struct Timeouts {
     pub overloaded: TimeSpan,
     /// For the validation of one proxy configuration.
     pub proxy_validate: TimeSpan,
-    /// For one scenario as a whole, clean-up excluded.
+    /// For one scenario as a whole; clean-up and what it may wait for enforcement are excluded.
     pub scenario: TimeSpan,
 }
 
@@ -50,7 +53,8 @@ impl Default for Timeouts {
         Self {
             pod_ready: seconds(30),
             proxy_live: seconds(15),
-            enforcing: seconds(5),
+            // The vendor's agent asks its cloud for rules in a cycle of 30 s.
+            enforcing: seconds(60),
             request: seconds(15),
             witnesses_settled: seconds(10),
             wire_read: seconds(1),
@@ -74,6 +78,25 @@ impl Timeouts {
             pod_gone: TimeSpan::new(POD_GONE_IN_A_CLUSTER),
             ..self.slowed_down(SLOWNESS_OF_A_CLUSTER)
         }
+    }
+
+    /// Returns the same bounds with another one for enforcement.
+    #[must_use]
+    pub fn enforcing_within(&self, bound: TimeSpan) -> Self {
+        Self {
+            enforcing: bound,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the bound for one scenario with its waits for enforcement.
+    #[must_use]
+    pub fn scenario_in_all(&self) -> TimeSpan {
+        let waits = self
+            .enforcing
+            .as_duration()
+            .saturating_mul(WAITS_FOR_ENFORCEMENT);
+        TimeSpan::new(self.scenario.as_duration().saturating_add(waits))
     }
 
     /// Returns the bound for the first answers of streams: a driver that still runs has by then reported a request that got none.

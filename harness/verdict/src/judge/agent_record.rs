@@ -30,7 +30,7 @@ pub(super) fn judge_agent(
     let expected: BTreeSet<&str> = expect.signals.iter().map(|name| name.as_str()).collect();
     let raised: BTreeSet<&str> = agent.signals.iter().map(String::as_str).collect();
     if let Some(first) = expect.signals.first()
-        && expected != raised
+        && !expected.is_subset(&raised)
     {
         findings.push(Finding::new(
             FindingKind::AgentSignals,
@@ -39,15 +39,20 @@ pub(super) fn judge_agent(
             Datum::names(&agent.signals),
         ));
     }
-    for wanted in &expect.signals_include {
-        if !raised.contains(wanted.as_str()) {
-            findings.push(Finding::new(
-                FindingKind::AgentSignals,
-                wanted.position,
-                format!("`{}` among the signals", **wanted),
-                Datum::names(&agent.signals),
-            ));
-        }
+    let only: BTreeSet<&str> = expect
+        .signals_only
+        .iter()
+        .map(|name| name.as_str())
+        .collect();
+    if let Some(first) = expect.signals_only.first()
+        && only != raised
+    {
+        findings.push(Finding::new(
+            FindingKind::AgentSignals,
+            first.position,
+            Datum::names(only),
+            Datum::names(&agent.signals),
+        ));
     }
     let expected: BTreeSet<&str> = expect.locations.iter().map(|name| name.as_str()).collect();
     let stood: BTreeSet<&str> = agent.locations.iter().map(String::as_str).collect();

@@ -33,7 +33,7 @@ pub(super) fn present_header(
 ) -> Option<Finding> {
     headers
         .iter()
-        .find(|(name, _)| matches_pattern(pattern, name))
+        .find(|(name, value)| matches_field(pattern, name, value))
         .map(|(name, value)| {
             Finding::new(
                 kind,
@@ -63,6 +63,14 @@ pub(super) fn header(name: &str, value: &str) -> HeaderField {
     HeaderField {
         name: name.into(),
         value: value.into(),
+    }
+}
+
+/// Tells whether a header field fits a name or a `prefix*`, or exactly a `name: value`.
+fn matches_field(pattern: &str, name: &str, value: &str) -> bool {
+    match parse_header(pattern) {
+        Ok((wanted, forged)) => wanted.eq_ignore_ascii_case(name) && forged == value,
+        Err(_) => matches_pattern(pattern, name),
     }
 }
 

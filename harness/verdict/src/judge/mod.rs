@@ -11,6 +11,7 @@ pub mod contract;
 pub mod contract_round;
 pub mod drain;
 pub mod endurance;
+pub mod enforcement;
 pub mod essence;
 pub mod exchange;
 pub mod exposure;

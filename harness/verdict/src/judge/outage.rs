@@ -1,5 +1,6 @@
 //! Judges an agent that is away for a while: each request meanwhile, how the agent ended, and that it comes back.
 
+use crate::judge::enforcement::Canaries;
 use crate::judge::exchange::describe_witnesses;
 use crate::judge::judged::Judged;
 use crate::judge::lifecycle::{exit_after, first, phase_at, render};
@@ -157,11 +158,11 @@ pub fn limit_not_reached(position: Position, within: TimeSpan) -> Finding {
 }
 
 /// Makes the finding of an agent that is back and does not enforce in time.
-pub fn not_enforcing_again(fault: Position, within: TimeSpan) -> Finding {
+pub fn not_enforcing_again(fault: Position, canaries: &Canaries) -> Finding {
     Finding::new(
         FindingKind::Recovery,
         fault,
         "attacks are denied again once the agent is back",
-        format!("none was within {within}"),
+        canaries.to_string(),
     )
 }

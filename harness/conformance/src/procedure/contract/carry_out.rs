@@ -16,6 +16,8 @@ use crate::procedure::error::ProcedureError;
 use crate::procedure::interface::CarryOut;
 use crate::procedure::pods::OnePod;
 use harness_core::model::call_expectation::CallOutcome;
+use harness_core::model::located::Position;
+use harness_verdict::judge::enforcement::{LastCanary, not_enforcing};
 
 /// The agent's setting that lets it wait for response data before it writes a line.
 const EXPECTS_RESPONSE_DATA: &str = "SIGSCI_ENVOY_EXPECT_RESPONSE_DATA";
@@ -29,11 +31,20 @@ impl CarryOut<OnePod> for ContractSpec {
     ) -> Result<(), ProcedureError> {
         deployment.await_ready().await?;
         let mut all = ContractCalls::default();
-        if let Some((call, record)) = await_enforcing(self.connection, deployment).await? {
-            all.sent += 1;
-            all.records.insert(record.id.clone(), record);
-            all.calls
-                .push((call, controls::expect(CallOutcome::Blocked)));
+        match await_enforcing(self.connection, deployment).await? {
+            Ok((call, record)) => {
+                all.sent += 1;
+                all.records.insert(record.id.clone(), record);
+                all.calls
+                    .push((call, controls::expect(CallOutcome::Blocked)));
+            }
+            Err(canaries) => match canaries.last {
+                LastCanary::AllowedByAgent => return Err(canaries.into()),
+                // What is wrong then shows when the calls are judged.
+                LastCanary::Otherwise => results
+                    .findings
+                    .push(not_enforcing(Position::default(), &canaries)),
+            },
         }
         let mut round = Round::default();
         let first = controls("control-first", self.connection, deployment)?;

@@ -7,9 +7,11 @@ use crate::procedure::deployment::{Deployment, POLL_INTERVAL};
 use crate::procedure::error::ProcedureError;
 use harness_core::model::call_expectation::{CallExpectation, CallOutcome};
 use harness_core::model::located::Located;
+use harness_core::model::phase::Phase;
 use harness_environment::polling::Polling;
 use harness_traffic::contract::plan::Completion;
 use harness_traffic::contract::record::CallRecord;
+use harness_verdict::judge::enforcement::{Canaries, LastCanary, SignOfRules};
 use harness_verdict::witness::call::CallAnswer;
 
 /// A path that every agent with loaded rules blocks.
@@ -38,14 +40,17 @@ pub(super) fn controls(
     .collect()
 }
 
-/// Sends the attack until it is blocked, and returns the one that was, with its record. A time-out is no error: what is wrong shows when
-/// the controls are judged.
+/// Sends the attack until it is blocked, and returns the one that was, with its record. Where none was within the time for it, what became of
+/// them is returned.
 pub(super) async fn await_enforcing(
     connection: ContractConnection,
     deployment: &Deployment,
-) -> Result<Option<(SentCall, CallRecord)>, ProcedureError> {
-    let mut polling = Polling::within(deployment.timeouts.enforcing.as_duration(), POLL_INTERVAL);
+) -> Result<Result<(SentCall, CallRecord), Canaries>, ProcedureError> {
+    let _phase = deployment.clock.enter(Phase::Enforcing);
+    let within = deployment.timeouts.enforcing;
+    let mut polling = Polling::within(within.as_duration(), POLL_INTERVAL);
     let mut number = 0;
+    let mut last = None;
     while polling.next().await {
         let call = control(CANARY, ATTACK_PATH, number, connection, deployment)?;
         let round = Round {
@@ -57,16 +62,30 @@ pub(super) async fn await_enforcing(
             }],
         };
         let report = deployment.make_calls(round.plan(deployment)).await?;
-        let blocked = report
-            .records
-            .into_iter()
-            .find(|record| CallAnswer::read(call.kind, record).outcome == CallOutcome::Blocked);
-        if let Some(record) = blocked {
-            return Ok(Some((call, record)));
+        for record in report.records {
+            let answer = CallAnswer::read(call.kind, &record);
+            if answer.outcome == CallOutcome::Blocked {
+                return Ok(Ok((call, record)));
+            }
+            last = Some(answer);
         }
         number += 1;
     }
-    Ok(None)
+    let allowed = |answer: &CallAnswer| answer.outcome == CallOutcome::Allowed;
+    Ok(Err(Canaries {
+        sent: number as usize,
+        sign: SignOfRules::Denied,
+        showed_it: 0,
+        last: match last.as_ref().filter(|answer| allowed(answer)) {
+            Some(_) => LastCanary::AllowedByAgent,
+            None => LastCanary::Otherwise,
+        },
+        last_answer: last.map_or_else(
+            || "none was answered".into(),
+            |answer| format!("the last one: {} {}", answer.outcome, answer.detail),
+        ),
+        within,
+    }))
 }
 
 /// Expects an outcome and nothing else.

@@ -26,7 +26,7 @@ impl CarryOut<OnePod> for DrainSpec {
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
         check_deployment(deployment, &self.lint, results);
-        deployment.await_ready_and_enforcing().await?;
+        deployment.await_ready_and_enforcing(results).await?;
 
         if let Some(stream) = &self.stream {
             judge_controls(&stream.attack, &stream.benign, deployment, results).await?;

@@ -16,6 +16,8 @@ use crate::procedure::expected::{
 use crate::procedure::interface::CarryOut;
 use crate::procedure::observations::observe_cases;
 use crate::procedure::pods::OnePod;
+use crate::procedure::waits::usual_canary;
+use harness_verdict::judge::enforcement::SignOfRules;
 
 #[async_trait]
 impl CarryOut<OnePod> for ExchangeSpec {
@@ -25,9 +27,23 @@ impl CarryOut<OnePod> for ExchangeSpec {
         results: &mut ProcedureResults,
     ) -> Result<(), ProcedureError> {
         check_deployment(deployment, &self.lint, results);
-        match self.after {
-            Precondition::Enforcing => deployment.await_ready_and_enforcing().await?,
-            Precondition::Ready => deployment.await_ready().await?,
+        let sign = match self.after {
+            Precondition::Enforcing => Some(SignOfRules::Denied),
+            Precondition::Tagging => Some(SignOfRules::Tagged),
+            Precondition::Ready => None,
+        };
+        match (sign, &self.canary) {
+            (None, _) => deployment.await_ready().await?,
+            (Some(sign), Some(canary)) => {
+                deployment
+                    .await_ready_and_inspecting(canary, sign, results)
+                    .await?;
+            }
+            (Some(sign), None) => {
+                deployment
+                    .await_ready_and_inspecting(&usual_canary(), sign, results)
+                    .await?;
+            }
         }
         let mut requests = requests_of_cases(&self.cases, deployment)?;
         if let Some(used) = &self.payloads {

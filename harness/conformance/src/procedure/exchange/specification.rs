@@ -10,7 +10,8 @@ use harness_core::model::corpora::Corpora;
 use harness_core::model::expectation::Expectation;
 use harness_core::model::lint_rule::LintRule;
 use harness_core::model::located::Located;
-use harness_core::model::validate_requests::{check_cases, check_expectation};
+use harness_core::model::request::RequestSpec;
+use harness_core::model::validate_requests::{check_cases, check_expectation, check_request};
 use harness_verdict::judge::access_log::AccessLogExpectation;
 
 /// `exchange`: requests are sent to a pod that stands, and each is judged.
@@ -20,6 +21,9 @@ pub struct ExchangeSpec {
     /// What must hold before the first request.
     #[serde(default)]
     pub after: Precondition,
+    /// The attack by which it is seen that the agent's rules apply, where the usual one would not be inspected or counts for something here.
+    #[serde(default)]
+    pub canary: Option<RequestSpec>,
     /// How connections are used.
     #[serde(default)]
     pub connection: ConnectionChoice,
@@ -79,7 +83,9 @@ pub enum Precondition {
     /// The pod is ready, the proxy is live and three attacks in a row have been denied.
     #[default]
     Enforcing,
-    /// The pod is ready and the proxy is live.
+    /// The pod is ready, the proxy is live and the agent has raised signals for three attacks in a row, whatever it decided.
+    Tagging,
+    /// The pod is ready and the proxy is live: for what is judged before the rules apply, or without an agent that is asked.
     Ready,
 }
 
@@ -97,6 +103,16 @@ pub enum ConnectionChoice {
 impl Procedure for ExchangeSpec {
     fn check(&self, context: &CheckContext<'_>, complaints: &mut Complaints<'_>) {
         check_cases(&self.cases, complaints);
+        if let Some(canary) = &self.canary {
+            check_request(canary, canary.target.position, complaints);
+            if self.after == Precondition::Ready {
+                complaints.add(
+                    canary.target.position,
+                    "`canary` is not sent `after: ready`",
+                    "remove it, or wait for `enforcing` or `tagging`",
+                );
+            }
+        }
         if let Some(used) = &self.corpus {
             check_expectation(&used.expect, complaints);
             if !context.corpora.seeds.contains_key(used.seeds.as_str()) {

@@ -49,7 +49,7 @@ pub async fn judge_working(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, &[], results);
-    deployment.await_ready_and_enforcing().await?;
+    deployment.await_ready_and_enforcing(results).await?;
     let requests = requests_of_cases(cases, deployment)?;
     judge_requests(requests, deployment, results).await
 }
@@ -90,6 +90,6 @@ pub async fn show_working(
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
     check_deployment(deployment, lint, results);
-    deployment.await_ready_and_enforcing().await?;
+    deployment.await_ready_and_enforcing(results).await?;
     judge_controls(attack, benign, deployment, results).await
 }

@@ -18,7 +18,6 @@ use harness_core::stack::AGENT_CONTAINER;
 use harness_environment::ContainerFault;
 use harness_verdict::judge::lifecycle::exit_after;
 use harness_verdict::judge::outage::{judge_memory_end, not_enforcing_again};
-use harness_verdict::judge::startup::Enforcement;
 
 /// Requests of each kind that are sent to a stopped agent.
 const WHILE_PAUSED: u32 = 3;
@@ -86,10 +85,11 @@ pub(super) async fn judge_recovery(
     deployment: &Deployment,
     results: &mut ProcedureResults,
 ) -> Result<(), ProcedureError> {
-    if deployment.await_enforcing().await? == Enforcement::NotSeen {
-        let within = deployment.timeouts.enforcing;
-        let finding = not_enforcing_again(spec.fault.position, within);
+    if let Err(canaries) = deployment.await_enforcing().await? {
+        let finding = not_enforcing_again(spec.fault.position, &canaries);
         results.findings.push(finding);
+        // What it decides now would be told as what it detects.
+        return Ok(());
     }
     let afterwards = |kind| Request::prepare(kind, "afterwards", 0, spec, deployment);
     let requests = KINDS

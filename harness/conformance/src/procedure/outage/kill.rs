@@ -65,7 +65,11 @@ pub(super) async fn go_on_under_load(
         Ending::OfMemory(_) => None,
     };
     let restarted_at = await_restart(deployment).await?;
-    let recovered = deployment.timeouts.restarted.as_duration();
+    let recovered = deployment
+        .timeouts
+        .restarted
+        .max(deployment.timeouts.enforcing);
+    // An agent that is not seen to recover here has requests that tell of it, and is asked once more when nothing else goes on.
     deployment
         .await_denials(
             &mut drive,
@@ -73,7 +77,7 @@ pub(super) async fn go_on_under_load(
                 pair.of(record).kind == StreamKind::Attack && record.intended_at >= restarted_at
             },
             RECOVERED_IN_A_ROW,
-            recovered,
+            recovered.as_duration(),
         )
         .await?;
     drive.stop().await?;

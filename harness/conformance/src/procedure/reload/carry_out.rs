@@ -154,7 +154,8 @@ async fn take_step(
 
 async fn times_said(text: &str, deployment: &Deployment) -> Result<usize, ProcedureError> {
     let log = deployment.pod().log(AGENT_CONTAINER).await?;
-    Ok(String::from_utf8_lossy(&log).matches(text).count())
+    let log = String::from_utf8_lossy(&log).to_lowercase();
+    Ok(log.matches(&text.to_lowercase()).count())
 }
 
 async fn last_line(deployment: &Deployment) -> Result<String, ProcedureError> {

@@ -43,7 +43,11 @@ pub(super) async fn await_enforcing(
     let mut drive = deployment.start_drive(vec![stream]).await?;
     let mut in_a_row = 0;
     let mut last = "no record".to_owned();
-    let budget = deployment.timeouts.pod_ready;
+    // The nodes learn of an endpoint some time after its pod is ready, and the rules may come later still.
+    let budget = deployment
+        .timeouts
+        .pod_ready
+        .max(deployment.timeouts.enforcing);
     let enforced = async {
         while in_a_row < DENIED_IN_A_ROW {
             let Some(record) = drive.next().await? else {

@@ -168,6 +168,9 @@ finding_kinds! {
     NewPodEnforcement "new-pod-enforcement" Critical
         "A pod that joined the fleet let attacks through while it was ready, or was not seen to deny any before it was ready."
         "Check the startup probe of the agent, and what readiness of the pod depends on."
+    NotEnforcing "not-enforcing" Critical
+        "The agent was not seen to deny the plainest of attacks within the time that it had, so that nothing else could be judged."
+        "Check that its rules are loaded and its mode blocks, or give it more time by `--enforcing-within`."
     NotExercised "not-exercised" Major
         "The situation that the scenario is about never occurred, so nothing about it was tested."
         "Read what was missing, and check whether the deployment, the timing or the machine prevented it."
