@@ -212,7 +212,7 @@ mod tests {
         let finding = not_enforcing(Position::default(), &canaries);
         assert_eq!(
             finding.to_string(),
-            "not-enforcing: expected plain attacks are denied within 60s, observed none was; last answered 200, details via_upstream"
+            "not-enforcing: expected plain attacks are denied within 1m, observed none was; last answered 200, details via_upstream"
         );
         assert_eq!(finding.notes, ["0 of 412 were denied"]);
     }
