@@ -74,6 +74,14 @@ cargo conformance
 step 'the same decisions twice'
 python3 ci/same-decisions.py target/conformance
 
+step 'the suite without the data log of the agent'
+cargo conformance --agent-env SIGSCI_WAF_DATA_LOG=
+
+step 'an agent of another make'
+cargo build --workspace --bin plain-agent
+plain_agent=target/$(rustc --version --verbose | sed -n 's/^host: //p')/debug/plain-agent
+cargo conformance --agent-profile agents/plain.yaml --agent-binary "$plain_agent"
+
 # Where something beside the checkout makes a cluster possible, the suite has to hold on a real kubelet too. Its set-up is a step before it and not
 # beside the builds: it unpacks gigabytes, and would take from them what it gains.
 if [[ -x ../shared/kind/setup.sh ]]; then

@@ -70,6 +70,9 @@ pub fn scenario_of(
     complaints: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
     let file = project.shown(path);
+    let filled_in = project.agent.fill_in(text);
+    let written = text;
+    let text = &filled_in;
     let spec = parse::<ScenarioFile>(&file, text, complaints)?;
     let context = validate::Context {
         corpora,
@@ -83,7 +86,7 @@ pub fn scenario_of(
             group.unwrap_or_default(),
             path.file_stem().unwrap_or_default(),
         ),
-        sha256: fingerprint(text, &procedure, corpora),
+        sha256: fingerprint(written, &procedure, corpora),
         file,
         text: text.to_string(),
         spec,

@@ -17,6 +17,7 @@ use crate::report::record::RunOptionsRecord;
 use crate::run::selection::{Selection, Shard};
 use crate::run::setup_error::SetupError;
 use harness_artifacts::executable::EnvoySelection;
+use harness_core::model::agent_description::AgentDescription;
 use harness_core::model::feature::Feature;
 use harness_core::model::level::Level;
 use harness_core::model::project::Project;
@@ -37,6 +38,11 @@ pub(super) struct ProjectOptions {
     /// A folder of further scenarios, laid out like `scenarios` or without folders in it. May be given several times.
     #[arg(long, value_name = "DIR")]
     scenarios: Vec<Utf8PathBuf>,
+
+    /// The description of the agent under test, like those in `agents/`: the status with which it denies, and what it lacks. Default: an agent as the
+    /// vendor documents its own.
+    #[arg(long, value_name = "FILE")]
+    agent_profile: Option<Utf8PathBuf>,
 
     /// The file with the options of this project. Default: `conformance.yaml` in the working folder, if it is there.
     #[arg(long, value_name = "FILE")]
@@ -77,6 +83,10 @@ impl ProjectOptions {
             } else {
                 self.scenarios.clone()
             },
+            agent_profile: self
+                .agent_profile
+                .clone()
+                .or_else(|| earlier.agent_profile.clone()),
             config: self.config.clone(),
         }
     }
@@ -101,6 +111,9 @@ impl ProjectOptions {
             if !project.further_scenarios.contains(&folder) {
                 project.further_scenarios.push(folder);
             }
+        }
+        if let Some(path) = &self.agent_profile {
+            project.agent = AgentDescription::read(&camino::absolute_utf8(path)?)?;
         }
         if project.scenarios.is_dir() {
             Ok(project)

@@ -81,6 +81,10 @@ pub struct RunOptionsRecord {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub scenarios: Vec<Utf8PathBuf>,
+    /// The description of the agent that was named; none for an agent as the vendor documents it.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub agent_profile: Option<Utf8PathBuf>,
     /// The Envoy that was asked for; none for the default.
     pub envoy: Option<String>,
     /// The agent that was named; none for the reference stub.

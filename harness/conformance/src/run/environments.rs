@@ -12,6 +12,7 @@ use super::setup_options::SetupOptions;
 use super::subjects::Subjects;
 use harness_artifacts::executable::Identity;
 use harness_artifacts::image::ImageRole;
+use harness_core::model::agent_description::AgentDescription;
 use harness_core::model::agent_egress::AgentEgress;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::identity::RunId;
@@ -70,7 +71,12 @@ pub fn features_of_local_with_the_stub() -> FeatureSet {
         takes_response_data: true,
         is_reference_stub: true,
     };
-    features_of(&environment, &stub, &AgentOverrides::default())
+    features_of(
+        &environment,
+        &stub,
+        &AgentOverrides::default(),
+        &AgentDescription::default(),
+    )
 }
 
 /// Returns what an environment and an agent can do together.
@@ -78,8 +84,11 @@ pub(super) fn features_of(
     environment: &dyn Environment,
     agent: &AgentAbilities,
     overrides: &AgentOverrides,
+    described: &AgentDescription,
 ) -> FeatureSet {
     let mut features = environment.features();
+    // Nothing tells it before the agent runs: a description may say otherwise.
+    features.insert(Feature::VendorInterface);
     if overrides.keep_data_log() {
         features.insert(Feature::DataLog);
         if agent.takes_response_data {
@@ -92,6 +101,7 @@ pub(super) fn features_of(
         // The vendor documents host and port only.
         features.insert(Feature::AgentUnixSocket);
     }
+    features.retain(|feature| described.may_have(*feature));
     features
 }
 

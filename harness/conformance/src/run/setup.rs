@@ -21,6 +21,7 @@ use crate::report::evidence::Output;
 use crate::report::evidence_ledger::{DEFAULT_LIMIT_MEBIBYTES, EvidenceLedger};
 use crate::report::record::RunOptionsRecord;
 use harness_artifacts::executable::Identity;
+use harness_core::model::agent_description::AgentDescription;
 use harness_core::model::corpora::Corpora;
 use harness_core::model::feature::{Feature, FeatureSet};
 use harness_core::model::finding::ScenarioResult;
@@ -135,6 +136,7 @@ pub async fn prepare_with(
             swept.removed.join(", ")
         ));
     }
+    let options = as_described(options, &project.agent);
     let slow_down = options.slow_down.max(1);
     let record = RunOptionsRecord {
         project: match project.origin {
@@ -144,6 +146,7 @@ pub async fn prepare_with(
         envoy_configs: Some(project.envoy_configs.clone())
             .filter(|folder| *folder != Project::at(&project.root).envoy_configs),
         scenarios: project.further_scenarios.clone(),
+        agent_profile: project.agent.file.clone(),
         envoy: options.envoy.clone(),
         agent_binary: options.agent_binary.clone(),
         app_binary: options.app_binary.clone(),
@@ -191,7 +194,7 @@ pub async fn prepare_with(
         archives: &project.archives,
     };
     let (environment, agent) = make_environment(&needs, &say).await?;
-    let features = features_of(&*environment, &agent, &options.overrides);
+    let features = features_of(&*environment, &agent, &options.overrides, &project.agent);
     Ok(RunSetup {
         run,
         output: Output::new(
@@ -218,6 +221,14 @@ pub async fn prepare_with(
         options: record,
         jobs: options.jobs.unwrap_or_else(|| options.place.jobs(cores)),
     })
+}
+
+/// Returns the options with what follows from the agent's description.
+fn as_described(mut options: SetupOptions, agent: &AgentDescription) -> SetupOptions {
+    if !agent.may_have(Feature::DataLog) {
+        options.overrides.leave_out_data_log();
+    }
+    options
 }
 
 /// Returns the bounds of all waits, by the place of the pods and by what the user chose.

@@ -66,11 +66,14 @@ pub enum Feature {
     TerminatingEndpointsUnused,
     /// A Service whose only pod is being deleted leads to it for as long as it serves, as from Kubernetes 1.26 on.
     TerminatingEndpointsUsed,
+    /// The agent under test reads the settings that the vendor documents, its address, keys, folders and certificates among them, and speaks in the vendor's
+    /// headers.
+    VendorInterface,
 }
 
 impl Feature {
     /// Every feature, by name.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::AgentFaultInjection,
         Self::AgentService,
         Self::AgentUnixSocket,
@@ -98,7 +101,42 @@ impl Feature {
         Self::StartupProbeTcp,
         Self::TerminatingEndpointsUnused,
         Self::TerminatingEndpointsUsed,
+        Self::VendorInterface,
     ];
+
+    /// Returns whether it is the agent that has it or lacks it, and not the environment.
+    pub const fn is_of_the_agent(self) -> bool {
+        match self {
+            Self::AgentFaultInjection
+            | Self::VendorInterface
+            | Self::AgentUnixSocket
+            | Self::DataLog
+            | Self::ReferenceRules
+            | Self::ResponseData => true,
+            Self::AgentService
+            | Self::ContainerFaults
+            | Self::ImageDigests
+            | Self::ImagePull
+            | Self::ImagesInNoRegistry
+            | Self::ImagesOnNodes
+            | Self::MemoryLimits
+            | Self::NativeSidecar
+            | Self::NodeDrain
+            | Self::PodSecurityAdmission
+            | Self::PreStopExec
+            | Self::PreStopSleep
+            | Self::ReadOnlyRootfs
+            | Self::ResourceUsage
+            | Self::Rollout
+            | Self::RunAsUser
+            | Self::SeccompProfile
+            | Self::StartupProbeGrpc
+            | Self::StartupProbeHttp
+            | Self::StartupProbeTcp
+            | Self::TerminatingEndpointsUnused
+            | Self::TerminatingEndpointsUsed => false,
+        }
+    }
 
     /// Returns the name as files and reports write it.
     pub const fn as_str(self) -> &'static str {
@@ -130,6 +168,7 @@ impl Feature {
             Self::StartupProbeTcp => "startup-probe-tcp",
             Self::TerminatingEndpointsUnused => "terminating-endpoints-unused",
             Self::TerminatingEndpointsUsed => "terminating-endpoints-used",
+            Self::VendorInterface => "vendor-interface",
         }
     }
 }

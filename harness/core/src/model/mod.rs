@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O beyond reading files of a project, and nothing here depends on tokio.
 
+pub mod agent_description;
 pub mod agent_egress;
 pub mod byte_size;
 pub mod call_expectation;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::agent_description::AgentDescription;
 use super::diagnostic::Diagnostic;
 use super::located::Position;
 
@@ -42,6 +43,8 @@ pub struct Project {
     pub envoy_configs: Utf8PathBuf,
     /// `mutants/`.
     pub mutants: Utf8PathBuf,
+    /// The agent that scenarios are about.
+    pub agent: AgentDescription,
     /// Where the folders of runs are written, unless the user names another place: `target/conformance/`.
     pub runs: Utf8PathBuf,
     /// Where the self-test writes: `target/conformance-self-test/`.
@@ -65,6 +68,7 @@ impl Project {
             manifests: root.join("fixtures/kubernetes"),
             envoy_configs: root.join("envoy-configs"),
             mutants: root.join("mutants"),
+            agent: AgentDescription::default(),
             runs: root.join("target/conformance"),
             self_tests: root.join("target/conformance-self-test"),
             archives: root.join("target/conformance-images"),

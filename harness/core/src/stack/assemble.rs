@@ -55,6 +55,12 @@ pub struct AgentOverrides {
 }
 
 impl AgentOverrides {
+    /// Takes the agent's data log away.
+    pub fn leave_out_data_log(&mut self) {
+        self.variables
+            .insert(DATA_LOG_VARIABLE.into(), String::new());
+    }
+
     /// Returns whether they leave the agent its data log.
     pub fn keep_data_log(&self) -> bool {
         self.variables

@@ -44,7 +44,7 @@ pub(super) fn tapped(text: &str, tree: &Node) -> Option<String> {
             .is_some_and(|name| names.contains(name));
         if is_tapped {
             let inner = cluster.get(SOCKET_FIELD).cloned();
-            cluster[SOCKET_FIELD] = tap_around(inner.unwrap_or_else(plain_socket));
+            cluster[SOCKET_FIELD] = tap_around(&inner.unwrap_or_else(plain_socket));
         }
     }
     let mut tapped = lines.join("\n");
@@ -125,7 +125,7 @@ fn is_blank(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-fn tap_around(socket: Value) -> Value {
+fn tap_around(socket: &Value) -> Value {
     json!({
         "name": "envoy.transport_sockets.tap",
         "typed_config": {

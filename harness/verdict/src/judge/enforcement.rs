@@ -201,7 +201,7 @@ mod tests {
                 LastCanary::Otherwise
             },
             last_answer: describe(&record),
-            within: TimeSpan::new(Duration::from_secs(60)),
+            within: TimeSpan::new(Duration::from_mins(1)),
         }
     }
 

@@ -83,11 +83,16 @@ pub(super) fn take_earlier(
 /// Envoy keeps a request's filter state over a redirect, and with it the time for which the hop before waited for the agent. An agent
 /// that was asked again has given the request a new name, or has denied it, or has failed.
 fn forget_inherited_check(record: &mut ProxyRecord, before: &ProxyRecord) {
-    let has_own_check = record.details == DETAILS_DENIED
-        || record.agent_failed()
-        || record.agent_request_id.is_none()
-        || record.agent_request_id != before.agent_request_id;
-    if !has_own_check {
+    let is_named_anew =
+        record.agent_request_id.is_none() || record.agent_request_id != before.agent_request_id;
+    if !is_named_anew {
+        forget_check(record);
+    }
+}
+
+/// Takes the time away for which a hop did not wait itself. One that was denied, or failed, was asked about.
+pub(super) fn forget_check(record: &mut ProxyRecord) {
+    if record.details != DETAILS_DENIED && !record.agent_failed() {
         record.authorization_microseconds = None;
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::AgentRecord;
 use super::collected::CollectedRecords;
-use super::hops::{Hop, take_earlier};
+use super::hops::{Hop, forget_check, take_earlier};
 use super::proxy::{DETAILS_DENIED, DETAILS_REDIRECT, DETAILS_UPSTREAM, ProxyRecord};
 use super::upstream::UpstreamRecord;
 use super::wire::{AgentLog, WireRecord, of_last_hop};
@@ -56,9 +56,15 @@ impl Joined {
             (mirrored, upstream) = upstream.into_iter().partition(UpstreamRecord::is_mirrored);
         }
         let earlier = take_earlier(&mut proxy, &mut agent, &mut upstream, collected.agent_log);
+        let checks = collected.wire.of(&client.id);
+        let was_checked = !checks.is_empty();
+        let wire = of_last_hop(checks, &earlier);
+        if was_checked && wire.is_empty() {
+            proxy.iter_mut().for_each(forget_check);
+        }
         Self {
             authorization_timeout: None,
-            wire: of_last_hop(collected.wire.of(&client.id), &earlier),
+            wire,
             agent_log: collected.agent_log,
             client,
             proxy,
@@ -147,10 +153,8 @@ pub(super) fn awaited(
     let decided = last.asked() && !last.agent_failed()
         || last.details == DETAILS_DENIED && !last.was_denied_unasked();
     let decisions = earlier().filter(|record| record.asked()).count() + usize::from(decided);
-    match agent_log {
-        AgentLog::Absent => {}
-        AgentLog::Kept if agent < decisions => awaited.push("the agent"),
-        AgentLog::Kept => {}
+    if agent_log == AgentLog::Kept && agent < decisions {
+        awaited.push("the agent");
     }
     awaited
 }

@@ -76,7 +76,7 @@ pub(super) fn last_check(records: &[WireRecord]) -> Option<LastCheck<'_>> {
     let mut checks = records
         .iter()
         .filter(|record| record.asked_at == last_asked);
-    let record = checks.clone().last()?;
+    let record = checks.clone().next_back()?;
     Some(LastCheck {
         record,
         given_up: record.answer.is_some() && checks.any(|record| record.answer.is_none()),
