@@ -52,7 +52,8 @@ const STYLES: Styles = Styles::styled()
 /// Qualifies a WAF agent that runs as a sidecar behind Envoy.
 ///
 /// Deploys Envoy (`ext_authz` and gRPC access log), an application and the agent as one pod, drives attack and benign
-/// traffic through it, and judges every request by four witnesses: the client, the proxy, the agent, the application.
+/// traffic through it, and judges every request by five witnesses: the client, the proxy, the wire between proxy and
+/// agent, the agent's log, the application.
 #[derive(Debug, Parser)]
 #[command(name = "conformance", version, styles = STYLES, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {

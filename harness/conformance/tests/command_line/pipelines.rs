@@ -11,7 +11,13 @@ use super::support::{ROOT, Ran, command, conformance, path, report, run_folder};
 use conformance::report::schema::Format;
 
 /// Makes a run of one scenario that passes and one that fails.
-const RED: [&str; 5] = ["run", "A01", "A02-xss", "--agent-env", "STUB_MODE=off"];
+const RED: [&str; 5] = [
+    "run",
+    "A01",
+    "A02-xss",
+    "--agent-env",
+    "STUB_MUTANT=ignores-signal-xss",
+];
 
 fn events_in(text: &str) -> Vec<Value> {
     let schema = serde_json::to_value(Format::Events.schema()).expect("JSON");

@@ -53,7 +53,7 @@ fn two_runs_have_the_same_decision_record_and_another_agents_differs() {
         "{record}"
     );
     assert_eq!((digest.clone(), record.clone()), decisions(&[]));
-    let (other, changed) = decisions(&["--agent-env", "STUB_MODE=off"]);
+    let (other, changed) = decisions(&["--agent-env", "STUB_MODE=off", "--enforcing-within", "1s"]);
     assert_ne!((other, changed), (digest, record));
 }
 
@@ -113,20 +113,22 @@ fn without_filter(text: &str) -> String {
 }
 
 #[test]
-fn with_an_agent_that_allows_everything_the_run_is_red_because_attacks_were_allowed() {
+fn with_an_agent_that_allows_everything_the_run_is_red_because_it_enforces_nothing() {
     let output = TempDir::new().expect("a folder");
     let ran = conformance(&[
         "run",
         "A02-xss",
         "--agent-env",
         "STUB_MODE=off",
+        "--enforcing-within",
+        "1s",
         "--output",
         path(&output),
     ]);
     assert_eq!(ran.code, Some(1), "{}", ran.seen());
     assert!(
         ran.stdout
-            .contains("expected blocked-by-agent, observed allowed"),
+            .contains("not-enforcing: expected plain attacks are denied within 1s, observed none was"),
         "{}",
         ran.seen()
     );
@@ -218,6 +220,8 @@ fn the_keys_stand_in_nothing_that_a_run_leaves_behind() {
         "S09",
         "--agent-env",
         "STUB_MODE=off",
+        "--enforcing-within",
+        "1s",
         "--output",
         path(&output),
     ])
@@ -282,7 +286,7 @@ fn what_failed_is_replayed_and_what_passed_is_not() {
         "A01",
         "A02-useragent",
         "--agent-env",
-        "STUB_MODE=off",
+        "STUB_MUTANT=ignores-signal-useragent",
         "--output",
         path(&output),
     ]);
