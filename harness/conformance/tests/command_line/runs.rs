@@ -350,7 +350,7 @@ fn what_failed_is_replayed_and_what_passed_is_not() {
         "replay",
         &line,
         "--agent-env",
-        "STUB_MODE=block",
+        "STUB_MUTANT=",
         "--output",
         path(&output),
     ]);
