@@ -127,8 +127,9 @@ fn with_an_agent_that_allows_everything_the_run_is_red_because_it_enforces_nothi
     ]);
     assert_eq!(ran.code, Some(1), "{}", ran.seen());
     assert!(
-        ran.stdout
-            .contains("not-enforcing: expected plain attacks are denied within 1s, observed none was"),
+        ran.stdout.contains(
+            "not-enforcing: expected plain attacks are denied within 1s, observed none was"
+        ),
         "{}",
         ran.seen()
     );
