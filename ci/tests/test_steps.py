@@ -62,7 +62,7 @@ class Steps(unittest.TestCase):
         steps = [line.split(" s  ")[1] for line in table]
         self.assertEqual(steps[0], "formatting")
         self.assertEqual(steps[-2:], ["every wrong agent and wrong deployment is noticed", "in all"])
-        self.assertEqual(len(steps), 13)
+        self.assertEqual(len(steps), 15)
         self.assertNotIn("failed", ran.stdout)
 
     def test_a_step_that_fails_ends_the_check_and_stands_in_the_table(self) -> None:
