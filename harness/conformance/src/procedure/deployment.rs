@@ -38,6 +38,9 @@ use harness_verdict::witness::wire::AgentLog;
 /// Between two looks at a condition that has no event of its own.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(15);
 
+/// How many reasons for which something of the wires was not read are kept.
+const MOST_LOSSES: usize = 64;
+
 /// The pods of a scenario, one or those of a fleet, with what every procedure needs of them.
 #[derive(Debug)]
 pub struct Deployment<P: Pods = OnePod> {
@@ -140,6 +143,8 @@ impl<P: Pods> Deployment<P> {
                 return;
             }
         }
+        let loss = format!("a proxy did not begin to tell what passes within {budget}");
+        self.reading.lock().await.wire_losses.push(loss);
     }
 
     /// Takes what was read of a pod's wire since the last look.
@@ -241,7 +246,8 @@ impl<P: Pods> Deployment<P> {
             for record in &heard.records {
                 collected.add_wire(record);
             }
-            wire_losses.extend(heard.losses);
+            let room = MOST_LOSSES.saturating_sub(wire_losses.len());
+            wire_losses.extend(heard.losses.into_iter().take(room));
             collected.wire_reading = heard.reading;
             let logs = logs.entry(name).or_default();
             logs.read_on(pod.as_ref(), &agents, collected).await?;

@@ -182,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn every_shipped_description_is_right() {
+        let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../../agents");
+        let files = folder.read_dir_utf8().expect("shipped");
+        let names: Vec<String> = files
+            .map(|file| AgentDescription::read(file.expect("shipped").path()))
+            .map(|described| described.expect("right").name)
+            .collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
     fn what_is_not_said_is_as_the_vendor_documents_it() {
         let described = read("name: x\nsummary: X.\nlacks: [data-log]\n").expect("valid");
         assert_eq!(*described.block_status, 406);

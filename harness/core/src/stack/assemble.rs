@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::agent_pods::AgentPods;
 use super::certificates::CERTIFICATES_SECRET;
-use super::deployed::DATA_LOG_VARIABLE;
+use super::deployed::{DATA_LOG_PATH, DATA_LOG_VARIABLE};
 use super::file_error::StackFileError;
 use super::keys::AgentKeys;
 use super::manifest::Manifest;
@@ -65,7 +65,7 @@ impl AgentOverrides {
     pub fn keep_data_log(&self) -> bool {
         self.variables
             .get(DATA_LOG_VARIABLE)
-            .is_none_or(|path| !path.is_empty())
+            .is_none_or(|path| path == DATA_LOG_PATH)
     }
 }
 
@@ -259,7 +259,7 @@ fn proxy_config_volume() -> Volume {
 fn prepare_agent(agent: &mut Container, settings: &StackSettings, overrides: &AgentOverrides) {
     let variables = agent.env.get_or_insert_default();
     for (name, value) in [
-        (DATA_LOG_VARIABLE, "/dev/stdout"),
+        (DATA_LOG_VARIABLE, DATA_LOG_PATH),
         ("SIGSCI_WAF_DATA_LOG_ALL", "true"),
     ] {
         set(variables, name, value);

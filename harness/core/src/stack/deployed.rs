@@ -30,6 +30,9 @@ pub const PROXY_CONFIG_FILE: &str = "envoy.yaml";
 /// The variable that names the file of the agent's data log.
 pub(super) const DATA_LOG_VARIABLE: &str = "SIGSCI_WAF_DATA_LOG";
 
+/// Where the suite reads it: among the agent's output.
+pub(super) const DATA_LOG_PATH: &str = "/dev/stdout";
+
 /// The grace period that Kubernetes gives a pod that names none.
 const DEFAULT_GRACE_PERIOD_SECONDS: u64 = 30;
 
@@ -112,8 +115,7 @@ impl Stack {
 
     /// Returns whether the agent logs its decisions where the suite reads them.
     pub fn agent_keeps_data_log(&self) -> bool {
-        self.agent_variable(DATA_LOG_VARIABLE)
-            .is_some_and(|path| !path.is_empty())
+        self.agent_variable(DATA_LOG_VARIABLE) == Some(DATA_LOG_PATH)
     }
 
     /// Puts a tap around the proxy's sockets to the agent, where one can be put.

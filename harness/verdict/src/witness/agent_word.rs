@@ -40,7 +40,9 @@ pub(super) fn agent_word(
     contradictions: &mut Vec<String>,
 ) -> Option<AgentWord> {
     let logged = joined.agent.first();
-    let Some(check) = last_check(&joined.wire) else {
+    // A check whose answer was not read, though the proxy got one, says nothing.
+    let is_read = |check: &LastCheck<'_>| check.record.answer.is_some() || proxy.agent_failed();
+    let Some(check) = last_check(&joined.wire).filter(is_read) else {
         return match (logged, joined.agent_log) {
             (Some(agent), _) => timely(agent, proxy, joined.authorization_timeout, reasons),
             (None, AgentLog::Kept) => None,
@@ -110,6 +112,10 @@ fn on_the_wire(check: &LastCheck<'_>, reasons: &mut Vec<String>) -> Option<Agent
 /// Takes what the proxy says that the agent said, where nothing else records it.
 fn by_the_proxy(proxy: &ProxyRecord, reasons: &mut Vec<String>) -> Option<AgentWord> {
     if !proxy.asked() || proxy.agent_failed() {
+        return None;
+    }
+    if proxy.details == DETAILS_DENIED && proxy.asked_another() {
+        reasons.push("the agent was asked, and another service too: the proxy does not say which of them denied".into());
         return None;
     }
     reasons.push("what the agent decided is known by the proxy's word alone".into());

@@ -97,6 +97,24 @@ fn without_log_and_wire_the_proxys_word_counts_and_that_is_said(
 }
 
 #[test]
+fn a_denial_that_may_be_another_services_is_not_the_agents_by_the_proxys_word() {
+    let mut joined = unlogged(Some(403), Vec::new());
+    joined.proxy[0].authentication_microseconds = Some(5);
+    let judgement = decide(&joined);
+    assert_eq!(judgement.outcome, Outcome::Ambiguous);
+    assert!(mentions(&judgement, "another service too"), "{judgement:?}");
+}
+
+#[test]
+fn an_answer_that_was_not_read_takes_nothing_from_the_other_witnesses() {
+    let mut joined = unlogged(None, vec![check(None)]);
+    assert_eq!(decide(&joined).outcome, Outcome::Allowed);
+    joined.agent_log = AgentLog::Kept;
+    joined.agent = vec![fixture::agent()];
+    assert_eq!(decide(&joined).outcome, Outcome::Allowed);
+}
+
+#[test]
 fn an_agent_with_a_log_is_not_believed_without_it() {
     let mut joined = unlogged(Some(406), Vec::new());
     joined.agent_log = AgentLog::Kept;

@@ -10,7 +10,7 @@ use super::collected::CollectedRecords;
 use super::hops::{Hop, forget_check, take_earlier};
 use super::proxy::{DETAILS_DENIED, DETAILS_REDIRECT, DETAILS_UPSTREAM, ProxyRecord};
 use super::upstream::UpstreamRecord;
-use super::wire::{AgentLog, WireRecord, of_last_hop};
+use super::wire::{AgentLog, WireReading, WireRecord, of_last_hop};
 use harness_traffic::record::{ClientRecord, ClientResult};
 
 /// What the proxy puts into every answer's `server`, whoever has made the answer (Envoy's default, `OVERWRITE`).
@@ -59,8 +59,12 @@ impl Joined {
         let checks = collected.wire.of(&client.id);
         let was_checked = !checks.is_empty();
         let wire = of_last_hop(checks, &earlier);
-        if was_checked && wire.is_empty() {
-            proxy.iter_mut().for_each(forget_check);
+        // Where the agent names no request, only the wire tells whether the last hop was asked about; of what was missed it tells nothing.
+        if was_checked && wire.is_empty() && collected.wire_reading == WireReading::Whole {
+            let nameless = proxy
+                .iter_mut()
+                .filter(|record| record.agent_request_id.is_none());
+            nameless.for_each(forget_check);
         }
         Self {
             authorization_timeout: None,

@@ -74,7 +74,7 @@ impl EarlierHops {
     /// Counts the earlier hops of one more request.
     pub fn add(&mut self, joined: &Joined) {
         let is_allowed = |hop: &&Hop| match joined.agent_log {
-            AgentLog::Absent => hop.proxy.asked(),
+            AgentLog::Absent => hop.proxy.asked() && !hop.proxy.agent_failed(),
             AgentLog::Kept => hop.agent.is_some(),
         };
         let allowed = joined.earlier.iter().filter(is_allowed);

@@ -83,9 +83,10 @@ pub(super) fn last_check(records: &[WireRecord]) -> Option<LastCheck<'_>> {
     })
 }
 
-/// Leaves the checks of earlier hops out: they were asked first, one for each hop that the proxy asked about.
+/// Leaves the checks of earlier hops out: they were asked first, one for each hop that the proxy got an answer about.
 pub(super) fn of_last_hop(mut records: Vec<WireRecord>, earlier: &[Hop]) -> Vec<WireRecord> {
-    for _ in earlier.iter().filter(|hop| hop.proxy.asked()) {
+    let is_answered = |hop: &&Hop| hop.proxy.asked() && !hop.proxy.agent_failed();
+    for _ in earlier.iter().filter(is_answered) {
         let first = records.iter().map(|record| record.asked_at).min();
         records.retain(|record| Some(record.asked_at) != first);
     }

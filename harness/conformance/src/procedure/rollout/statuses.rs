@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::procedure::rollout::{RolloutSpec, RolloutStep};
-use harness_core::model::located::{Located, Position};
-
-/// The status with which an agent denies that has no other one configured.
-const DEFAULT_DENIAL: u16 = 406;
+use harness_core::model::agent_description::AgentDescription;
+use harness_core::model::located::Position;
 
 /// Returns the statuses that are right, each with the place that says so.
 pub(super) fn expected(spec: &RolloutSpec) -> BTreeMap<u16, Position> {
@@ -23,7 +21,7 @@ pub(super) fn expected(spec: &RolloutSpec) -> BTreeMap<u16, Position> {
     });
     let first = spec
         .denied_with
-        .unwrap_or_else(|| Located::unwritten(DEFAULT_DENIAL));
+        .unwrap_or_else(|| AgentDescription::default().block_status);
     of_candidates
         .chain([first])
         .map(|status| (status.value, status.position))
